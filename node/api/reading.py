@@ -77,6 +77,9 @@ def searched() -> tuple[str, list[str]]:
         told = "Search with at most {words} words and {characters} characters: fewer, or a part of one."
         raise bad_request("search_too_long", told, words=SEARCH_WORDS_MAX, characters=SEARCH_MAX)
     if short := next((word for word in words if len(word) < GRAM), None):
-        told = "Write three characters of each word (of a script without capitals one): {word} is too short."
+        told = (
+            "Write three characters of each word or more (one is enough in a script without capital "
+            "letters): {word} is too short."
+        )
         raise bad_request("search_too_short", told, word=short)
     return text, words

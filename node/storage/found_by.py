@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 from node.storage.database import Database, Transaction
 
@@ -26,7 +26,7 @@ def words_of(text: str) -> list[str]:
     return "".join(map(_compared, unicodedata.normalize("NFKC", text).casefold())).split()
 
 
-@cache
+@lru_cache(maxsize=8192)  # what is written here and now; documents may hold every character there is
 def _compared(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] == "C":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from urllib.parse import urlsplit
 
 LISTS_REMEMBERED_MAX = 10_000
@@ -20,7 +19,6 @@ class LastHeld:
         self._most = most
         self._lock = threading.Lock()
         self._of: dict[str, dict[str, int]] = {}  # by server, in the order in which they were had
-        self._counts: Counter[str] = Counter()
 
     def get(self, url: str) -> int | None:
         """Seconds, UTC; None when it never was, or that is not known any more."""
@@ -31,19 +29,16 @@ class LastHeld:
         """It was had at `now`."""
         with self._lock:
             self._forget(_server(url), url)
-            if self._counts.total() >= self._most:
-                fullest = max(self._counts, key=self._counts.__getitem__)
+            if sum(map(len, self._of.values())) >= self._most:
+                fullest = max(self._of, key=lambda server: len(self._of[server]))
                 self._forget(fullest, next(iter(self._of[fullest])))
             self._of.setdefault(_server(url), {})[url] = now
-            self._counts[_server(url)] += 1
 
     def _forget(self, server: str, url: str) -> None:
         lists = self._of.get(server, {})
-        if lists.pop(url, None) is not None:
-            self._counts[server] -= 1
+        lists.pop(url, None)
         if not lists:
             self._of.pop(server, None)
-            del self._counts[server]
 
 
 def _server(url: str) -> str:
