@@ -130,9 +130,10 @@ class Record:
         withdrawn = set[bytes]()
         for at, r in enumerate(admitted):
             event = governance.lifecycle.event(r.attestation.kind) if governance else None
-            if event is None or not event.effects.undo:
+            # Said when its kind took nothing back by the rules of then, it names nothing.
+            if event is None or not event.effects.undo or not r.attestation.referenced_digests:
                 continue
-            (named,) = r.attestation.referenced_digests
+            named = r.attestation.referenced_digests[0]
             if event.effects.undo == "withdraw":
                 rows[named] = tuple(_since(named, admitted[:at]))
             undone.update(rows.get(named, (named,)))

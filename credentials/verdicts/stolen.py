@@ -74,7 +74,9 @@ def _about(leaf: LedgerEntry) -> bytes | None:
 
 def _lifts(recorded: Recorded, governance: Governance) -> bool:
     event = governance.lifecycle.event(recorded.attestation.kind)
-    return event is not None and event.effects.recall == "lift"
+    # Said when its kind lifted nothing by the rules of then, it names nothing.
+    named = recorded.attestation.referenced_digests
+    return event is not None and event.effects.recall == "lift" and bool(named)
 
 
 def _reached(lifting: Recorded, record: Record, of_codes: Recalls, key: bytes, inquiry: Inquiry) -> bool:
@@ -83,7 +85,8 @@ def _reached(lifting: Recorded, record: Record, of_codes: Recalls, key: bytes, i
     If that was the thief too, its recall is in force, or whoever lifted it is asked about as well.
     """
     published = record.with_digest(lifting.attestation.referenced_digests[0])
-    assert published is not None, "what is not published is not lifted"
+    if published is None:  # it named something else, by rules under which it lifted nothing
+        return False
     again = (
         r
         for r in record.admitted

@@ -29,6 +29,9 @@ from credentials.ledger.lifecycle import (
 )
 from credentials.ledger.lifecycle import COUNTERSIGNERS as WHO_AGREES
 from credentials.ledger.rules import RULES, require_built
+from credentials.verdicts.evidence import LedgerEntry, LedgerView
+from credentials.verdicts.record import Record
+from credentials.verdicts.stolen import _lifts
 from tests.credentials.test_registry import COUNTERSIGNERS, EVENTS, last_of
 from tests.harness.ledger import (
     EU_AUTHORITY,
@@ -233,3 +236,32 @@ def assert_total(kind: str, said: list[Change]) -> None:
     governance = governed_by(lived(kind)[0].history.latest, table)
     if governance is not None:
         assert len(list(judged(kind, governance))) == len(lived(kind)[1])
+
+
+@pytest.mark.parametrize("effect", sorted(UNDO_EFFECTS))
+@pytest.mark.parametrize("kind", ["battery.sold", "battery.produced", "market.placed"])
+def test_what_took_nothing_back_when_it_was_said_takes_nothing_back(kind: str, effect: str) -> None:
+    """
+    A table that lets a kind take others back: what was said of it before names none, and is read as before.
+    """
+    ledger = Ledger()
+    governed = governed_by(ledger.genesis.governance, changed(TABLE, kind, ("effects", {"undo": effect})))
+    said = LedgerView(None, [LedgerEntry(7, 1, ledger.now, ledger.attest(IMPORTER, kind, battery(1)))])
+
+    record = Record.read(said, governed)
+
+    assert governed is not None
+    assert [r.leaf_index for r in record.admitted] == [7] and record.taken_back == frozenset()
+
+
+def test_what_lifted_nothing_when_it_was_said_lifts_nothing() -> None:
+    """
+    The same of a kind that a table lets lift recalls.
+    """
+    ledger = Ledger()
+    table = changed(TABLE, "recall.published", ("only", {"recall": "lift"}))
+    governed = governed_by(ledger.genesis.governance, table)
+    data = ledger.attest(IMPORTER, "recall.published", battery(1))
+    [said] = Record.read(LedgerView(None, [LedgerEntry(7, 1, ledger.now, data)]), governed).admitted
+
+    assert governed is not None and not _lifts(said, governed)
