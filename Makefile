@@ -31,7 +31,7 @@ BESIDE := $(patsubst %,tests/%.py,node/test_list_history node/test_named_files n
 # What only computes runs side by side; what runs nodes in real time has the machine for itself.
 check: .venv/installed-dev ## browser, kills, interoperation, more seeds (at most 40 minutes)
 	@computing=0; running=0; \
-	$(PY) -m pytest --tier=check -n 2 --dist loadfile $(TEST_OPTIONS) tests/consensus tests/credentials $(BESIDE) || computing=$$?; \
+	$(PY) -m pytest --tier=check -n 2 --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS) tests/consensus tests/credentials $(BESIDE) || computing=$$?; \
 	$(PY) -m pytest --tier=check $(TEST_OPTIONS) $(addprefix --ignore=,$(BESIDE)) tests/node tests/system || running=$$?; \
 	exit $$((computing + running))
 

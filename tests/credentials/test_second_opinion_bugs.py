@@ -1,0 +1,212 @@
+"""The law restated (tests/harness/opinion) finds what is wrong in table, rules, rights and verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from credentials.ledger import linked_records
+from credentials.verdicts import battery, record, shown
+from tests.credentials.test_second_opinion import new_findings, taken
+from tests.harness.ledger import lifecycle_table
+from tests.harness.opinion.acts import Act
+from tests.harness.opinion.alphabet import CAR, WATCH_DECKS, more_acts_of
+from tests.harness.opinion.bounds import Shown, too_good
+from tests.harness.opinion.bugs import BUGS, patched, table_changed
+from tests.harness.opinion.explore import explore
+from tests.harness.opinion.law import Archive
+from tests.harness.opinion.names import further
+from tests.harness.opinion.parties import HOLDER, MAKER, RIVAL
+from tests.harness.opinion.record import broken
+from tests.harness.opinion.speaking import may_speak
+from tests.harness.opinion.stage import STATE, Stage
+
+
+def taken_apart() -> list[str]:
+    """What the opinion has against the record of a module that its dismantler had in hand, made by itself."""
+    stage, archive = Stage.new(), Archive()
+    for code in ("A", "B"):
+        made = Act(MAKER, "battery.produced", code)
+        given = Act(MAKER, "battery.handed_over", code, parties=(HOLDER,), countersigned=(HOLDER,))
+        archive = taken(stage, taken(stage, archive, made), given)
+    archive = taken(stage, archive, Act(HOLDER, "battery.declared_waste", "A"))
+    apart = Act(HOLDER, "battery.dismantled", "A", others=("B",), countersigned=(MAKER,))
+    archive = taken(stage, archive, apart)
+    return [about for about, _ in broken(archive.of("B"), stage.standing("B"))]
+
+
+def test_a_module_that_stays_as_it_was_made_is_found() -> None:
+    """
+    I1: what came out of a waste pack is not just produced any more; where the table does not say so, it is.
+    """
+    assert taken_apart() == []
+    with table_changed("battery.dismantled", "effects", {"claims_children": True, "fact": "dismantled"}):
+        assert taken_apart() == ["state"]
+
+
+def in_recycling() -> tuple[Stage, Archive]:
+    stage, archive = Stage.new(), Archive()
+    for act in (
+        Act(MAKER, "battery.produced", "A"),
+        Act(MAKER, "battery.handed_over", "A", parties=(HOLDER,), countersigned=(HOLDER,)),
+        Act(HOLDER, "battery.declared_waste", "A"),
+        Act(HOLDER, "recycling.received", "A"),
+    ):
+        archive = taken(stage, archive, act)
+    return stage, archive
+
+
+def weighed_wrongly(event: str, *before: Act) -> set[str]:
+    """Which weights of a recycler cannot all be true, and the ledger takes them all the same."""
+    stage, archive = in_recycling()
+    for act in before:
+        archive = taken(stage, archive, act)
+    acts = [act for act in more_acts_of(event, "A", archive, ("A",)) if act.by == HOLDER]
+    lawful = [act for act in acts if may_speak(archive, act)]
+    assert 0 < len(lawful) < len(acts) and all(stage.would(act)[0] == STATE for act in lawful)
+    return {str(act.weights) for act in acts if act not in lawful and stage.would(act)[0] == STATE}
+
+
+def without(event: str, bound: str) -> dict[str, Any]:
+    """The members of an event without what says what bounds them."""
+    members = next(e for e in lifecycle_table()["events"] if e["type"] == event)["members"]
+    return {name: {k: v for k, v in m.items() if k != bound} for name, m in members.items()}
+
+
+RECYCLED = Act(HOLDER, "recycling.completed", "A")
+LOT = Act(HOLDER, "material.recovered", "A", weights=(("mass_grams", 250),))
+
+
+@pytest.mark.parametrize(
+    ("event", "bound", "before", "taken_for_true"),
+    [("recycling.completed", "at_most", (), 2), ("recycling.completed", "part_of", (), 2),
+     ("material.recovered", "part_of", (RECYCLED,), 1),
+     ("material.recovered", "part_of", (RECYCLED, LOT), 2)],
+)  # fmt: skip
+def test_more_than_went_in_is_found(
+    event: str, bound: str, before: tuple[Act, ...], taken_for_true: int
+) -> None:
+    """
+    X13: where the table does not say what bounds what is recovered, as in a network that was founded before
+    it did, the ledger takes it, and the law holds that against it.
+    """
+    assert weighed_wrongly(event, *before) == set()
+    with table_changed(event, "members", without(event, bound)):
+        assert len(weighed_wrongly(event, *before)) == taken_for_true
+
+
+OUT_OF_USE = (
+    Act(MAKER, "market.placed", "A", parties=(HOLDER,)),
+    Act(HOLDER, "battery.installed", "A", vehicle=CAR),
+    Act(HOLDER, "battery.swapped_out", "A", vehicle=CAR),
+)
+
+
+def taken_out(fate: str, *, pack: str = "A", inside: str = "B") -> list[Act]:
+    """A pack out of a vehicle, taken apart into what its maker said is in it."""
+    made = Act(MAKER, "battery.produced", pack, inside=(inside,))
+    apart = Act(HOLDER, "battery.dismantled", pack, others=(inside,), countersigned=(MAKER,), fates=(fate,))
+    return [made, *(replace(act, battery=pack) for act in OUT_OF_USE), apart]
+
+
+@pytest.mark.parametrize("fate", ["recycle", "missing"])
+def test_a_fate_that_binds_nothing_is_found(fate: str) -> None:
+    """
+    X8: where no verdict reads what a dismantling says of a module, the law holds that against the verdict.
+    """
+    sight = Shown("CN", condition="used", direction="inland")
+    stage, archive = Stage.new(), Archive()
+    for act in (*taken_out(fate), Act(MAKER, "passport.published", "B", version=1)):
+        archive = taken(stage, archive, act)
+    file = archive.bound("B")
+
+    assert too_good(file, sight, stage.word("B", sight)) == []
+    with patched(shown, "tell_fates", lambda *_: False):
+        found = [ground for _, ground in too_good(file, sight, stage.word("B", sight))]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("fate", ["recycle", "missing"])
+def test_a_fate_of_the_pack_under_its_link_that_binds_nothing_is_found(fate: str) -> None:
+    """
+    X1, X8: taken out of another battery under the link that its passport names, apart under its code.
+    """
+    sight = Shown("CN", condition="used", direction="inland")
+    stage, archive = Stage.new(), Archive()
+    made, *out, apart = taken_out("reuse", pack="B", inside="C")
+    for act in (
+        *taken_out(fate, inside="L"),
+        made,
+        Act(MAKER, "passport.published", "B", version=1, names=("L",)),
+        *out,
+        apart,
+        Act(MAKER, "passport.published", "C", version=1),
+    ):
+        archive = taken(stage, archive, act)
+    file = archive.bound("C")
+
+    assert too_good(file, sight, stage.word("C", sight)) == []
+    with patched(record, "_called", lambda key, _: [key]):
+        found = [ground for _, ground in too_good(file, sight, stage.word("C", sight))]
+    assert len(found) == 1
+
+
+def test_a_further_code_that_nobody_reads_is_found() -> None:
+    """
+    I1: in a vehicle under the code that its passport names, it is no new battery on the shelf.
+    """
+    sight = Shown("CN", direction="inland")
+    stage, archive = Stage.new(), Archive()
+    for act in (
+        *(Act(MAKER, "battery.produced", code) for code in ("A", "L")),
+        Act(MAKER, "passport.published", "A", version=1, names=("L",)),
+        Act(MAKER, "battery.sold", "L", parties=(HOLDER,)),
+        Act(HOLDER, "battery.installed", "L", vehicle=CAR),
+    ):
+        archive = taken(stage, archive, act)
+    file, beside = archive.bound("A"), [archive.bound(code) for code in further(archive, "A")]
+
+    assert too_good(file, sight, stage.word("A", sight), beside) == []
+    with patched(battery, "check_alias", lambda *_: None):
+        found = {ground for _, ground in too_good(file, sight, stage.word("A", sight), beside)}
+    assert found == {
+        "under a further code: as new, with marks of use: installed",
+        "under a further code: in a vehicle, shown loose",
+    }
+
+
+def test_what_was_never_in_a_pack_does_not_come_out_of_it() -> None:
+    """
+    I5: a stranger's battery that a maker says is in its pack. Where the ledger lets it be taken out, the law
+    does not.
+    """
+    *before, apart = taken_out("reuse", inside="R1")
+    stage, archive = Stage.new(), Archive()
+    for act in (Act(RIVAL, "battery.produced", "R1"), *before):
+        archive = taken(stage, archive, act)
+
+    assert stage.would(apart)[0] != STATE
+    with patched(linked_records, "_could_commit", lambda *_: True):
+        assert stage.would(apart)[0] == STATE
+    assert not may_speak(archive, apart)
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("name", BUGS)
+def test_each_planted_bug_is_caught(name: str) -> None:
+    """
+    Ten bugs in table, rules, right to speak and verdict: each makes the opinion find what it does not find
+    without, in decks of seconds.
+    """
+    caught = ""
+    with BUGS[name]():
+        for deck in WATCH_DECKS.values():
+            result = explore(deck, enough=lambda seen: bool(new_findings(seen.findings.values())))
+            if found := new_findings(result.findings.values()):
+                caught = f"deck {deck.name}: {min(found, key=len)}"
+                break
+
+    print(f"{name}: {caught or 'NOT CAUGHT'}")
+    assert caught

@@ -1,0 +1,95 @@
+"""The law restated (tests/harness/opinion), set against registry and verdict: in every state of a deck."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.credentials.test_second_opinion import new_findings
+from tests.harness.opinion.alphabet import DECKS, EVERYBODY, RIGHTFUL, WATCH_DECKS
+from tests.harness.opinion.explore import explore
+
+ROOT = Path(__file__).parents[2]
+BEFORE = "d5dbf19"  # the rules under which eight routes of true statements ended in a false clear
+ROUTES = tuple(f"L0{n}" for n in range(1, 9))
+
+
+@pytest.mark.check
+def test_the_opinion_finds_the_eight_known_routes_in_the_rules_of_d5dbf19(tmp_path: Path) -> None:
+    """
+    Run on the code of d5dbf19, the explorer finds each of the routes L01 to L08 by itself: a history of
+    true statements by rightful parties at whose end that code said `clear`.
+    """
+    archive = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
+    assert archive.returncode == 0, f"this clone does not reach back to {BEFORE}: clone it whole"
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
+        tree.extractall(tmp_path, filter="data")
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "opinion", "--code", str(tmp_path), "--rightful", "--follow"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "tests" / "harness")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("==", "L0"))]
+    print(*lines, sep="\n")
+    found = {line[:3] for line in lines if line.startswith("L0") and "not found" not in line}
+    assert found == set(ROUTES)
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("deck", WATCH_DECKS)
+def test_nothing_is_said_too_well_in_any_state_of_a_small_deck(deck: str) -> None:
+    """
+    At every state that the acts of the deck reach, the real registry lets nobody speak whom the law does not,
+    the record keeps what the law keeps, and the real verdict says no better word than the law allows.
+    """
+    result = explore(WATCH_DECKS[deck])
+
+    print(deck, result)
+    assert result.finished
+    assert not new_findings(result.findings.values())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("deck", [name for name in DECKS if name != "two"])
+def test_one_battery_to_the_fixpoint(deck: str) -> None:
+    """
+    Six parties and the customs of each side say whatever the deck lets them, until no new state is reached.
+    """
+    result = explore(DECKS[deck])
+
+    print(
+        f"{deck}: {result.states} states, {result.acts} acts, {result.words} verdicts, depth {result.depth}"
+    )
+    assert result.finished
+    assert not new_findings(result.findings.values())
+
+
+@pytest.mark.parametrize(
+    ("parties", "depth_max"),
+    [
+        pytest.param(RIGHTFUL, 5, id="rightful", marks=pytest.mark.check),
+        pytest.param(EVERYBODY, 4, id="everybody", marks=pytest.mark.check),
+        pytest.param(EVERYBODY, 6, id="everybody further", marks=pytest.mark.long),
+    ],
+)
+def test_two_batteries_to_a_depth(parties: tuple[str, ...], depth_max: int) -> None:
+    """
+    Whatever two batteries are told in so many acts, by those who have a right and by rival, stranger and the
+    authorities of both sides, each is judged no better than the law allows.
+    """
+    result = explore(replace(DECKS["two"], parties=parties), depth_max=depth_max)
+
+    print(f"two, {len(parties)} parties:", result)
+    assert result.depth >= 4
+    assert not new_findings(result.findings.values())
