@@ -5,7 +5,8 @@ Everything that is hashed or signed in this project passes through here. Allowed
 containers deep. Negative integers are COSE labels (map keys) and COSE algorithm ids (allow_negative=True).
 """
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, cast
 
 import cbor2
 
@@ -126,9 +127,23 @@ def _ordered(value: Value, depth: int, allow_negative: bool) -> Value:
             key: item
             if type(item := value[key]) in _AS_THEY_ARE
             else _ordered(item, depth - 1, allow_negative)
-            for key in sorted(value, key=_key_order)
+            for key in _in_order(value)
         }
     raise EncodingError(f"a {kind.__name__} is not allowed in CBOR here")
+
+
+def _in_order(keys: Collection[object]) -> list[object]:
+    """The keys of a map as `_key_order` sorts them; which is not asked of numbers or of ASCII alone."""
+    kinds = set(map(type, keys))
+    if kinds == {int}:
+        numbers = sorted(cast(Collection[int], keys))
+        if numbers[0] >= 0 and numbers[-1] <= INTEGER_MAX:
+            return cast(list[object], numbers)
+    elif kinds == {str}:
+        texts = sorted(cast(Collection[str], keys))
+        if "".join(texts).isascii():
+            return cast(list[object], sorted(texts, key=len))
+    return sorted(keys, key=_key_order)
 
 
 def _key_order(key: object) -> tuple[int, int, bytes]:

@@ -124,6 +124,7 @@ def kind_of(public_key: bytes) -> str:
     return kind.name
 
 
+@lru_cache(maxsize=4096)  # base58 divides long numbers, and each change of what governs writes every key
 def multikey_encode(public_key: bytes) -> str:
     """Return the Multikey of a public key."""
     assert len(public_key) in _KIND_BY_SIZE, "a public key has 32 bytes, or is a compressed point"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
 
@@ -33,7 +34,7 @@ from credentials.ledger.genesis_table import (
 )
 from credentials.ledger.governance import LIFECYCLE_FILE, Governance
 from credentials.ledger.lifecycle import Lifecycle
-from credentials.ledger.parties import Limits, Stop
+from credentials.ledger.parties import Accreditation, Limits, Participant, Stop
 from credentials.ledger.recognition import Recognition
 from credentials.ledger.rules import require_built
 from credentials.ledger.soundness import governance_invalid
@@ -102,10 +103,8 @@ def record_key(record_id: RecordId) -> bytes:
 def records_of(governance: Governance) -> dict[RecordId, bytes]:
     """Every record of what governs; proposals are not among them."""
     tables: dict[RecordId, Table] = {}
-    for did, participant in governance.participants.items():
-        tables[PARTICIPANT, did] = participant_table(participant)
-    for accreditation in governance.accreditations:
-        tables[ACCREDITATION, accreditation.id] = accreditation_table(accreditation)
+    found = {(PARTICIPANT, did): _participant_record(p) for did, p in governance.participants.items()}
+    found |= {(ACCREDITATION, a.id): _accreditation_record(a) for a in governance.accreditations}
     for recognition in governance.recognitions:
         tables[RECOGNITION, recognition.id] = recognition.as_table()
     for target, stop in governance.stops.items():
@@ -116,7 +115,18 @@ def records_of(governance: Governance) -> dict[RecordId, bytes]:
     tables[LIMITS, ""] = {f.name: getattr(governance.limits, f.name) for f in fields(Limits)}
     tables[APPROVALS, ""] = governance.approvals.as_table()
     tables[APP_VERSION, ""] = {"app_version": governance.app_version}
-    return {record_id: encode(cast(Value, table)) for record_id, table in tables.items()}
+    return found | {record_id: encode(cast(Value, table)) for record_id, table in tables.items()}
+
+
+# Each change writes all records again, of which it changed a few.
+@lru_cache(maxsize=2048)
+def _participant_record(participant: Participant) -> bytes:
+    return encode(cast(Value, participant_table(participant)))
+
+
+@lru_cache(maxsize=2048)
+def _accreditation_record(accreditation: Accreditation) -> bytes:
+    return encode(cast(Value, accreditation_table(accreditation)))
 
 
 def governance_with(governance: Governance, changed: Records, rule_files: RuleFiles | None) -> Governance:
@@ -244,13 +254,17 @@ def read_record(kind: str, data: bytes) -> Any:
 
     Raises CredentialError("governance_invalid", sentence).
     """
-    table = _table(data)
     try:
         match kind:
             case "participant":
-                return read_participant(table)
+                return _read_participant(data)
             case "accreditation":
-                return read_accreditations([dict(table)])[0]
+                return _read_accreditation(data)
+    except CredentialError as error:
+        raise _no_genesis(error) from error
+    table = _table(data)
+    try:
+        match kind:
             case "recognition":
                 return Recognition.parse(table)
             case "stop":
@@ -258,6 +272,17 @@ def read_record(kind: str, data: bytes) -> Any:
     except CredentialError as error:
         raise _no_genesis(error) from error
     return table
+
+
+# A proposal is tried when it is made, with each approval and when it is decided: its records are read once.
+@lru_cache(maxsize=2048)
+def _read_participant(data: bytes) -> Participant:
+    return read_participant(_table(data))
+
+
+@lru_cache(maxsize=2048)
+def _read_accreditation(data: bytes) -> Accreditation:
+    return read_accreditations([dict(_table(data))])[0]
 
 
 def _no_genesis(error: CredentialError) -> CredentialError:

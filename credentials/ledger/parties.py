@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from consensus.encoding import Value, encode, whole_numbers
@@ -128,9 +129,7 @@ class Accreditation:
     @property
     def id(self) -> str:
         """Its name in governance: what it says, whatever becomes of it later."""
-        schemes = [list(pair) for pair in self.schemes]
-        said: list[Value] = [self.participant, list(self.roles), schemes, self.jurisdiction, self.licence]
-        return sha256(encode(["comity/accreditation/v1", *said, self.valid_from])).hexdigest()[:32]
+        return _accreditation_id(self)
 
     def in_force(self, at: int) -> bool:
         """True while the accreditation is valid and not suspended."""
@@ -143,6 +142,13 @@ class Accreditation:
     def covers(self, scheme: str, namespace: str, *, exactly: bool = False) -> bool:
         """True if the subject is in scope; `exactly`: named, not by "*"."""
         return (scheme, namespace) in self.schemes or (not exactly and (scheme, ANY) in self.schemes)
+
+
+@lru_cache(maxsize=4096)  # asked for each licence by each change of what governs
+def _accreditation_id(given: Accreditation) -> str:
+    schemes = [list(pair) for pair in given.schemes]
+    said: list[Value] = [given.participant, list(given.roles), schemes, given.jurisdiction, given.licence]
+    return sha256(encode(["comity/accreditation/v1", *said, given.valid_from])).hexdigest()[:32]
 
 
 def read_pauses(value: object) -> tuple[Pause, ...]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
@@ -49,7 +50,7 @@ BY_MEMBERS = (PARTICIPANT, ACCREDITATION, RECOGNITION)  # several change these, 
 Base = bytes | Mapping[str, bytes | None] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChangeProposal:
     """A change of records, with the records that it was written for."""
 
@@ -62,6 +63,10 @@ class ChangeProposal:
 
     def encode(self) -> bytes:
         """The bytes whose SHA-256 names it."""
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
         value: list[Value] = [
             TAG,
             self.network_id,
@@ -73,7 +78,7 @@ class ChangeProposal:
         ]
         return encode(value)
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """Its name."""
         return sha256(self.encode()).digest()

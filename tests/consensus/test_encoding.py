@@ -125,6 +125,9 @@ def test_refuses_other_encodings(data: str) -> None:
         pytest.param(
             {"b": 1, "aa": 2, 256: 3, -1: 4, 10: 5}, "a50a0519010003200461620162616102", id="key order"
         ),
+        pytest.param({"b": 1, "aa": 2, "": 3, "a": 4}, "a4600361610461620162616102", id="texts"),
+        pytest.param({"é": 1, "zzz": 2, "z": 3}, "a3617a0362c3a901637a7a7a02", id="texts by their bytes"),
+        pytest.param({256: 1, 2: 2, 24: 3}, "a3020218180319010001", id="numbers"),
         pytest.param([[], {}], "8280a0", id="empty containers"),
         pytest.param("ÿ𐏿", "66c3bff0908fbf", id="text beyond the BMP"),
     ],

@@ -14,7 +14,7 @@ from tests.harness.constitution.as_of import Past, asked
 from tests.harness.constitution.bugs import BUGS, patched
 from tests.harness.constitution.events import history
 from tests.harness.constitution.side import Counts, Difference
-from tests.harness.constitution.walks import DeadEnd, walk
+from tests.harness.constitution.walks import DeadEnd, side_by_side, walk, walks
 
 ACTS = 250  # of one network
 
@@ -24,14 +24,6 @@ def run(seeds: Iterable[int]) -> Counts:
     counts = Counts()
     for seed in seeds:
         counts.add(history(seed, ACTS))
-    return counts
-
-
-def walks(seeds: Iterable[int]) -> Counts:
-    """Walks to where something might not be changeable any more, and back."""
-    counts = Counts()
-    for seed in seeds:
-        counts.add(walk(seed))
     return counts
 
 
@@ -121,7 +113,7 @@ def test_ten_thousand_walks() -> None:
     """
     Ten thousand walks reach no dead end.
     """
-    counts = walks(range(1_000, 11_000))
+    counts = side_by_side(range(1_000, 11_000))
 
     print(counts)
     assert counts.outcomes["limits"] == 10_000

@@ -8,8 +8,12 @@ against the registry as well.
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from random import Random
 
 from tests.harness.constitution import changes as some
@@ -33,6 +37,7 @@ from tests.harness.constitution.tables import (
 )
 from tests.harness.constitution.ways import Search, approvals_of, proposal_of, ways_on
 
+PIECE = 500  # seeds
 STEPS = (12, 20, 30)
 NEVER_KNOWN = "A" * 43  # the digest of a recovery key that nobody has
 
@@ -249,8 +254,40 @@ def walk(seed: int, *, replay: bool = True) -> Counts:
     return one.side.counts
 
 
+def walks(seeds: range) -> Counts:
+    """One after the other; the first dead end or difference ends them."""
+    counts = Counts()
+    for seed in seeds:
+        counts.add(walk(seed))
+    return counts
+
+
+def side_by_side(seeds: range, processes: int = 2) -> Counts:
+    """The same, shared among processes."""
+    counts = Counts()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for share in pool.map(walks, [seeds[n::processes] for n in range(processes)]):
+            counts.add(share)
+    return counts
+
+
 def _replay(side: Side, played: Sequence[tuple[int, list[Signed]]]) -> None:
     """What the search found, against the registry: the last goal's way on."""
     for at, acts in played:
         side.ledger.now = at
         side.block(acts)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`python -m tests.harness.constitution.walks FIRST:AFTER`: what each piece of 500 seeds came to."""
+    first, after = (int(number) for number in arguments[0].split(":"))
+    whole, began = Counts(), time.process_time()
+    for start in range(first, after, PIECE):
+        piece = range(start, min(start + PIECE, after))
+        whole.add(walks(piece))
+        told = f"seeds {first}:{piece.stop}, {time.process_time() - began:.0f} s of processor time: {whole}"
+        print(told, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
