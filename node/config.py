@@ -10,7 +10,6 @@ Every command reads this module: what a node or a verdict needs is imported by t
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import tomllib
@@ -23,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from credentials.errors import CredentialError
 from node.errors import SetupError
-from node.named_files import open_regular, read_named_text, read_own
+from node.named_files import hold, open_regular, read_named_text, read_own
 
 if TYPE_CHECKING:
     from credentials.documents.canonical import Contexts
@@ -354,17 +353,16 @@ class DataDirectory:
         path = self.root / "lock"
         try:
             file = os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
+            held = hold(file)
         except FileNotFoundError as error:
             raise SetupError(f"{self.root} is not a data directory: run `comity init` first") from error
         except OSError as error:
             raise SetupError(f"{path} cannot be used: {error.strerror}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not held:
             file.close()
             raise SetupError(
                 f"{self.root} is already in use by a running node: stop it, or choose another --data"
-            ) from error
+            )
         return file
 
     def operator(self) -> str:

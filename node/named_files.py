@@ -9,13 +9,16 @@ says so: a start waits for nobody.
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import os
 import shutil
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from node.errors import SetupError
 
@@ -113,6 +116,28 @@ def _settle(path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a pipe, or a disk that keeps no order of names
             raise
+    finally:
+        os.close(descriptor)
+
+
+def hold(opened: int | IO[Any], *, wait: bool = False) -> bool:
+    """Hold an open file or folder against other processes until it is closed, however this process ends.
+
+    False while another holds it; `wait`: until it does not.
+    """
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def holding(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether the folder is held by this process, which it is until the block ends."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield hold(descriptor, wait=wait)
     finally:
         os.close(descriptor)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import signal
 import socket
@@ -22,6 +21,7 @@ from node.demo.life import Life, play_lives
 from node.demo.page import StartPage
 from node.demo.play import DemoFailed, Desk, Played, play, produced_members
 from node.demo.table import compare, print_table
+from node.named_files import hold
 
 NEXT_BLOCK_S_MAX = 3.0  # what the network promises when any one validator is gone
 MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced by the demo
@@ -106,13 +106,9 @@ def _fresh_folder(data: Path) -> TextIO:
 
 def _held(data: Path) -> TextIO:
     marker = (data / MARKER).open("a")
-    try:
-        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    if not hold(marker):
         marker.close()
-        raise DemoFailed(
-            f"a demo is running in {data}: end it, or name another folder with --data"
-        ) from error
+        raise DemoFailed(f"a demo is running in {data}: end it, or name another folder with --data")
     return marker
 
 

@@ -69,10 +69,11 @@ class Shelf:
         with self._lock:
             kept = self._named(height) if height else self._newest(log_size)
             kept.used = time.monotonic()
-            with kept.path.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(offset)
-                return encode([kept.height, size, file.read(CHUNK_BYTES)])
+            file = kept.path.open("rb")
+        with file:  # what is open stays readable, also when another takes its name
+            size = file.seek(0, 2)
+            file.seek(offset)
+            return encode([kept.height, size, file.read(CHUNK_BYTES)])
 
     def _named(self, height: int) -> _Kept:
         for kept in self._kept:

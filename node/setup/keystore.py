@@ -15,11 +15,10 @@ Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Key
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +35,7 @@ from credentials.ledger.parties import Participant
 from node.config import require_strong
 from node.errors import SetupError
 from node.issuing.profiles import KEY_ROLES, TABLE, Issuer, open_issuer
-from node.named_files import read_own, write_own
+from node.named_files import holding, read_own, write_own
 
 ROLES = ("vote", "attest", "credential", "cosign", "log", "transport")
 KEYS_FILE, RECOVERY_FILE = "keys.enc", "recovery.enc"
@@ -221,15 +220,9 @@ def _keys_file(directory: Path) -> Path:
     return Path(os.path.realpath(path)) if path.exists() else path
 
 
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def _alone(directory: Path) -> AbstractContextManager[bool]:
     """Nobody else changes keys.enc meanwhile: the node destroys keys in it, the command line adds some."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return holding(directory, wait=True)
 
 
 def _seed_name(role: str, number: int) -> str:

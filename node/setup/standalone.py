@@ -6,8 +6,6 @@ receipted as everywhere else. Its did:web is made of the address it has when it 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ from urllib.parse import urlsplit
 from credentials.ledger.parties import Accreditation
 from node.config import DataDirectory, jurisdiction_alone
 from node.errors import SetupError
-from node.named_files import make_folder, put_whole, read_own, write_own
+from node.named_files import holding, make_folder, put_whole, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
 from node.setup.closing import close_to_others
@@ -124,16 +122,10 @@ def _put(path: Path, target: Path) -> None:
 @contextmanager
 def _alone_in(root: Path) -> Iterator[None]:
     """Nobody else makes a node in this directory meanwhile."""
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with holding(root) as held:
+        if not held:
+            raise SetupError(f"another process is making a node in {root}: start this again in a moment")
         yield
-    except BlockingIOError as error:
-        raise SetupError(
-            f"another process is making a node in {root}: start this again in a moment"
-        ) from error
-    finally:
-        os.close(descriptor)
 
 
 def did_of(public_url: str) -> str:

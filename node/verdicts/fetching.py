@@ -25,20 +25,22 @@ from node.verdicts.disclosure import ANSWER_BYTES_MAX, WANT_MAX
 MISSING_S = 15.0  # what an issuer did not have or give is not asked for again sooner
 SLOW_S = 1.0  # whoever needs longer to say nothing is not asked for anything for as long
 FETCH_TIMEOUT_S = 5.0
+MISSES_MAX = 50_000
 
 
 @dataclass(slots=True)
 class _Misses:
-    """Documents that were asked for in vain, with when and why."""
+    """Documents that were asked for in vain, with when and why: the newest of them, in order."""
 
     found: dict[bytes, tuple[Missing, float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, digest: bytes, missing: Missing) -> None:
         with self.lock:
-            if len(self.found) > 50_000:
-                self.found.clear()
+            self.found.pop(digest, None)
             self.found[digest] = missing, time.monotonic()
+            if len(self.found) > MISSES_MAX:
+                del self.found[next(iter(self.found))]
 
     def get(self, digest: bytes, seconds_max: float = MISSING_S) -> Missing | None:
         with self.lock:

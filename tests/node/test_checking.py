@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -50,6 +49,7 @@ MADE = "2026-01-01T00:00:00Z"
 ISSUER = SeedSigner(did_key_url(SeedSigner("", b"i" * 32).public_key), b"i" * 32)
 ISSUER_DID = did_key(ISSUER.public_key)
 OTHER = SeedSigner(did_key_url(SeedSigner("", b"o" * 32).public_key), b"o" * 32)
+SILENT_S = 60.0
 
 
 class Elsewhere:
@@ -57,11 +57,13 @@ class Elsewhere:
 
     def __init__(self) -> None:
         files: dict[str, bytes] = {}
+        spoke = self.spoke = list[str]()  # what was silent, and is not any more
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path.startswith("/silent/"):
-                    self.server.let_go.wait(60)  # type: ignore[attr-defined]
+                    self.server.let_go.wait(SILENT_S)  # type: ignore[attr-defined]
+                    spoke.append(self.path)
                 body = files.get(self.path)
                 self.send_response(404 if body is None else 200)
                 self.send_header("Content-Length", str(len(body or b"")))
@@ -220,7 +222,6 @@ def test_many_slow_servers_take_no_more_time_than_one(
     """
     monkeypatch.setattr(fetch, "TOGETHER_S_MAX", 1.0)
     urls = [f"{elsewhere.url}/silent/{number}" for number in range(6)]
-    started = time.monotonic()
     if shown == "a credential":
         named = [entry(url, "revocation", 7) for url in urls]
         one = {key: value for key, value in credential(urls[0]).items() if key != "proof"}
@@ -233,9 +234,8 @@ def test_many_slow_servers_take_no_more_time_than_one(
         answer = service.vc_api.verify_presentation(
             suites.sign(made, ISSUER, MADE, purpose="authentication"), {}
         )
-    took_s = time.monotonic() - started
 
-    assert took_s < 30, "none of them says anything for a minute"
+    assert not elsewhere.spoke, "it was answered while all of them were silent"
     assert reasons(answer) == ["status_unavailable"] * 6
 
 

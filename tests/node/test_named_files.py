@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from node import named_files
-from node.named_files import make_folder, open_own, put_whole, read_named, read_own, write_own
+from node.named_files import holding, make_folder, open_own, put_whole, read_named, read_own, write_own
 from tests.harness.support_service import PASSPHRASE, live_node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,6 +200,43 @@ def _reads(call: ast.Call) -> bool:
 
 
 @pytest.mark.check
+def test_a_folder_is_held_until_its_block_ends(tmp_path: Path) -> None:
+    """
+    Whoever comes second is told at once that it is held, or waits for the first.
+    """
+    waited = list[bool]()
+
+    def wait() -> None:
+        with holding(tmp_path, wait=True) as held:
+            waited.append(held)
+
+    with holding(tmp_path) as first:
+        with holding(tmp_path) as second:
+            assert (first, second) == (True, False)
+        waiter = threading.Thread(target=wait, daemon=True)
+        waiter.start()
+        assert not waited
+    waiter.join(START_S_MAX)
+    assert waited == [True]
+
+
+def test_files_are_held_by_one_door() -> None:
+    """
+    No other module of the product imports what locks files.
+    """
+    holders = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "node").rglob("*.py")
+        if any(
+            (isinstance(one, ast.Import) and any(name.name == "fcntl" for name in one.names))
+            or (isinstance(one, ast.ImportFrom) and one.module == "fcntl")
+            for one in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+
+    assert holders == {"node/named_files.py"}
+
+
 def test_no_start_waits_for_a_pipe(tmp_path: Path) -> None:
     """
     Each file of a data directory in turn is a pipe: `comity serve` runs, or ends and names it.

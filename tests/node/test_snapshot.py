@@ -457,6 +457,46 @@ def test_a_ledger_that_did_not_grow_keeps_its_snapshot(
     assert decode(shelf.answer(encode([7, 1, 0]))) == [7, 3, b"77"]
 
 
+def test_no_chunk_is_read_while_others_wait(
+    growing: Growing, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A disk that is slow to give one keeps nobody waiting for another; and a snapshot whose name is given to
+    another meanwhile is read to its end.
+    """
+    begun(shelf, 7)
+    opened = Path.open
+
+    def opening(path: Path, mode: str) -> Slow:
+        return Slow(opened(path, mode))
+
+    class Slow:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def __enter__(self) -> Slow:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.file.close()
+
+        def seek(self, *to: int) -> int:
+            return int(self.file.seek(*to))
+
+        def read(self, size: int) -> bytes:
+            with monkeypatch.context() as plain:
+                plain.setattr(Path, "open", opened)
+                for growing.size in (8, 9):
+                    begun(shelf, growing.size)
+            return bytes(self.file.read(size))
+
+    monkeypatch.setattr(Path, "open", opening)
+    monkeypatch.setattr(shelves, "IN_USE_S", -1.0)
+
+    assert decode(shelf.answer(encode([7, 0, 7]))) == [7, 3, b"777"]
+    assert [kept.height for kept in shelf._kept] == [9, 8]
+
+
 def copied_ledger(node: Node, folder: Path) -> LedgerStore:
     """The ledger of a running node, copied."""
     folder.mkdir(exist_ok=True)

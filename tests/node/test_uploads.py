@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ import pytest
 
 from node.api import door_of
 from node.api.table import ROUTES
+from node.server import connections
 from tests.harness.support_service import LiveNode, live_node
-from tests.node.test_http import Address, answer, serving
+from tests.node.test_http import WAIT_S_MAX, Address, answer, serving
 
-WITHIN_S = 2.0
+HELD_S = 10 * WAIT_S_MAX  # so long a slow one may last: an answer waits for none of them
 SLOW_EACH = 2
 CANCELLED_EACH = 4
 DOORS = (
@@ -58,9 +58,8 @@ def _stored(data: Path) -> dict[str, list[Any]]:
         }
 
 
-def _honest(node: LiveNode, address: Address) -> float:
-    """Seconds until one of each kind of request is answered."""
-    started = time.monotonic()
+def _honest(node: LiveNode, address: Address) -> None:
+    """One of each kind of request is answered."""
     key = f"Authorization: Bearer {node.operator_key}\r\n".encode()
     head = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     link = b"POST /links" + head + key + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -68,16 +67,18 @@ def _honest(node: LiveNode, address: Address) -> float:
     assert b" 200 " in answer(address, b"GET /readyz" + head + b"\r\n")[:16]
     peer = b"POST /peer/status" + head + b"Content-Length: 1\r\n\r\nx"
     assert b" 401 " in answer(address, peer)[:16]
-    return time.monotonic() - started
 
 
 @pytest.mark.check
 @pytest.mark.parametrize("size", [1000, 1_000_000], ids=["small", "large"])
-def test_slow_uploads_hold_nothing(size: int, served: tuple[LiveNode, Address]) -> None:
+def test_slow_uploads_hold_nothing(
+    size: int, served: tuple[LiveNode, Address], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     At every door that takes a body some come a byte a second, by one client and with its key: another request
     of each kind is answered meanwhile as ever.
     """
+    monkeypatch.setattr(connections, "TRANSFER_S_MAX", HELD_S)
     node, address = served
     ended = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -96,13 +97,14 @@ def test_slow_uploads_hold_nothing(size: int, served: tuple[LiveNode, Address]) 
         thread = threading.Thread(target=trickle)
         thread.start()
         try:
-            took = [_honest(node, address) for _ in range(8) if not ended.wait(0.4)]
+            for _ in range(8):
+                ended.wait(0.4)
+                _honest(node, address)
         finally:
             ended.set()
             thread.join()
 
-    print(f"{len(slow)} slow uploads; the slowest of the others {max(took):.2f} s")
-    assert max(took) < WITHIN_S
+    print(f"{len(slow)} slow uploads; 8 of each other kind were answered meanwhile")
 
 
 @pytest.mark.check
@@ -126,5 +128,5 @@ def test_an_upload_that_ends_half_way_leaves_nothing(served: tuple[LiveNode, Add
 
     node.wait(lambda: all(fact.turn_s == 0.0 for fact in node.service.lanes.facts()), "the lanes to be idle")
     assert _stored(node.data) == before
-    assert _honest(node, address) < WITHIN_S
+    _honest(node, address)
     print(f"{CANCELLED_EACH * len(DOORS)} uploads ended half way at {len(DOORS)} doors")

@@ -482,6 +482,28 @@ def test_who_does_not_answer_keeps_nobody_waiting_twice(
         assert isinstance(missing, Missing) and missing.reason is MissingReason.UNREACHABLE
 
 
+def test_of_what_was_asked_for_in_vain_the_oldest_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    However much is asked for in vain, the newest of it is not asked for again at once.
+    """
+    monkeypatch.setattr(fetching, "MISSES_MAX", 2)
+    office, gossip = OfficeStore(tmp_path / "office.db"), _SilentGossip(0.0)
+    fetcher = fetching.Fetching("did:web:me.example", office, cast(Gossip, gossip))
+    issuer, digests = "did:web:silent.example", [bytes([n]) * 32 for n in range(4)]
+    try:
+        for n in (0, 1, 2, 2, 1, 3, 0):
+            fetcher.fetch({issuer: {digests[n]}})
+        asked = gossip.asked
+        for n in (3, 0):
+            fetcher.fetch({issuer: {digests[n]}})
+    finally:
+        office.close()
+
+    assert (asked, gossip.asked) == (5, 5)
+
+
 class _OddGossip:
     """A participant whose signed answer is not what was asked for."""
 
