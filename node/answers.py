@@ -31,7 +31,14 @@ from credentials.verdicts.verdict_record import (
 # -- verdicts ------------------------------------------------------------------------------------------
 
 
-class CheckAnswer(CheckRecord):
+class StepAnswer(TypedDict):
+    """Whose fault it is (one of `FAULTS`), and what its reader does next."""
+
+    fault: str
+    next: str
+
+
+class CheckAnswer(CheckRecord, StepAnswer):
     """A check with its sentence and the provision of its reason."""
 
     text: str
@@ -59,7 +66,7 @@ class LineRecord(LineHead, VerdictHead):
     withheld: list[GapRecord]
 
 
-class LineAnswer(LineHead, VerdictHead):
+class LineAnswer(LineHead, VerdictHead, StepAnswer):
     """The verdict of one line, as lists have it, in words."""
 
     text: str
@@ -183,7 +190,7 @@ class RequirementAnswer(CountedRecord):
     action: str | None
 
 
-class LeftOutAnswer(LeftOutRecord):
+class LeftOutAnswer(LeftOutRecord, StepAnswer):
     """A line that is not counted, and why."""
 
     text: str
@@ -359,7 +366,7 @@ class CountersignAnswer(TypedDict):
 # -- the VC-API ----------------------------------------------------------------------------------------
 
 
-class ProblemAnswer(TypedDict):
+class ProblemAnswer(StepAnswer):
     """RFC 9457, of a check."""
 
     type: str

@@ -15,7 +15,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from consensus.application import Refusal
 from consensus.errors import filled
@@ -25,6 +25,7 @@ from credentials.verdicts.verdict_record import (
     CountedRecord,
     GapRecord,
     ItemRecord,
+    LeftOutRecord,
     RecognitionRecord,
     ReportRecord,
     RequirementRecord,
@@ -39,6 +40,7 @@ from node.answers import (
     FaultRecord,
     GapAnswer,
     ItemAnswer,
+    LeftOutAnswer,
     LineAnswer,
     LineRecord,
     PassportAnswer,
@@ -51,10 +53,12 @@ from node.answers import (
     ReportAnswer,
     RequirementAnswer,
     SourceAnswer,
+    StepAnswer,
     VerificationAnswer,
     WaitingAnswer,
     WaitingRecord,
 )
+from node.catalogues import LANGUAGES, reasons, sentences
 from node.config import read_table, shipped
 
 if TYPE_CHECKING:
@@ -62,22 +66,22 @@ if TYPE_CHECKING:
     from node.supervision.readiness import Condition
     from node.verdicts.verification import Verification
 
-LANGUAGES: Final = ("en", "zh")  # the first where nobody asks for one
 TABLES_KEPT = 8  # of data points, by the rules of different heights
 AGELESS = ("genesis", "recognitions")  # sources that the founding of the network fixed
 
 
-@cache
-def _sentences() -> Mapping[str, Any]:
-    return read_table("sentences.toml", shipped("sentences.toml"))
-
-
 def _row(code: str) -> Mapping[str, Any]:
-    row: Any = _sentences()
+    row: Any = sentences()
     for name in code.split("."):
         row = row[name]
     assert isinstance(row, Mapping), f"{code} is a sentence"
     return row
+
+
+def whose_fault(code: str) -> str:
+    """Whose fault something is, in English: a code of a later version is shown as it is."""
+    row = sentences()["whose"].get(code)
+    return code if row is None else str(row[LANGUAGES[0]])
 
 
 def fault_words(kind: str) -> str:
@@ -90,11 +94,6 @@ def _refusals(kind: str) -> Mapping[str, Mapping[str, str]]:
     """The rows of refusals.toml: codes by name; sentences (`refusal`) and titles by their English."""
     rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]
     return rows if kind == "code" else {row["en"]: row for row in rows}
-
-
-@cache
-def _reasons() -> Mapping[str, Any]:
-    return read_table("reasons.toml", shipped("reasons.toml"))
 
 
 @cache
@@ -125,10 +124,10 @@ class _Telling(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, list | tuple):
-            between: str = _sentences()["between"][format_spec or "list"][self._language]
+            between: str = sentences()["between"][format_spec or "list"][self._language]
             return between.join(map(str, value))
         if format_spec:
-            one, more = _sentences()["noun"][format_spec][self._language]
+            one, more = sentences()["noun"][format_spec][self._language]
             return f"{value} {one if value == 1 else more}"
         return str(value)
 
@@ -146,7 +145,7 @@ class Words:
     def __init__(self, language: str, datapoints_at: Callable[[int], Mapping[str, Any]]) -> None:
         assert language in LANGUAGES, "asked for one of the languages there are"
         self.language = language
-        self._reasons = _reasons()
+        self._reasons = reasons()
         self._datapoints_at = datapoints_at
         self._points: list[_Points] = []
         self._telling = _Telling(language)
@@ -161,6 +160,13 @@ class Words:
         if row is None:
             return code.replace("_", " ")
         return self._told(row, parameters or {})
+
+    def step(self, code: str) -> StepAnswer:
+        """Whose fault a reason is, and what its reader does next."""
+        row = self._reasons.get(code)
+        if row is None:
+            return {"fault": "node", "next": self.sentence("later_version")}
+        return {"fault": row["fault"], "next": row["next"][self.language]}
 
     def provision(self, code: str) -> str:
         """What law or standard a reason stands on; empty where there is none."""
@@ -201,7 +207,7 @@ class Words:
         """A check with its sentence and its provision."""
         reason = check["reason"]
         text = self.reason(reason, check["evidence"])
-        return {**check, "text": text, "provision": self.provision(reason)}
+        return {**check, "text": text, "provision": self.provision(reason), **self.step(reason)}
 
     def line(self, line: LineRecord) -> LineAnswer:
         """The verdict of a line as lists have it."""
@@ -209,6 +215,7 @@ class Words:
             **line,
             "text": self.reason(line["reason"], {"unmade": line["unmade"]}),
             "provision": self.provision(line["reason"]),
+            **self.step(line["reason"]),
             "gaps": [self.gap(gap, line["height"]) for gap in line["gaps"]],
             "withheld": [self.gap(point, line["height"]) for point in line["withheld"]],
             "recognition_note": self.recognition(line["recognition"]),
@@ -276,11 +283,14 @@ class Words:
     def _problem(self, check: CheckRecord) -> ProblemAnswer:
         """RFC 9457, of a check."""
         reason = check["reason"]
+        step = self.step(reason)
         detail = check["evidence"].get("detail") or self.reason(reason, check["evidence"])
         told: ProblemAnswer = {
             "type": f"urn:comity:reason:{reason}",
             "title": check["name"],
             "detail": detail,
+            "fault": step["fault"],
+            "next": step["next"],
         }
         if "age_s" in check:
             told["age_s"] = check["age_s"]
@@ -295,9 +305,12 @@ class Words:
             **report,
             "head": {**report["head"], "sentence": self.sentence("report.head", told)},
             "rows": [self._requirement(row) for row in report["rows"]],
-            "left_out": [{**line, "text": self.reason(line["reason"], line)} for line in report["left_out"]],
+            "left_out": [self._left_out(line) for line in report["left_out"]],
             "note": self.sentence("recognition.demonstration"),
         }
+
+    def _left_out(self, line: LeftOutRecord) -> LeftOutAnswer:
+        return {**line, "text": self.reason(line["reason"], line), **self.step(line["reason"])}
 
     def _requirement(self, row: RequirementRecord) -> RequirementAnswer:
         named, counted = row["asked"], {name: value for name, value in row.items() if name != "asked"}

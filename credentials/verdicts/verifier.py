@@ -177,8 +177,10 @@ def _check_admitted(
         )
     _check_subject(found, examined, evidence, recorded)
     event = governance.lifecycle.event(statement.kind) if governance else None
-    if event is None:
+    if governance is None:
         found.unknown("admitted.kind", "genesis_unavailable", kind=statement.kind)
+    elif event is None:
+        found.unknown("admitted.kind", "kind_unknown", kind=statement.kind)
     elif _kind_fits(examined, statement.kind, event.effects.passport):
         found.passed("admitted.kind", kind=statement.kind)
     else:

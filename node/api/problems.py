@@ -16,9 +16,10 @@ from werkzeug.routing import RequestRedirect
 
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
+from node.catalogues import LANGUAGES
 from node.errors import ProblemError
 from node.transient_faults import is_out_of_room, out_of_room
-from node.words import LANGUAGES, Words
+from node.words import Words
 
 # What the framework itself refuses, in our words.
 FRAMEWORK_PROBLEMS = {

@@ -6,6 +6,7 @@ Exit codes: 0 clear, 1 not clear, 2 could not decide.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from node.cli.client import Client, named, read_json, show, speaks_to_node
 from node.cli.terminal import say, say_progress
 from node.errors import SetupError
 from node.named_files import read_named_text
-from node.words import when
+from node.words import when, whose_fault
 
 WAIT_S = 600.0
 POLL_S = 0.3
@@ -150,18 +151,48 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
     say(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
     if verdict["text"]:
         say(" ".join(filter(None, (verdict["text"], verdict["provision"]))))
+        say(_step(verdict))
     until = f", until {when(verdict['good_until'])}" if verdict["good_until"] else ""
     say(f"law date {verdict['law_date']}, ledger height {verdict['height']}{until}")
-    for made in verdict["checks"]:
-        if made["outcome"] not in ("pass", "not_applicable"):
-            rule = f" {made['rule']}" if made.get("rule") else ""
-            say(f"  {made['outcome']:<13} {made['name']}{rule}: {made['text']}  {made['provision']}".rstrip())
-            evidence = made.get("evidence")
-            if isinstance(evidence, dict) and "detail" in evidence:
-                say(f"  {'':<13} {evidence['detail']}")
+    for told, names in _open_checks(verdict["checks"]).items():
+        _print_check(told, names)
     for gap in verdict["gaps"]:
         words = f"{gap.get('dp', '')} {gap.get('name', '')}  {gap.get('provision') or ''}"
         say(f"  gap           {words}".rstrip())
+
+
+def _step(told: Mapping[str, Any]) -> str:
+    """What the reader does next, and whose fault it is."""
+    return f"next: {told['next']} (fault: {whose_fault(told['fault'])})"
+
+
+def _open_checks(checks: Iterable[Mapping[str, Any]]) -> dict[tuple[str, ...], list[str]]:
+    """What is to be said of the checks that did not pass, each sentence once, with the checks that say it."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for made in checks:
+        if made["outcome"] not in ("pass", "not_applicable"):
+            evidence = made.get("evidence")
+            detail = evidence.get("detail", "") if isinstance(evidence, dict) else ""
+            told = (
+                made["outcome"],
+                f"{made['text']}  {made['provision']}".rstrip(),
+                str(detail),
+                _step(made),
+            )
+            rule = f" {made['rule']}" if made.get("rule") else ""
+            found.setdefault(told, []).append(f"{made['name']}{rule}")
+    return found
+
+
+def _print_check(told: tuple[str, ...], names: Sequence[str]) -> None:
+    """The outcome and the sentence, with the names beneath where several checks say the same."""
+    outcome, *sentences = told
+    head = names[0] if len(names) == 1 else f"{len(names)} checks"
+    say(f"  {outcome:<13} {head}: {sentences[0]}")
+    for sentence in filter(None, sentences[1:]):
+        say(f"  {'':<13} {sentence}")
+    if len(names) > 1:
+        say(f"  {'':<13} {', '.join(names)}")
 
 
 def _exit_code(verdict: str, *, allow_gaps: bool) -> int:

@@ -17,6 +17,7 @@ from credentials.ledger.registry import Registry
 from credentials.verdicts.evidence import NetworkView
 from node import config
 from node.access.keys import Access
+from node.catalogues import LANGUAGES
 from node.config import DataDirectory
 from node.issuing.gate import Gate
 from node.issuing.holding import RuleHolding
@@ -69,7 +70,7 @@ from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering, unread_rules
 from node.verdicts.verification import Checking, LedgerSources
 from node.verdicts.watching import Watching
-from node.words import LANGUAGES, Words
+from node.words import Words
 
 
 def open_service(

@@ -1,4 +1,4 @@
-"""Labels of the pages, from config/terms.toml and reasons.toml; how times and digests are written there."""
+"""Labels of the pages, from config/terms.toml; how times and digests are written there."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from markupsafe import Markup, escape
 
 from credentials.verdicts.manifest import CONDITIONS
 from credentials.verdicts.severity import ORDER
+from node.catalogues import LANGUAGES
 from node.config import read_table, rule_table, shipped
 from node.service import Service
-from node.words import LANGUAGES, Words, when
+from node.words import Words, when, whose_fault
 
 # Members of records of governance that are times.
 MOMENTS = ("since", "until", "left", "valid_from", "valid_until", "compromised_from")
@@ -70,17 +71,6 @@ def check_word(name: str) -> str:
 
 def undecided_word(name: str | None) -> str:
     return _english("undecided", name) if name else "a required check could not be made"
-
-
-def reason_text(code: str | None) -> str:
-    """The sentence of a reason code."""
-    entry = _table("reasons.toml").get(code or "", {})
-    return str(entry.get("en", (code or "").replace("_", " ")))
-
-
-def provision(code: str | None) -> str:
-    """The provision a reason code stands on; empty when there is none."""
-    return str(_table("reasons.toml").get(code or "", {}).get("provision", ""))
 
 
 def goods_by(rules: Rules) -> Callable[[str | None], str]:
@@ -265,8 +255,8 @@ def install_words(app: Flask, service: Service) -> None:
         outcome_word=outcome_word,
         check_word=check_word,
         undecided_word=undecided_word,
-        reason_text=reason_text,
-        provision=provision,
+        reason_text=service.words[LANGUAGES[0]].reason,
+        whose_fault=whose_fault,
         goods_word=goods_by(rules),
         governed=partial(governed, names=service.proposing.governance.name),
         member=member_word,

@@ -198,6 +198,24 @@ def test_a_set_recorded_for_another_point_is_the_wrong_kind() -> None:
     assert outcome(verdict, "admitted.kind") == ("fail", "wrong_kind")
 
 
+def test_a_kind_that_the_rules_lack_has_a_reason_of_its_own() -> None:
+    """
+    Rules that know the event no more are the network's matter; only a node without any lacks its genesis.
+    """
+    w = World()
+    text = w.new(1)
+    document = w.passports[text].credentials[1]
+    governance = w.governance
+    events = {kind: event for kind, event in governance.lifecycle.events.items() if "published" not in kind}
+    fewer = copy.copy(governance)
+    object.__setattr__(fewer, "lifecycle", replace(governance.lifecycle, events=events))
+
+    for governing, reason in ((fewer, "kind_unknown"), (None, "genesis_unavailable")):
+        network = w.network(governance=governing)
+        evidence = w.evidence(text, shown=[document], documents={}, network=network)
+        assert outcome(judged(w, text, document, evidence), "admitted.kind") == ("indeterminate", reason)
+
+
 def test_another_partys_key_is_not_the_issuers() -> None:
     """
     A proof that holds but is another participant's fails the binding of key and issuer.

@@ -16,11 +16,12 @@ from markupsafe import Markup
 from credentials.ledger.records import Claim, Claims
 from credentials.verdicts.verdict import Check, Outcome
 from node.answers import LineRecord, Progress, RefusalRecord, WaitingRecord
+from node.catalogues import LANGUAGES
 from node.config import read_table, shipped
 from node.use_cases.batteries import _claims
 from node.verdicts.verification import Verification
 from node.web.labels import event_word, told_by
-from node.words import LANGUAGES, Words
+from node.words import Words
 from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
 from tests.harness.border import tables, words
 from tests.harness.net.batteries import code_of
@@ -310,7 +311,7 @@ def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNo
 
 # -- the kind ------------------------------------------------------------------------------------------
 
-TELLERS = {"node/words.py", "node/web/labels.py"}
+TELLERS = {"node/catalogues.py", "node/words.py", "node/web/labels.py"}
 JUDGING = ("credentials/verdicts/", "node/verdicts/", "node/storage/", "node/use_cases/")
 # Members of these names that are data of the life cycle's table, or a column, and not sentences of ours.
 DATA = {"node/use_cases/passports.py", "node/storage/schema_steps.py"}

@@ -1,0 +1,52 @@
+"""The tables of codes with sentences, as they are shipped: read once, refused where a row is not whole.
+
+A row of a refusal, a reason or a condition says in every language what is so, whose fault it is, and what its
+reader does next (`next`). A table without one of them is refused when it is read, not when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from node.config import read_table, shipped
+from node.errors import SetupError
+
+LANGUAGES: Final = ("en", "zh")  # the first where nobody asks for one
+
+# Whose fault it is: nobody's; the goods' or their papers'; who recorded or issued it; who declares it; who
+# asked or signed; a third server; this node; the network or an authority.
+FAULTS: Final = ("none", "item", "issuer", "importer", "caller", "source", "node", "network")
+
+Row = Mapping[str, Any]
+Rows = Mapping[str, Row]
+
+
+@cache
+def sentences() -> Mapping[str, Any]:
+    """sentences.toml: sentences beside the codes."""
+    return read_table("sentences.toml", shipped("sentences.toml"))
+
+
+@cache
+def reasons() -> Rows:
+    """reasons.toml, by code."""
+    return whole("reasons.toml", read_table("reasons.toml", shipped("reasons.toml")))
+
+
+def whole(name: str, rows: Rows) -> Rows:
+    """The rows of a table; SetupError names the first that does not say whose fault it is, or what to do."""
+    for code, row in rows.items():
+        if row.get("fault") not in FAULTS:
+            raise SetupError(f"{name}: {code} does not say whose fault it is: one of {', '.join(FAULTS)}")
+        step = row.get("next")
+        if not isinstance(step, Mapping) or not _is_told(step):
+            told = ", ".join(LANGUAGES)
+            raise SetupError(f"{name}: {code} does not say what its reader does next, in each of {told}")
+    return rows
+
+
+def _is_told(row: Row) -> bool:
+    texts: Iterable[object] = (row.get(language) for language in LANGUAGES)
+    return all(isinstance(text, str) and text.strip() for text in texts)
