@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,9 +31,11 @@ from credentials.verdicts.verdict_record import ItemRecord
 from node import log
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
+from node.storage.rests_on import Rest
 from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
 from node.verdicts.manifests import Manifests, Pair, Together
+from node.verdicts.resting import rests_of
 from node.verdicts.sources import Gathering, Reading
 from node.verdicts.turns import FEW_LINES, Turns
 from node.verdicts.watching import Watching
@@ -57,6 +59,15 @@ class _Job:
     together: Together
     waiting: list[Pair]
     seq: int  # of the last line judged
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A verdict in JSON, what was read for it, and what was raised in place of one."""
+
+    verdict: ItemRecord
+    read: Set[Rest] = frozenset()
+    error: Exception | None = None
 
 
 class Judging:
@@ -184,9 +195,9 @@ class Judging:
         judged = self._judged(part, job.row, job.together)
         with self._office.writing() as db:
             numbered = enumerate(judged, job.seq + 1)
-            items = [self.watching.row_of(verdict, number) for number, (verdict, _) in numbered]
+            items = [self.watching.row_of(one.verdict, number, one.read) for number, one in numbered]
             self._office.consignments.put_items(db, job.row.id, items)
-            last = judged[-1][0]
+            last = judged[-1].verdict
             self._office.consignments.progress(
                 db,
                 job.row.id,
@@ -196,10 +207,10 @@ class Judging:
                 block_time=last["block_time"],
                 state="running" if rest else "done",
             )
-            for verdict, error in judged:
-                self.watching.mark_named(db, verdict, set())
-                if error is not None:
-                    self._put_aside(db, LINE, f"{job.row.id}/{verdict['line']}", error)
+            for one in judged:
+                self.watching.mark_named(db, one.verdict, set())
+                if one.error is not None:
+                    self._put_aside(db, LINE, f"{job.row.id}/{one.verdict['line']}", one.error)
             self.declarations.look_again(db, newest, job.row.id, part)
         job.waiting, job.seq = rest, job.seq + len(items)
         log.moment("judged", id=job.row.id, done=job.seq, lines=job.row.lines)
@@ -217,12 +228,12 @@ class Judging:
         newest = table.newest()
         part = [pair for pair in manifest.pairs if pair[0].line in numbers]
         judged = self._judged(part, row, manifest.together)
-        last = judged[-1][0]
+        last = judged[-1].verdict
         with self._office.writing() as db:
-            for verdict, error in judged:
-                self.watching.keep(db, row.id, verdict)
-                if error is not None:
-                    self._put_aside(db, LINE, f"{row.id}/{verdict['line']}", error)
+            for one in judged:
+                self.watching.keep(db, row.id, one.verdict, one.read)
+                if one.error is not None:
+                    self._put_aside(db, LINE, f"{row.id}/{one.verdict['line']}", one.error)
             self.declarations.look_again(db, newest, row.id, part)
             table.progress(
                 db,
@@ -235,9 +246,7 @@ class Judging:
             )
         return True
 
-    def _judged(
-        self, part: Sequence[Pair], row: ConsignmentRow, together: Together
-    ) -> list[tuple[ItemRecord, Exception | None]]:
+    def _judged(self, part: Sequence[Pair], row: ConsignmentRow, together: Together) -> list[_Judged]:
         """Fetch what the lines rest on, and judge them.
 
         A line for which fetching fails unforeseen fails again when it is judged. Those alike are judged once.
@@ -252,7 +261,7 @@ class Judging:
         except Exception as error:
             log.moment("fetch_failed", lines=len(part), because=sentence(error))
         judged = {
-            one[0]["line"]: one
+            one.verdict["line"]: one
             for pairs, reading in zip(alike, readings, strict=True)
             for one in self._judge(pairs, row, together, reading)
         }
@@ -260,24 +269,24 @@ class Judging:
 
     def _judge(
         self, pairs: Sequence[Pair], row: ConsignmentRow, together: Together, reading: Reading | None
-    ) -> list[tuple[ItemRecord, Exception | None]]:
-        """(the verdict in JSON, what was raised instead of one) of lines that differ in number alone."""
+    ) -> list[_Judged]:
+        """Those of lines that differ in number alone."""
         (line, raw), lines = pairs[0], [line for line, _ in pairs]
-        error: Exception | None = None
         try:
             evidence = self._gathering.evidence_of(raw, reading)
             evidence = self.declarations.beside(line.battery, evidence, row.declaration, row.id)
             now = int(time.time())  # after: nothing that was had is younger than the verdict on it
             context = together.by(evidence.network.tables.identifiers)
             cleared = clear_repeated(lines, evidence, self._policy, law_date_of(row, now), now, context)
-            judged = [one.as_dict() for one in cleared]
+            read = rests_of(evidence)
+            judged = [_Judged(one.as_dict(), read) for one in cleared]
         except PASSING:
             raise
         except Exception as raised:
-            error, judged = raised, _not_judged(self._gathering, lines, row)
+            judged = [_Judged(one, error=raised) for one in _not_judged(self._gathering, lines, row)]
         time.sleep(YIELD_S)
         self._give_way()
-        return [(one, error) for one in judged]
+        return judged
 
     # -- what was set aside --------------------------------------------------------------------------
 
@@ -300,12 +309,13 @@ class Judging:
         assert row is not None, "consignments are never deleted"
         manifest = self.manifests.read(consignment_id)
         pair = next(pair for pair in manifest.pairs if pair[0].line == int(number))
-        ((verdict, error),) = self._judged([pair], row, manifest.together)
+        (one,) = self._judged([pair], row, manifest.together)
         with self._office.writing() as db:
-            if error is not None:
-                self._put_aside(db, LINE, ref, error)
+            if one.error is not None:
+                self._put_aside(db, LINE, ref, one.error)
                 return
-            self._office.consignments.replace_item(db, consignment_id, self.watching.row_of(verdict))
+            item = self.watching.row_of(one.verdict, read=one.read)
+            self._office.consignments.replace_item(db, consignment_id, item)
             self._office.aside.clear(db, LINE, ref)
 
 

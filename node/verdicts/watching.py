@@ -177,19 +177,27 @@ class Watching:
             found |= new
         return found, not new
 
-    def row_of(self, verdict: Mapping[str, Any], seq: int = 0) -> ItemRow:
-        """A verdict as it is stored: with what it is found by when the ledger learns more."""
+    def row_of(self, verdict: Mapping[str, Any], seq: int = 0, read: Set[Rest] = frozenset()) -> ItemRow:
+        """A verdict as it is stored: with what it is found by when the ledger learns more.
+
+        `read` is what was read for it (`resting.py`): a verdict tells only what it found.
+        """
         about = self._gathering.subject_of(verdict["battery"])
+        own = standing_key(about) if about is not None else None
+        told = dict.fromkeys(self._rests(verdict))
+        in_columns = {(KIN, own), ("issuer", as_stored(verdict["passport"].get("issuer") or ""))}
+        in_columns |= {(PARTY, value) for kind, value in in_columns if kind == "issuer"}
+        in_columns |= {(KIN, value) for kind, value in told if kind == "subject"}
         return ItemRow(
             verdict["line"],
             seq,
             verdict["verdict"],
             orjson.dumps(verdict),
-            subject=standing_key(about) if about is not None else None,
+            subject=own,
             namespace=_recalled_by(verdict, about) if about is not None else None,
             issuer=verdict["passport"].get("issuer"),
             due=due_of(verdict),
-            rests=tuple(self._rests(verdict)),
+            rests=(*told, *sorted(read - told.keys() - in_columns)),
         )
 
     def _rests(self, verdict: Mapping[str, Any]) -> Iterator[Rest]:
@@ -219,8 +227,11 @@ class Watching:
         found = (self._gathering.subject_of(text, issuer) for text in sorted(map(str, named - {None})))
         return [about for about in found if about is not None]
 
-    def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
-        """Store the newer verdict of a line, with the word it had before; a settled line keeps its own."""
+    def keep(self, db: Any, consignment_id: str, verdict: ItemRecord, read: Set[Rest]) -> None:
+        """Store the newer verdict of a line, with the word it had before; a settled line keeps its own.
+
+        `read`: what was read for it.
+        """
         table, line = self._office.overtaken, verdict["line"]
         stored = self._office.consignments.item(consignment_id, line)
         before = orjson.loads(stored) if stored is not None else {}
@@ -236,7 +247,7 @@ class Watching:
         elif "before" in before:
             kept = {**verdict, "before": before["before"]}
         known = table.keys_of(consignment_id, line)
-        table.put_again(db, consignment_id, self.row_of(kept))
+        table.put_again(db, consignment_id, self.row_of(kept, read=read))
         self.mark_named(db, kept, known)
         self._office.reached.judged(db, consignment_id, line, verdict["verdict"], verdict["reason"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import pytest
 from credentials.documents.canonical import digest_document
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.ledger.attestation import standing_key
+from credentials.ledger.namings import namings_key
+from credentials.ledger.recalls import recall_subject
+from credentials.ledger.records import claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Held, LedgerView
 from node.config import tables
@@ -21,7 +24,7 @@ from node.storage.overtaken import NAMERS_MAX
 from node.verdicts.fetching import Fetching
 from node.verdicts.further_codes import PASSPORT_CODES_MAX, SHOWN_CODES_MAX, FurtherCodes
 from node.verdicts.ledger_views import taken_out_of
-from node.verdicts.sources import Reading
+from node.verdicts.sources import Gathering, Reading
 from node.web.sample import sample_claims
 from tests.credentials.test_namers import on_record
 from tests.credentials.test_two_codes import two_codes
@@ -235,6 +238,120 @@ def test_what_the_passport_of_a_further_code_names_is_gathered(node: LiveNode) -
         return {check["reason"] for check in checks if check["name"] == "alias"}
 
     node.wait(lambda: reasons() == {"origin_not_on_record", "used_sold_as_new"}, "the third code")
+
+
+def made_open(node: LiveNode, declaration: str, *batteries: str) -> str:
+    """Where a consignment is whose lines, of these batteries, were judged."""
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    lines = [{"line": number, "battery": code, **goods} for number, code in enumerate(batteries, 1)]
+    manifest = {"declaration": declaration, "law_date": "2027-03-01", "direction": "import", "lines": lines}
+    made: str = node.post_json("/consignments", manifest).get_json()["id"]
+    node.wait(lambda: node.get_json(f"/consignments/{made}")["state"] == "done", "the verdicts")
+    return made
+
+
+def test_an_open_line_is_woken_by_what_happens_to_its_pack_under_a_further_code(node: LiveNode) -> None:
+    """
+    I9: nothing is on record of the code that the passport of its pack names; what is recorded under it later
+    is about the module, whose line gets the new word with the one before.
+    """
+    pack, module = (CODE.replace("0000031", f"00000{n}") for n in (71, 72))
+    link = LINK.replace("/31", "/71")
+    publish(node, pack, link)
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[module], fates=["reuse"])
+    where = f"/consignments/{made_open(node, '26NLKIN', module)}/items/1"
+    before = node.get_json(where)["height"]
+
+    def recall() -> str:
+        (check,) = (c for c in node.get_json(where)["checks"] if c["name"] == "standing.recall")
+        reason: str = check["reason"]
+        return reason
+
+    assert recall() == "ok"
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    attest(node, "battery.recalled", link, reason="fire")
+
+    node.wait(lambda: recall() == "recalled", "the recall under the further code")
+    now = node.get_json(where)
+    asked = {"battery": module, "direction": "import", "goods": "battery", "condition": "new"}
+    again = node.post_json("/clearance", asked | {"commodity_code": "8507600000"}).get_json()
+    assert now["height"] > before and (now["verdict"], now["reason"]) == (again["verdict"], again["reason"])
+
+
+def test_a_line_is_found_by_every_record_that_was_read_for_it(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    I9, generated: each key that is looked up in the ledger for a verdict, whether or not anything is there,
+    finds its open line once the record under it changes. (What is claimed of a battery is no word of it.)
+    """
+    pack, module, part, other = (CODE.replace("0000031", f"00000{n}") for n in (81, 82, 83, 84))
+    link, vin = LINK.replace("/31", "/81"), "ZZ9DEM0E0T0000081"
+    publish(node, pack, link)
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[module], fates=["reuse"])
+    publish(node, part, LINK.replace("/31", "/83"))
+    publish(node, other, LINK.replace("/31", "/84"))
+    attest(node, "battery.maintained", other, work="module", child_out=part)
+    attest(node, "battery.installed", other, vin=vin)
+    batteries = (module, part, other)
+    made = made_open(node, "26NLFOUND", *batteries)
+    service = node.service
+    office, watching, gathering = service.stores.office, service.judging.watching, service.overview.gathering
+    ledger = service.stores.ledger
+    node.wait(lambda: office.overtaken.watched_until() == ledger.log_size(), "the watch")
+    node.wait(lambda: not office.overtaken.stale(1), "the lines")
+    rows = [row for row in ledger.leaves.since(0, 9) if row.type == "block"][:1]  # about no battery
+    tried = 0
+    for number, code in enumerate(batteries, 1):
+        for key in sorted(keys_read(gathering, code, monkeypatch)):
+            with monkeypatch.context() as patch:
+                patch.setattr(ledger, "changed", lambda first, last, key=key: [key])
+                with ledger.reading():
+                    about = watching._about(rows)
+            assert about is not None
+            assert number in lines_found(office, made, about), (code, key.hex())
+            tried += 1
+
+    assert tried == 9
+
+
+def keys_read(gathering: Gathering, code: str, monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
+    """The keys under which a verdict on this battery looks in the ledger, but for claims, recalls of codes.
+
+    Of what may name one it is that one's own.
+    """
+    read, ledger = set[bytes](), gathering._ledger
+
+    def noting(asked: Callable[..., Any], every: Callable[[Any], Iterable[bytes]]) -> Callable[..., Any]:
+        def noted(first: Any, *more: Any) -> Any:
+            read.update(every(first))
+            return asked(first, *more)
+
+        return noted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "records", noting(ledger.records, tuple))
+        for name in ("of", "said_by"):
+            patch.setattr(ledger.leaves, name, noting(getattr(ledger.leaves, name), lambda key: (key,)))
+        evidence = gathering.evidence({"battery": code})
+    views = [view for view in (evidence.ledger, *evidence.aliases.values()) if view is not None]
+    family = [one for view in views for one in (view.standing, *view.relatives.values()) if one is not None]
+    known = {*evidence.subjects.values(), *(one.subject for one in family)}
+    beside = {standing_key(recall_subject(one.scheme, one.namespace)) for one in known}
+    namings = {namings_key(standing_key(one)): standing_key(one) for one in known}
+    claims = {claims_key(standing_key(one)) for one in known}
+    return {namings.get(key, key) for key in read - beside - claims}
+
+
+def lines_found(office: OfficeStore, made: str, about: Mapping[str, Sequence[bytes | str]]) -> set[int]:
+    """The lines of a consignment that are marked once this is known of the newest leaves; all is put back."""
+    with office.writing() as db:
+        office.overtaken.mark_stale(db, about=about, created_after=0)
+        rows = db.execute("SELECT line FROM items WHERE consignment = ? AND stale != 0", (made,)).fetchall()
+        db.execute("UPDATE items SET stale = 0")
+    return {row["line"] for row in rows}
 
 
 # -- what names a battery, of what was judged here ----------------------------------------------------------
