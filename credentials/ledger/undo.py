@@ -43,8 +43,9 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
             raise NotYet("state", "the attestation it names is not on the ledger yet")
         raise Refusal("depends", "only the last record of a battery can be taken back: others follow it")
     if how == "correct":
-        _require_correctable(standing, undo, _known_still(undo, context), attestation, context)
-    elif how == "withdraw" and (_known_still(undo, context).speaks != TRADE or undo.taken_back):
+        done = _known_still(standing, undo, context)
+        _require_correctable(standing, undo, done, attestation, context)
+    elif how == "withdraw" and (_known_still(standing, undo, context).speaks != TRADE or undo.taken_back):
         raise Refusal(
             "irreversible", "one authority takes back what a trade said, not {kind}", kind=undo.kind
         )
@@ -81,15 +82,21 @@ def remembered(
     )
 
 
-def _known_still(undo: Undo, context: Context) -> Event:
+def _known_still(standing: Standing, undo: Undo, context: Context) -> Event:
     """What the rules in force say of the last record's kind: by it, one party may take the record back alone.
 
-    Rules change while records stay. Of a kind that they have no more nobody can say whether it may be taken
-    back, nor who was free to say it: so only all authorities together do, as they do whatever it is.
+    Rules change while records stay. Of a kind that they have no more, or of what it set, nobody can say
+    whether it may be taken back, nor who was free to say it: so only all authorities together do, as they do
+    whatever it is.
     """
-    event = context.governance.lifecycle.event(undo.kind)
+    lifecycle = context.governance.lifecycle
+    event = lifecycle.event(undo.kind)
+    gone = (kept for name, kept in standing.jurisdictions.items() if name not in lifecycle.settings)
     if event is None:
         told = "the rules in force know no {kind} any more: it can only be voided"
+        raise Refusal("irreversible", told, kind=undo.kind)
+    if any(setting.leaf_index == undo.leaf_index for kept in gone for setting in kept.values()):
+        told = "the rules in force know no more what {kind} set: it can only be voided"
         raise Refusal("irreversible", told, kind=undo.kind)
     return event
 

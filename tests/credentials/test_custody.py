@@ -35,6 +35,7 @@ from tests.harness.ledger import (
     accreditation,
     accreditations,
     battery,
+    lifecycle_table,
     make_genesis,
     participant,
     set_list,
@@ -331,6 +332,37 @@ def test_a_corrected_placing_stays_a_placing() -> None:
         )
     )
     assert sorted(ledger.standing(wrong).jurisdictions) == ["released"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting"), [("market.placed", "placed"), ("battery.reported_lost", "lost")]
+)
+def test_what_set_something_that_the_rules_know_no_more_is_only_voided(kind: str, setting: str) -> None:
+    """
+    Rules that no longer know what a record set do not say whether that stays when its author takes it back
+    (I1): it takes nothing back, nor does one authority. All authorities void it.
+    """
+    ledger = Ledger()
+    subject = placed(ledger)
+    if kind != "market.placed":
+        ledger.happen(IMPORTER, kind, subject)
+    ledger.go_by(without_setting(setting))
+    named = last(ledger, subject)
+
+    for by, how in ((IMPORTER, "attestation.corrected"), (EU_AUTHORITY, "record.withdrawn")):
+        assert ends_as(ledger, by, how, subject, **named) == "irreversible"
+    assert setting in ledger.standing(subject).jurisdictions
+    ledger.run(ledger.countersigned(EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), **named))
+    assert setting not in ledger.standing(subject).jurisdictions
+
+
+def without_setting(name: str) -> dict[str, Any]:
+    """The life cycle in which no event sets this any more, and none that lifted it is left."""
+    table = {**lifecycle_table(), "settings": {**lifecycle_table()["settings"]}}
+    del table["settings"][name]
+    kept = (e for e in table["events"] if e.get("lifts") != name)
+    events = [{k: v for k, v in e.items() if k != "sets" or v != name} for e in kept]
+    return {**table, "events": events}
 
 
 def test_what_a_party_set_and_takes_back_is_gone() -> None:

@@ -270,8 +270,12 @@ class Ledger:
 
     def forget(self, *kinds: str) -> None:
         """From the next block on the life cycle in force has no events of these kinds."""
+        self.go_by(without_kinds(lifecycle_table(), *kinds))
+
+    def go_by(self, table: Mapping[str, Any]) -> None:
+        """From the next block on this life cycle is in force."""
         governance = self.history.latest
-        rules = {**governance.rules, "lifecycle.json": without_kinds(lifecycle_table(), *kinds)}
+        rules = {**governance.rules, "lifecycle.json": table}
         self.history.enact(self.history.height + 1, replace(governance, rules=rules))
         self.run()
 
