@@ -228,7 +228,8 @@ def test_a_stolen_vote_key_ends_with_a_set_of_validators_without_it(net: Net) ->
     """
     The thief of a validator's vote key signs two votes for one height: every node believes that the validator
     did it. After `comity network propose validators` without it nothing that the key signs of later heights
-    is believed, the others decide each block by themselves, and passports get their receipts.
+    is believed, the others decide each block by themselves, and passports get their receipts. What it signs
+    of earlier heights is still held against its owner: `comity keys compromised vote` ends that too.
     """
     thief, others = stolen(net, "customs")["customs"], ("maker", "cn", "eu")
     customs, eu = net.nodes["customs"], net.nodes["eu"]
@@ -261,6 +262,13 @@ def test_a_stolen_vote_key_ends_with_a_set_of_validators_without_it(net: Net) ->
     assert height > since and voted(eu, height) == set(dids)
     assert "valid" in led(net, receipt)
     wait("the block at whoever votes no more", lambda: customs.height() >= height)
+
+    signs(2, validators)
+    wait("a fault of before on the record", lambda: on_record() == 2)
+    told_of(net, "customs", "vote")
+    signs(3, validators)
+    net.passport()
+    assert on_record() == 2
 
 
 @dataclass(frozen=True)
