@@ -9,14 +9,16 @@ lanes bound that, to fewer than there is room for.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 
-from node.errors import busy
+from node.errors import ProblemError, busy
 
 CONNECTIONS_MAX = 384  # more than lanes and feeds answer at the same time: somebody can always give way
 CONNECTIONS_PER_SUBNET_MAX = 96  # that are not being answered
@@ -26,7 +28,10 @@ IDLE_S_MAX = 30.0  # from one answer to the whole header of the next request
 TRANSFER_S_MAX = 15.0  # a body or an answer, and more time for what of it has come or gone:
 TRANSFER_BYTES_PER_S_MIN = 128 << 10
 GRACE_S = 2.0  # a body or an answer on its way is given this long before it can be made to give way
-LARGE_BODIES_MAX = 6  # more than is kept in memory, on their way at the same time
+# More than is kept in memory, on their way at the same time: a hundred MiB of each kind of request.
+LARGE_BODIES_MAX = 6  # of up to 17 MiB
+SMALLER_BODIES_MAX = 24  # of up to 4 MiB
+QUICK_BYTES_PER_S = 1 << 20  # what comes as fast is soon over: it gives way to nobody who has as few
 
 
 class Doing(IntEnum):
@@ -113,7 +118,14 @@ class Connections:
         needed_s = connection.moved_bytes / TRANSFER_BYTES_PER_S_MIN
         connection.until = connection.since + TRANSFER_S_MAX + needed_s
 
-    def slowest(self, among: Iterable[Connection]) -> Connection | None:
+    def bytes_per_s(self, connection: Connection) -> float:
+        """How fast its body or answer has come or gone, as if a fair one had for a second before it.
+
+        So of those alike the older one is the faster, and goes on: somebody always comes to an end.
+        """
+        return (connection.moved_bytes + TRANSFER_BYTES_PER_S_MIN) / (self.now() - connection.since + 1.0)
+
+    def late(self, among: Iterable[Connection]) -> Connection | None:
         """Of those whose body is later than a fair one would be, the latest."""
         now = self.now() - GRACE_S
 
@@ -122,10 +134,6 @@ class Connections:
 
         slow = [one for one in among if late_s(one) > 0]
         return max(slow, key=late_s, default=None)
-
-    def end(self, connection: Connection) -> None:
-        """Cut it, at once."""
-        self._cut(connection)
 
     def leave(self, connection: Connection) -> None:
         self._open.pop(connection, None)
@@ -167,23 +175,39 @@ class Connections:
 class LargeBodies:
     """Places for the large bodies of one kind of request. Belongs to the event loop.
 
-    Whoever comes has as many as anybody else: one client has all of them only while no other wants one.
+    Whoever comes has as many as anybody else: one client has all of them only while no other wants one. Who
+    has none is let in, unless all that come are soon over: to come slowly holds no place.
     """
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, count_max: int) -> None:
         self._connections = connections
-        self._there: dict[Connection, str] = {}  # whose each is
+        self._count_max = count_max
+        self._there: dict[Connection, _Coming] = {}
+
+    @asynccontextmanager
+    async def reading(self, connection: Connection, client: str) -> AsyncIterator[None]:
+        """A place while the body is read in this block; 408 once it gives way."""
+        try:
+            async with asyncio.timeout(None) as held:
+                with self.place(connection, client, partial(held.reschedule, 0.0)):
+                    yield
+        except TimeoutError:
+            if held.expired():
+                raise _gave_way() from None
+            raise
 
     @contextmanager
-    def place(self, connection: Connection, client: str) -> Iterator[None]:
-        """A place while this client's body comes: free, or that of one that gives way; else 503."""
-        if len(self._there) >= LARGE_BODIES_MAX:
+    def place(self, connection: Connection, client: str, give_way: Callable[[], None]) -> Iterator[None]:
+        """A place while this client's body comes: free, or that of one that gives way; else 503.
+
+        `give_way` ends the reading of it.
+        """
+        if len(self._there) >= self._count_max:
             yielding = self._yielding(client)
             if yielding is None:
                 raise busy("this node receives as many large bodies at the same time as it can")
-            self._there.pop(yielding)
-            self._connections.end(yielding)
-        self._there[connection] = client
+            self._there.pop(yielding).give_way()
+        self._there[connection] = _Coming(client, give_way)
         try:
             yield
         finally:
@@ -193,15 +217,37 @@ class LargeBodies:
         """What gives way to one more of this client's.
 
         One that stalls, of its own or of whoever has more than it has; else the one that has come least far,
-        of whoever has the most and is left with no fewer than this client has then.
+        of whoever has the most and is left with no fewer than this client has then; else, if it has none, the
+        slowest.
         """
-        held = Counter(self._there.values())
+        held = Counter(coming.client for coming in self._there.values())
         own = held[client]
-        stalled = self._connections.slowest(
-            one for one, whose in self._there.items() if whose == client or held[whose] > own
+        stalled = self._connections.late(
+            one for one, coming in self._there.items() if coming.client == client or held[coming.client] > own
         )
         most = max(held.values())
-        if stalled is not None or most <= own + 1:
+        if stalled is not None:
             return stalled
-        fullest = (one for one, whose in self._there.items() if held[whose] == most)
-        return min(fullest, key=lambda one: one.moved_bytes)
+        if most > own + 1:
+            fullest = (one for one, coming in self._there.items() if held[coming.client] == most)
+            return min(fullest, key=lambda one: one.moved_bytes)
+        slowest = min(self._there, key=self._connections.bytes_per_s)
+        slow = self._connections.bytes_per_s(slowest) < QUICK_BYTES_PER_S
+        return slowest if own == 0 and slow else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """A large body on its way."""
+
+    client: str  # whose it is
+    give_way: Callable[[], None]
+
+
+def _gave_way() -> ProblemError:
+    return ProblemError(
+        408,
+        "body_too_slow",
+        "Request timeout",
+        "The body came more slowly than others, and others wait to send theirs: send it again in a moment.",
+    )

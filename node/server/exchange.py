@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
@@ -22,7 +21,16 @@ from multidict import CIMultiDict
 from node.errors import ProblemError, bad_request, busy
 from node.peers.messages import PEER_BODY_BYTES_MAX
 from node.server import tickets
-from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, LargeBodies, Rank
+from node.server.connections import (
+    IDLE_S_MAX,
+    LARGE_BODIES_MAX,
+    SMALLER_BODIES_MAX,
+    Connection,
+    Connections,
+    Doing,
+    LargeBodies,
+    Rank,
+)
 from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
 from node.server.lanes import Lanes
 from node.server.wsgi import (
@@ -48,7 +56,7 @@ ANSWER_S_MAX = 300.0  # the lanes' own bounds come first
 SERVER = "comity"
 PROBES = ("/healthz", "/readyz")
 PEERS = "/peer/"
-_ENDING = (400, 413, 421)  # after these, what follows on the connection is not trusted to be a request
+_ENDING = (400, 408, 413, 421)  # after these, what follows on the connection is not trusted to be a request
 PROBLEM = "application/problem+json"
 
 
@@ -111,8 +119,8 @@ class Exchange:
         self._brief = OpenFeeds(per_client_max=BRIEF_PER_CLIENT_MAX)
         self._stopping = asyncio.Event()
         # No kind takes the places of another: of pages, by whether a key is shown, and of peers.
-        self._large = {known: LargeBodies(connections) for known in (False, True)}
-        self._large_of_peers = {rank: LargeBodies(connections) for rank in Rank}
+        self._large = [LargeBodies(connections, most) for most in (SMALLER_BODIES_MAX, LARGE_BODIES_MAX)]
+        self._large_of_peers = {rank: LargeBodies(connections, SMALLER_BODIES_MAX) for rank in Rank}
         self._late = _LateRefusals()
         self._tickets = tickets.Tickets()
         self._lanes = door.lanes
@@ -159,8 +167,7 @@ class Exchange:
         whose = "" if probe else await self._whose(received, connection)
         proven, client = connection.proven if probe else bool(whose), whose or connection.subnet
         size_max = ANY_BODY_BYTES_MAX if proven else STRANGERS_BODY_BYTES_MAX
-        with self._place(received, connection, size_max, self._large[proven], client):
-            body, size = await self._read(received, connection, size_max)
+        body, size = await self._receive(received, connection, size_max, self._large[proven], client)
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         sockname = received.get_extra_info("sockname") or ("localhost", 0)
         request = WholeRequest(
@@ -211,20 +218,25 @@ class Exchange:
         connection.proven, connection.known_as, connection.shown = True, known, shown
         return known
 
-    def _place(
+    async def _receive(
         self,
         received: web.BaseRequest,
         connection: Connection,
         size_max: int,
         places: LargeBodies,
         client: str,
-    ) -> AbstractContextManager[None]:
-        """Held while the body is read, if it is a large one; 413 for one that is larger than may be."""
+    ) -> tuple[IO[bytes], int]:
+        """The whole body, at its beginning, and its size; in a place if it is a large one.
+
+        413 for one that is larger than may be, 408 for one that gave way.
+        """
         declared = received.content_length
         if declared is not None and declared > size_max:
             raise _too_large(size_max)
-        large = received.can_read_body and (declared is None or declared > MEMORY_BYTES_MAX)
-        return places.place(connection, client) if large else nullcontext()
+        if not received.can_read_body or (declared is not None and declared <= MEMORY_BYTES_MAX):
+            return await self._read(received, connection, size_max)
+        async with places.reading(connection, client):
+            return await self._read(received, connection, size_max)
 
     async def _read(
         self, received: web.BaseRequest, connection: Connection, size_max: int
@@ -259,8 +271,7 @@ class Exchange:
         try:
             try:
                 large = self._large_of_peers[rank]
-                with self._place(received, connection, PEER_BODY_BYTES_MAX, large, client):
-                    body, _ = await self._read(received, connection, PEER_BODY_BYTES_MAX)
+                body, _ = await self._receive(received, connection, PEER_BODY_BYTES_MAX, large, client)
             except ProblemError as error:
                 if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                     await run(peers.refuse_large, rank=Rank.STRANGER)
@@ -414,6 +425,7 @@ def _too_large(size_max: int) -> ProblemError:
 def _told(problem: ProblemError) -> WholeAnswer:
     """Problem details, for what ends before the application or outside it."""
     body = json.dumps(problem.document()).encode() + b"\n"
-    again = [("Retry-After", "2")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
+    later = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.REQUEST_TIMEOUT)
+    again = [("Retry-After", "2")] if problem.status in later else []
     told = WholeAnswer.of(problem.status, problem.title, PROBLEM, body, *again)
     return replace(told, last=problem.status in _ENDING)

@@ -23,7 +23,7 @@ from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_PER_REQUEST, ITEM_ATTESTATION, Status, refusal_of
 from node.peers.strikes import LATE_S, STRIKES_MAX, Patience
-from node.server import connections
+from node.server import connections, exchange
 from node.server.connections import Rank
 from node.server.exchange import Door, PeerAnswer
 from node.setup import network
@@ -268,6 +268,8 @@ def test_a_large_batch_arrives_while_strangers_hold_their_places(
     A sender shows who it is before it sends what is large, and what that was answered on each connection:
     six strangers whose bodies come slowly hold nothing that it needs, the first time and on a new connection.
     """
+    monkeypatch.setattr(exchange, "SMALLER_BODIES_MAX", connections.LARGE_BODIES_MAX)
+    monkeypatch.setattr(connections, "QUICK_BYTES_PER_S", 0)  # none of them gives way
     monkeypatch.setattr(connections, "GRACE_S", 60.0)
     monkeypatch.setattr(connections, "TRANSFER_S_MAX", 60.0)
     peer, ask = Validator(authentication(genesis, ledger.CUSTOMS)), POSTED % (b"peer/messages", b"")

@@ -38,6 +38,12 @@ Address = tuple[str, int]
 WAIT_S_MAX = 20.0  # for what comes at once; whatever could keep it waiting stays longer
 
 
+@pytest.fixture(autouse=True)
+def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many for bodies of strangers and peers as for those of who holds a key."""
+    monkeypatch.setattr(exchange, "SMALLER_BODIES_MAX", connections.LARGE_BODIES_MAX)
+
+
 def small(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
     """/large sends 8 MiB, /feed goes on for ever; any other says what it received."""
     match environ["PATH_INFO"]:
@@ -578,11 +584,12 @@ def test_who_has_shown_who_it_is_never_waits_for_those_that_have_not(
     path: bytes, held_by: list[bytes], shows: bool, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Six clients hold every place of theirs for large bodies, each with one that comes slowly: a seventh of
-    them is told 503, and who has shown more is answered. What a connection has shown for another request, or
-    to another door, does not count.
+    Six clients hold every place of theirs for large bodies, each with one that gives way to nobody: a seventh
+    of them is told 503, and who has shown more is answered. What a connection has shown for another request,
+    or to another door, does not count.
     """
     header, first = (first, b"") if first == BY_KEY[0] else (b"", first)
+    monkeypatch.setattr(connections, "QUICK_BYTES_PER_S", 0)  # none of them gives way
     monkeypatch.setattr(connections, "GRACE_S", 60.0)
     monkeypatch.setattr(connections, "TRANSFER_S_MAX", 60.0)
     monkeypatch.setattr(http, "LINGER_S_MAX", 0.05)
@@ -609,14 +616,13 @@ def test_the_body_that_loses_least_gives_way(monkeypatch: pytest.MonkeyPatch) ->
     Of whoever has most places the body that has come least far gives way; one that stalls never gives way to
     who has as many as it has, or more, unless they are its own.
     """
-    monkeypatch.setattr(connections, "LARGE_BODIES_MAX", 3)
     now, cut = 0.0, list[str]()
     known = Connections(lambda: now)
-    places = connections.LargeBodies(known)
+    places = connections.LargeBodies(known, 3)
 
     def come(client: str, size_bytes: int) -> Connection:
-        one = Connection(client, lambda: cut.append(f"{client} {size_bytes}"))
-        stack.enter_context(places.place(one, client))
+        one = Connection(client, lambda: None)
+        stack.enter_context(places.place(one, client, lambda: cut.append(f"{client} {size_bytes}")))
         known.transfer(one, Doing.READING)
         known.moved(one, size_bytes)
         return one
@@ -639,6 +645,98 @@ def test_the_body_that_loses_least_gives_way(monkeypatch: pytest.MonkeyPatch) ->
         assert cut[3:] == [f"b {4 << 20}"]
         with pytest.raises(ProblemError):
             come("a", 9 << 20)
+
+
+@pytest.mark.parametrize("strangers", [6, 60])
+@pytest.mark.parametrize("path", [b"x", b"peer/messages"])
+def test_slow_strangers_keep_nobody_out(path: bytes, strangers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Strangers from as many addresses, each with a large body that comes without a pause and slowly, take every
+    place: one more is let in and answered, and so are who holds a key and a peer. The one that gave way is
+    told so, and when to come again; so does each as long as there are more than places.
+    """
+    monkeypatch.setattr(connections, "GRACE_S", 60.0)  # none of them stalls
+    monkeypatch.setattr(connections, "TRANSFER_S_MAX", 60.0)
+    monkeypatch.setattr(http, "LINGER_S_MAX", 0.05)
+    ask, door = POSTED % (path, b""), Door(knows=one_of("good"), peers=Obliging())
+    with serving(door=door) as address, contextlib.ExitStack() as stack:
+        slow = [
+            one
+            for number in range(strangers)
+            for one in stack.enter_context(sending(address, ask, f"127.0.1.{number + 1}", 1))
+        ]
+        for other in (ask, *sorted(OTHERS)):
+            assert b" 200 " in answer(address, other + BODY)[:16]
+        (peer,) = stack.enter_context(
+            sending(address, POSTED % (b"peer/messages", b""), "127.0.0.1", 1, VOTERS[0])
+        )
+        assert finished([peer]) == 1
+        told = [_told_meanwhile(one) for one in slow]
+
+    gave_way = [one for one in told if one]
+    assert strangers - connections.LARGE_BODIES_MAX < len(gave_way) < strangers
+    for one in gave_way:
+        head, _, body = one.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ") and b"Retry-After: 2" in head
+        assert json.loads(body)["code"] == "body_too_slow"
+
+
+def _told_meanwhile(one: socket.socket) -> bytes:
+    """What came on a connection by now."""
+    one.settimeout(0.0)
+    with contextlib.suppress(BlockingIOError):
+        return one.recv(1 << 12)
+    return b""
+
+
+def test_of_strangers_who_come_without_end_the_faster_ones_are_served() -> None:
+    """
+    Sixty strangers begin a body a hundred times a second, send what fits into one write and then hardly more
+    than a fair body; each newcomer is let in. One that comes at a mebibyte a second comes to its end, and of
+    seven alike that begin again whenever they gave way most do.
+    """
+    now, lost = 0.0, list[str]()
+    known = Connections(lambda: now)
+    places = connections.LargeBodies(known, connections.SMALLER_BODIES_MAX)
+    size_bytes = 4 << 20
+
+    def come(client: str) -> tuple[Connection, contextlib.ExitStack]:
+        one, held = Connection(client, lambda: None), contextlib.ExitStack()
+        held.enter_context(places.place(one, client, lambda: lost.append(client)))
+        known.transfer(one, Doing.READING)
+        known.moved(one, 14_600)
+        return one, held
+
+    attackers = [come(f"attacker {number}") for number in range(connections.SMALLER_BODIES_MAX)]
+    honest, held = come("honest")
+    attack = 0
+    while honest.moved_bytes < size_bytes:
+        now += 0.01
+        with contextlib.suppress(ProblemError):  # it has a place already
+            attackers.append(come(f"attacker {attack % 60}"))
+        for one, _ in attackers:
+            known.moved(one, 1_500)
+        known.moved(honest, (1 << 20) // 100)
+        attack += 1
+    assert "honest" not in lost and len(lost) > 200
+    held.close()
+    lost.clear()
+
+    places, done = connections.LargeBodies(known, 6), 0
+    under_way = dict[str, tuple[Connection, contextlib.ExitStack]]()
+    for _ in range(1300):  # 65 s, of seven at 200 KiB/s
+        now += 0.05
+        for number in range(7):
+            client = f"alike {number}"
+            if client not in under_way:
+                under_way[client] = come(client)
+            known.moved(under_way[client][0], (200 << 10) // 20)
+        for client in [*lost, *(c for c, (one, _) in under_way.items() if one.moved_bytes >= size_bytes)]:
+            if client in under_way:
+                done += client not in lost
+                under_way.pop(client)[1].close()
+        lost.clear()
+    assert done >= 15, "five at a time, each in twenty seconds"
 
 
 def test_bodies_of_pages_take_no_place_of_those_of_peers(monkeypatch: pytest.MonkeyPatch) -> None:
