@@ -6,8 +6,6 @@ This is the one place where an exception becomes an HTTP status.
 from __future__ import annotations
 
 import json
-import sys
-import traceback
 from collections.abc import Mapping
 
 from flask import Flask, Response, g, make_response, render_template, request
@@ -16,6 +14,7 @@ from werkzeug.routing import RequestRedirect
 
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
+from node import log
 from node.catalogues import LANGUAGES
 from node.errors import ProblemError
 from node.transient_faults import is_out_of_room, out_of_room
@@ -136,11 +135,11 @@ def install(app: Flask, words: Mapping[str, Words]) -> None:
 
     @app.errorhandler(Exception)
     def _broken(error: Exception) -> Response:
-        line = {"at": "api", "error": type(error).__name__, "path": request.path, "method": request.method}
-        print(json.dumps(line), file=sys.stderr)
-        if is_out_of_room(error):
+        out = is_out_of_room(error)
+        where, because = None if out else error, type(error).__name__
+        log.moment("api", where, because=because, path=request.path, method=request.method)
+        if out:
             return render(out_of_room(error))
-        traceback.print_exception(error, file=sys.stderr)
         return render(
             ProblemError(500, "broken", "Error in this node", "This node made an error; its log says which.")
         )

@@ -105,6 +105,7 @@ def serve(
         from node.setup.wiring import open_service  # noqa: PLC0415
 
         _settle_interpreter()
+        log.hear_libraries()
         public_url = url if open_api else None
         service = open_service(
             directory, words, bound, open_api=open_api, public_url=public_url, listen_host=host

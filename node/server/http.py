@@ -13,8 +13,6 @@ import contextlib
 import logging
 import socket
 import ssl
-import sys
-import traceback
 from http import HTTPStatus
 from typing import Any
 
@@ -60,8 +58,7 @@ class ClientProtocol(RequestHandler):
         if isinstance(exc, LineTooLong):  # aiohttp says 400 of a line, and of a header
             status = int(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if status >= 500 and exc is not None and not isinstance(exc, ClientConnectionResetError):
-            log.moment("server_error", because=type(exc).__name__)
-            traceback.print_exception(exc, file=sys.stderr)
+            log.moment("server_error", exc, because=type(exc).__name__)
         answer = web.Response(status=status, body=unreadable(status), content_type="application/problem+json")
         answer.headers["Server"] = SERVER
         answer.force_close()

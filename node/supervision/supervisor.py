@@ -10,10 +10,8 @@ sender), tries for ever, and `/readyz` says so, ready all the same: what makes i
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -190,9 +188,9 @@ class Supervisor:
         one.failures = min(one.failures + 1, 1 << 10)
         one.faults += 1
         one.fault = sentence(error)
-        log.moment("fault", thread=one.work.name, because=one.fault, tries=one.failures)
-        if not isinstance(error, (*PASSING, GuardError)):  # a mistake of ours: where?
-            traceback.print_exception(error, file=sys.stderr)
+        ours = not isinstance(error, (*PASSING, GuardError))  # a mistake: where?
+        where = error if ours else None
+        log.moment("fault", where, thread=one.work.name, because=one.fault, tries=one.failures)
 
     def _end(self, name: str, because: str) -> None:
         """This node cannot go on: say why, once, and let the process end."""

@@ -10,10 +10,8 @@ is set aside: it reads `undecided`, by this node's fault, until the operator has
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -291,8 +289,7 @@ class Judging:
     # -- what was set aside --------------------------------------------------------------------------
 
     def _put_aside(self, db: Any, what: str, ref: str, error: Exception) -> None:
-        log.moment("set_aside", what=what, ref=ref, because=sentence(error))
-        traceback.print_exception(error, file=sys.stderr)
+        log.moment("set_aside", error, what=what, ref=ref, because=sentence(error))
         self._office.aside.put(db, what, ref, sentence(error), int(time.time()))
 
     def _take_up_again(self) -> None:

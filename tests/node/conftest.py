@@ -1,10 +1,12 @@
 """What the tests of node/ share with pytest."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 import nacl.pwhash.argon2id
 import pytest
 
+from node import log
 from node.setup import keystore
 
 
@@ -19,4 +21,13 @@ def _stretched_little(pytestconfig: pytest.Config) -> Iterator[None]:
         if pytestconfig.getoption("--tier") == "test":
             patch.setattr(keystore, "_OPSLIMIT", nacl.pwhash.argon2id.OPSLIMIT_MIN)
             patch.setattr(keystore, "_MEMLIMIT_BYTES", nacl.pwhash.argon2id.MEMLIMIT_MIN)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _unspent_log() -> Iterator[None]:
+    """What one test logs leaves the next one as much as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "_budgets", OrderedDict())
+        patch.setattr(log, "_owing", {})
         yield
