@@ -19,6 +19,7 @@ from credentials.verdicts.shown_as import NOT_GIVEN, ShownAs
 
 Cell = Mapping[str, str]
 HERE, ELSEWHERE = "here", "elsewhere"
+CLOSED = "closed"  # of the axis `presented`
 ENDED = "ended"  # of the axis `use`
 
 
@@ -52,7 +53,7 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
         "use": max(uses, key=table.words["use"].index, default="unused"),
         "lineage": max(lineage, key=table.words["lineage"].index, default="none"),
         "placed": _where(_placed(standing, inquiry), here, never="never"),
-        "presented": _presented(standing, inquiry, declared),
+        "presented": _presented(table, standing, inquiry, declared),
         "recall": _where(recalls(standing, inquiry), here),
         "lost": _where(binding("lost", standing, inquiry), here),
         "refusal": _where(binding("refused", standing, inquiry), here),
@@ -134,16 +135,50 @@ def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -
     return ELSEWHERE if settings else never
 
 
-def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
+def _presented(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
     """The presentation that is open, or under which it was released, against this declaration (X12).
 
-    What is declared to customs here leaves under that declaration, or once they closed it (D888).
+    What is declared to customs here leaves under that declaration, or once they closed it (D888). What they
+    closed has done its work: nothing more comes in under it (D903).
     """
     word, there = _declared_where(standing, inquiry, declared), standing.presentation
+    comes_in = declared.direction == "import" and CLOSED in table.words["presented"] and word != ELSEWHERE
+    if comes_in and ((word == HERE and there is None) or _closed(standing, inquiry, declared)):
+        return CLOSED
     leaves = declared.direction == "export" and declared.asked
     if leaves and there is not None and there.jurisdiction == inquiry.policy.jurisdiction and word != HERE:
         return "open"
     return word
+
+
+def _closed(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:
+    """True if customs here closed this declaration: released the battery under it, or have none open now."""
+    if declared.declaration is None:
+        return False
+    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    moving, releasing = events.get("moved", ()), events.get("released", ())
+    number, released, office = declaration_text(declared.declaration), False, ""
+    for step in reversed(inquiry.record.of_kinds([*events.get("presentation", ()), *moving, *releasing])):
+        said = step.attestation
+        if said.kind in releasing:
+            released = True
+            continue
+        office = office or (*said.parties, said.issuer)[0]  # where it went last
+        if said.kind in moving:
+            continue
+        if (released or standing.presentation is None) and _is_here(office, inquiry):
+            members = event_members(inquiry, step) or {}
+            if declaration_text(str(members.get("declaration_number"))) == number:
+                return True
+        released, office = False, ""
+    return False
+
+
+def _is_here(office: str, inquiry: Inquiry) -> bool:
+    """True of an office of the side that judges."""
+    governance = inquiry.evidence.network.governance
+    party = governance.participant(office) if governance is not None else None
+    return party is not None and party.jurisdiction == inquiry.policy.jurisdiction
 
 
 def _declared_where(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:

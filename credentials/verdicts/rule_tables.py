@@ -99,7 +99,7 @@ def _events(reason: Shape) -> Shape:
             "ended": by_name(reason),
             "fates": by_name(reason),
         },
-        {"$comment": _anything, "changes": _CHANGES},
+        {"$comment": _anything, "changes": _CHANGES, "moved": _texts},
     )
 
 
@@ -268,8 +268,9 @@ def _words_of_records(lifecycle: Mapping[str, Any]) -> dict[str, set[str]]:
 
 def _kinds_named(rules: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(place, event) for each event that a rule file names."""
-    for member in _OF_KINDS:
-        yield from ((f"{VERDICTS} (events.{member})", kind) for kind in rules[VERDICTS]["events"][member])
+    events = rules[VERDICTS]["events"]
+    for member in (*_OF_KINDS, *({"moved"} & events.keys())):
+        yield from ((f"{VERDICTS} (events.{member})", kind) for kind in events[member])
     for name in sorted(rules):
         if name == EVIDENCE:
             yield from _kinds_accepted(name, rules[name]["rows"].items())

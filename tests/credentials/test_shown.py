@@ -46,6 +46,7 @@ PRESENTED = {
     "eori": "DE1",
 }
 GOOD = ("clear", "clear_with_gaps")
+AGAIN = {"declaration": "26NLTEST000009"}  # of a later import
 CONDITIONS = ("new", "used", "second_life", "return", "repair", "waste", None)
 
 
@@ -334,7 +335,7 @@ def test_a_used_battery_with_its_record_is_clear_as_used_and_never_as_new() -> N
     }
     w.happen(IMPORTER, "used.exported", text, record, quantities={"soh_permille": 900})
 
-    assert judged(w, text, condition="used")["verdict"] in GOOD
+    assert judged(w, text, condition="used", head=AGAIN)["verdict"] in GOOD
     assert shape(judged(w, text)) == ("hold", "used_sold_as_new")
     assert shape(judged(w, text, condition="second_life")) == ("hold", "second_life_not_on_record")
     assert shape(judged(w, text, condition="repair")) == ("undecided", "return_not_checked")
@@ -650,6 +651,76 @@ def test_a_certified_end_of_life_is_waste_and_nothing_else(condition: str) -> No
         assert told["verdict"] in ("hold", "refuse_recommended"), name
 
 
+@pytest.mark.parametrize("closed", ["customs.released", "customs.refused", "customs.invalidated"])
+def test_nothing_more_is_cleared_under_a_declaration_that_customs_closed(closed: str) -> None:
+    """
+    I4: released, handed over and placed, a battery is clear under that declaration as nothing; nor refused or
+    set aside, until it is declared anew. Within the country that says nothing.
+    """
+    w = World()
+    text = exported(w, 1)
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    assert judged(w, text)["verdict"] in GOOD
+    members = {
+        "customs.released": {"basis": "registry_check"},
+        "customs.refused": {"conclusion": "c", "endorsement": "e"},
+        "customs.invalidated": {"basis": "b"},
+    }
+    w.happen(CUSTOMS, closed, text, members[closed])
+    if closed == "customs.refused":
+        w.happen(CUSTOMS, "customs.refusal_lifted", text, {"reason": "corrected"})
+
+    def words(**line: Any) -> set[str]:
+        told = [judged(w, text, condition=as_what, **line) for as_what in ("new", "used", "return")]
+        return {one["verdict"] for one in told}
+
+    def told_so() -> bool:
+        return "declaration_closed" in {c["reason"] for c in judged(w, text)["checks"]}
+
+    assert shape(judged(w, text)) == ("undecided", "declaration_closed") and told_so()
+    if closed != "customs.released":
+        assert not words() & set(GOOD)
+        w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+        assert judged(w, text)["verdict"] in GOOD
+        return
+    assert judged(w, text, direction="inland")["verdict"] in GOOD
+    w.happen(
+        MAKER,
+        "battery.handed_over",
+        text,
+        {"incoming_party": RECYCLER},
+        parties=(RECYCLER,),
+        cosign=[RECYCLER],
+    )
+    assert told_so() and not words() & set(GOOD)
+    w.happen(
+        RECYCLER,
+        "battery.handed_over",
+        text,
+        {"incoming_party": IMPORTER},
+        parties=(IMPORTER,),
+        cosign=[IMPORTER],
+    )
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
+    assert told_so() and not words() & set(GOOD)
+
+
+def test_sent_out_and_back_a_battery_comes_in_under_another_declaration() -> None:
+    """
+    I4: presented again under the very number that it was released under once, nothing is cleared under that.
+    """
+    w = World()
+    text = exported(w, 1)
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER,))
+
+    assert "declaration_closed" in {c["reason"] for c in judged(w, text, condition="return")["checks"]}
+    assert judged(w, text, condition="return", head=AGAIN)["verdict"] in GOOD
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    assert judged(w, text, condition="return")["reason"] == "declaration_closed"
+
+
 def test_placed_here_it_is_never_placed_first_again() -> None:
     """
     I1: unsold stock that comes back is a return; declared as new at import it is held, elsewhere it is new.
@@ -658,7 +729,7 @@ def test_placed_here_it_is_never_placed_first_again() -> None:
     text = placed(w, 1)
 
     assert shape(judged(w, text)) == ("hold", "placed_before")
-    assert judged(w, text, condition="return")["verdict"] in GOOD
+    assert judged(w, text, condition="return", head=AGAIN)["verdict"] in GOOD
     elsewhere = w.judge(text, policy_name="authority-cn", evidence=w.evidence(text)).as_dict()
     assert elsewhere["reason"] != "placed_before"
 
@@ -697,8 +768,8 @@ CAR_LINE = {"goods": "in_vehicle", "commodity_code": "8703800000", "vin": VIN, "
 
 def test_a_battery_travels_in_its_new_car() -> None:
     """
-    Exported, presented, released and placed in its car, it is clear as new inside it at every step, and
-    installed again once it is placed.
+    Exported, presented and placed in its car, it is clear as new inside it, and installed again once it is
+    placed; nothing more is cleared under its declaration once it was released.
     """
     w = World()
     text = in_new_car(w, 1)
@@ -709,7 +780,7 @@ def test_a_battery_travels_in_its_new_car() -> None:
     said.append(shape(judged(w, text, direction="inland", **CAR_LINE)))
 
     standing = w.ledger.standing(subject_of(text))
-    assert said == [("clear", "ok")] * 3
+    assert said == [("clear", "ok"), ("undecided", "declaration_closed"), ("clear", "ok")]
     assert standing.bound_asset is not None
     assert (standing.item_state, standing.bound_asset.h) == ("installed", subject_of(VIN).h)
 

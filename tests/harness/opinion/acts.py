@@ -90,6 +90,9 @@ class File:
     settings: frozenset[Set] = frozenset()
     vehicle: str | None = None
     declaration: tuple[str, str] | None = None  # the open one, and the jurisdiction it was made in
+    # Declarations, and where, that customs closed for it: for good those that it was released under.
+    released_under: frozenset[tuple[str, str]] = frozenset()
+    closed: frozenset[tuple[str, str]] = frozenset()
     passport: int = 0  # version of the live one
     published_by: str | None = None
     paused_by_operator: bool = False

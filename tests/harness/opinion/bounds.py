@@ -129,6 +129,16 @@ def i4_other_declaration(file: File, shown: Shown) -> Bound | None:
     return None
 
 
+def i4_closed(file: File, shown: Shown) -> Bound | None:
+    """Under a declaration that customs closed nothing more comes in, unless they opened it again.
+
+    Released under it the goods went their way (UCC Art 194): that is for good.
+    """
+    asked = (shown.declaration, shown.jurisdiction)
+    over = asked in file.released_under or (file.declaration is None and asked in file.closed)
+    return ("undecided", "declaration closed") if over and shown.direction == "import" else None
+
+
 def i4_declared_here(file: File, shown: Shown) -> Bound | None:
     """What is declared to customs of a country leaves it under that declaration, or once they closed it."""
     leaves = shown.direction == "export" and file.declaration is not None
@@ -215,13 +225,13 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
 # What binds a battery under each of its codes: it is the same battery that is shown (X1).
 UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
-    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_declared_here,
-    i7_condition,
+    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_closed,
+    i4_declared_here, i7_condition,
 )  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
-    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_declared_here,
-    i4_not_released,
+    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_closed,
+    i4_declared_here, i4_not_released,
     i5_origin, i7_condition, i7_second_life, art_73_waste_still, i8_waste, annex_xiv, art_77_passport,
 )  # fmt: skip
 

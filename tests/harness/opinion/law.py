@@ -244,7 +244,10 @@ def _customs(file: File, act: Act) -> File:
     if what == "moved":
         to = side(act.parties[0])
         return replace(file, declaration=(file.declaration[0] if file.declaration else "", to), place=to)
+    ended = frozenset([file.declaration] if file.declaration else [])
+    under = file.released_under | (ended if what == "released" else frozenset())
     closed = replace(file, declaration=None, settings=file.settings - suspended)
+    closed = replace(closed, closed=file.closed | ended, released_under=under)
     if what == "invalidated":
         return closed
     settings = closed.settings | {Set(what, where, act.by)}

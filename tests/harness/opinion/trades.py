@@ -89,7 +89,7 @@ CAR_ON_MARKET = (
 
 TRADES = (
     Trade("import of a new battery", DECLARED, (seen("new"),)),
-    Trade("import, released", RELEASED, (seen("new"),)),
+    Trade("import, released", RELEASED, (seen("new", "undecided"), seen("new", **INLAND))),
     Trade("import, on the way, not yet declared", SENT, (seen("new"),)),
     Trade("on the market", PLACED, (seen("new", **INLAND), seen("new", **OUT))),
     Trade(
@@ -126,7 +126,7 @@ TRADES = (
     Trade(
         "a suspension that ended in release",
         (*DECLARED, act(EU_CUSTOMS, "customs.suspended"), act(EU_CUSTOMS, "customs.released")),
-        (seen("new"),),
+        (seen("new", "undecided"), seen("new", **INLAND)),
     ),
     Trade(
         "a declaration invalidated, declared again (UCC Art 174)",
@@ -136,7 +136,7 @@ TRADES = (
     Trade(
         "transit to an office of the other side",
         (*DECLARED, act(EU_CUSTOMS, "customs.moved", CN_CUSTOMS), act(CN_CUSTOMS, "customs.released")),
-        (seen("new", **TO_CN),),
+        (seen("new", "undecided", **TO_CN), seen("new", **TO_CN, **INLAND)),
     ),
     Trade(
         "a battery made in the EU goes to China",
@@ -146,7 +146,7 @@ TRADES = (
             act(RIVAL, "battery.presented", CN_CUSTOMS, about=EUROPEAN, declaration=OURS),
             act(CN_CUSTOMS, "customs.released", about=EUROPEAN),
         ),
-        (seen("new", **TO_CN),),
+        (seen("new", "undecided", **TO_CN), seen("new", **TO_CN, **INLAND)),
         EUROPEAN,
     ),
     Trade(
@@ -381,7 +381,7 @@ TRADES = (
             act(MAKER, "passport.published", version=1),
             act(EU_CUSTOMS, "customs.released"),
         ),
-        (seen("new"),),
+        (seen("new", "undecided"), seen("new", **INLAND)),
     ),
     Trade(
         "refused for its passport, published, declared again",
