@@ -78,10 +78,18 @@ class Deciding:
     def _compare(self, block: Block, certificate_data: bytes) -> None:
         """A decided block of a height that this node has too: a rival ends this node's voting."""
         if self._faults.rival(block, certificate_data):
-            self._recollection.withhold(
-                f"the validators decided two blocks at height {block.height}: compare the evidence, and "
-                "agree with the other participants which history counts"
-            )
+            self._recollection.fork(block.height)
+
+    def ask_for_rivals(self) -> None:
+        """More than f validators broke their word at a height: ask what was decided there elsewhere.
+
+        Who is ahead asks nobody for blocks, and would go on with those who signed the other block too.
+        """
+        present = self._present
+        if present.storing is None and self._recollection.forked is None:
+            for height in self._faults.doubtful():
+                others = present.history.at(height).validators
+                present.out.extend(RequestBlocks(v.name, height) for v in others if v.name != present.name)
 
     def _meet_rival(self, holders: Iterable[str]) -> None:
         """A quorum decided a block on another history: ask those who have it where the two part."""

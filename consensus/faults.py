@@ -37,6 +37,7 @@ class Faults:
         for height, data in admitted:
             self._admit(height, FaultEvidence.decode(data))
         self._past: dict[int, Votes] = {}  # of decided heights
+        self._broke: dict[int, set[str]] = {}  # of these heights: who signed what goes against what it signed
 
     @property
     def pending(self) -> list[FaultEvidence]:
@@ -73,6 +74,7 @@ class Faults:
                 self._present.refused["surplus"] += 1
                 continue
             self._pending[evidence.id] = evidence
+            self._hold_against(evidence)
             self._present.broadcast(evidence.encode())
 
     def take_late(self, vote: Vote) -> None:
@@ -132,7 +134,9 @@ class Faults:
     def recorded(self, block: Block) -> None:
         """A block is stored: what it records is on the ledger, what has become too old is given up."""
         for data in block.evidence:
-            self._admit(block.height, FaultEvidence.decode(data))
+            evidence = FaultEvidence.decode(data)
+            self._admit(block.height, evidence)
+            self._hold_against(evidence)
         self._pending = {
             id_: evidence
             for id_, evidence in self._pending.items()
@@ -153,6 +157,21 @@ class Faults:
         self.accuse(votes.evidence.values())
         self._past[certificate.height] = votes
         self._past.pop(certificate.height - HEIGHTS_REMEMBERED, None)
+        self._broke.pop(certificate.height - HEIGHTS_REMEMBERED, None)
+
+    def doubtful(self) -> list[int]:
+        """Decided heights at which more than f validators broke their word: perhaps another block was too."""
+        sets = ((height, names, self._present.history.at(height)) for height, names in self._broke.items())
+        return sorted(
+            height
+            for height, names, validators in sets
+            if height in self._past and validators.weight_of(names) >= validators.one_honest
+        )
+
+    def _hold_against(self, evidence: FaultEvidence) -> None:
+        oldest = self._present.working - HEIGHTS_REMEMBERED
+        if evidence.kind != CHECKPOINTS and evidence.height >= oldest:
+            self._broke.setdefault(evidence.height, set()).add(evidence.validator)
 
     def rival(self, block: Block, certificate_data: bytes) -> bool:
         """Whether a decided block of a height that this node has too is another: it names f+1 validators.

@@ -60,6 +60,9 @@ class Recollection:
         self._answered: set[str] = set()
         self.asking = ask_first and present.name is not None
         self.withheld: str | None = None
+        self.forked: int | None = (
+            None  # a height at which two blocks were decided, by what this node was shown
+        )
         self.withheld_above = 0  # the height it was seen to vote at
 
     def appoint(self) -> None:
@@ -77,6 +80,12 @@ class Recollection:
         self.withheld_above = max(self.withheld_above, above)
         self.appoint()
         self._present.height = None
+
+    def fork(self, height: int) -> None:
+        """Two blocks were decided at this height: whoever votes on helps one history against the other."""
+        if self.forked is None:
+            self.forked = height
+            self.withhold(f"the validators decided two blocks at height {height}: agree which history counts")
 
     def note(self, vote: Vote) -> None:
         """Remember a verified vote if it is its validator's highest; judge it if it is this node's own."""

@@ -184,6 +184,15 @@ class Replica:
         """What this node has to be given before it can follow the block that was decided."""
         return self._deciding.lacking
 
+    @property
+    def forked(self) -> int | None:
+        """A height at which two blocks were decided, by what this node was shown."""
+        return self._recollection.forked
+
+    def fork(self, height: int) -> None:
+        """This node was shown so before it was stopped."""
+        self._recollection.fork(height)
+
     def withhold(self, reason: str) -> None:
         """Vote no more: the node found elsewhere (checkpoints) that it signed what it does not know of."""
         self._recollection.withhold(reason)
@@ -247,6 +256,7 @@ class Replica:
         if self._sync.tick():
             for evidence in self.evidence[:EVIDENCE_REPEATED]:
                 self._present.broadcast(evidence.encode())
+            self._deciding.ask_for_rivals()
         self._recollection.ask()
 
     def _start_if_due(self) -> None:

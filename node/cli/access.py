@@ -167,7 +167,7 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
 
     It votes above the height, and cosigns above the log size, that its peers have seen signed by it.
     """
-    from node.storage.signing import SigningStore  # noqa: PLC0415
+    from node.storage.signing import FORKED, SigningStore  # noqa: PLC0415
 
     directory = DataDirectory(data)
     if not directory.signing.exists():
@@ -179,7 +179,11 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
             if withheld is None:
                 say("nothing is withheld: the node votes when its peers have answered")
                 return 0
-            say(f"withheld: {withheld.reason}")
+            if withheld.reason == FORKED:
+                say(f"withheld: two blocks were decided at height {withheld.height}, one of them here")
+                say("go on only once all participants agreed that the history which it holds counts")
+            else:
+                say(f"withheld: {withheld.reason}")
             if not no_other_copy_runs:
                 say("if no other node runs with these keys, repeat this with --no-other-copy-runs")
                 return 1

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.client import DataFolder, read_json, write_out
+from node.cli.client import Client, DataFolder, read_json, write_out
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
-from node.errors import SetupError
+from node.errors import ProblemError, SetupError
 
 if TYPE_CHECKING:
+    from node.answers import FaultRecord
     from node.issuing.accused import KnownThen
     from node.setup.network import Network
     from node.storage.ledger import LedgerStore
@@ -48,19 +49,31 @@ def evidence() -> None:
 @evidence.command("list")
 @DATA
 def list_evidence(*, data: Path) -> None:
-    """The faults on the record, oldest first."""
+    """The faults on the record, oldest first; then what the running node knows and no block records yet."""
     from node.issuing.faults import all_shown  # noqa: PLC0415
     from node.words import fault_words  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
         faults = all_shown((), ledger.leaves.evidence())
+        faults += [fault for fault in _heard(data) if fault["leaf_index"] is None]
         if not faults:
             say("no fault of a validator is on record")
         for fault in faults:
             place = (
                 f"size {fault['height']}" if fault["kind"] == "checkpoints" else f"height {fault['height']}"
             )
-            say(f"{fault['digest']}  {fault['validator']}  {fault_words(fault['kind'])}, {place}")
+            pending = ", not on record yet" if fault["leaf_index"] is None else ""
+            say(f"{fault['digest']}  {fault['validator']}  {fault_words(fault['kind'])}, {place}{pending}")
+
+
+def _heard(data: Path) -> list[FaultRecord]:
+    """What the node of this directory knows, if it runs: two blocks at one height stop the record."""
+    directory = DataDirectory(data)
+    try:
+        node = Client(directory.url(), directory.operator(), directory.certificate)
+        return list(node.get("/status")["evidence"])
+    except (ProblemError, SetupError):
+        return []
 
 
 @evidence.command()

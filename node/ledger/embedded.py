@@ -89,6 +89,7 @@ class EmbeddedEngine:
             height=self._ordering.ledger.height,
             block_ahead_s=max(0.0, replica.tip.time - self._ordering.wall()),
             withheld=self.withheld,
+            forked=replica.forked,
             lacking=replica.lacking,
             asking=replica.asking,
             pool=len(replica.pool),

@@ -50,6 +50,7 @@ class EngineCondition:
     block_ahead_s: float  # the last block's time minus this node's clock, where that is positive: a quorum
     # found that time right, so this clock is behind
     withheld: str | None  # why this validator does not vote
+    forked: int | None  # a height at which two blocks were decided; also of a node that has no vote
     lacking: CannotFollow | None  # what it has to be given before it can follow the next decided block
     asking: bool  # still asks its peers what they saw signed by it, and does not vote yet
     pool: int  # attestations that wait for a block
@@ -179,6 +180,7 @@ class Watch:
         height: int,
         block_ahead_s: float,
         withheld: str | None,
+        forked: int | None,
         lacking: CannotFollow | None,
         asking: bool,
         pool: int,
@@ -200,6 +202,7 @@ class Watch:
             clock_offset_s=self.clock_offset_s(validators, own),
             block_ahead_s=block_ahead_s,
             withheld=withheld,
+            forked=forked,
             lacking=lacking,
             asking=asking,
             pool=pool,

@@ -50,7 +50,7 @@ from node.ledger.ledger import Decision, Ledger
 from node.ledger.subscriptions import Moments, PoolDropped
 from node.peers.messages import ITEM_CONSENSUS, Status
 from node.storage.ledger import LedgerStore
-from node.storage.signing import SigningStore, Withheld
+from node.storage.signing import FORKED, SigningStore, Withheld
 
 HEIGHTS_KEPT = 4  # WAL records and guards of this many decided heights stay
 TICK_S = 0.25
@@ -142,6 +142,7 @@ class Ordering:
         self._begun = False
         self._out: Outgoing | None = None
         self._lacking = ""  # what the log was told last of what this node lacks
+        self._forked: int | None = None  # as it was told
         self._shown = (0, 0)  # size and height of what peers showed of this node
         self.evidence: list[FaultEvidence] = []
         self._look()
@@ -332,7 +333,22 @@ class Ordering:
         known = self.replica.chain.parameters.note_keys
         return next((did for did, keys in known.items() if key in {(k.name, k.key_id) for k in keys}), None)
 
+    def _heed_fork(self) -> bool:
+        """Two blocks at one height: that is known after a restart too, and the log says what to do."""
+        forked = self.replica.forked
+        if forked is not None and self._forked is None:
+            self._forked = forked
+            self._signing.withhold(Withheld(FORKED, forked, 0))
+            told = (
+                f"the validators decided two blocks at height {forked}. `comity evidence list` names whose "
+                "keys signed both; agree with the other participants which history counts"
+            )
+            log.moment("forked", height=forked, because=told)
+        return forked is not None
+
     def _heed_own(self) -> None:
+        if self._heed_fork():
+            return
         size = self._checkpoints.cosigning.foreign_size
         if size and self.replica.withheld is None:
             self.replica.withhold(
@@ -376,6 +392,8 @@ def _replica(
     except ConsensusError as error:
         raise SetupError(f"this node cannot start: {error}") from error
     withheld = signing.withheld()
-    if withheld is not None:
+    if withheld is not None and withheld.reason == FORKED:
+        replica.fork(withheld.height)
+    elif withheld is not None:
         replica.withhold(withheld.reason)
     return replica

@@ -17,6 +17,9 @@ from node.storage.schema_steps import SIGNING
 Guard = tuple[int, int, str]  # height, round, kind
 
 
+FORKED = "forked"  # the reason that two blocks were decided at a height: `Withheld.height`
+
+
 class GuardError(AssertionError):
     """This validator was about to sign a second, different statement: the node stops instead."""
 

@@ -169,7 +169,7 @@ def _unwell(facts: Iterable[ThreadFact]) -> Iterator[Condition]:
 
 
 def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[], int]) -> Source:
-    """A block that cannot be followed, votes withheld, no quorum, nothing final.
+    """A block that cannot be followed, two at one height, votes withheld, no quorum, nothing final.
 
     `heartbeat_ms`: by what governs now.
     """
@@ -178,7 +178,9 @@ def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[]
         found = facts()
         if found.lacking is not None:
             yield _unfollowed(found)
-        if found.withheld is not None:
+        if found.forked is not None:
+            yield Condition("forked", stops=True, parameters={"height": found.forked})
+        elif found.withheld is not None:
             yield Condition("vote_withheld", stops=True, parameters={"because": found.withheld})
         if found.quorum_age_s is None:
             yield Condition("quorum_not_heard", stops=True)

@@ -26,7 +26,7 @@ from consensus.checkpoint import (
 from consensus.cose import SeedSigner, SignatureInvalid
 from consensus.encoding import EncodingError, encode
 from consensus.errors import ConsensusError
-from consensus.events import BlocksReceived, MessageReceived
+from consensus.events import BlocksReceived, MessageReceived, RequestBlocks, Tick
 from consensus.evidence import (
     EvidenceInvalid,
     FaultEvidence,
@@ -44,6 +44,7 @@ from consensus.machine import (
     Step,
     step,
 )
+from consensus.sync import IDLE_STATUS_MS
 from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, Vote
 from consensus.validators import ValidatorSet
 from credentials.ledger.genesis import Genesis
@@ -537,6 +538,24 @@ def test_a_rival_history_names_the_guilty_and_stops_the_vote(net: Net) -> None:
     assert len(named) >= CHAIN.validators.one_honest
     assert node.up.withheld is not None and "two blocks at height 1" in node.up.withheld
     assert not node.up.voting
+
+
+def test_who_is_ahead_asks_what_was_decided_where_more_than_f_broke_their_word(net: Net) -> None:
+    """
+    A node that hears of faults of f+1 validators at a height that it holds decided asks the others for what
+    was decided there: it would vote on with whoever decided another block. Faults of f ask for nothing.
+    """
+    node = net.node(0)
+    commit = node.disk.commits[0]
+    liars = (1, 2, 3)[: CHAIN.validators.one_honest]
+    for number, liar in enumerate(liars, 1):
+        made = evidence_of(*(vote(PRECOMMIT, liar, commit.certificate.round, v, CHAIN) for v in (V, W)))
+        assert made is not None
+        node.feed(MessageReceived(did(liar), made.encode()))
+        told = node.up.handle(Tick(), node.net.now_ms + number * 2 * IDLE_STATUS_MS)
+        asked = [effect for effect in told if isinstance(effect, RequestBlocks)]
+        assert bool(asked) is (number == len(liars)), number
+    assert {(effect.peer, effect.from_height) for effect in asked} == {(did(i), 1) for i in (1, 2, 3)}
 
 
 def test_a_node_on_the_other_history_looks_for_where_they_part() -> None:

@@ -292,6 +292,7 @@ SHOWN = {
     "thread_stuck": "tests/node/test_supervision.py::"
     "test_a_request_that_never_comes_back_is_told_until_it_does",
     "vote_withheld": "tests/node/test_restore.py::test_a_file_that_is_gone_is_like_one_that_is_old",
+    "forked": "tests/system/test_fork.py::test_two_blocks_at_one_height_are_noticed_by_both_sides",
     "quorum_not_heard": _HALT,
     "cut_off": _HALT,
     "not_final": _HALT,
