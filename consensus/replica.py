@@ -285,8 +285,7 @@ class Replica:
         present.move(Tip(number, block.id, block.time, execution.app_hash, storing.log), storing.history)
         self._read_parameters()
         present.stored_ms = present.now_ms
-        self._pool.remove(execution.finals)
-        self._pool.remove(sha256(tx).digest() for tx in block.attestations)
+        self._pool.remove((*execution.finals, *(sha256(tx).digest() for tx in block.attestations)))
         self._drop(self._pool.recheck(present.now_ms, present.time_ms // 1000))
         self._faults.recorded(block)
         self._log.forget(number)

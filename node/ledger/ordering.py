@@ -142,7 +142,7 @@ class Ordering:
         self._begun = False
         self._out: Outgoing | None = None
         self._lacking = ""  # what the log was told last of what this node lacks
-        self._forked: int | None = None  # as it was told
+        self._fork_told = False
         self._shown = (0, 0)  # size and height of what peers showed of this node
         self.evidence: list[FaultEvidence] = []
         self._look()
@@ -333,21 +333,9 @@ class Ordering:
         known = self.replica.chain.parameters.note_keys
         return next((did for did, keys in known.items() if key in {(k.name, k.key_id) for k in keys}), None)
 
-    def _heed_fork(self) -> bool:
-        """Two blocks at one height: that is known after a restart too, and the log says what to do."""
-        forked = self.replica.forked
-        if forked is not None and self._forked is None:
-            self._forked = forked
-            self._signing.withhold(Withheld(FORKED, forked, 0))
-            told = (
-                f"the validators decided two blocks at height {forked}. `comity evidence list` names whose "
-                "keys signed both; agree with the other participants which history counts"
-            )
-            log.moment("forked", height=forked, because=told)
-        return forked is not None
-
     def _heed_own(self) -> None:
-        if self._heed_fork():
+        if self.replica.forked is not None:
+            self._fork_told = self._fork_told or _tell_fork(self._signing, self.replica.forked)
             return
         size = self._checkpoints.cosigning.foreign_size
         if size and self.replica.withheld is None:
@@ -361,6 +349,17 @@ class Ordering:
             self._shown = size, above
             self._signing.withhold(Withheld(reason, above, size))
             log.moment("withheld", because=reason)
+
+
+def _tell_fork(signing: SigningStore, height: int) -> bool:
+    """Two blocks at one height: that is known after a restart too, and the log says what to do."""
+    signing.withhold(Withheld(FORKED, height, 0))
+    told = (
+        f"the validators decided two blocks at height {height}. `comity evidence list` names whose keys "
+        "signed both; agree with the other participants which history counts"
+    )
+    log.moment("forked", height=height, because=told)
+    return True
 
 
 def _replica(
