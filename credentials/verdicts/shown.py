@@ -30,6 +30,7 @@ from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.stolen import stolen_in
+from credentials.verdicts.used import tell_changes
 from credentials.verdicts.verdict import Findings, Outcome
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     if named["presented"] == "open" and standing.presentation is None:
         named["presented"] = "unasked"  # whether it arrived is told where it is declared
     _tell_kin(found, "alias", beside.ledger, named, identifier=text)
-    for tell in (tell_fates, tell_namings):
+    for tell in (tell_changes, tell_fates, tell_namings):
         tell(found, "alias", about, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]

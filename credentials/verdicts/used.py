@@ -273,7 +273,7 @@ def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquir
     if eu_status == "original" and cell["lineage"] != "second_life":
         found.inapplicable("status_change_values", eu_status=eu_status)
         return
-    if eu_status != WASTE and not _check_changes(found, inquiry):
+    if eu_status != WASTE and not _check_changes(found, "status_change_values", inquiry):
         return
     changed = inquiry.changed_at(standing)
     leaf, happened = changed or (0, 0)
@@ -284,22 +284,37 @@ def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquir
         found.unknown("status_change_values", "not_held", rule="X20", eu_status=eu_status)
 
 
-def _check_changes(found: Findings, inquiry: Inquiry) -> bool:
-    """X20, Art 73: what the acts said by which others became this battery; True if nothing is against it."""
-    name, changes = "status_change_values", inquiry.evidence.network.tables.verdicts["events"].get("changes")
+def _check_changes(
+    found: Findings, name: str, inquiry: Inquiry, *, unread: str | None = None, **told: Any
+) -> bool:
+    """X20, Art 73: what the acts said by which others became this battery; True if nothing is against it.
+
+    `unread`: the word where that is not known, if the policy does not say.
+    """
+    changes = inquiry.evidence.network.tables.verdicts["events"].get("changes")
     for old, act in inquiry.made_into() if changes is not None else ():
         if act is None:
-            found.unknown(name, "relatives_unread", rule="X20")
+            found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X20", word=unread, **told)
             return False
-        document = event_document(inquiry, act)
+        document, place = event_document(inquiry, act), {**act.place(), **told}
         if document.members is None:
-            document.tell(found, name, rule="X20", by=act.attestation.issuer, **act.place())
+            word = None if document.spoiled else unread
+            document.tell(found, name, rule="X20", word=word, by=act.attestation.issuer, **place)
             return False
         lacking = _lacking_of_change(document.members, changes, old, act, inquiry)
         if lacking:
-            found.failed(name, "status_values_missing", rule="X20", lacking=lacking, **act.place())
+            found.failed(name, "status_values_missing", rule="X20", lacking=lacking, **place)
             return False
     return True
+
+
+def tell_changes(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:
+    """The same of a further code, under this check; True if that says anything against it (D904)."""
+    view = inquiry.evidence.ledger
+    standing = view.standing if view is not None else None
+    if standing is None or WASTE in (condition, standing.eu_status):
+        return False
+    return not _check_changes(found, name, inquiry, unread=UNDECIDED, **told)
 
 
 def _lacking_of_change(

@@ -26,7 +26,7 @@ from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.record import Record
 from node.storage.office import OfficeStore
 from node.verdicts.ledger_views import admitted as admitted_of
-from node.verdicts.ledger_views import taken_out_of
+from node.verdicts.ledger_views import made_into_of, taken_out_of
 
 if TYPE_CHECKING:
     from node.verdicts.sources import Reading
@@ -72,7 +72,7 @@ class FurtherCodes:
         new += self._read_namers(reading, governance)
         for view in new:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
-            reading.kin.extend(taken_out_of(view))
+            reading.kin.extend((*taken_out_of(view), *made_into_of(view)))
             record = joined(view, reading.parties, governance)
             said = [r.attestation for r in record.shown()] if record is not None else []
             sets = earlier_sets(said, None, reading.seen)

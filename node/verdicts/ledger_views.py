@@ -156,13 +156,17 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
-    into = (leaf.parsed.attestation for leaf in view.made_into if isinstance(leaf.parsed, AdmittedEntry))
-    return tuple({a.digest: a for a in (*taken_out_of(view), *into, *kin)}.values())
+    return tuple({a.digest: a for a in (*taken_out_of(view), *made_into_of(view), *kin)}.values())
 
 
 def taken_out_of(view: LedgerView) -> list[Attestation]:
     """The dismantlings by which it came out of its pack, and that of its own."""
     return [leaf.parsed.attestation for leaf in view.taken_out if isinstance(leaf.parsed, AdmittedEntry)]
+
+
+def made_into_of(view: LedgerView) -> list[Attestation]:
+    """The acts by which its predecessors became this battery."""
+    return [leaf.parsed.attestation for leaf in view.made_into if isinstance(leaf.parsed, AdmittedEntry)]
 
 
 def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Installed | None:

@@ -10,8 +10,18 @@ import pytest
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.verdicts.evidence import Evidence, Missing, MissingReason
 from tests.credentials.test_shown import GOOD, TESTED, check, judged, shape
-from tests.harness.border import World, code, subject_of
-from tests.harness.ledger import IMPORTER, MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
+from tests.harness.border import World, claims_of, code, subject_of
+from tests.harness.ledger import (
+    IMPORTER,
+    MAKER,
+    RECYCLER,
+    SECOND_LIFE,
+    WORKSHOP,
+    Ledger,
+    accreditation,
+    accreditations,
+    make_genesis,
+)
 from tests.harness.opinion.alphabet import CAR
 from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.law import Archive, after
@@ -80,6 +90,43 @@ def test_a_second_life_begins_with_its_test_and_its_contract(
         (said,) = check(told, "status_change_values")
         (name,) = changes
         assert said["evidence"]["lacking"] == [name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [({}, True), ({"soh_member_state": "CN"}, False), ({"soh_permille": 0}, False)],
+)
+def test_a_second_life_that_a_further_code_alone_has_begins_with_its_test(
+    changes: dict[str, Any], good: bool
+) -> None:
+    """
+    X1, X20: shown under a code that says nothing of it, the battery is what the act made of the old one under
+    the other code; where that act is not shown it is undecided.
+    """
+    link = "https://id.gs1.org/01/09521001000000/21/2"
+    licences = [*accreditations(), accreditation(SECOND_LIFE, schemes=(("gs1", "9521001"),), licence="gs1")]
+    w = World(Ledger(make_genesis(accreditations=licences)), publishers=(MAKER, SECOND_LIFE))
+    old, text = code(1), code(2, "ZZ5")
+    w.produce(old)
+    w.publish(old)
+    w.happen(MAKER, "market.placed", old, {"art_41_checked": True}, parties=(RECYCLER, SECOND_LIFE))
+    w.happen(MAKER, "battery.declared_waste", old, {"reason": "worn"}, parties=(SECOND_LIFE,))
+    said = TESTED | changes
+    w.happen(SECOND_LIFE, PREPARED, old, said, cosign=(MAKER,), references=(subject_of(link),))
+    for own, other in ((link, text), (text, link)):
+        claims = claims_of(2)
+        claims["GeneralProductInformation"]["productIdentifier"] = other
+        w.produce(own, by=SECOND_LIFE)
+        w.publish(own, w.issue(own, by=SECOND_LIFE, claims=claims))
+    inland = {"condition": "used", "policy_name": "recycler", "direction": "inland"}
+
+    told = judged(w, text, **inland)
+
+    assert (told["verdict"] in GOOD) == good
+    assert good or shape(told) == LACKING
+    seen = w.evidence(text)
+    lost = judged(w, text, evidence=replace(seen, events={}), **inland)
+    assert lost["verdict"] not in GOOD
 
 
 def test_where_the_union_does_not_judge_no_test_in_it_is_asked_for() -> None:

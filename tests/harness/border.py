@@ -529,8 +529,8 @@ class World:
         return [self.documents[d] for d in digests if d in self.documents]
 
     def _taken_out_of(self, view: LedgerView) -> list[dict[str, Any]]:
-        """The documents of the acts by which it came out of its pack, and that of its own."""
-        digests = [_read(leaf.entry)[1] for leaf in view.taken_out]
+        """The documents of the acts by which it came out of its pack and of others, and that of its own."""
+        digests = [_read(leaf.entry)[1] for leaf in (*view.taken_out, *view.made_into)]
         return [self.documents[d] for d in digests if d in self.documents]
 
     def _earlier(self, view: LedgerView, *, live: bool = False) -> dict[bytes, Held | Missing]:
