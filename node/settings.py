@@ -1,7 +1,7 @@
 """DIR/node.toml: what the operator of one node decides beside its policy, read strictly.
 
     public_url, [fetch] public origins ca_file, [peers] ca_file, [[contexts]] url file sha256,
-    [status] issuers
+    [status] issuers, [keep] audit_years consignments_years
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
 """
@@ -23,6 +23,7 @@ from node.named_files import read_own
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 
 SETTINGS_FILE = "node.toml"
+KEEP_YEARS_MAX = 100
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -38,6 +39,21 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """[keep]: how many years what was done here stays in office.db; older, `comity archive` takes it out."""
+
+    audit_years: int = 10
+    consignments_years: int = 10
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Keeping:
+        for name, value in row.items():
+            if type(value) is not int or not 1 <= value <= KEEP_YEARS_MAX:
+                raise ValueError(f"keep.{name} is a number of years, from 1 to {KEEP_YEARS_MAX}")
+        return cls(**row)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """DIR/node.toml: what the operator of one node decides beside its policy."""
 
@@ -46,6 +62,7 @@ class Settings:
     contexts: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)  # URL -> (file, sha256)
     peers_ca_file: str | None = None  # authorities for proxies in front of peers, beside the peers' own keys
     list_issuers: frozenset[str] = frozenset()  # whose status lists count for credentials of others
+    keep: Keeping = field(default_factory=Keeping)
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -59,7 +76,7 @@ class Settings:
 
     @classmethod
     def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
-        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status", "peers"}:
+        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status", "peers", "keep"}:
             raise ValueError(f"the member {min(unknown)!r} is not known")
         peers = _row(table, "peers", {"ca_file"})
         status = _row(table, "status", {"issuers"})
@@ -73,6 +90,7 @@ class Settings:
             if "ca_file" in peers
             else None,
             list_issuers=_list_issuers(status),
+            keep=Keeping.of(_row(table, "keep", {"audit_years", "consignments_years"})),
         )
 
     def known_contexts(self, pinned: Contexts) -> Contexts:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "receipt": ("logs", "Receipts: proof that a statement is in the log."),
     "keys": ("access", "Bearer keys and one-time links of a node."),
     "backup": ("copies", "Copy what only this participant has; the node may run."),
+    "archive": ("copies", "Move what is older than node.toml keeps it to a file; the node must be stopped."),
     "restore": ("copies", "Put a backup back; the node must be stopped."),
     "rebuild": ("copies", "Make ledger.db again: from its own blocks, or with --from from a snapshot."),
     "records": (

@@ -1,4 +1,4 @@
-"""`comity backup | restore | rebuild | records`: a data directory copied, put back, and made again."""
+"""`comity backup | archive | restore | rebuild | records`: a data directory copied, put back, made again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from node.access.keys import AT_THE_MACHINE
 from node.cli.setup import DATA, PASSPHRASE, take_snapshot
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import rebuilding
 from node.named_files import make_folder, put_whole
-from node.setup import copies
+from node.setup import archiving, copies
 from node.setup import network as networks
 from node.storage.office import OfficeStore
 
@@ -31,6 +32,29 @@ def backup(*, data: Path, out: Path) -> None:
     say("signing.db is not in it and must never be copied back; ledger.db comes from the peers")
     for name in made.outside:
         say(f"not in it: {name}, which node.toml names outside the data directory: keep a copy of it")
+
+
+@click.command()
+@DATA
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="New file.")
+def archive(*, data: Path, out: Path) -> None:
+    """Move what is older than node.toml keeps it to a file; the node must be stopped.
+
+    Acts of the audit, and consignments that are judged to the end, with their verdicts. Passports, statements
+    and the ledger stay for ever.
+    """
+    directory = DataDirectory(data)
+    with directory.lock():
+        office, keep = _office(directory), directory.settings().keep
+        try:
+            done = archiving.archive(office, out, keep, int(time.time()), AT_THE_MACHINE.name)
+        finally:
+            office.close()
+    if not (done.acts or done.consignments):
+        say("nothing is that old: no file was made")
+        return
+    say(f"{out}: {done.acts} acts of the audit, {done.consignments} consignments; sha256 {done.digest}")
+    say("they are not in office.db any more, nor in the next backup: keep that file as long as you must")
 
 
 @click.command()
@@ -90,10 +114,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
 @DATA
 def records(*, data: Path) -> int:
     """What of this participant's records is lost or withheld; exit code 1 if anything is."""
-    directory = DataDirectory(data)
-    if not directory.office.exists():
-        raise SetupError(f"{directory.root} holds no office.db: start its node once")
-    office = OfficeStore(directory.office)
+    office = _office(DataDirectory(data))
     try:
         counts, found = office.findings.counts(), office.findings.page(10_000)
     finally:
@@ -104,3 +125,9 @@ def records(*, data: Path) -> int:
         say(f"{finding.code}  {finding.about}  {told}  found {day}")
     say(f"{sum(counts.values())} things are lost or withheld" if counts else "nothing is lost")
     return int(bool(counts))
+
+
+def _office(directory: DataDirectory) -> OfficeStore:
+    if not directory.office.exists():
+        raise SetupError(f"{directory.root} holds no office.db: start its node once")
+    return OfficeStore(directory.office)
