@@ -105,6 +105,8 @@ class File:
     recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
     out_of_pack: bool = False  # it was in the hands of who took a pack apart and said that it was in it
     fates: frozenset[str] = frozenset()  # stated of it, and of what it came out of; kept by the archive
+    weighs: int | None = None  # in grams, where its maker recorded it with its making
+    named_as: frozenset[tuple[str, str]] = frozenset()  # by what is no state of it; kept by the archive
     registered_before: int = 0  # how often its vehicle had been registered when it last left one
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .acts import SECOND_LIVES, Act
+from .bounds import Shown
+from .heard import WITHDRAWING
 from .law import Archive
 from .names import LINK, named_by
 from .packs import FATES, content
@@ -41,15 +43,18 @@ class Deck:
     parties: tuple[str, ...] = EVERYBODY
     batteries: tuple[str, ...] = ("A",)
     only: tuple[tuple[str, tuple[str, ...]], ...] = ()  # battery: the events tried on it, if not all
+    more: tuple[str, ...] = ()  # events that are tried in the further ways of long histories as well
+    sights: tuple[Shown, ...] = ()  # ways in which a battery is shown beside the plain ones
+    start: tuple[Act, ...] = ()  # what happened before: each of them counts
 
     def acts(self, archive: Archive) -> Iterator[Act]:
         """What anybody may try to say next; which of it counts is for the ledger and for the law."""
         only = dict(self.only)
         for battery in self.batteries:
             for event in only.get(battery, self.events):
-                for act in acts_of(event, battery, archive, self.batteries):
-                    if act.by in self.parties:
-                        yield act
+                about = event, battery, archive, self.batteries
+                more = more_acts_of(*about) if event in self.more else ()
+                yield from (act for act in (*acts_of(*about), *more) if act.by in self.parties)
 
 
 def acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ...]) -> Iterator[Act]:
@@ -116,6 +121,12 @@ def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[st
     others = tuple(b for b in batteries if b != battery)
     if event == "battery.produced":  # with what is in it, of which the first may be shown alone
         yield from (Act(MAKER, event, battery, inside=inside) for inside in (others[:1], others[1:], others))
+        yield from (Act(MAKER, event, battery, weights=(("mass_grams", grams),)) for grams in MADE_GRAMS)
+    elif event == "battery.maintained":  # with the part that is taken out
+        yield from (Act(by, event, battery, others=(other,)) for other in others for by in EVERYBODY)
+    elif event in SECOND_LIVES:
+        made = acts_of(event, battery, archive, batteries)
+        yield from (replace(act, tested_in="CN") for act in made)
     elif event == "battery.dismantled":
         yield from _taken_apart(battery, archive, others)
     elif event == "recycling.completed":
@@ -130,6 +141,12 @@ def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[st
     elif event == "record.contested":
         for undone in archive.record(battery)[-1:]:
             yield from (Act(by, event, battery, undoes=undone) for by in (MAKER, RIVAL, *CUSTOMS))
+    elif event in WITHDRAWING:  # what was recorded, and is no state
+        beside = (h.act for h in archive.heard[-3:] if h.act not in archive.record(battery))
+        for undone in (act for act in beside if act.battery == battery):
+            voided = Act(CN_AUTHORITY, event, battery, undoes=undone, countersigned=(EU_AUTHORITY,))
+            alone = (Act(by, event, battery, undoes=undone) for by in AUTHORITIES)
+            yield from (voided,) if event == "attestation.voided" else alone
     elif event in ("passport.published", "passport.superseded"):
         further = next((other for other in others if LINK in (battery[0], other[0])), None)
         acts = acts_of(event, battery, archive, batteries) if further is not None else ()
@@ -189,6 +206,7 @@ WEIGHED = (
     (("cu_in_grams", 351),),
     (("mn_in_grams", 301),),
 )
+MADE_GRAMS = (452_500, 100_000)  # as its passport says, and otherwise
 LOTS = ((("mass_grams", 500),), (("mass_grams", 501),), (("mass_grams", 250),))
 
 OFFICIAL = ("custody.assigned", "end_of_life.certified")
@@ -246,6 +264,14 @@ ROUTE_DECKS = {
 }  # fmt: skip
 
 
+_ON_SHELF = (
+    *(Act(MAKER, "battery.produced", battery) for battery in ("A", "B")),
+    Act(MAKER, "passport.published", "B", version=1),
+)
+_SOLD = Act(MAKER, "market.placed", "A", parties=(HOLDER,))
+_HANDED_OVER = Act(MAKER, "battery.handed_over", "A", parties=(HOLDER,), countersigned=(HOLDER,))
+_WASTE = Act(MAKER, "battery.declared_waste", "A", parties=(HOLDER,))
+_A_PACK = Act(MAKER, "battery.produced", "A", inside=("B",))
 TRADERS = (MAKER, RIVAL, STRANGER, HOLDER, EU_CUSTOMS, CN_CUSTOMS)
 # Small decks, each to its fixpoint in seconds: what a planted bug must not get past.
 WATCH_DECKS = {
@@ -255,6 +281,23 @@ WATCH_DECKS = {
     "end": Deck("end", (*BIRTH[:2], "battery.recalled", "battery.recall_lifted", "battery.declared_waste",
                         "attestation.corrected"), (MAKER, STRANGER, HOLDER, CN_AUTHORITY, EU_AUTHORITY)),
     "passport": Deck("passport", (*BIRTH[:2], *PASSPORTS), (MAKER, CN_AUTHORITY, EU_AUTHORITY)),
+    "made": Deck("made", BIRTH[:2], (MAKER,), more=BIRTH[:1],
+                 sights=(Shown(registered="REG-1", beside="REG-1"),)),
+    "repaired": Deck("repaired", ("battery.installed", "battery.maintained", "record.withdrawn",
+                                  "attestation.voided"),
+                     (MAKER, STRANGER, HOLDER, CN_AUTHORITY), ("A", "B"), (("B", ()),),
+                     ("battery.maintained",), start=(*_ON_SHELF, _SOLD)),
+    "made of another": Deck("made of another",
+                            ("battery.declared_waste", "second_life.remanufactured", "attestation.voided"),
+                            (MAKER, HOLDER, CN_AUTHORITY), ("A", "B"), (("B", ()),),
+                            ("attestation.voided",), start=(*_ON_SHELF, _HANDED_OVER)),
+    "a pack": Deck("a pack", ("battery.declared_waste", "battery.dismantled", "second_life.remanufactured",
+                              "passport.published"),
+                   (MAKER,), ("A", "B"), (("B", ("passport.published",)),),
+                   ("battery.dismantled", "second_life.remanufactured"), start=(_A_PACK,)),
+    "out of waste": Deck("out of waste", ("second_life.remanufactured",), (MAKER, HOLDER), ("A", "B"),
+                         (("B", (*BIRTH[:2], "battery.sold", "soh.measured")),),
+                         ("second_life.remanufactured",), start=(_ON_SHELF[0], _WASTE)),
 }  # fmt: skip
 
 

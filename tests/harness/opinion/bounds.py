@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .acts import SECOND_LIVES, File
+from .heard import ORIGIN, PART_OF_USED
 from .parties import is_authority, side
 
 WORDS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")  # best first
@@ -20,6 +21,8 @@ class Shown:
     condition: str | None = "new"
     goods: str | None = "battery"  # None: not given
     direction: str = "import"
+    registered: str | None = None  # the registration that its line gives
+    beside: str | None = None  # the registration of another battery on the same manifest
 
 
 GOODS = ("battery", "in_vehicle")
@@ -35,6 +38,7 @@ def sights(conditions: Sequence[str], goods: Sequence[str | None] = GOODS) -> It
                     yield Shown(jurisdiction, condition=condition, goods=kind, direction=direction)
 
 
+PASSPORT_GRAMS = 452_500  # by every passport here
 Bound = tuple[str, str]  # the best word allowed, and the ground
 
 
@@ -80,6 +84,32 @@ def x8_fate(file: File, shown: Shown) -> Bound | None:
     if "recycle" in file.fates and shown.condition != "waste":
         return "refuse_recommended", "taken out of its pack for recycling, shown as " + str(shown.condition)
     return ("hold", "missing from its pack") if "missing" in file.fates else None
+
+
+def i1_part_of_used(file: File, shown: Shown) -> Bound | None:
+    """A repair of a battery in use names it as a part: whether it was in there nobody verified (I6)."""
+    named = any(how == PART_OF_USED for how, _ in file.named_as)
+    if named and shown.condition in ("new", "return"):
+        return "undecided", "a part of a battery in use, by its repair"
+    return None
+
+
+def x8_made_of_another(file: File, shown: Shown) -> Bound | None:
+    """Whoever makes it, or has it, said that it came of another battery, and that is not on record."""
+    named = any(how == ORIGIN for how, _ in file.named_as)
+    return ("undecided", "said to be made of another") if named and shown.condition != "waste" else None
+
+
+def x16_mass(file: File, shown: Shown) -> Bound | None:
+    """What its passport says of its mass is what its maker recorded with its making."""
+    other = file.weighs is not None and abs(file.weighs - PASSPORT_GRAMS) > PASSPORT_GRAMS // 2
+    return ("hold", "heavier or lighter by its passport") if other and file.passport else None
+
+
+def x17_registration(file: File, shown: Shown) -> Bound | None:
+    """A registration is of one item (Impl Reg (EU) 2026/1778): two batteries under one are one paper set."""
+    repeated = shown.registered is not None and shown.registered == shown.beside
+    return ("hold", "another battery with its registration") if repeated else None
 
 
 def i1_first_placing(file: File, shown: Shown) -> Bound | None:
@@ -226,13 +256,14 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
 UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
     i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_closed,
-    i4_declared_here, i7_condition,
+    i4_declared_here, i7_condition, i1_part_of_used, x8_made_of_another,
 )  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
     i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_closed,
     i4_declared_here, i4_not_released,
     i5_origin, i7_condition, i7_second_life, art_73_waste_still, i8_waste, annex_xiv, art_77_passport,
+    i1_part_of_used, x8_made_of_another, x16_mass, x17_registration,
 )  # fmt: skip
 
 

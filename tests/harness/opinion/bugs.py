@@ -1,4 +1,4 @@
-"""Ten bugs in the table, the rules, the right to speak and the verdict; the second opinion catches each.
+"""Bugs in the table, the rules, the right to speak and the verdict; the second opinion catches each.
 
 Chosen by the names of events and functions alone. A bug in the table is a table with one member changed; a
 bug in the code replaces one function while a test runs.
@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from credentials.ledger import admission, passports, speaking, standing, undo
-from credentials.verdicts import cell
+from credentials.verdicts import cell, content, manifest, named, used
 
 from .stage import ledger_of
 
@@ -110,11 +110,52 @@ def recalls_are_not_read() -> AbstractContextManager[None]:
     return patched(cell, "recalls", lambda *_: {})
 
 
+def parts_of_the_used_are_new() -> AbstractContextManager[None]:
+    """Verdict: of a part that a repair names nobody asks whether the other battery was in use."""
+    return patched(named, "_used", lambda *_: False)
+
+
+def what_did_not_count_is_forgotten() -> AbstractContextManager[None]:
+    """Rule: what a second life that is no state says of its successor is kept nowhere."""
+    owner: Any = admission
+    original = owner.namings
+
+    def namings(*about: Any, **known: Any) -> Iterator[Any]:
+        return (told for told in original(*about, **known) if told[1].kind == "battery.maintained")
+
+    return patched(owner, "namings", namings)
+
+
+def any_mass_is_that_of_the_record() -> AbstractContextManager[None]:
+    """Verdict: the mass of the record is not compared with the passport's."""
+    return patched(content, "_mass_of_production", lambda *_: None)
+
+
+def one_registration_is_enough() -> AbstractContextManager[None]:
+    """Verdict: lines are not compared by their registration."""
+    return patched(manifest.ManifestContext, "registered_as", lambda *_: ())
+
+
+def a_test_anywhere_ends_waste() -> AbstractContextManager[None]:
+    """Verdict: what the act says that made a second life of waste is not read."""
+    return patched(used, "_lacking_of_change", lambda *_: [])
+
+
 BUGS: dict[str, Bug] = {
     bug.__name__: bug
     for bug in (
         installing_leaves_no_mark, waste_can_be_corrected, revoking_sets_no_ban, every_licence_speaks,
         release_leaves_the_declaration_open, any_customs_decides, any_operator_speaks,
         a_stopped_passport_is_free, corrections_shed_marks, recalls_are_not_read,
+        parts_of_the_used_are_new, what_did_not_count_is_forgotten, any_mass_is_that_of_the_record,
+        one_registration_is_enough, a_test_anywhere_ends_waste,
     )
 }  # fmt: skip
+# The deck that is made for a bug comes first; each is tried in all until one catches it.
+MADE_FOR = {
+    parts_of_the_used_are_new.__name__: "repaired",
+    what_did_not_count_is_forgotten.__name__: "made of another",
+    any_mass_is_that_of_the_record.__name__: "made",
+    one_registration_is_enough.__name__: "made",
+    a_test_anywhere_ends_waste.__name__: "out of waste",
+}

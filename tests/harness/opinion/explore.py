@@ -7,17 +7,17 @@ public standing of every battery and the law's file of it are the same.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .acts import NOTHING, Act
 from .alphabet import CAR, Deck, is_stranger
 from .bounds import Shown, bounds, too_good
-from .law import Archive, after
+from .law import Archive, after, told_beside
 from .record import broken
 from .speaking import may_speak
-from .stage import CONDITIONS, STATE, Stage
+from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,6 @@ class _Node:
     history: tuple[Act, ...]
 
 
-def shown_as(condition: str) -> Iterator[Shown]:
-    yield Shown(condition=condition)
-
-
 def key(stage: Stage, archive: Archive, batteries: Sequence[str], step: Any = None) -> object:
     return tuple((stage.shape(b, step), archive.of(b)) for b in batteries)
 
@@ -89,38 +85,54 @@ def explore(
 ) -> Result:
     """Walk the deck to its fixpoint, or to `depth_max` acts or `states_max` states, or until it is enough."""
     result = Result(tell=tell)
-    start = _Node(Stage.new(), Archive(), ())
+    start = _begun(deck.start)
     seen = {key(start.stage, start.archive, deck.batteries)}
     queue, cut = deque([start]), False
     while queue and result.states < states_max and not enough(result):
         node = queue.popleft()
         result.depth = max(result.depth, len(node.history))
-        if len(node.history) >= depth_max:
+        if len(node.history) - len(deck.start) >= depth_max:
             cut = True
             continue
         for act in deck.acts(node.archive):
-            if (step := _try(node, act, result, speaks)) is None:
+            if (reached := _try(node, act, result, speaks)) is None:
                 continue
-            archive = after(node.archive, act)
+            step, archive = reached
             if (found := key(node.stage, archive, deck.batteries, step)) in seen:
                 continue
             seen.add(found)
             result.states += 1
             stage = node.stage.fork()
             stage.take(act, step)
-            reached = _Node(stage, archive, (*node.history, act))
-            _judge(reached, deck, result)
-            queue.append(reached)
+            further = _Node(stage, archive, (*node.history, act))
+            _judge(further, deck, result)
+            queue.append(further)
     result.finished = not queue and not cut
     return result
 
 
-def _try(node: _Node, act: Act, result: Result, speaks: bool) -> Any:
-    """Put one act to the real ledger; the step it would take, if it would become state."""
+def _begun(acts: Sequence[Act]) -> _Node:
+    """After acts each of which counts."""
+    stage, archive = Stage.new(), Archive()
+    for act in acts:
+        outcome, step = stage.would(act)
+        assert outcome == STATE and may_speak(archive, act), act
+        stage.take(act, step)
+        archive = after(archive, act)
+    return _Node(stage, archive, tuple(acts))
+
+
+def _try(node: _Node, act: Act, result: Result, speaks: bool) -> tuple[Any, Archive] | None:
+    """Put one act to the real ledger; the step it would take, if it would become state or is heard beside."""
     if not node.stage.accredited(act):
         return None
     result.acts += 1
     outcome, step = node.stage.would(act)
+    if outcome in (CLAIM, REFUSED):
+        archive = told_beside(node.archive, act)
+        said_before = {(h.named, h.other, h.act) for h in node.archive.heard}
+        new = {(h.named, h.other, h.act) for h in archive.heard} - said_before
+        return (step, archive) if new else None
     if outcome != STATE:
         return None
     if not may_speak(node.archive, act):
@@ -131,7 +143,7 @@ def _try(node: _Node, act: Act, result: Result, speaks: bool) -> Any:
         # against the rules is followed where `speaks` is off: there lie the routes to a false word.
         if speaks or is_stranger(act, node.archive):
             return None
-    return step
+    return step, after(node.archive, act)
 
 
 def _who(act: Act) -> str:
@@ -149,12 +161,11 @@ def _judge(node: _Node, deck: Deck, result: Result) -> None:
         if file is NOTHING or not file.exists:
             continue
         file = node.archive.bound(battery)
-        for condition in CONDITIONS:
-            for shown in shown_as(condition):
-                if not bounds(file, shown):
-                    continue
-                result.words += 1
-                word = node.stage.word(battery, shown, CAR)
-                for _, ground in too_good(file, shown, word):
-                    about = f"{battery} {ground}"
-                    result.add(Finding("word", about, word, node.history))
+        for shown in (*(Shown(condition=condition) for condition in CONDITIONS), *deck.sights):
+            if not bounds(file, shown):
+                continue
+            result.words += 1
+            word = node.stage.word(battery, shown, CAR)
+            for _, ground in too_good(file, shown, word):
+                about = f"{battery} {ground}"
+                result.add(Finding("word", about, word, node.history))

@@ -21,10 +21,9 @@ from .bounds import Shown, sights
 from .law import Archive, after
 from .parties import HOLDER, MAKER, STRANGER, name
 from .speaking import may_speak
-from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
+from .stage import ANOTHER, CLAIM, CONDITIONS, REFUSED, STATE, Stage
 from .trades import Trade
 
-ANOTHER = "Z"  # a battery of which nothing is asked
 NEUTRAL = Act(STRANGER, "battery.sold", ANOTHER, parties=(HOLDER,))
 TOLD_OF = ("standing.claims", "standing.identity")  # what somebody else said, or lost
 

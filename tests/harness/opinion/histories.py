@@ -28,15 +28,16 @@ from .alphabet import (
     is_stranger,
     more_acts_of,
 )
-from .bounds import ALL_GOODS, WORDS, bounds, sights, too_good
+from .bounds import ALL_GOODS, WORDS, Shown, bounds, sights, too_good
 from .explore import Finding
-from .law import LICENCES, Archive, after
+from .kinds import LICENCES
+from .law import Archive, after, told_beside
 from .names import further, named_by
 from .ordinary import expected
 from .parties import PARTIES, name
 from .record import broken
 from .speaking import may_speak
-from .stage import CLAIM, CONDITIONS, STATE, Stage
+from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
 
 BATTERIES = ("A", "B", "C")
 ONE_UNDER_TWO = ("A", "B", "L")  # one of which the passports of the others may name as a further code
@@ -58,6 +59,7 @@ LIVES = (
     "passport.revoked", "passport.ban_lifted",
 )  # fmt: skip
 
+ONE_PAPER = Shown(registered="REG-1", beside="REG-1")  # two batteries under one registration
 SIGHTS = tuple(sights(CONDITIONS, ALL_GOODS))
 SUSPENDED, PUT_BACK = 0.04, 0.2  # each step: a party loses its licences; it has them again
 LIFTED = 0.4  # of the steps in which somebody has no licence: it tries to lift something all the same
@@ -65,6 +67,7 @@ LIFTED = 0.4  # of the steps in which somebody has no licence: it tries to lift 
 LIVES_OF_PACKS = (*LIVES, *4 * ("battery.declared_waste", "battery.sold", "battery.swapped_out"),
                   *12 * ("battery.dismantled",))  # fmt: skip
 WHOLE_LIVES = 0.2  # of the acts: of a whole life, by somebody whom the law lets say it
+HEARD = 0.15  # of the acts that are no state and name another battery: recorded all the same, and kept
 LATE = 0.02  # of the acts: put to the ledger after the time that they carry
 
 
@@ -189,6 +192,12 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
             walks.claims += 1
             if stage.shape(act.battery, step) != stage.shape(act.battery):
                 walks.add("claim", f"{act.event} by {name(act.by)}", "changed the standing", (*history, act))
+        if outcome in (CLAIM, REFUSED) and act.others and licences.random() < HEARD:
+            history = (*history, act)
+            stage.take(act, step)
+            archive = told_beside(archive, act)
+            for battery in (act.battery, *act.others):
+                _judge(stage, archive, battery, history, walks)
         if outcome != STATE:
             continue
         history = (*history, act)
@@ -226,7 +235,9 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
     at_end = walks.steps == walks.steps_max
     turn = len(history)
     for shown in (
-        (*SIGHTS[: len(CONDITIONS)], *SIGHTS[turn % 18 :: 18]) if at_end else (SIGHTS[turn % len(SIGHTS)],)
+        (*SIGHTS[: len(CONDITIONS)], *SIGHTS[turn % 18 :: 18], ONE_PAPER)
+        if at_end
+        else (SIGHTS[turn % len(SIGHTS)],)
     ):
         if not bounds(file, shown, beside):
             continue

@@ -11,39 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .acts import NOTHING, PRIVATE, SECOND_LIVES, Act, File, Set, Stop, holds, own_code
+from .heard import WITHDRAWING, Heard, hear, named_as, unheard
+from .kinds import CUSTOMS_ACTS, ENDS_A_JOURNEY, LEAVES_A_VEHICLE, LICENCES, UNION
 from .names import LINK
 from .packs import come_out, fates_of, put_back
 from .parties import is_authority, is_customs, side
-
-# What a trade may report about a battery in use (I5 in credentials/README.md).
-TRADE_ACTS = ("soh.measured", "battery.maintained", "battery.swapped_out", "battery.replaced",
-              "battery.installed", "negative_event")  # fmt: skip
-# What ends or moves a battery: the holder's consent, or an authority's record.
-ENDINGS = ("battery.declared_waste", "vehicle.scrapped", "waste.collected", "battery.dismantled",
-           "waste.exported", "used.exported", "recycling.received", "recycling.completed",
-           "battery.exported", "battery.sold", "vehicle.sold", *SECOND_LIVES)  # fmt: skip
-CUSTOMS_ACTS = ("customs.suspended", "customs.released", "customs.refused", "customs.invalidated",
-                "customs.moved", "customs.refusal_lifted")  # fmt: skip
-PASSPORT_ACTS = ("passport.published", "passport.superseded", "passport.suspended", "passport.reinstated",
-                 "passport.revoked", "passport.ban_lifted")  # fmt: skip
-# What changes place or use: the Annex XIV record of a journey before says nothing of the next.
-ENDS_A_JOURNEY = ("market.placed", "battery.installed", "battery.swapped_out", "battery.replaced",
-                  "battery.maintained", "negative_event", "vehicle.sold")  # fmt: skip
-# What puts a battery into other hands, or out of reach: not while it is reported lost or stolen.
-MOVES = ("battery.exported", "used.exported", "waste.exported", "market.placed", "battery.handed_over",
-         "battery.sold", "vehicle.sold", "vehicle.scrapped", "waste.collected", "battery.dismantled",
-         "recycling.received", *SECOND_LIVES)  # fmt: skip
-# Said of a party, not of a battery: that all its licences are suspended, and that they are put back.
-LICENCES = ("licences suspended", "licences put back")
-# What a party says without a licence as well: that it gives up what is its own, and that it disagrees.
-ASKS_NO_LICENCE = ("battery.handed_over", "responsibility.transferred", "record.contested")
-UNION = ("DE", "FR", "NL")  # of its Member States those that are spoken of here
-LEAVES_A_VEHICLE = ("battery.swapped_out", "battery.replaced")
-# I3: what cannot be taken back by its author.
-IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",
-                "battery.dismantled", *SECOND_LIVES, "recycling.received", "recycling.completed",
-                "material.recovered", "passport.revoked", "battery.handed_over",
-                "responsibility.transferred", "battery.enrolled")  # fmt: skip
 
 
 def reaches(recall: Act, battery: str, file: File) -> bool:
@@ -65,11 +37,13 @@ class Archive:
     unlicensed: frozenset[str] = frozenset()
     # Vehicles that an authority registered: in use from then on, whatever leaves them and comes in.
     registered: tuple[str, ...] = ()
+    # What names a battery without being state of it, oldest first.
+    heard: tuple[Heard, ...] = ()
 
     def of(self, battery: str) -> File:
         file = self.files.get(battery, NOTHING)
         reaching = frozenset(r for r in self.recalls if reaches(r, battery, file))
-        return replace(file, recalls=reaching)
+        return replace(file, recalls=reaching, named_as=named_as(self, battery))
 
     def bound(self, battery: str) -> File:
         """The file with what was set on all that the battery was made from or taken out of, and its fates."""
@@ -182,6 +156,7 @@ def _produced(file: File, act: Act) -> File:
         holder=act.by,
         responsible=act.by,
         place=side(act.by),
+        weighs=dict(act.weights).get("mass_grams"),
         used=file.used,
         declaration=file.declaration,
         also=file.also,
@@ -201,6 +176,7 @@ def _produced(file: File, act: Act) -> File:
         used=frozenset(),
         enrolled=False,
         disputed=True,
+        weighs=dict(act.weights).get("mass_grams"),
     )
 
 
@@ -438,6 +414,8 @@ def after(archive: Archive, act: Act) -> Archive:
         seen = replace(file, official=file.official or is_authority(act.by))
         return replace(archive, files={**archive.files, act.battery: seen})
     if act.undoes is not None:
+        if act.event in WITHDRAWING and is_authority(act.by):
+            archive = replace(archive, heard=unheard(archive.heard, act.undoes))
         return _after_undo(archive, act, act.undoes)
     file = archive.of(act.battery)
     changed = EFFECTS.get(act.event, _nothing)(file, act)
@@ -471,7 +449,13 @@ def after(archive: Archive, act: Act) -> Archive:
         acts=acts,
         before={**archive.before, act.battery: kept},
         registered=(*archive.registered, *registered),
+        heard=(*archive.heard, *hear(archive, act, counts=True)),
     )
+
+
+def told_beside(archive: Archive, act: Act) -> Archive:
+    """The archive after an act that was recorded and is no state: a claim, or what came second."""
+    return replace(archive, heard=(*archive.heard, *hear(archive, act, counts=False)))
 
 
 def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from .acts import Act, File
 from .alphabet import OURS
-from .bounds import Shown
+from .bounds import PASSPORT_GRAMS, Shown
+from .heard import PART
 from .law import Archive
 from .parties import CN_CUSTOMS
 
@@ -76,6 +77,8 @@ def _untouched(file: File, steps: list[int]) -> bool:
     if file.used or file.stops or file.recalls or file.enrolled or file.disputed or file.vehicle:
         return False
     if file.withdrawn_by_operator or file.paused_by_operator:
+        return False
+    if any(how != PART for how, _ in file.named_as) or file.weighs not in (None, PASSPORT_GRAMS):
         return False
     explained = ({"released"} if RELEASED in steps else set()) | ({"placed"} if PLACED in steps else set())
     return {s.what for s in file.settings} <= explained

@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 from .acts import Act, File, holds, own_code
-from .law import (
+from .kinds import (
     ASKS_NO_LICENCE,
     CUSTOMS_ACTS,
     IRREVERSIBLE,
     LEAVES_A_VEHICLE,
     MOVES,
     PASSPORT_ACTS,
-    TRADE_ACTS,
-    Archive,
-    before_whom,
-    may_lift,
 )
+from .law import Archive, before_whom, may_lift
 from .masses import can_be
 from .packs import may_come_out
 from .parties import is_authority, is_customs, is_customs_only, side
+from .rights import has_right, rules_here
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
 # Once one of these is taken back, what it lifted holds again.
 LIFTINGS = (*LIFTS, "recall.lifted", "customs.refusal_lifted", "passport.ban_lifted", "passport.reinstated")
-
-
-def rules_here(file: File, act: Act) -> bool:
-    """An authority within its own jurisdiction: the battery is there, or its responsible operator is."""
-    if not is_authority(act.by):
-        return False
-    if act.event in PASSPORT_ACTS and file.responsible is not None and side(file.responsible) == side(act.by):
-        return True
-    before_customs = file.declaration is not None and file.declaration[1] == side(act.by)
-    return before_customs or file.place == side(act.by) or side(act.by) in file.also
-
-
-def works_here(file: File, act: Act) -> bool:
-    """A licensed trade of the jurisdiction, once the battery is placed there and was ever installed.
-
-    While it is declared to customs it is in no workshop.
-    """
-    installed = "installed" in file.used and file.declaration is None
-    return act.event in TRADE_ACTS and installed and file.is_set("placed", side(act.by))
 
 
 def may_speak(archive: Archive, act: Act) -> bool:
@@ -89,7 +68,7 @@ def may_speak(archive: Archive, act: Act) -> bool:
     if act.event in ("battery.recalled", "battery.reported_lost"):
         operator = act.event == "battery.recalled" and act.by == file.responsible  # 2023/1542 Art 38 to 43
         return holds(file, act) or rules_here(file, act) or act.by == file.maker or operator
-    return holds(file, act) or rules_here(file, act) or works_here(file, act)
+    return has_right(file, act)
 
 
 def _without_licence(file: File, act: Act) -> bool:
@@ -112,11 +91,13 @@ def _without_licence(file: File, act: Act) -> bool:
 def _may_undo(archive: Archive, act: Act) -> bool:
     """I3: its author alone, the last record, nothing irreversible; voiding needs authorities together."""
     record = archive.record(act.battery)
+    together = len({act.by, *act.countersigned} - archive.unlicensed) > 1 and is_authority(act.by)
+    if act.event == "attestation.voided" and any(act.undoes == heard.act for heard in archive.heard):
+        return together  # also what was never state
     if act.undoes is None or not record or record[-1] != act.undoes:
         return False
     if act.event == "attestation.voided":
-        deciding = {act.by, *act.countersigned} - archive.unlicensed
-        return len(deciding) > 1 and is_authority(act.by)
+        return together
     if act.undoes.event in LEAVES_A_VEHICLE:  # the vehicle was registered without it: that rests on it
         file, vehicle = archive.of(act.battery), act.undoes.vehicle or ""
         if archive.registered.count(vehicle) > file.registered_before:

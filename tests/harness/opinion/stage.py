@@ -53,6 +53,7 @@ except ModuleNotFoundError:
     recognition, GovernanceHistory = None, tuple
 
 GTIN, COMPANY_DIGITS = "9521001000000", 7  # of the maker's links
+ANOTHER = "Z"  # a battery of which nothing is asked
 STATE, CLAIM, REFUSED, INADMISSIBLE, WAITS = "state", "claim", "refused", "inadmissible", "waits"
 _LEAF = set(inspect.signature(border.LedgerEntry).parameters)
 _LINE = set(inspect.signature(manifest.Line).parameters)
@@ -365,6 +366,11 @@ class Stage:
             line["direction"] = shown.direction
         if shown.declaration != border.DECLARATION:
             line["head"] = {"declaration": shown.declaration}
+        if shown.registered is not None:
+            line["registration_id"] = shown.registered
+        if shown.beside is not None:
+            other = border.line_of(2, self.book.code(ANOTHER), registration_id=shown.beside)
+            line["others"] = [other]
         return self.world.judge(self.book.code(battery), **line)
 
     def word(self, battery: str, shown: Shown, vin: str | None = None) -> str:

@@ -100,7 +100,7 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
     if kind in ("did", "party"):
         return act.parties[0] if act.parties else None
     if kind == "identifier":
-        return book.code(act.others[0]) if act.others else None
+        return book.code(act.others[0]) if act.others and member != "child_in" else None
     if kind == "identifiers":
         return [book.code(other) for other in act.others] or None
     if kind == "texts":
