@@ -1,7 +1,8 @@
 """`comity`, `python -m node`: runs one command, and ends with an exit code.
 
 0 clear, 1 not clear, 2 could not decide; 64 usage, 65 set-up or input, 69 node not reachable, 70 our fault,
-77 not allowed. Whatever goes wrong is one sentence on stderr; COMITY_DEBUG=1 adds the traceback.
+77 not allowed. Whatever goes wrong is one sentence on stderr,
+and, where a table knows, one on what to do next; COMITY_DEBUG=1 adds the traceback.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import click
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 from node.cli import comity
-from node.cli.terminal import one_line
+from node.cli.terminal import one_line, step_line
 from node.config import environment
-from node.errors import ProblemError, SetupError
+from node.errors import AnsweredProblem, ProblemError, SetupError
 
 EXIT_USAGE, EXIT_DATA, EXIT_UNAVAILABLE, EXIT_SOFTWARE, EXIT_NOT_ALLOWED = 64, 65, 69, 70, 77
 
@@ -39,9 +40,9 @@ def run(arguments: list[str]) -> int:
     except SetupError as error:
         return _say(error, str(error), error.EXIT_CODE)
     except ProblemError as error:
-        return _say(error, str(error), _exit_code(error.status))
+        return _say(error, str(error), _exit_code(error.status), _step(error))
     except (CredentialError, ConsensusError) as error:  # what was given breaks a rule of form
-        return _say(error, str(error), EXIT_DATA)
+        return _say(error, str(error), EXIT_DATA, _step(error))
     except UnicodeEncodeError as error:  # the shell gave bytes, and Python half a surrogate for each
         told = f"{str(error.object)[:80]!a} is not text in UTF-8: type it, or the name of the file, as such"
         return _say(error, told, EXIT_USAGE)
@@ -57,11 +58,29 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _say(error: BaseException | None, sentence: str, code: int) -> int:
+def _say(error: BaseException | None, sentence: str, code: int, step: str = "") -> int:
     if error is not None and environment("COMITY_DEBUG"):
         traceback.print_exception(error)
     print(f"comity: {one_line(sentence)}", file=sys.stderr)
+    if step:
+        print(f"comity: {one_line(step)}", file=sys.stderr)
     return code
+
+
+def _step(error: ProblemError | CredentialError | ConsensusError) -> str:
+    """What to do about it, as the node said or as the tables do; empty where nobody says it."""
+    from consensus.application import Refusal  # noqa: PLC0415  (only who is refused pays for it, and the tables)
+    from node.words import step_of  # noqa: PLC0415
+
+    match error:
+        case AnsweredProblem(step=step):
+            return step_line(step) if len(step) == 2 else ""
+        case ProblemError() | Refusal():
+            return step_line(step_of(error.code, error.sentence, error.parameters))
+        case CredentialError():
+            return step_line(step_of(error.code, str(error), {}))
+        case _:
+            return ""
 
 
 def _exit_code(status: int) -> int:

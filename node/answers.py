@@ -217,7 +217,7 @@ class RefusalRecord(TypedDict):
     detail: str | None  # dropped: as the pool of this node said it
 
 
-class RefusalAnswer(RefusalRecord):
+class RefusalAnswer(RefusalRecord, StepAnswer):
     """The same in words."""
 
     text: str
@@ -231,7 +231,7 @@ class WaitingRecord(TypedDict):
     parameters: Mapping[str, object]
 
 
-class WaitingAnswer(TypedDict):
+class WaitingAnswer(StepAnswer):
     """The same in words."""
 
     code: str
@@ -407,7 +407,7 @@ ResolutionAnswer = TypedDict(
 # -- the node ------------------------------------------------------------------------------------------
 
 
-class ConditionAnswer(TypedDict):
+class ConditionAnswer(StepAnswer):
     """What holds of this node now."""
 
     code: str

@@ -35,6 +35,20 @@ def reasons() -> Rows:
     return whole("reasons.toml", read_table("reasons.toml", shipped("reasons.toml")))
 
 
+@cache
+def conditions() -> Rows:
+    """conditions.toml, by code."""
+    return whole("conditions.toml", read_table("conditions.toml", shipped("conditions.toml")))
+
+
+@cache
+def refusals(kind: str) -> Rows:
+    """The rows of refusals.toml: `code` and `problem` by name; `refusal` and `title` by their English."""
+    rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]
+    named = rows if isinstance(rows, Mapping) else {row[LANGUAGES[0]]: row for row in rows}
+    return named if kind == "title" else whole("refusals.toml", named)
+
+
 def whole(name: str, rows: Rows) -> Rows:
     """The rows of a table; SetupError names the first that does not say whose fault it is, or what to do."""
     for code, row in rows.items():

@@ -6,6 +6,7 @@ Everything in `node/` that refuses a request raises `ProblemError`; the API rend
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from consensus.errors import filled
@@ -49,6 +50,16 @@ class ProblemError(ValueError):
             "code": self.code,
             **({} if self.rule is None else {"rule": self.rule}),
         }
+
+
+class AnsweredProblem(ProblemError):
+    """A problem as another node answered it, with the step that it gave (an earlier version: {})."""
+
+    def __init__(
+        self, status: int, code: str, title: str, sentence: str, /, *, step: Mapping[str, str]
+    ) -> None:
+        super().__init__(status, code, title, sentence)
+        self.step = step
 
 
 class SetupError(ValueError):

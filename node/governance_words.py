@@ -17,7 +17,7 @@ from node.proposal_answers import (
     ReachRecord,
     WhyAnswer,
 )
-from node.words import Words
+from node.words import Words, step_of
 
 REASONS = ("expired", "base_changed", "governance_invalid", "recovery_replaced", "key_stolen")
 
@@ -72,7 +72,8 @@ def proposal(words: Words, shown: ProposalRecord) -> ProposalAnswer:
     why: WhyAnswer | None = None
     if problem is not None:
         text = words.refusal(problem["code"], problem["template"], problem["parameters"])
-        why = {"code": problem["code"], "text": text}
+        step = step_of(problem["code"], problem["template"], problem["parameters"], words.language)
+        why = {"code": problem["code"], "text": text, **step}
     return {
         **shown,
         "reason": _reason(words, shown["reason"]),
@@ -90,7 +91,8 @@ def _reason(words: Words, code: str) -> WhyAnswer | None:
     if not code:
         return None
     known = code if code in REASONS else "other"
-    return {"code": code, "text": words.sentence(f"governance.over.{known}", {"reason": code})}
+    text = words.sentence(f"governance.over.{known}", {"reason": code})
+    return {"code": code, "text": text, **step_of("proposal_over", "", {}, words.language)}
 
 
 def dry_run(words: Words, shown: DryRunRecord) -> DryRunAnswer:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from credentials.verdicts.verdict_record import Digest
+from node.answers import StepAnswer
 from node.governance_answers import PartyAnswer
 
 
@@ -199,8 +200,8 @@ class WhyRecord(TypedDict):
     parameters: Mapping[str, object]
 
 
-class WhyAnswer(TypedDict):
-    """The same in words."""
+class WhyAnswer(StepAnswer):
+    """The same in words, with what its reader does next."""
 
     code: str
     text: str

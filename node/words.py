@@ -14,7 +14,6 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from consensus.application import Refusal
@@ -58,14 +57,14 @@ from node.answers import (
     WaitingAnswer,
     WaitingRecord,
 )
-from node.catalogues import LANGUAGES, reasons, sentences
-from node.config import read_table, shipped
+from node.catalogues import LANGUAGES, Row, conditions, reasons, refusals, sentences
 
 if TYPE_CHECKING:
     from node.errors import ProblemError
     from node.supervision.readiness import Condition
     from node.verdicts.verification import Verification
 
+TOLD_INSIDE = "{why}"  # a sentence, or a step, that is the one of the refusal it was raised for
 TABLES_KEPT = 8  # of data points, by the rules of different heights
 AGELESS = ("genesis", "recognitions")  # sources that the founding of the network fixed
 
@@ -84,21 +83,14 @@ def whose_fault(code: str) -> str:
     return code if row is None else str(row[LANGUAGES[0]])
 
 
+def aside_step() -> str:
+    """What the operator does about work that was set aside, in English."""
+    return str(_row("aside_next")[LANGUAGES[0]])
+
+
 def fault_words(kind: str) -> str:
     """What a validator did, in English: for the operator, and third parties who are handed the evidence."""
     return str(_row(f"fault.{kind}")["en"])
-
-
-@cache
-def _refusals(kind: str) -> Mapping[str, Mapping[str, str]]:
-    """The rows of refusals.toml: codes by name; sentences (`refusal`) and titles by their English."""
-    rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]
-    return rows if kind == "code" else {row["en"]: row for row in rows}
-
-
-@cache
-def _conditions() -> Mapping[str, Any]:
-    return read_table("conditions.toml", shipped("conditions.toml"))
 
 
 def when(seconds: int | str | None) -> str:
@@ -133,6 +125,33 @@ class _Telling(string.Formatter):
 
 
 _Points = tuple[Mapping[str, Any], Mapping[int, Mapping[str, Any]]]  # a table, and its rows by number
+
+
+def step_of(
+    code: str, sentence: str, parameters: Mapping[str, object], language: str = LANGUAGES[0]
+) -> StepAnswer:
+    """Whose fault a refusal or a problem is, and what its reader does next: by its sentence, or by its code.
+
+    A sentence that tells another refusal and nothing else has the step of that one.
+    """
+    row = refusals("refusal").get(sentence)
+    if row is not None and row["next"][language] == TOLD_INSIDE:
+        inner = parameters.get(TOLD_INSIDE[1:-1])
+        if isinstance(inner, Refusal):
+            return step_of(inner.code, inner.sentence, inner.parameters, language)
+        row = None
+    if row is None:
+        return _step_of_code(code, language)
+    step = row["next"][language]
+    told = _Telling(language).vformat(step, (), parameters) if parameters else step
+    return {"fault": row["fault"], "next": told}
+
+
+def _step_of_code(code: str, language: str) -> StepAnswer:
+    """That of a code, whatever its sentence is."""
+    tables = (refusals("problem"), refusals("code"), reasons())
+    row: Row = next((rows[code] for rows in tables if code in rows), refusals("problem")["other"])
+    return {"fault": row["fault"], "next": row["next"][language]}
 
 
 class Words:
@@ -176,9 +195,9 @@ class Words:
         """What a `Refusal` or a problem says; without words in this language, by its code."""
         if self.language == LANGUAGES[0]:
             return filled(sentence, parameters)
-        row = _refusals("refusal").get(sentence)
+        row = refusals("refusal").get(sentence)
         if row is None:
-            general = {**_refusals("code"), **self._reasons}.get(code, {}).get(self.language)
+            general = {**refusals("code"), **self._reasons}.get(code, {}).get(self.language)
             return self.sentence("untold", {"general": general, "english": filled(sentence, parameters)})
         inner = {
             name: self.refusal(value.code, value.sentence, value.parameters)
@@ -190,9 +209,13 @@ class Words:
 
     def problem(self, problem: ProblemError) -> tuple[str, str]:
         """The title and the detail of a problem."""
-        row = _refusals("title").get(problem.title, {})
+        row = refusals("title").get(problem.title, {})
         detail = self.refusal(problem.code, problem.sentence, problem.parameters)
         return row.get(self.language, problem.title), detail
+
+    def problem_step(self, problem: ProblemError) -> StepAnswer:
+        """Whose fault a problem is, and what the caller does next."""
+        return step_of(problem.code, problem.sentence, problem.parameters, self.language)
 
     def _told(self, row: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
         fitting = (more for more in row.get("more", ()) if all(parameters.get(n) for n in more["with"]))
@@ -355,7 +378,8 @@ class Words:
         told = dict(refusal)
         if refusal["detail"] is not None:
             told["detail"] = self.refusal(refusal["rule"] or "", refusal["detail"], {})
-        return {**refusal, "text": self.sentence(f"refusal.{refusal['state']}", told)}
+        step = step_of(refusal["rule"] or refusal["state"], refusal["detail"] or "", {}, self.language)
+        return {**refusal, "text": self.sentence(f"refusal.{refusal['state']}", told), **step}
 
     def _waiting(self, waiting: WaitingRecord | None) -> WaitingAnswer | None:
         if waiting is None:
@@ -365,19 +389,23 @@ class Words:
             "code": waiting["code"],
             "detail": detail,
             "text": self.sentence("waiting", {"detail": detail}),
+            **step_of(waiting["code"], waiting["template"], waiting["parameters"], self.language),
         }
 
     # -- the node ------------------------------------------------------------------------------------
 
     def condition(self, condition: Condition) -> ConditionAnswer:
-        """{code, stops, since, parameters, text}: for programs, with the sentence for people."""
+        """{code, stops, since, parameters, text, fault, next}: for programs, with sentences for people."""
+        row = conditions()[condition.code]
         parameters = {**condition.parameters, "since": when(condition.since)}
         return {
             "code": condition.code,
             "stops": condition.stops,
             "since": condition.since,
             "parameters": dict(condition.parameters),
-            "text": self._told(_conditions()[condition.code], parameters),
+            "text": self._told(row, parameters),
+            "fault": row["fault"],
+            "next": self._told(row["next"], parameters),
         }
 
     def fault(self, fault: FaultRecord) -> FaultAnswer:

@@ -203,7 +203,7 @@ def _sent(service: Service, digest: str, act: Callable[[str, str], ActMadeRecord
             raise
         words = words_for(service)
         told = governance_words.proposal(words, service.proposing.governance.proposal(digest))
-        why = as_sentence(words.problem(problem)[1])
+        why = f"{as_sentence(words.problem(problem)[1])} {words.problem_step(problem)['next']}"
         return page("proposal.html", problem.status, proposal=told, not_signed=why)
     return see(url_for("governance.proposal", digest=digest))
 
@@ -216,6 +216,7 @@ def _changed(service: Service, changed: EffectChanged) -> ResponseReturnValue:
         **changed.document(),
         "title": title,
         "detail": detail,
+        **words.problem_step(changed),
         "effect": governance_words.effect(words, changed.effect),
     }
     return json_reply(document, 409, "application/problem+json")

@@ -71,12 +71,15 @@ def asked_language() -> str:
 
 def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Response:
     """The answer for one problem: a page for browsers, problem+json for everyone else."""
-    title, detail = words[asked_language()].problem(problem)
+    said = words[asked_language()]
+    title, detail = said.problem(problem)
+    step = said.problem_step(problem)
     if page_wanted():
         told = {"title": title, "detail": as_sentence(detail), "status": problem.status, "code": problem.code}
+        told |= step
         response = make_response(render_template("problem.html", problem=told), problem.status)
     else:
-        document = {**problem.document(), "title": title, "detail": as_sentence(detail)}
+        document = {**problem.document(), "title": title, "detail": as_sentence(detail), **step}
         text = json.dumps(document, ensure_ascii=False, default=str) + "\n"
         response = Response(text, status=problem.status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"

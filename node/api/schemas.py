@@ -9,6 +9,7 @@ from credentials.ledger.governance_records import TYPES
 from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
 from node.api.described import described
+from node.catalogues import FAULTS
 
 Schema = dict[str, Any]
 
@@ -247,7 +248,7 @@ SCHEMAS: dict[str, Schema] = {
     **described(),
     "Problem": _object(
         {"type": STRING, "title": STRING, "status": {"type": "integer"}, "detail": {"type": "string"}},
-        {"code": STRING},
+        {"code": STRING, "fault": {"enum": list(FAULTS)}, "next": STRING},
     ),
     "AttestedOrDraft": {"anyOf": [_ref("AttestedEvent"), _ref("Draft")]},
     "Document": {"type": "object", "description": "A document: its shape is that of its own standard."},

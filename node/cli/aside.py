@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from node.cli.client import Client, speaks_to_node
-from node.cli.terminal import say
+from node.cli.terminal import say, say_step
 
 
 @click.group()
@@ -28,6 +28,10 @@ def list_aside(*, client: Client) -> None:
     for row in rows:
         tries = "1 try" if row["tries"] == 1 else f"{row['tries']} tries"
         say(f"{row['number']}  {row['what']} {row['ref']}  {_time(row['at'])}, {tries}: {row['because']}")
+    if rows:
+        from node.words import aside_step  # noqa: PLC0415  (only what is told pays for the tables)
+
+        say_step({"fault": "node", "next": aside_step()})
 
 
 @aside.command()

@@ -17,7 +17,7 @@ from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance_state import KINDS, NAMESPACE, SCHEME
 from credentials.ledger.proposals import ChangeProposal
 from node.cli.client import Client, Command, DataFolder, named, options, show, speaks_to_node
-from node.cli.terminal import say
+from node.cli.terminal import say, say_step
 from node.errors import ProblemError, SetupError
 from node.words import when
 
@@ -190,10 +190,12 @@ def tell_proposal(told: JSON, *, whole: bool = True) -> None:
     say(f"proposal {told['digest']} by {told['by_name']}, {when(told['since'])}: {told['outcome']}")
     if told["reason"]:
         say(f"  {told['reason']['text']}")
+        say_step(told["reason"])
     if told["in_force"]:
         say(f"  governs from height {told['in_force']}")
     if told["problem"]:
         say(f"  as things stand it would lapse: {told['problem']['text']}")
+        say_step(told["problem"])
     if whole:
         for changed in told["changed"]:
             _tell_change(changed)

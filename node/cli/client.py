@@ -15,7 +15,7 @@ import click
 
 from node.cli.terminal import say
 from node.config import DataDirectory, environment
-from node.errors import ProblemError, SetupError
+from node.errors import AnsweredProblem, ProblemError, SetupError
 from node.named_files import read_named
 from node.setup.closing import close_to_others, is_data_directory
 
@@ -155,7 +155,10 @@ def _strange(why: str) -> ProblemError:
 def _problem(status: int, body: bytes) -> ProblemError:
     try:
         document = json.loads(body)
-        return ProblemError(status, document.get("code", "refused"), document["title"], document["detail"])
+        step = {name: document[name] for name in ("fault", "next") if isinstance(document.get(name), str)}
+        return AnsweredProblem(
+            status, document.get("code", "refused"), document["title"], document["detail"], step=step
+        )
     except (ValueError, KeyError, AttributeError):
         return ProblemError(status, "refused", "Refused", f"the node answered {status}")
 

@@ -14,7 +14,7 @@ from node.cli.inviting import invite
 from node.cli.proposing import propose
 from node.cli.recovering import leave, object_
 from node.cli.setup import network
-from node.cli.terminal import say, who_decides
+from node.cli.terminal import say, say_step, who_decides
 from node.errors import SetupError
 from node.words import when
 
@@ -45,6 +45,7 @@ def show_(*, client: Client, proposal: str | None, height: int | None, as_json: 
     _tell(governing)
     for one in own:
         say(f"this node: {one['text']}")
+        say_step(one)
     for one in proposals:
         tell_proposal(one, whole=False)
 

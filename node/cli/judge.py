@@ -15,10 +15,10 @@ import click
 from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
 from node.cli.client import Client, named, read_json, show, speaks_to_node
-from node.cli.terminal import say, say_progress
+from node.cli.terminal import say, say_progress, say_step, step_line
 from node.errors import SetupError
 from node.named_files import read_named_text
-from node.words import when, whose_fault
+from node.words import when
 
 WAIT_S = 600.0
 POLL_S = 0.3
@@ -151,7 +151,7 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
     say(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
     if verdict["text"]:
         say(" ".join(filter(None, (verdict["text"], verdict["provision"]))))
-        say(_step(verdict))
+        say_step(verdict)
     until = f", until {when(verdict['good_until'])}" if verdict["good_until"] else ""
     say(f"law date {verdict['law_date']}, ledger height {verdict['height']}{until}")
     for told, names in _open_checks(verdict["checks"]).items():
@@ -159,11 +159,6 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
     for gap in verdict["gaps"]:
         words = f"{gap.get('dp', '')} {gap.get('name', '')}  {gap.get('provision') or ''}"
         say(f"  gap           {words}".rstrip())
-
-
-def _step(told: Mapping[str, Any]) -> str:
-    """What the reader does next, and whose fault it is."""
-    return f"next: {told['next']} (fault: {whose_fault(told['fault'])})"
 
 
 def _open_checks(checks: Iterable[Mapping[str, Any]]) -> dict[tuple[str, ...], list[str]]:
@@ -177,7 +172,7 @@ def _open_checks(checks: Iterable[Mapping[str, Any]]) -> dict[tuple[str, ...], l
                 made["outcome"],
                 f"{made['text']}  {made['provision']}".rstrip(),
                 str(detail),
-                _step(made),
+                step_line(made),
             )
             rule = f" {made['rule']}" if made.get("rule") else ""
             found.setdefault(told, []).append(f"{made['name']}{rule}")

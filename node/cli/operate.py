@@ -13,7 +13,7 @@ import click
 
 from node.answers import CountersignAnswer
 from node.cli.client import Client, DataFolder, connect, named, options, read_json, show, speaks_to_node
-from node.cli.terminal import say
+from node.cli.terminal import say, say_step
 from node.config import DataDirectory, environment, passphrase, read_table, shipped, tables
 from node.errors import SetupError
 
@@ -42,6 +42,7 @@ def status(*, client: Client, as_json: bool) -> None:
     say(f"log of {size} entries, {cosigned} cosigned")
     for condition in told.get("conditions", []):
         say(f"{'not ready' if condition['stops'] else 'note'}: {condition['text']}")
+        say_step(condition)
     for peer in told["peers"]:
         state = "reachable" if peer["reachable"] else "not reachable"
         height = "-" if peer["height"] is None else peer["height"]
@@ -188,12 +189,14 @@ def _follow(client: Client, path: str, state_member: str) -> int:
             seen = state
             if state in ("refused", "dropped", "claim", "cancelled"):
                 say(f"{state:<8} {told['refusal']['text']}")
+                say_step(told["refusal"])
                 return 1
             say(f"{state:<8} height {told['height']}, entry {told['leaf_index']}")
         reason = told.get("waiting")
         if reason is not None and reason["code"] != FOLLOWS and reason["text"] != waiting:
             waiting = reason["text"]
             say(f"waiting  {waiting}")
+            say_step(reason)
         if told.get("receipted_at"):
             say(f"receipt  {_time(told['receipted_at'])}")
             return 0

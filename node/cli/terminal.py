@@ -7,7 +7,8 @@ colours, types for whoever reads, or turns the direction of writing. They are sh
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -30,6 +31,19 @@ def one_line(text: str) -> str:
 def say(text: str, *, nl: bool = True, err: bool = False) -> None:
     """Print it."""
     click.echo(plain(text), nl=nl, err=err)
+
+
+def step_line(told: Mapping[str, Any]) -> str:
+    """What the reader does next, and whose fault it is."""
+    from node.words import whose_fault  # noqa: PLC0415  (only what is told pays for the tables)
+
+    return f"next: {told['next']} (fault: {whose_fault(told['fault'])})"
+
+
+def say_step(told: Mapping[str, Any], *, err: bool = False) -> None:
+    """Print that; a node of an earlier version says none."""
+    if "next" in told and "fault" in told:
+        say(step_line(told), err=err)
 
 
 def say_progress(text: str) -> None:

@@ -43,6 +43,7 @@ from node.server.wsgi import (
     new_body,
 )
 from node.transient_faults import is_out_of_room, out_of_room
+from node.words import step_of
 
 if TYPE_CHECKING:
     from node.server.http import ClientProtocol
@@ -367,7 +368,7 @@ def unreadable(status: int) -> bytes:
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         code, detail = "broken", "This node cannot answer that; its log may say why."
     problem = ProblemError(status, code, HTTPStatus(status).phrase.capitalize(), detail)
-    return json.dumps(problem.document()).encode() + b"\n"
+    return _document(problem)
 
 
 def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool]) -> tuple[str, str | None]:
@@ -422,9 +423,15 @@ def _too_large(size_max: int) -> ProblemError:
     )
 
 
+def _document(problem: ProblemError) -> bytes:
+    """In English: no header of who asks was read, or it is a program."""
+    step = step_of(problem.code, problem.sentence, problem.parameters)
+    return json.dumps({**problem.document(), **step}).encode() + b"\n"
+
+
 def _told(problem: ProblemError) -> WholeAnswer:
     """Problem details, for what ends before the application or outside it."""
-    body = json.dumps(problem.document()).encode() + b"\n"
+    body = _document(problem)
     later = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.REQUEST_TIMEOUT)
     again = [("Retry-After", "2")] if problem.status in later else []
     told = WholeAnswer.of(problem.status, problem.title, PROBLEM, body, *again)

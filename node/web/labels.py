@@ -279,5 +279,5 @@ def install_words(app: Flask, service: Service) -> None:
         status = service.overview.status()
         doors = [door for role, door in DOORS.items() if role in status["roles"]]
         words = service.words[LANGUAGES[0]]
-        part = [words.condition(condition)["text"] for condition in service.overview.part.conditions()]
+        part = [words.condition(condition) for condition in service.overview.part.conditions()]
         return {"node": status, "doors": doors, "part": part, "session": g.get("session")}

@@ -645,7 +645,10 @@ def test_every_code_that_is_raised_has_its_row() -> None:
     """
     A code that is not in the table would be told without its fault, and could become the item's.
     """
-    reasons = tomllib.loads((Path(ROOT) / "config" / "reasons.toml").read_text())
+    reasons, refusals = (
+        tomllib.loads((Path(ROOT) / "config" / f"{name}.toml").read_text())
+        for name in ("reasons", "refusals")
+    )
     codes = raised_codes()
 
     missing = {code: places for code, places in codes.items() if code not in reasons.keys() | NO_REASONS}
@@ -653,6 +656,7 @@ def test_every_code_that_is_raised_has_its_row() -> None:
 
     assert len(codes) > 20
     assert not missing
+    assert refusals["code"].keys() | refusals["problem"].keys() >= NO_REASONS, "what does the reader do next?"
 
 
 @pytest.mark.parametrize("member", ["validUntil", "id", "evidence"])

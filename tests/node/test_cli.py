@@ -59,9 +59,11 @@ def run_alone(*arguments: str | Path) -> Done:
 
 
 def sentence(done: Done, code: int) -> str:
-    """The one sentence on stderr of a refused command; fails on a traceback or a second line."""
+    """The one sentence on stderr of a refused command, with what to do next beneath it at most."""
     assert done.returncode == code, done.stderr
     lines = [line for line in done.stderr.splitlines() if line]
+    if len(lines) == 2:
+        assert lines.pop().startswith("comity: next: ")
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("comity: ")
     return lines[0].removeprefix("comity: ")
@@ -786,7 +788,7 @@ def test_waiting_for_an_attestation_says_what_for(
 
     told = capsys.readouterr()
     assert code == DATA
-    assert [line.split()[0] for line in told.out.splitlines()] == ["signed", "waiting"]
+    assert [line.split()[0] for line in told.out.splitlines()] == ["signed", "waiting", "next:"]
     assert "no receipt within" in told.err and "the battery is" in told.err
 
 

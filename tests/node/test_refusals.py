@@ -87,6 +87,7 @@ class Said:
     titles: set[str] = field(default_factory=set)
     sentences: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # with its parameters
     untold: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    raised: list[tuple[str, str | None, set[str]]] = field(default_factory=list)  # place, code, sentences
 
 
 def constants(function: ast.AST) -> dict[str, set[str]]:
@@ -137,6 +138,8 @@ def read(path: str, tree: ast.AST, said: Said) -> None:
         texts = {here} if here else known.get(at.id, set()) if isinstance(at, ast.Name) else set[str]()
         parameters = {keyword.arg for keyword in call.keywords if keyword.arg is not None}
         parameters -= {"rule"} if name == "ProblemError" else set()
+        told = text(call.args[code]) if code is not None else "busy"
+        said.raised.append((f"{path}:{call.lineno}", told, texts))
         for one in texts:
             said.sentences[one] |= parameters
         if not texts:
@@ -149,10 +152,10 @@ def read(path: str, tree: ast.AST, said: Said) -> None:
 @cache
 def said() -> Said:
     """What consensus, credentials and node say to people."""
-    found = Said()
+    found, to_machines = Said(), Said()
     for path, tree in trees().items():
-        if not path.startswith(OF_MACHINES):
-            read(path, tree, found)
+        read(path, tree, to_machines if path.startswith(OF_MACHINES) else found)
+    found.raised += to_machines.raised
     # Given by name: a rule of its own, the code of a claim, and what the framework refuses.
     found.codes |= {"S1", "I5"}
     for _, title, sentence in FRAMEWORK_PROBLEMS.values():
@@ -165,7 +168,7 @@ def said() -> Said:
 @cache
 def rows(kind: str) -> dict[str, dict[str, str]]:
     table: Any = read_table("refusals.toml", shipped("refusals.toml"))[kind]
-    return table if kind == "code" else {row["en"]: row for row in table}
+    return table if kind in ("code", "problem") else {row["en"]: row for row in table}
 
 
 def fields(template: str) -> set[str]:
@@ -222,6 +225,19 @@ def test_every_sentence_of_a_refusal_stands_in_the_table() -> None:
     untold = {path: len(lines) for path, lines in said().untold.items()}
     assert {path: n for path, n in untold.items() if n > UNTOLD.get(path, (0, ""))[0]} == {}
     assert {path: n for path, (n, _) in UNTOLD.items() if n > untold.get(path, 0)} == {}, "fewer by now"
+
+
+def test_whatever_is_raised_has_a_next_step() -> None:
+    """
+    Each problem and refusal, those of programs too, is found by its sentence, or by a code of its own.
+    """
+    known = rows("problem").keys() | rows("code").keys() | tables().reasons.keys()
+    raised = said().raised
+
+    assert len(raised) > 250
+    for place, code, sentences in raised:
+        by_sentence = bool(sentences) and sentences <= rows("refusal").keys()
+        assert by_sentence or code is None or code in known, (place, code)
 
 
 def test_every_title_of_a_problem_stands_in_the_table() -> None:

@@ -22,7 +22,7 @@ TABLES = sorted([*CONFIG.glob("*.toml"), *CONFIG.glob("policies/*.toml"), *CONFI
 # documents of others. They are looked up by what a battery, a document or another table says.
 DATA = {
     "reasons.toml": ("",),
-    "refusals.toml": (".code",),
+    "refusals.toml": (".code", ".problem"),
     "annex-xiii-access.json": (".audiences",),
     "crosswalk-evidence.json": (".rows",),
     "eu-datapoints-v2.json": (".dataPoints[]", ".phasedObligations[].from"),
@@ -43,7 +43,7 @@ DATA = {
     ),
     "sentences.toml": (
         *(f".governance.action.{about}" for about in ("participant", "keys", "recovery")),
-        ".noun",
+        *(".noun", ".whose"),
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
     "verdicts.json": (".events.ended", ".events.fates"),
