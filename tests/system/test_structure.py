@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from node.catalogues import conditions, reasons, refusals
+
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = ("consensus", "credentials", "node")
 MODULE_LINES_MAX, CLASS_LINES_MAX, FUNCTION_LINES_MAX = 450, 250, 60
@@ -593,3 +595,13 @@ def test_a_reader_of_genesis_is_found(code: str, found: tuple[bool, bool]) -> No
     However a module comes to the founding, it is seen; what governs at a height is not taken for it.
     """
     assert reads_genesis(ast.parse(code)) == found
+
+
+def test_every_table_of_codes_is_whole() -> None:
+    """
+    No row of a reason, a refusal or a condition is without whose fault it is and what to do next: a node
+    would not start.
+    """
+    tables = (reasons(), conditions(), *(refusals(kind) for kind in ("code", "problem", "refusal")))
+
+    assert sum(map(len, tables)) > 500
