@@ -147,6 +147,13 @@ def step_of(
     return {"fault": row["fault"], "next": told}
 
 
+def _step_of_reason(code: str, language: str) -> StepAnswer:
+    row = reasons().get(code)
+    if row is None:
+        return {"fault": "node", "next": str(_row("later_version")[language])}
+    return {"fault": row["fault"], "next": row["next"][language]}
+
+
 def _step_of_code(code: str, language: str) -> StepAnswer:
     """That of a code, whatever its sentence is."""
     tables = (refusals("problem"), refusals("code"), reasons())
@@ -182,10 +189,7 @@ class Words:
 
     def step(self, code: str) -> StepAnswer:
         """Whose fault a reason is, and what its reader does next."""
-        row = self._reasons.get(code)
-        if row is None:
-            return {"fault": "node", "next": self.sentence("later_version")}
-        return {"fault": row["fault"], "next": row["next"][self.language]}
+        return _step_of_reason(code, self.language)
 
     def provision(self, code: str) -> str:
         """What law or standard a reason stands on; empty where there is none."""
@@ -328,12 +332,9 @@ class Words:
             **report,
             "head": {**report["head"], "sentence": self.sentence("report.head", told)},
             "rows": [self._requirement(row) for row in report["rows"]],
-            "left_out": [self._left_out(line) for line in report["left_out"]],
+            "left_out": [_left_out(self, line) for line in report["left_out"]],
             "note": self.sentence("recognition.demonstration"),
         }
-
-    def _left_out(self, line: LeftOutRecord) -> LeftOutAnswer:
-        return {**line, "text": self.reason(line["reason"], line), **self.step(line["reason"])}
 
     def _requirement(self, row: RequirementRecord) -> RequirementAnswer:
         named, counted = row["asked"], {name: value for name, value in row.items() if name != "asked"}
@@ -411,3 +412,8 @@ class Words:
     def fault(self, fault: FaultRecord) -> FaultAnswer:
         """A fault of a validator, with what it did in words."""
         return {**fault, "words": self.sentence(f"fault.{fault['kind']}")}
+
+
+def _left_out(words: Words, line: LeftOutRecord) -> LeftOutAnswer:
+    reason = line["reason"]
+    return {**line, "text": words.reason(reason, line), **words.step(reason)}
