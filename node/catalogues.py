@@ -64,3 +64,10 @@ def whole(name: str, rows: Rows) -> Rows:
 def _is_told(row: Row) -> bool:
     texts: Iterable[object] = (row.get(language) for language in LANGUAGES)
     return all(isinstance(text, str) and text.strip() for text in texts)
+
+
+def read_all() -> None:
+    """Read each table, so that a node with one that is not whole does not start."""
+    sentences(), reasons(), conditions()
+    for kind in ("code", "problem", "refusal", "title"):
+        refusals(kind)

@@ -171,7 +171,6 @@ class Words:
     def __init__(self, language: str, datapoints_at: Callable[[int], Mapping[str, Any]]) -> None:
         assert language in LANGUAGES, "asked for one of the languages there are"
         self.language = language
-        self._reasons = reasons()
         self._datapoints_at = datapoints_at
         self._points: list[_Points] = []
         self._telling = _Telling(language)
@@ -182,7 +181,7 @@ class Words:
 
     def reason(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
         """The sentence of a reason code; a code of a later version is shown as it is."""
-        row = self._reasons.get(code)
+        row = reasons().get(code)
         if row is None:
             return code.replace("_", " ")
         return self._told(row, parameters or {})
@@ -193,7 +192,7 @@ class Words:
 
     def provision(self, code: str) -> str:
         """What law or standard a reason stands on; empty where there is none."""
-        return str(self._reasons.get(code, {}).get("provision", ""))
+        return str(reasons().get(code, {}).get("provision", ""))
 
     def refusal(self, code: str, sentence: str, parameters: Mapping[str, object]) -> str:
         """What a `Refusal` or a problem says; without words in this language, by its code."""
@@ -201,7 +200,7 @@ class Words:
             return filled(sentence, parameters)
         row = refusals("refusal").get(sentence)
         if row is None:
-            general = {**refusals("code"), **self._reasons}.get(code, {}).get(self.language)
+            general = {**refusals("code"), **reasons()}.get(code, {}).get(self.language)
             return self.sentence("untold", {"general": general, "english": filled(sentence, parameters)})
         inner = {
             name: self.refusal(value.code, value.sentence, value.parameters)

@@ -15,7 +15,7 @@ from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
 from credentials.ledger.registry import Registry
 from credentials.verdicts.evidence import NetworkView
-from node import config
+from node import catalogues, config
 from node.access.keys import Access
 from node.catalogues import LANGUAGES
 from node.config import DataDirectory
@@ -358,6 +358,7 @@ def _overview(
 
 
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
+    catalogues.read_all()
     history, stores, gathering = disk.history, disk.stores, trades.gathering
     office, ledger = stores.office, stores.ledger
     supervisor, lanes, progress = _employ(agreement, trades), Lanes(), ProgressReport(ledger, trades.issuing)
