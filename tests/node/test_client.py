@@ -143,7 +143,7 @@ def test_bytes_that_are_no_text_are_told_as_that(
         ["vc", "verify", "--input", "FILE"],
         ["vc", "issue", "--input", "LICENSE", "--key", "FILE"],
         ["vc", "verify", "--context", "https://a.example/=FILE"],
-        ["serve", "--data", "DATA", "--passphrase-file", "FILE"],
+        ["serve", "--data", "DATA", "--listen", "127.0.0.1:0", "--passphrase-file", "FILE"],
     ],
     ids=" ".join,
 )
