@@ -10,6 +10,7 @@ lanes bound that, to fewer than there is room for.
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ from functools import partial
 from node.errors import ProblemError, busy
 
 CONNECTIONS_MAX = 384  # more than lanes and feeds answer at the same time: somebody can always give way
+FILES_WANTED = 4096  # that this process may have open
+FILES_BESIDE = 256  # of these for databases, peers and bodies: connections leave them
 CONNECTIONS_PER_SUBNET_MAX = 96  # that are not being answered
 CONNECTIONS_SHARE = 32  # whoever has more gives way before all that have not, whatever it has shown
 OPENING_S_MAX = 10.0  # TLS handshake and the whole header of the first request
@@ -32,6 +35,20 @@ GRACE_S = 2.0  # a body or an answer on its way is given this long before it can
 LARGE_BODIES_MAX = 6  # of up to 17 MiB
 SMALLER_BODIES_MAX = 24  # of up to 4 MiB
 QUICK_BYTES_PER_S = 1 << 20  # what comes as fast is soon over: it gives way to nobody who has as few
+
+
+def room_for_connections() -> int:
+    """How many connections this machine lets this process have beside the files that it needs.
+
+    The limit is raised as far as this user may. A machine that leaves fewer than needed has few connections,
+    and databases that can be opened: whoever connects takes none of these.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < FILES_WANTED:
+        soft = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    left = CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else soft - FILES_BESIDE
+    return min(CONNECTIONS_MAX, max(left, soft // 4))
 
 
 class Doing(IntEnum):

@@ -21,7 +21,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from node import log
-from node.server.connections import Connection, Connections
+from node.server.connections import Connection, Connections, room_for_connections
 from node.server.exchange import LINE_BYTES_MAX, SERVER, Door, Exchange, unreadable
 from node.server.subnets import subnet_of
 from node.server.wsgi import Application
@@ -85,7 +85,7 @@ class HttpServer:
         self._listening = listening
         self._tls = tls
         self._door = door or Door()
-        self._connections = Connections()
+        self._connections = Connections(total_max=room_for_connections())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._opening: set[asyncio.Task[None]] = set()

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import io
 import json
+import resource
 import select
 import socket
 import ssl
@@ -1005,6 +1006,32 @@ def test_nobody_keeps_a_newcomer_out_by_what_it_has_shown_or_by_beginning_again_
     assert cut[:5] == ["flood 0", "two 0", "two 1", "two 2", "one"]
     assert cut[5:7] == ["key", "participant"]
     assert cut[7:] == [f"flood {n}" for n in range(1, 33)] + ["validator"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "connections_max", "raised"),
+    [
+        ((1024, 20_000), 384, 4096),
+        ((20_000, 20_000), 384, None),
+        ((256, 512), 256, 512),
+        ((300, 300), 75, 300),
+        ((64, 64), 16, 64),
+        ((1024, resource.RLIM_INFINITY), 384, 4096),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), 384, None),
+    ],
+)
+def test_connections_leave_the_files_that_the_node_needs(
+    limits: tuple[int, int], connections_max: int, raised: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A machine lets a process have few files open: it has as many as it may, connections only what is left.
+    """
+    told = list[int]()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: told.append(new[0]))
+
+    assert connections.room_for_connections() == connections_max
+    assert told == ([] if raised is None else [raised])
 
 
 def test_what_is_answered_leaves_room_for_a_newcomer() -> None:
