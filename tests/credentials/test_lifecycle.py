@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,26 @@ def test_whatever_takes_custody_waits_for_what_is_lost() -> None:
 
     assert free == {"battery.produced", "battery.enrolled", "custody.assigned"}
     assert all("X18" in event.guards for event in taking if event.type not in free)
+
+
+def test_a_day_of_the_rules_begins_at_one_second_for_every_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whatever a machine takes for local time: two nodes that read the same rules judge alike.
+    """
+
+    def days() -> dict[str, dict[str, int]]:
+        events = Lifecycle.parse(lifecycle_table()).events
+        return {
+            name: dict(e.requires_passport_from) for name, e in events.items() if e.requires_passport_from
+        }
+
+    told = []
+    for zone in ("UTC0", "EAST-8", "WEST8"):
+        with monkeypatch.context() as moved:
+            moved.setenv("TZ", zone)
+            time.tzset()
+            told.append(days())
+    time.tzset()
+
+    assert told[0]
+    assert told == [told[0]] * 3

@@ -10,7 +10,7 @@ from consensus.application import Refusal
 from credentials.documents.identifiers import Identifier
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Criteria, parse_attestation
-from credentials.ledger.recalls import Recalls, made_when, recall_subject
+from credentials.ledger.recalls import Recall, Recalls, made_when, recall_subject
 from credentials.ledger.standing import Standing
 from tests.credentials.test_routes import ends_as
 from tests.harness.border import World, code, identifier_of, made_on, subject_of
@@ -261,3 +261,14 @@ def test_an_authority_of_two_sides_recalls_on_both_and_lifts_both() -> None:
     )
     ledger.happen(EU_AUTHORITY, "recall.lifted", about, references=(first.attestation,))
     assert [(r.by, r.jurisdiction) for r in recalls(ledger).recalls] == [(CN_AUTHORITY, "CN")]
+
+
+def test_what_is_read_of_recalls_is_what_was_written() -> None:
+    """
+    Whose each recall is, for which side, where it stands in the log and what it covers: the map forgets none.
+    """
+    days = Recall(b"d" * 32, "did:web:a.example", "authority", "EU", 7, Criteria((), 0, 86_400), ())
+    items = Recall(b"i" * 32, "did:web:m.example", "manufacturer", "", 9, None, (b"k" * 32, b"l" * 32))
+    written = Recalls("gbt34014", "ZZ1", (days, items))
+
+    assert Recalls.decode(written.encode()) == written
