@@ -295,7 +295,8 @@ def _read(member: Member, value: Any, identify: Callable[..., Identifier]) -> An
         read = [identify(one).uri for one in read]
     elif member.type == "vin":
         read = identify(read, "vin").canonical
-    words = read if isinstance(read, list) else [read]
+    # A declaration that can only be made, or not: what says that it is not so is no such statement.
+    words = read if isinstance(read, list) else [str(read).lower() if type(read) is bool else read]
     if member.values and not all(word in member.values for word in words):
         told = "{member} is one of {values}, not {given}"
         values = tuple(member.values)

@@ -230,6 +230,9 @@ def test_where_no_gs1_company_is_read_none_is_recalled() -> None:
 EVENTS = Lifecycle.parse(json.loads(LIFECYCLE.read_text())).events
 TAKEN_OUT: dict[str, Any] = {"facility_licence": "L", "children": "A,B", "fates": "reuse,recycle"}
 TESTED: dict[str, Any] = {"method": "m", "measured_on": "2026-11-02", "soh_permille": 900, "cycles": 4}
+EXPORTED_USED: dict[str, Any] = {
+    "contract_reference": "INV-1", "soh_permille": 900, "soh_date": "2026-11-01", "packaging": "crate",
+}  # fmt: skip
 MORNING = seconds_of("2026-11-02") + 6 * 3_600  # six o'clock, UTC
 
 
@@ -267,6 +270,23 @@ def test_members_that_contradict_each_other_are_refused(
     with pytest.raises(ProblemError, match=says) as refused:
         read(event, lawful | members)
     assert (refused.value.status, refused.value.code) == (422, "value_impossible")
+
+
+@pytest.mark.parametrize(
+    ("event", "member"), [("market.placed", "art_41_checked"), ("used.exported", "not_waste")]
+)
+def test_what_the_law_wants_declared_is_declared_or_not_stated(event: str, member: str) -> None:
+    """
+    Art 41, Annex XIV: who says that the checks are not done, or that it is waste, places nothing on the
+    market and sends nothing off as used; that is refused before it is signed.
+    """
+    others = {"market.placed": {}, "used.exported": EXPORTED_USED}[event]
+    read(event, {**others, member: "yes"})
+
+    for no in (False, "false", "no"):
+        with pytest.raises(ProblemError, match="true") as refused:
+            read(event, {**others, member: no})
+        assert refused.value.status in (400, 422)
 
 
 def test_a_day_has_begun_where_it_begins_first() -> None:
