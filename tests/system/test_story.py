@@ -31,7 +31,7 @@ INDIA = Party("in-authority", "IN", ("authority",), validator=False)
 GARAGE = Party("garage", "EU", ("workshop", "lab"), validator=False)
 ROLES = ("vote", "cosign", "log", "attest", "credential", "transport")
 LIFECYCLE = "lifecycle.json"
-FIRST_SERIAL = 5_000_000
+FIRST_SERIAL, HOUR_S = 5_000_000, 3_600
 
 
 @dataclass
@@ -248,9 +248,9 @@ def a_workshop_joins_what_became_of_it(story: Story) -> None:
 
 
 def a_third_jurisdiction_has_a_say(story: Story) -> None:
-    """From now on what concerns all needs the consent of its authority too."""
+    """From now on what concerns all needs the consent of its authority too; a stop is for an hour."""
     sides = story.folder / "sides.toml"
-    sides.write_text('[governance]\njurisdictions = ["CN", "EU", "IN"]\n')
+    sides.write_text(f'[governance]\njurisdictions = ["CN", "EU", "IN"]\nstop_s = {HOUR_S}\n')
     story.proposes(CN, "network", "propose", "approvals", sides, approved=(EU,))
 
 
@@ -290,8 +290,10 @@ def moments(story: Story, who: str, at: str) -> int:
 
 
 def a_maker_is_stopped_and_let_go(story: Story) -> None:
-    """While it is stopped nothing that it says is recorded; then it speaks again."""
+    """For an hour nothing that it says is recorded, unless it is let go before: then it speaks again."""
     story.proposes(CN, "network", "propose", "stop", FORGE.did)
+    (stop,) = story.get(CUSTOMS, "/governance")["stops"]
+    assert (stop["target"], stop["state"], stop["until"] - stop["since"]) == (FORGE.did, "in_force", HOUR_S)
     assert story.produced(7_000_002) == "stopped"
     story.proposes(CN, "network", "propose", "lift-stop", FORGE.did)
     assert story.produced(7_000_002) == "admitted"
