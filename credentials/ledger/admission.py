@@ -2,6 +2,7 @@
 
     expired? -> members and values as the table says -> predecessors final -> quota
              -> X9, X3, X11 of everybody -> may its author speak about this battery (speaking.py)?
+             -> no, but at its time: what it shows is admitted, and moves nothing (told_late.py)
              -> no: a claim, recorded beside the standing
              -> yes: rules X1..X22 -> state -> effects.py -> other records (linked_records.py)
 
@@ -48,6 +49,7 @@ from credentials.ledger.records import (
 from credentials.ledger.rules import RULES, Context, RuleConflict, gives_way, passport_asked
 from credentials.ledger.speaking import Silent, Voice, speak
 from credentials.ledger.standing import Refused, Standing
+from credentials.ledger.told_late import after_late, told_late, with_pasts
 from credentials.ledger.undo import remembered, taken_back
 from credentials.ledger.values import (
     GOVERNANCE_ACTS_PER_DAY_MAX,
@@ -144,9 +146,10 @@ class Judge:
             self.fetched[key] = self.reader.get_many([key]).get(key)
         return self.fetched[key]
 
-    def _put(self, record: Record | Recalls | Namings) -> None:
-        self.records[record.key] = record
-        self.changed[record.key] = record
+    def _put(self, *records: Record | Recalls | Namings) -> None:
+        for record in records:
+            self.records[record.key] = record
+            self.changed[record.key] = record
 
     # -- one attestation -----------------------------------------------------------------------------
 
@@ -235,21 +238,26 @@ class Judge:
     def _battery(self, attestation: Attestation, context: Context) -> Judgment:
         require_schemes(attestation, self.governance.lifecycle)
         standing = self.standing(attestation.subject)
+        told = told_late(standing, attestation, context)
+        context = replace(context, told_late=True) if told is not None else context
         for rule in self.governance.lifecycle.guards_always:
             RULES[rule](standing, attestation, context)
-        voice = speak(standing, attestation, context)
+        voice = told or speak(standing, attestation, context)
         require_named_exist(attestation, context)
-        conflict = None if isinstance(voice, Silent) else self._conflict(standing, attestation, context)
+        heard = told is None and not isinstance(voice, Silent)
+        conflict = self._conflict(standing, attestation, context) if heard else None
         if isinstance(voice, Silent):
             self._claim(standing.key, attestation, voice, context.leaf_index)
         elif conflict is not None:
             refusal = _refused_already(conflict, attestation)
             self._say(standing.key, attestation.issuer, conflict.rule, REFUSALS_PER_PARTY_MAX, refusal)
             self._put(standing.with_refusal(_refused(conflict, attestation, context.leaf_index)))
+        elif told is not None:
+            self._put(*after_late(standing, told, attestation, context, self._core(standing)))
         else:
             self._admit(standing, attestation, context, voice)
         judgment = voice if isinstance(voice, Silent) else conflict
-        for battery, naming in namings(standing, attestation, context, admitted=judgment is None):
+        for battery, naming in namings(standing, attestation, context, admitted=heard and conflict is None):
             found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
             self._put(found.with_naming(naming))
         return judgment
@@ -298,12 +306,9 @@ class Judge:
             known = self._known(attestation.referenced_digests)
             now = taken_back(standing, attestation, context, known=known)
         else:
+            core = self._core(standing)
             kept = event.effects.contests  # beside the last record, which stays the one to be taken back
-            undo = (
-                standing.undo
-                if kept
-                else remembered(standing, attestation, context, voice, self._core(standing))
-            )
+            undo = standing.undo if kept else remembered(standing, attestation, context, voice, core)
             now = after(standing, attestation, context, voice, undo)
         now = with_authority(now, attestation, context)
         others = linked(standing, now, attestation, context)
@@ -316,9 +321,7 @@ class Judge:
             events = self.governance.lifecycle.events.values()
             kind = next((e.type for e in events if e.effects.enrols), "")  # "": the rules have none any more
             self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))
-        for other in others:
-            self._put(other)
-        self._put(now)
+        self._put(*with_pasts(standing, now, others, attestation, context))
 
     def _core(self, standing: Standing) -> bytes | None:
         """The encoded core of a standing as it was before; None if there was none."""

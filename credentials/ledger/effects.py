@@ -8,6 +8,7 @@ from dataclasses import replace
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.changes import Change
+from credentials.ledger.lifecycle import Event
 from credentials.ledger.passports import passport_after
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
 from credentials.ledger.speaking import Voice, is_holder
@@ -38,7 +39,7 @@ def after(
             return replace(contested, producer=attestation.issuer, undo=undo)
         standing = _unseated(standing, context.leaf_index)
     to: Change = {"undo": undo}
-    marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
+    marks = marks_left(standing, event)
     if marks:
         to["marks"] = tuple(sorted({*standing.marks, *marks}))
     to |= _axes(standing, attestation, context, voice)
@@ -53,6 +54,11 @@ def after(
     if event.effects.presentation is not None:
         to |= _presentation(standing, attestation, context, voice)
     return replace(standing, **to)
+
+
+def marks_left(standing: Standing, event: Event) -> tuple[str, ...]:
+    """The marks that an event leaves on its battery."""
+    return (*event.marks, *(event.marks_in_use if standing.used else ()))
 
 
 def _axes(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:

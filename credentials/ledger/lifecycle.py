@@ -16,6 +16,9 @@ name is in code. What a node needs in order to judge an event is one `Event`:
     sets, lifts            the setting (kept per jurisdiction, with who set it) it sets or lifts
     members                what the event document holds; those with a `ledger` field are in the delta as well
     guards                 ids of the rules in `rules.py` that are asked, in order
+    told_late              what it shows is admitted of a time before the last change, and moves nothing then
+    binds_late_in          told late, it binds a battery that is in one of these states now: what travels in
+                           its vehicle
     effects                what else it does to the standing
 """
 
@@ -164,6 +167,8 @@ class Event:
     note: str = ""
     battery_event: bool = True
     to_in_vehicle: str | None = None  # `to` of a battery that a vehicle holds
+    told_late: bool = False
+    binds_late_in: frozenset[str] = frozenset()
     ledger_members: tuple[Member, ...] = field(init=False, compare=False, repr=False)  # those in the delta
 
     def __post_init__(self) -> None:
@@ -222,6 +227,8 @@ class Lifecycle:
     # By item state: what customs let in or left here is besides in the state of the first mark it carries.
     resumes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     wholes: frozenset[str] = frozenset()  # quantities of which others are part, as "event.member"
+    binding_marks: frozenset[str] = frozenset()  # the marks that a battery has which was once installed
+    tells_late: bool = False  # whether anything may be told late, so that how it stood is kept
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Lifecycle:
@@ -280,12 +287,6 @@ class Lifecycle:
     def liftable(self) -> frozenset[str]:
         """The settings that an event lifts."""
         return frozenset(event.lifts for event in self.events.values() if event.lifts is not None)
-
-    @property
-    def binding_marks(self) -> frozenset[str]:
-        """The marks that a battery has which was once installed."""
-        binding = (event for event in self.events.values() if event.effects.bound == "bind")
-        return frozenset(mark for event in binding for mark in event.marks)
 
     def creating_roles(self) -> frozenset[str]:
         """Roles that may bring an identifier into being: their namespaces may not overlap."""

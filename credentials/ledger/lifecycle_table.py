@@ -48,7 +48,7 @@ _REQUIRED = "version states initial roles officials marks settings schemes event
 _EVENT_KNOWN = (
     "type from to to_in_vehicle attesters speaks countersigned_by requires_passport_from irreversible "
     "marks marks_in_use marks_named marks_named_in_use custody place names sets lifts members ledger_members "
-    "guards effects duties needs duty basis note"
+    "guards effects told_late binds_late_in duties needs duty basis note"
 )
 
 
@@ -103,6 +103,8 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         eu_status_transitions=_transitions(table.get("euStatusTransitions", {})),
         resumes=_resumes(table.get("resumes", {}), words),
         wholes=_wholes(events),
+        binding_marks=frozenset(m for e in events.values() if e.effects.bound == "bind" for m in e.marks),
+        tells_late=any(event.told_late for event in events.values()),
     )
 
 
@@ -165,6 +167,8 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         names=_truth(row.get("names", False), f"{name} names"),
         sets=_one_of(row.get("sets"), frozenset(words.settings), f"{name} sets"),
         lifts=_one_of(row.get("lifts"), frozenset(words.settings), f"{name} lifts"),
+        told_late=_truth(row.get("told_late", False), f"{name} told_late"),
+        binds_late_in=frozenset(_words(row.get("binds_late_in", []), words.states, f"{name} binds_late_in")),
         duties=tuple(_duty(name, duty) for duty in _rows(row.get("duties", []), f"{name} duties")),
         needs=_strings(row.get("needs", []), f"{name} needs"),
         duty=_text(row.get("duty", ""), f"{name} duty"),
@@ -187,8 +191,19 @@ def _require_consistent(event: Event) -> None:
         raise rules_invalid(f"{event.type}: whoever set something lifts it, and nobody else does")
     if event.marks_named and (fields.keys() & {"bound_asset", "references"}) != {"bound_asset", "references"}:
         raise rules_invalid(f"{event.type} marks batteries that it does not name, or not in a vehicle")
+    _require_late_moves_nothing(event)
     if event.effects.undo is not None and not event.irreversible:
         raise rules_invalid(f"{event.type} takes a record back and could itself be taken back")
+
+
+def _require_late_moves_nothing(event: Event) -> None:
+    """Told late it leaves marks: what else it is there for would be lost, or move something."""
+    effects, bound = event.effects, any(member.part_of for member in event.members.values())
+    moves = event.brings_into_being or effects.undo or effects.presentation or effects.contests
+    if event.told_late and (moves or event.sets or event.lifts or bound):
+        raise rules_invalid(f"{event.type}: what is told late sets and moves nothing")
+    if event.binds_late_in and not (event.told_late and effects.bound == "bind"):
+        raise rules_invalid(f"{event.type}: what binds late is told late, and binds")
 
 
 def _kind(row: Mapping[str, Any], words: _Words) -> Event:

@@ -6,7 +6,7 @@ brought into being by its maker, by enrolment, or by the dismantler whose own it
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from consensus.application import NotYet, Refusal
@@ -44,6 +44,8 @@ from credentials.ledger.standing import (
 ORIGINS_READ_MAX = 256
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
 
+Heard = Callable[[Standing, Attestation, Context], bool]
+
 
 def children_root(subjects: Sequence[Subject]) -> bytes:
     """What a maker commits to in `children_root`: the RFC 9162 root over the sorted standing keys."""
@@ -69,9 +71,19 @@ def require_named_exist(attestation: Attestation, context: Context) -> None:
             raise NotYet("unborn", told, namespace=subject.namespace)
 
 
-def linked(before: Standing, after: Standing, attestation: Attestation, context: Context) -> list[Record]:
-    """The other records that change with this battery's; raises before anything is changed."""
+def linked(
+    before: Standing, after: Standing, attestation: Attestation, context: Context, heard: Heard = has_right
+) -> list[Record]:
+    """The other records that change with this battery's; raises before anything is changed.
+
+    `heard`: whether the author may speak about another that it names. Told late it writes on no other battery
+    but on what was put in.
+    """
     effects = context.event.effects
+    if context.told_late:
+        moved = before.bound_asset != after.bound_asset
+        vehicles = _assets(before, after, attestation, context) if moved else []
+        return [*vehicles, *_put_in(before, attestation, context, heard)]
     if effects.claims_children:
         return [
             *_assets(before, after, attestation, context),
@@ -84,10 +96,10 @@ def linked(before: Standing, after: Standing, attestation: Attestation, context:
         ]
     if effects.undo is not None:
         return [*_assets(before, after, attestation, context), *_released(before, after, context)]
-    return [*_assets(before, after, attestation, context), *_put_in(before, attestation, context)]
+    return [*_assets(before, after, attestation, context), *_put_in(before, attestation, context, heard)]
 
 
-def _put_in(before: Standing, attestation: Attestation, context: Context) -> list[Record]:
+def _put_in(before: Standing, attestation: Attestation, context: Context, heard: Heard) -> list[Record]:
     """What replaces this one goes into its vehicle, though nobody recorded that it was installed (I6).
 
     Said by whoever may speak about that one too: a workshop marks no battery of a stranger (I5). It is the
@@ -104,7 +116,7 @@ def _put_in(before: Standing, attestation: Attestation, context: Context) -> lis
         named = context.records.standing(subject)
         in_use = told or asset.told_to(told_of(named))
         marks = {*event.marks_named, *(event.marks_named_in_use if in_use else ())}
-        if marks <= set(named.marks) or not has_right(named, attestation, context):
+        if marks <= set(named.marks) or not heard(named, attestation, context):
             continue
         said = Undo(
             attestation.digest,

@@ -72,6 +72,7 @@ class Context:
     countersigned: frozenset[str] = frozenset()  # DIDs whose countersignature was verified
     leaf_index: int = 0  # where it will stand in the log
     height: int = 0  # of the last committed block
+    told_late: bool = False  # admitted as of its own time, moving nothing
 
 
 Rule = Callable[[Standing, Attestation, Context], RuleConflict | None]
@@ -241,7 +242,8 @@ def x10_countersigned(standing: Standing, attestation: Attestation, context: Con
 def x11_event_time(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """Event time: not in the future, not before production, monotone for what changes the item state.
 
-    A late report is lawful and is admitted; how late it is can be read from block time and event time.
+    A late report is lawful and is admitted; how late it is can be read from block time and event time. What
+    is told of a time before the last change moves nothing (`told_late.py`).
     """
     limits, time = context.governance.limits, attestation.event_time
     if max(time, attestation.iat) > context.at + limits.clock_skew_s:
@@ -254,13 +256,20 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
     produced = standing.production_time
     if produced is not None and time + limits.clock_skew_s < produced:
         raise Refusal("X11", "the event lies before the battery's production")
-    # A production reported late follows nothing that an enroller said of its code meanwhile.
-    # Nor does a placing that is reported late, of a battery that is in its vehicle already: that stays so.
-    unchanged = (None, standing.item_state)
-    changes = state_after(standing, context.event) not in unchanged and not context.event.effects.creates
-    if changes and time + limits.clock_skew_s < standing.last_event_time:
+    if not context.told_late and before_last_change(standing, attestation, context):
         raise Refusal("X11", "the event lies before the last change of the battery's state")
     return None
+
+
+def before_last_change(standing: Standing, attestation: Attestation, context: Context) -> bool:
+    """True if it would change the state before it changed last.
+
+    A production reported late follows nothing that an enroller said of its code meanwhile. Nor does a placing
+    that is reported late, of a battery that is in its vehicle already: that stays so.
+    """
+    if state_after(standing, context.event) in (None, standing.item_state) or context.event.effects.creates:
+        return False
+    return attestation.event_time + context.governance.limits.clock_skew_s < standing.last_event_time
 
 
 def x12_one_presentation(

@@ -23,7 +23,7 @@ from credentials.ledger.licences import (
     left_to_an_operator,
     licences,
 )
-from credentials.ledger.lifecycle import ANY
+from credentials.ledger.lifecycle import ANY, Lifecycle
 from credentials.ledger.rules import Context
 from credentials.ledger.standing import PARTY, PLACED, Setting, Standing, side_of
 
@@ -131,13 +131,18 @@ def _as_holder(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
 
 def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
     """Once installed, its owner often has no node: licensed trades of the place report what they did."""
-    installed = not c.governance.lifecycle.binding_marks.isdisjoint(s.marks)
     entitled = _as_holder(s, a, c, voice)
-    if s.presentation is not None:
-        return entitled  # before customs it is in nobody's workshop
-    if entitled is None and installed and s.place == voice.jurisdiction and s.setting(PLACED, s.place):
+    if entitled is None and s.place == voice.jurisdiction and reported_by_trades(s, c.governance.lifecycle):
         return replace(voice, trade=True)  # where it is: no trade of a place that it left says where it is
     return entitled
+
+
+def reported_by_trades(standing: Standing, lifecycle: Lifecycle) -> bool:
+    """True once it was installed, where it is placed; before customs it is in nobody's workshop."""
+    if standing.presentation is not None or standing.place is None:
+        return False
+    installed = not lifecycle.binding_marks.isdisjoint(standing.marks)
+    return installed and standing.setting(PLACED, standing.place) is not None
 
 
 def _as_custodian(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:

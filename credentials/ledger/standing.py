@@ -22,6 +22,7 @@ from consensus.encoding import EncodingError, Value, decode, encode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
+from credentials.ledger.situations import NO_PAST, Past
 
 UNKNOWN = "unknown"
 EARLIER_PASSPORTS_MAX = 8  # older ones are on the timeline
@@ -184,6 +185,7 @@ class Standing:
     contested: tuple[int, ...] = ()  # leaf indices of the contests, the first ones
     voided: bool = False  # a record of it was voided by authorities
     taken_back: tuple[bytes, ...] = ()  # records without effect that still show use: the latest, to be voided
+    past: Past = NO_PAST  # who could speak before
     readings: Mapping[str, int] = field(default_factory=dict)  # quantities that never fall
     facts: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[Refused, ...] = ()
@@ -292,22 +294,7 @@ class Standing:
     def encode(self) -> bytes:
         """The value in the map of standings."""
         u = self.undo
-        before: Value = (
-            [
-                u.attestation,
-                u.author,
-                u.kind,
-                u.leaf_index,
-                u.admitted_at,
-                u.countersigned,
-                u.taken_back,
-                u.core_before,
-                u.since,
-                u.core_since,
-            ]
-            if u
-            else None
-        )
+        before: Value = [getattr(u, name) for name in Undo.__dataclass_fields__] if u else None
         return encode([_STANDING_TAG, self.core(), before])
 
     @classmethod
@@ -393,6 +380,7 @@ def _core_value(s: Standing) -> list[Any]:
         s.refusals_count,
         s.produced_on,
         list(s.taken_back),
+        *([s.past.value()] if s.past != NO_PAST else ()),  # without, as it was before there was one
     ]
 
 
@@ -431,6 +419,7 @@ def _standing(cls: type[Standing], v: list[Any], undo: Undo | None) -> Standing:
         refusals_count=v[28],
         produced_on=v[29],
         taken_back=tuple(v[30]),
+        past=Past.read(v[31]) if len(v) > 31 else NO_PAST,
         undo=undo,
     )
 

@@ -53,7 +53,9 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
     if how == "void":
         marks = {*restored.marks, *([CHILD] if standing.parent else [])}
         marks |= {SECOND_LIFE} if standing.predecessors else set()
-        return replace(restored, marks=tuple(sorted(marks)), voided=True, undo=None)
+        late = tuple(leaf for leaf in restored.past.late_leaves if leaf != undo.leaf_index)
+        past = replace(restored.past, late_leaves=late)
+        return replace(restored, marks=tuple(sorted(marks)), voided=True, undo=None, past=past)
     restored = _with_acts(restored.with_marks(*standing.marks), standing, context)
     restored = replace(restored, taken_back=(*standing.taken_back, named)[-TAKEN_BACK_MAX:])
     return replace(restored, undo=replace(undo, taken_back=True), voided=standing.voided)
@@ -139,7 +141,7 @@ def _require_correctable(
         if inside is not None and inside.relied_leaf is not None:
             raise Refusal("depends", "a record about the vehicle rests on it")
     elif done.effects.bound is not None:
-        _require_nothing_rests_on_leaving(undo, context)
+        _require_nothing_rests_on_leaving(standing, undo, context)
 
 
 def _require_licensed(
@@ -157,12 +159,12 @@ def _require_licensed(
         raise not_licensed(attestation.issuer)
 
 
-def _require_nothing_rests_on_leaving(undo: Undo, context: Context) -> None:
+def _require_nothing_rests_on_leaving(standing: Standing, undo: Undo, context: Context) -> None:
     """A vehicle is registered, sold or scrapped with what is in it: what left before is not put back in."""
     assert undo.core_before is not None, "it was brought into being before it left a vehicle"
     was = Standing.decode_core(undo.core_before)
-    if was.bound is None:
-        return  # of the battery that replaced another: it left nothing
+    if was.bound is None or was.bound == standing.bound:
+        return  # of the battery that replaced another, or told late: it left nothing
     hands = told_of(was) | {INSTALLED_BY + was.bound.by}
     if context.records.asset(was.bound.asset).said_since(undo.leaf_index, hands):
         raise Refusal("depends", "a record about the vehicle rests on it")
@@ -183,6 +185,7 @@ def _restored(standing: Standing, undo: Undo) -> Standing:
         predecessors=standing.predecessors,
         contested=standing.contested,
         taken_back=standing.taken_back,
+        past=replace(restored.past, late_leaves=standing.past.late_leaves),
         facts={**restored.facts, **{n: leaf for n, leaf in standing.facts.items() if n == ACTED_ON}},
     )
     passport = standing.passport

@@ -64,12 +64,31 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
 
 
 def _state(standing: Standing, inquiry: Inquiry) -> str:
-    """The item state; a battery that travels in its vehicle is in it, wherever the vehicle is (D630)."""
+    """The item state; a battery that travels in its vehicle is in it, wherever the vehicle is (D630).
+
+    What was told late to have ended it did: the state of its record is of what nobody has any more.
+    """
+    ended = _ended_late(inquiry)
+    if ended is not None:
+        return ended
     rule = inquiry.evidence.network.tables.verdicts.get("events", {}).get("inItsVehicle")
     if rule is None or standing.bound is None or standing.item_state not in rule["states"]:
         return standing.item_state
     state: str = rule["as"]
     return state
+
+
+def _ended_late(inquiry: Inquiry) -> str | None:
+    """The state in which others would have been made or taken out of it, as was told late; None: not told."""
+    record, governance = inquiry.record, inquiry.evidence.network.governance
+    if not record.late or governance is None:
+        return None
+    late = (r.attestation.kind for r in record.shown() if r.leaf_index in record.late)
+    events = (event for kind in late if (event := governance.lifecycle.event(kind)) is not None)
+    became = (
+        event for event in events if event.effects.consumes is not None or event.effects.claims_children
+    )
+    return next((event.to for event in became), None)
 
 
 def binding(name: str, standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:

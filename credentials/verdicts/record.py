@@ -100,6 +100,7 @@ class Record:
     # What was said on an enrolment that gave way to the maker's production: on the timeline, and for nothing.
     unseated: tuple[Recorded, ...] = ()
     begins: int = 0  # the leaf from which the battery's own record goes on
+    late: frozenset[int] = frozenset()  # leaves of what was told of a time before the record came to stand so
 
     @classmethod
     def read(cls, view: LedgerView | None, governance: Governance | None) -> Record:
@@ -149,6 +150,7 @@ class Record:
             frozenset(withdrawn),
             unseated,
             since,
+            frozenset(standing.past.late_leaves if standing else ()),
         )
 
     def covering(self, digest: bytes) -> Recorded | None:
@@ -174,6 +176,10 @@ class Record:
     def shown(self) -> Iterator[Recorded]:
         """Every admitted statement that was not voided, oldest first: a correction leaves what it showed."""
         return (r for r in self.admitted if r.attestation.digest not in self.voided)
+
+    def in_order(self) -> Iterator[Recorded]:
+        """The same but what was told late: of that the place in the log does not say what it followed."""
+        return (r for r in self.shown() if r.leaf_index not in self.late)
 
     def shown_assets(self, kinds: Sequence[str]) -> frozenset[Subject]:
         """The vehicles of every admitted statement of these kinds that was not voided."""

@@ -333,6 +333,9 @@ def _check_claims(found: Findings, standing: Standing, inquiry: Inquiry) -> None
     if standing.voided:
         found.warned("standing.claims", "record_voided")
         said = True
+    if standing.past.late_leaves:
+        found.warned("standing.claims", "told_late", leaf_indices=list(standing.past.late_leaves))
+        said = True
     if not said:
         found.passed("standing.claims")
 

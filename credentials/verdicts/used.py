@@ -75,7 +75,7 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
     that ends a journey after it. An older one never comes back (D721).
     """
     events, record = inquiry.evidence.network.tables.verdicts["events"], inquiry.record
-    border = [r for r in record.shown() if r.attestation.kind in events["border"]]
+    border = [r for r in record.in_order() if r.attestation.kind in events["border"]]
     needed = events["annexXiv"].get(border[-1].attestation.kind) if border else None
     if needed is None or border[-1].attestation.digest in record.taken_back:
         told: Mapping[str, Any] = border[-1].place() if border else {}
@@ -84,7 +84,7 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
         return
     export = border[-1]
     arrived = cell["direction"] == "import" and standing.place == inquiry.policy.jurisdiction
-    later = next((r for r in record.shown() if _ends_journey(r, export, events, arrived=arrived)), None)
+    later = next((r for r in record.in_order() if _ends_journey(r, export, events, arrived=arrived)), None)
     if later is not None:
         _tell_outdated(found, later)
         return
@@ -164,13 +164,13 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
         return
     if found.outcomes("used_evidence") != [Outcome.PASS]:
         return
-    border = [r for r in inquiry.record.shown() if r.attestation.kind in events["border"]]
+    border = [r for r in inquiry.record.in_order() if r.attestation.kind in events["border"]]
     export, kinds = border[-1], (*events["annexXiv"], *events["origin"])
     said = (event_document(inquiry, export).members or {}).get(events["soh"][export.attestation.kind])
     tested = _day_of_test(said, export, view.standing)
     assert tested is not None, "the record was passed"
     arrived = cell["direction"] == "import" and view.standing.place == inquiry.policy.jurisdiction
-    since = (r for r in record.shown() if r.attestation.kind not in kinds)
+    since = (r for r in record.in_order() if r.attestation.kind not in kinds)
     later = next((r for r in since if _ends_journey(r, export, events, arrived=arrived)), None)
     later = later or _outdated(tested, record, events) or _found_dead(tested, export, record, inquiry)
     if later is not None:
@@ -198,7 +198,7 @@ def _found_dead(tested: int, export: Recorded, record: Record, inquiry: Inquiry)
     tests = record.of_kinds(events["soh"])
     zeros = [r for r in tests if r.attestation.quantities.get(events["sohQuantity"]) == 0]
     for found in zeros[: -TESTS_READ_MAX - 1 : -1]:
-        if found.leaf_index > export.leaf_index:
+        if found.leaf_index > export.leaf_index and found.leaf_index not in record.late:
             return found
         day = _tested_at(event_document(inquiry, found), found, events)
         if (found.attestation.event_time if day is None else day) >= tested:

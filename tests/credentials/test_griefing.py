@@ -132,6 +132,13 @@ def attacks(ledger: Ledger, subject: Subject) -> Iterator[tuple[str, str, bytes]
             who = (ABROAD,) if event.countersigned_by == "parties" else ()
             members = fitting(event, ledger, subject)
             yield event.type, stranger, ledger.countersigned(stranger, event.type, subject, who, **members)
+            if event.told_late:  # and of a time some steps before
+                members["event_time"] = ledger.now - 30
+                yield (
+                    event.type,
+                    stranger,
+                    ledger.countersigned(stranger, event.type, subject, who, **members),
+                )
 
 
 def lived(upto: int, spoil: Callable[[Ledger], None] = lambda _: None) -> Ledger:
@@ -161,7 +168,8 @@ def entitled(kind: str, stranger: str, ledger: Ledger) -> bool:
 )
 def test_a_stranger_spoils_nothing(upto: int, capsys: pytest.CaptureFixture[str]) -> None:
     """
-    Whatever strangers say in this state, the standing stays and the honest life goes on.
+    Whatever strangers say in this state, or late of one before, the standing stays and the honest life goes
+    on.
     """
     counted = {"claims": 0, "refused": 0}
 

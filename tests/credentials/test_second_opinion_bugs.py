@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger import linked_records
+from credentials.ledger import admission, linked_records, told_late
+from credentials.ledger.speaking import Voice
+from credentials.ledger.standing import Standing
 from credentials.verdicts import battery, record, shown
 from tests.credentials.test_second_opinion import new_findings, taken
 from tests.harness.ledger import lifecycle_table
@@ -16,6 +18,7 @@ from tests.harness.opinion.alphabet import CAR, WATCH_DECKS, more_acts_of
 from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import BUGS, MADE_FOR, patched, table_changed
 from tests.harness.opinion.explore import explore
+from tests.harness.opinion.histories import many
 from tests.harness.opinion.law import Archive
 from tests.harness.opinion.names import further
 from tests.harness.opinion.parties import HOLDER, MAKER, RIVAL
@@ -44,6 +47,26 @@ def test_a_module_that_stays_as_it_was_made_is_found() -> None:
     assert taken_apart() == []
     with table_changed("battery.dismantled", "effects", {"claims_children": True, "fact": "dismantled"}):
         assert taken_apart() == ["state"]
+
+
+def test_what_is_told_late_and_not_heard_or_told_by_anybody_is_found() -> None:
+    """
+    I5, I6: where nothing is told late, and where whoever has a licence tells everything late, random
+    histories say so.
+    """
+    voice = told_late._voice
+
+    def anybodys(then: Standing, now: Standing, *about: Any) -> Voice | None:
+        return voice(then, now, *about) if then is now else Voice("CN")
+
+    with patched(admission, "told_late", lambda *_: None):
+        unheard = many(range(103, 104), 120)
+    with patched(told_late, "_voice", anybodys):
+        anybody = many(range(100, 101), 120)
+
+    assert {f.kind for f in many(range(103, 104), 120).findings.values()} == set()
+    assert "untold" in {f.kind for f in unheard.findings.values()}
+    assert "speaks" in {f.kind for f in anybody.findings.values()}
 
 
 def in_recycling() -> tuple[Stage, Archive]:

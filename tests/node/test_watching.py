@@ -189,6 +189,31 @@ def test_what_is_said_of_a_vehicle_wakes_the_lines_of_all_that_is_in_it(node: Li
     node.wait(lambda: as_new() == ["used_sold_as_new"], "the line of the other battery")
 
 
+def test_what_is_told_late_wakes_the_open_lines(node: LiveNode) -> None:
+    """
+    Exported and judged as new; then its installation before that is reported: the line gets the new word.
+    """
+    serial, vin = 41, "ZZ9DEM0E0T0000039"
+    issue(node, serial)
+    made = node.get_json(f"/batteries/{code_of(serial)}")["standing"]["last_event_time"]
+    node.wait(lambda: int(time.time()) > made, "a second after it was made")
+    attest(node, "battery.exported", serial, commodity_code="850760", consignee="c", consignment_id="1")
+    open_line = judged(node, "26NLLATE", serial)
+
+    def as_new() -> list[str]:
+        return [c["reason"] for c in item(node, open_line)["checks"] if c["name"] == "new_not_used"]
+
+    assert as_new() == ["ok"]
+
+    told = {"event": "battery.installed", "battery": code_of(serial), "members": {"vin": vin}}
+    answer = node.post_json("/attestations", told | {"event_time": made})
+    assert answer.status_code == 201, answer.text
+
+    node.wait(lambda: as_new() != ["ok"], "the line of what was installed before it left")
+    claims = [c["reason"] for c in item(node, open_line)["checks"] if c["name"] == "standing.claims"]
+    assert claims == ["told_late"]
+
+
 def test_a_recall_wakes_the_lines_of_what_was_made_of_what_it_names(node: LiveNode) -> None:
     """
     Published and lifted: the line is of another maker's code than the recall, and rests on the pack.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .parties import PARTIES
 
@@ -29,7 +29,9 @@ class Act:
     undoes: Act | None = None
     countersigned: tuple[str, ...] = ()
     scope: str = ""  # of a recall: item, batch, model, days, other_days
-    late: bool = False  # put to the ledger after the time until which it may be recorded
+    lapsed: bool = False  # put to the ledger after the time until which it may be recorded
+    ago: int = 0  # of so many hours ago it tells
+    late: bool = False  # of then alone, by the ledger: it moved nothing
     inside: tuple[str, ...] = ()  # what the maker of a pack says is in it
     replaces: Act | None = None  # an earlier publication of its author, said to have come to nothing
     names: tuple[str, ...] = ()  # the further code by which a passport names its battery
@@ -37,6 +39,11 @@ class Act:
     fates: tuple[str, ...] = ()  # of a dismantling: what becomes of each that is taken out; none given: reuse
     tested_in: str = "DE"  # of a second life: the country where the health of what it is made of was tested
     weights: tuple[tuple[str, int], ...] = ()  # what it weighs otherwise than any other statement, by member
+
+    @property
+    def as_said(self) -> Act:
+        """The act before anybody judged it."""
+        return replace(self, late=False) if self.late else self
 
     def __str__(self) -> str:
         who = PARTIES[self.by].name if self.by in PARTIES else self.by
@@ -46,7 +53,8 @@ class Act:
         more += [f"of {self.undoes.event}"] if self.undoes else []
         more += [f"for v{self.replaces.version}"] if self.replaces else []
         more += [self.scope] if self.scope else []
-        more += ["late"] if self.late else []
+        more += ["lapsed"] if self.lapsed else []
+        more += [f"{'late, ' if self.late else ''}of {self.ago} hours ago"] if self.ago else []
         more += [f"with {', '.join(self.inside)} inside"] if self.inside else []
         more += list(self.fates)
         more += [f"{name} {grams}" for name, grams in self.weights]

@@ -30,13 +30,13 @@ from .alphabet import (
 )
 from .bounds import ALL_GOODS, WORDS, Shown, bounds, sights, too_good
 from .explore import Finding
-from .kinds import LICENCES
+from .kinds import LICENCES, SHOWS_USE
 from .law import Archive, after, told_beside
 from .names import further, named_by
 from .ordinary import expected
 from .parties import PARTIES, name
 from .record import broken
-from .speaking import may_speak
+from .speaking import may_speak, may_tell
 from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
 
 BATTERIES = ("A", "B", "C")
@@ -66,9 +66,11 @@ LIFTED = 0.4  # of the steps in which somebody has no licence: it tries to lift 
 # What has to come together before anything comes out of a pack, as often as all the rest.
 LIVES_OF_PACKS = (*LIVES, *4 * ("battery.declared_waste", "battery.sold", "battery.swapped_out"),
                   *12 * ("battery.dismantled",))  # fmt: skip
+RIGHTFUL_LATE = 0.7  # of what is told late: by somebody who could have told it then
 WHOLE_LIVES = 0.2  # of the acts: of a whole life, by somebody whom the law lets say it
 HEARD = 0.15  # of the acts that are no state and name another battery: recorded all the same, and kept
-LATE = 0.02  # of the acts: put to the ledger after the time that they carry
+LAPSED = 0.02  # of the acts: put to the ledger after the time that they carry
+HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour before
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Walks:
     recorded: int = 0
     claims: int = 0
     unlicensed: int = 0  # acts that were tried by whose licences are suspended
+    late: int = 0  # recorded as told late
     words: int = 0
     clear: int = 0  # verdicts that the law needs to be clear
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
@@ -94,6 +97,7 @@ class Walks:
         self.recorded += other.recorded
         self.claims += other.claims
         self.unlicensed += other.unlicensed
+        self.late += other.late
         self.words += other.words
         self.clear += other.clear
         for key, finding in other.findings.items():
@@ -102,7 +106,8 @@ class Walks:
     def __str__(self) -> str:
         return (
             f"{self.histories} histories, {self.steps} steps, {self.recorded} recorded, "
-            f"{self.claims} claims, {self.unlicensed} tried without a licence, {self.words} verdicts, "
+            f"{self.late} late, {self.claims} claims, {self.unlicensed} tried without a licence, "
+            f"{self.words} verdicts, "
             f"{self.clear} that must be clear, {len(self.findings)} findings"
         )
 
@@ -117,7 +122,7 @@ def chosen(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> 
         if whole_life:
             acts = [act for act in acts if may_speak(archive, act)]
         if acts:
-            yield replace(rng.choice(acts), late=rng.random() < LATE)
+            yield replace(rng.choice(acts), lapsed=rng.random() < LAPSED)
 
 
 def liftings(archive: Archive) -> list[Act]:
@@ -165,9 +170,22 @@ def _without_licence(rng: random.Random, archive: Archive) -> Act | None:
     return rng.choice([act for act in acts if act.event == kind])
 
 
+def _of_before(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:
+    """A use of an hour before, told now: mostly by somebody who could have told it then."""
+    if not archive.hours or rng.random() >= AGO:
+        return None
+    ago = rng.randint(1, len(archive.hours))
+    then, event, battery = archive.hours[-ago], rng.choice(SHOWS_USE), rng.choice(batteries)
+    acts = [replace(act, ago=ago) for act in acts_of(event, battery, then, batteries)]
+    rightful = [act for act in acts if may_tell(archive, act)]
+    acts = rightful if rightful and rng.random() < RIGHTFUL_LATE else acts
+    return rng.choice(acts) if acts else None
+
+
 def walk(seed: int, steps: int, start: Stage) -> Walks:
     """One history of `steps` acts from an empty ledger."""
     licences = random.Random(-1 - seed)  # of its own: who loses a licence changes no other choice
+    times, hours = random.Random(f"hours {seed}"), list[Stage]()  # of its own, too; the ledger as each ended
     rng, walks, stage, archive = (
         random.Random(seed),
         Walks(histories=1, steps_max=steps),
@@ -182,7 +200,15 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
             archive = after(archive, said)
             stage.license(archive.unlicensed)
             history = (*history, said)
-        act = _without_licence(licences, archive) or next(chosen(rng, archive, batteries))
+        if times.random() < HOUR:
+            hours.append(stage.fork())
+            stage.hour()
+            archive = archive.hour()
+        act = (
+            _without_licence(licences, archive)
+            or _of_before(times, archive, batteries)
+            or next(chosen(rng, archive, batteries))
+        )
         if not stage.accredited(act):
             continue
         walks.steps += 1
@@ -199,14 +225,20 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
             for battery in (act.battery, *act.others):
                 _judge(stage, archive, battery, history, walks)
         if outcome != STATE:
+            if act.ago and not archive.unlicensed | archive.hours[-act.ago].unlicensed:
+                _hold_told(stage, hours[-act.ago], archive, (*history, act), walks)
             continue
-        history = (*history, act)
-        if not may_speak(archive, act):
+        said = replace(act, late=stage.told_late(act, step))
+        if said.late and not said.ago:
+            walks.add("late", act.event, "of now", (*history, act))
+        walks.late += said.late
+        history = (*history, said)
+        if not may_speak(archive, said):
             walks.add("speaks", f"{act.event} by {name(act.by)}", "recorded as state", history)
             if is_stranger(act, archive):
                 break
         stage.take(act, step)
-        archive = after(archive, act)
+        archive = after(archive, said)
         walks.recorded += 1
         for battery in batteries if act.event in RECALLS else {act.battery, *act.others}:
             _hold(stage, archive, battery, history, walks)
@@ -214,6 +246,24 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
     for battery in batteries:
         _judge(stage, archive, battery, history, walks)
     return walks
+
+
+def _hold_told(
+    stage: Stage, then_stage: Stage, archive: Archive, history: tuple[Act, ...], walks: Walks
+) -> None:
+    """I6: what the ledger would have recorded at its time it records late, whatever happened meanwhile.
+
+    But for what ended for good meanwhile, what was made anew since, what names others, of which something
+    else is on record now, and where authorities said that something of it never was.
+    """
+    act = history[-1]
+    now, then = archive.of(act.battery), archive.hours[-act.ago].of(act.battery)
+    voided = any(said.event == "attestation.voided" and said.battery == act.battery for said in history)
+    anew = (stage.standing(act.battery).production_time or 0) > then_stage.world.now
+    if now.ended == "recycling.completed" or now.maker != then.maker or now.disputed or voided or anew:
+        return
+    if not act.others and then_stage.would(replace(act, ago=0))[0] == STATE:
+        walks.add("untold", f"{act.event} by {name(act.by)}", "not recorded", history)
 
 
 def _hold(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...], walks: Walks) -> None:

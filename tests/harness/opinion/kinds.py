@@ -15,6 +15,9 @@ CUSTOMS_ACTS = ("customs.suspended", "customs.released", "customs.refused", "cus
                 "customs.moved", "customs.refusal_lifted")  # fmt: skip
 PASSPORT_ACTS = ("passport.published", "passport.superseded", "passport.suspended", "passport.reinstated",
                  "passport.revoked", "passport.ban_lifted")  # fmt: skip
+# I1: what shows that a battery was used, or is not what it was. Told late it counts, of its time.
+SHOWS_USE = (*TRADE_ACTS, "vehicle.scrapped", "battery.declared_waste", "battery.dismantled", *SECOND_LIVES,
+             "used.exported", "waste.exported", "end_of_life.certified")  # fmt: skip
 # What changes place or use: the Annex XIV record of a journey before says nothing of the next.
 ENDS_A_JOURNEY = ("market.placed", "battery.installed", "battery.swapped_out", "battery.replaced",
                   "battery.maintained", "negative_event", "vehicle.sold")  # fmt: skip

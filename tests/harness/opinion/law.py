@@ -39,6 +39,11 @@ class Archive:
     registered: tuple[str, ...] = ()
     # What names a battery without being state of it, oldest first.
     heard: tuple[Heard, ...] = ()
+    hours: tuple[Archive, ...] = ()  # as it stood when each hour before this one ended
+
+    def hour(self) -> Archive:
+        """The same archive in the hour after this one."""
+        return replace(self, hours=(*self.hours, replace(self, hours=())))
 
     def of(self, battery: str) -> File:
         file = self.files.get(battery, NOTHING)
@@ -106,6 +111,8 @@ def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
     Out of waste comes waste (Art 77(7)). What is taken out before is not what becomes of the rest: a pack
     goes abroad as waste or is recycled once it was taken apart, while its modules live on under their codes.
     """
+    if act.late:
+        return {}
     if act.event == "battery.dismantled":
         return {other: file.used & {"waste"} | {"child_of_dismantled"} for other in act.others}
     if act.event in SECOND_LIVES:
@@ -118,7 +125,7 @@ def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
 def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str]]:
     """What an act shows of batteries beside its own: in the same vehicle and hands, or put in (I6)."""
     file, found = files.get(act.battery, NOTHING), {}
-    if act.event in ("vehicle.registered", "vehicle.sold", "vehicle.scrapped"):
+    if not act.late and act.event in ("vehicle.registered", "vehicle.sold", "vehicle.scrapped"):
         mark = "scrapped_with_vehicle" if act.event == "vehicle.scrapped" else "in_vehicle_in_use"
         for other, known in files.items():
             inside = other != act.battery and known.vehicle is not None and known.vehicle == file.vehicle
@@ -418,20 +425,24 @@ def after(archive: Archive, act: Act) -> Archive:
             archive = replace(archive, heard=unheard(archive.heard, act.undoes))
         return _after_undo(archive, act, act.undoes)
     file = archive.of(act.battery)
-    changed = EFFECTS.get(act.event, _nothing)(file, act)
-    if act.event in ENDS_A_JOURNEY:
+    changed = _told_late(archive, act) if act.late else EFFECTS.get(act.event, _nothing)(file, act)
+    if act.event in ENDS_A_JOURNEY and not act.late:
         changed = replace(changed, border=act.event)  # its record was of the journey before
     # Its own maker's word on an enrolled battery is no stranger's claim either (I1).
     # A declaration that is set aside says nothing of a battery: there may be none.
     acted = is_authority(act.by) and act.event != "customs.invalidated"
     official = changed.official or acted or own_code(act.by, act.battery)
     used = changed.used | marks_of(file, act)
-    if act.event == "battery.installed" and act.vehicle in archive.registered:
+    registered_then = archive.hours[-act.ago].registered if act.late else archive.registered
+    if act.event == "battery.installed" and act.vehicle in registered_then:
         used |= {"in_vehicle_in_use"}  # not the first battery of a new vehicle (I6)
-    left = archive.registered.count(act.vehicle or "") if act.event in LEAVES_A_VEHICLE else 0
+    leaves = act.event in LEAVES_A_VEHICLE and not act.late
+    left = (
+        archive.registered.count(act.vehicle or "") if leaves else file.registered_before if act.late else 0
+    )
     changed = replace(changed, official=official, used=used, registered_before=left)
     files = {**archive.files, act.battery: changed}
-    if act.event == "battery.dismantled":
+    if act.event == "battery.dismantled" and not act.late:
         files |= come_out(archive, act)
     for other, marks in marks_elsewhere(file, act).items():
         known = files.get(other, NOTHING)
@@ -449,13 +460,43 @@ def after(archive: Archive, act: Act) -> Archive:
         acts=acts,
         before={**archive.before, act.battery: kept},
         registered=(*archive.registered, *registered),
-        heard=(*archive.heard, *hear(archive, act, counts=True)),
+        heard=(*archive.heard, *hear(archive, act, counts=not act.late)),
+        hours=_said_before(archive, act, changed),
     )
 
 
 def told_beside(archive: Archive, act: Act) -> Archive:
     """The archive after an act that was recorded and is no state: a claim, or what came second."""
     return replace(archive, heard=(*archive.heard, *hear(archive, act, counts=False)))
+
+
+def _told_late(archive: Archive, act: Act) -> File:
+    """The file after what was told late, but for its marks: it travels in the vehicle that it was put into.
+
+    As far as nobody had it in hand since, and it is on its way or before customs.
+    """
+    file, since = archive.of(act.battery), archive.hours[-act.ago :]
+    same = all(hour.of(act.battery).holder == file.holder for hour in since)
+    first = file.vehicle is None and "installed" not in file.used
+    if act.event == "battery.installed" and file.supervised and first and same and file.holder != PRIVATE:
+        return replace(file, vehicle=act.vehicle)
+    if act.event in ("battery.dismantled", *SECOND_LIVES):
+        return replace(file, ended=act.event)
+    return file
+
+
+def _said_before(archive: Archive, act: Act, changed: File) -> tuple[Archive, ...]:
+    """The hours before: whom an act of an earlier hour names, or gives the battery to, spoke from then on."""
+    if not act.ago or act.late:
+        return archive.hours
+    heard = changed.named | changed.certified | {p for p in (changed.holder,) if p}
+    where = changed.also | {p for p in (changed.place,) if p}
+    rewritten = []
+    for hour in archive.hours[-act.ago :]:
+        was = hour.of(act.battery)
+        told = replace(was, named=was.named | heard, also=was.also | where)
+        rewritten.append(replace(hour, files={**hour.files, act.battery: told}))
+    return (*archive.hours[: -act.ago], *rewritten)
 
 
 def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:

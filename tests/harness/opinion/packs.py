@@ -22,7 +22,9 @@ FATES = ("reuse", "repurpose", "recycle", "missing")
 def taken_out_of(archive: Archive, battery: str) -> list[Act]:
     """The dismantlings in force that name this battery."""
     acts = [act for record in archive.acts.values() for act in record]
-    return [act for act in acts if act.event == "battery.dismantled" and battery in act.others]
+    return [
+        act for act in acts if act.event == "battery.dismantled" and battery in act.others and not act.late
+    ]
 
 
 def fates_of(archive: Archive, battery: str) -> frozenset[str]:
@@ -47,7 +49,8 @@ def origins_of(archive: Archive, battery: str) -> set[str]:
     found, inner = set[str](), [battery]
     while inner:
         new = inner.pop()
-        acts = [act for record in archive.acts.values() for act in record if new in act.others]
+        said = (act for record in archive.acts.values() for act in record if not act.late)
+        acts = [act for act in said if new in act.others]
         made = {act.battery for act in acts if act.event in ("battery.dismantled", *SECOND_LIVES)}
         inner += sorted(made - found)
         found |= made

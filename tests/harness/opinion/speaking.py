@@ -10,6 +10,7 @@ from .kinds import (
     LEAVES_A_VEHICLE,
     MOVES,
     PASSPORT_ACTS,
+    SHOWS_USE,
 )
 from .law import Archive, before_whom, may_lift
 from .masses import can_be
@@ -25,8 +26,10 @@ LIFTINGS = (*LIFTS, "recall.lifted", "customs.refusal_lifted", "passport.ban_lif
 def may_speak(archive: Archive, act: Act) -> bool:
     """I5: whether what `act` says may become state. Anything else is a claim, or refused."""
     file = archive.of(act.battery)
-    if act.late:
+    if act.lapsed:
         return False  # its author was told that it failed
+    if act.late:
+        return may_tell(archive, act)
     if not can_be(archive, act):
         return False
     if act.by in archive.unlicensed and not _without_licence(file, act):
@@ -69,6 +72,22 @@ def may_speak(archive: Archive, act: Act) -> bool:
         operator = act.event == "battery.recalled" and act.by == file.responsible  # 2023/1542 Art 38 to 43
         return holds(file, act) or rules_here(file, act) or act.by == file.maker or operator
     return has_right(file, act)
+
+
+def may_tell(archive: Archive, act: Act) -> bool:
+    """I1, I5: whoever could have told a use at its time tells it late, and nobody else does.
+
+    It moves nothing: what moves a battery, or is there once, is not asked.
+    """
+    if act.event not in SHOWS_USE or not 0 < act.ago <= len(archive.hours):
+        return False
+    was = archive.hours[-act.ago]
+    then, now = was.of(act.battery), archive.of(act.battery)
+    if not (then.exists and now.exists) or act.by in archive.unlicensed:
+        return False
+    if then.disputed or now.disputed:
+        return True
+    return has_right(then, act)
 
 
 def _without_licence(file: File, act: Act) -> bool:

@@ -54,6 +54,7 @@ except ModuleNotFoundError:
 
 GTIN, COMPANY_DIGITS = "9521001000000", 7  # of the maker's links
 ANOTHER = "Z"  # a battery of which nothing is asked
+HOUR_S = 3_600  # beyond the skew of clocks
 STATE, CLAIM, REFUSED, INADMISSIBLE, WAITS = "state", "claim", "refused", "inadmissible", "waits"
 _LEAF = set(inspect.signature(border.LedgerEntry).parameters)
 _LINE = set(inspect.signature(manifest.Line).parameters)
@@ -125,7 +126,7 @@ class Book:
 
     world: Any
     time: int
-    transactions: dict[tuple[Act, int, int], bytes] = field(default_factory=dict)
+    transactions: dict[tuple[Act, int, int, bytes | None], bytes] = field(default_factory=dict)
     passports: dict[tuple[str, int, str, tuple[str, ...]], Any] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
     attesters: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -163,26 +164,26 @@ class Book:
         claims["GeneralProductInformation"]["productIdentifier"] = self.code(code)
         return claims
 
-    def transaction(self, act: Act, nth: int, undone_nth: int = 0) -> bytes:
-        """The signed attestation of an act, made the nth time; its other act was the `undone_nth`."""
-        key = act, nth, undone_nth
+    def transaction(self, act: Act, nth: int, time: int, undone: bytes | None = None) -> bytes:
+        """The signed attestation of an act, made the nth time, at this time; `undone` is its other act."""
+        key = act, nth, time, undone
         if key not in self.transactions:
-            self.transactions[key] = self._sign(act, nth, undone_nth)
+            self.transactions[key] = self._sign(act, nth, time, undone)
         return self.transactions[key]
 
-    def _sign(self, act: Act, nth: int, undone_nth: int) -> bytes:
+    def _sign(self, act: Act, nth: int, time: int, undone: bytes | None) -> bytes:
         ledger = self.world.ledger
-        digest, delta = self._document(act, nth)
-        if act.late:
-            delta = delta | {"expires": self.time - 1}
-        if (told := act.undoes or act.replaces) is not None:
-            undone = self.transaction(told, undone_nth)
+        happened = time - act.ago * HOUR_S
+        digest, delta = self._document(act, nth, happened)
+        if act.lapsed:
+            delta = delta | {"expires": time - 1}
+        if undone is not None:
             delta = delta | {"references": (sha256(undone).digest(),)}
         statement = {
             "kind": act.event,
             "subject": self._about(act),
             "network_id": ledger.genesis.network_id,
-            "event_time": self.time,
+            "event_time": happened,
             "document_digest": digest,
             "issuer": act.by,
         } | delta
@@ -190,9 +191,7 @@ class Book:
             draft = attestations.draft_attestation(**statement)
             signers = [ledger_of.signer(did) for did in act.countersigned]
             statement["countersignatures"] = [attestations.countersign(draft, key) for key in signers]
-        data: bytes = attestations.make_attestation(
-            signer=ledger_of.signer(act.by), iat=self.time, **statement
-        )
+        data: bytes = attestations.make_attestation(signer=ledger_of.signer(act.by), iat=time, **statement)
         return data
 
     def _about(self, act: Act) -> Any:
@@ -200,21 +199,21 @@ class Book:
             return border.recall_subject("gbt34014", self.subject(act.battery).namespace)
         return self.subject(act.battery)
 
-    def _document(self, act: Act, nth: int) -> tuple[bytes, dict[str, Any]]:
+    def _document(self, act: Act, nth: int, happened: int) -> tuple[bytes, dict[str, Any]]:
         if act.event.startswith("recall."):
-            return sha256(repr((act, nth)).encode()).digest(), self._covered(act)
+            return sha256(repr((act, nth, happened)).encode()).digest(), self._covered(act)
         members, delta = members_of(act, self)
         if act.version:
             issued = self.passport(act.battery, act.version, act.by, act.names)
             digests = {p: canonical.digest_document(dict(d)) for p, d in issued.credentials.items()}
             return issued.digest, delta | {"set_list": attestations.SetList(act.version, digests)}
-        number = sha256(repr((act, nth)).encode()).hexdigest()[:12]
+        number = sha256(repr((act, nth, happened)).encode()).hexdigest()[:12]
         document = issuer.issue_event(
             act.event,
             border.identifier_of(self.code(act.battery)),
             members,
             event_id=f"urn:uuid:00000000-0000-4000-9000-{number}",
-            event_time=border.stamp(self.time),
+            event_time=border.stamp(happened),
             issuer_did=act.by,
             signer=ledger_of.signer(act.by, "credential"),
             valid_from=border.stamp(ledger_of.CREATED),
@@ -259,6 +258,7 @@ class Stage:
     book: Book
     world: Any
     made: Mapping[Act, int] = field(default_factory=dict)  # how often each act was recorded
+    sent: Mapping[Act, bytes] = field(default_factory=dict)  # the last time
 
     @classmethod
     def new(cls) -> Stage:
@@ -278,7 +278,11 @@ class Stage:
         ledger.registry = _twin(ledger.registry)
         ledger.registry.reader = ledger.reader
         world.leaves, world.refused = list(world.leaves), dict(world.refused)
-        return Stage(self.book, world, self.made)
+        return Stage(self.book, world, self.made, self.sent)
+
+    def hour(self) -> None:
+        """An hour passes; until then all happens in one second."""
+        self.world.ledger.now += HOUR_S
 
     def accredited(self, act: Act) -> bool:
         """Whether the role tables let this party make this kind of act at all, on any battery."""
@@ -288,9 +292,10 @@ class Stage:
         return "*" in attesters or bool(set(attesters) & set(PARTIES[act.by].roles))
 
     def transaction(self, act: Act) -> bytes:
-        told = act.undoes or act.replaces
-        nth = max(self.made.get(told, 0) - 1, 0) if told is not None else 0
-        return self.book.transaction(act, self.made.get(act, 0), nth)
+        told, now = act.undoes or act.replaces, self.world.ledger.now
+        told = told and told.as_said
+        undone = None if told is None else self.sent.get(told) or self.book.transaction(told, 0, now)
+        return self.book.transaction(act, self.made.get(act, 0), now, undone)
 
     def would(self, act: Act) -> tuple[str, Any]:
         """What becomes of an act now, and the execution of the block that it would make; nothing is kept."""
@@ -321,7 +326,9 @@ class Stage:
             )
             if isinstance(parsed, entries.RefusedEntry):
                 self.world.refused[parsed.digest] = data
+        ledger.now = time
         self.made = {**self.made, act: self.made.get(act, 0) + 1}
+        self.sent = {**self.sent, act: data}
 
     def license(self, unlicensed: frozenset[str]) -> None:
         """From the next block on, which is made, these parties' licences are suspended, and no others."""
@@ -339,10 +346,20 @@ class Stage:
                 ),
             )
         history.enact(history.height + 1, kept[unlicensed])
+        now = self.world.ledger.now
         self.world.run()
+        self.world.ledger.now = now
 
     def standing(self, battery: str) -> Any:
         return self.world.ledger.standing(self.book.subject(battery))
+
+    def told_late(self, act: Act, step: _Step) -> bool:
+        """Whether the public record says of this act that it was told late, and so moved nothing."""
+        record = step.standings.get(self.book.key(act.battery))
+        if record is None or not hasattr(standing_class, "past"):
+            return False
+        before, after = self.standing(act.battery).past, standing_class.decode(record).past
+        return len(after.late_leaves) > len(before.late_leaves)
 
     def shape(self, battery: str, step: _Step | None = None) -> Any:
         """What the public standing shows (after `step`), without leaf numbers, times and digests."""

@@ -1,0 +1,171 @@
+"""What is told of a battery late: after its state, place or holder changed, of the time before (I1, I6).
+
+A report of use whose time lies before the last change is admitted for what it shows alone: its marks, its
+values, that it is waste, the vehicle. It moves neither state nor holder nor place. Who may tell it is judged
+by the record as it stood at that time, so that nobody tells it who could not have told it then (I5); whom the
+present record hears speaks as ever, and what neither hears is answered as if there were no past.
+
+    told_late(standing, attestation, context) -> Voice     admit it so: `after_late`
+                                              -> None      judge it by the present record
+    with_pasts(...)                                        the records after, with the situations that ended
+
+Which events may be told late is data (`told_late` in the table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from consensus.application import Refusal
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.effects import marks_left, with_authority
+from credentials.ledger.lifecycle import Lifecycle
+from credentials.ledger.linked_records import linked
+from credentials.ledger.records import Record
+from credentials.ledger.rules import OWN_RECORD, RULES, Context, before_last_change
+from credentials.ledger.situations import LATE_SHOWN_MAX, SITUATIONS_MAX, Situation
+from credentials.ledger.speaking import Voice, has_right, reported_by_trades, speak
+from credentials.ledger.standing import Bound, Standing
+from credentials.ledger.undo import remembered
+
+# The others guard what is there once, or what moves: nothing does.
+ASKED_OF_THEN = frozenset({"X5", "X10"})
+
+
+def told_late(standing: Standing, attestation: Attestation, context: Context) -> Voice | None:
+    """The right by which this is told late; None: the present record hears it, or none before did."""
+    before = standing.past.before
+    if not context.event.told_late or not before or attestation.event_time >= before[-1].until:
+        return None
+    early = before_last_change(standing, attestation, context)
+    if not early and _voice(standing, standing, attestation, context) is not None:
+        return None
+    for then in _as_it_stood(standing, attestation.event_time):
+        voice = _voice(then, standing, attestation, context)
+        if voice is not None and _unopposed(then, attestation, context):
+            return voice
+    return None
+
+
+def _as_it_stood(standing: Standing, time: int) -> Iterator[Standing]:
+    """The record as it stood at a time, the latest first: as was said of then, and as it was on record."""
+    for past in reversed(standing.past.before):
+        if past.since <= time < past.until:
+            bound = Bound(past.asset, 0, "") if past.asset is not None else None
+            yield replace(
+                standing,
+                item_state=past.item_state,
+                holder=past.holder,
+                named=past.named,
+                place=past.place,
+                marks=standing.marks if past.in_use else (),
+                bound=bound,
+                presentation=None,
+            )
+
+
+def _voice(then: Standing, now: Standing, attestation: Attestation, context: Context) -> Voice | None:
+    """The right by which the author says this by a record, where it may follow; None: it has none."""
+    marks = now.marks if then.bound is None else ()
+    if not context.governance.lifecycle.allows(context.event, then.item_state, marks):
+        return None
+    try:
+        voice = speak(then, attestation, context)
+    except Refusal:
+        return None
+    return voice if isinstance(voice, Voice) else None
+
+
+def _unopposed(then: Standing, attestation: Attestation, context: Context) -> bool:
+    try:
+        asked = (rule for rule in context.event.guards if rule in ASKED_OF_THEN)
+        return all(RULES[rule](then, attestation, context) is None for rule in asked)
+    except Refusal:
+        return False
+
+
+def after_late(
+    standing: Standing, voice: Voice, attestation: Attestation, context: Context, core: bytes | None
+) -> list[Record]:
+    """The records after it: more marks, and the vehicle where it is still in it; raises Refusal."""
+    bound = standing.bound
+    if _still_inside(standing, attestation, context):
+        assert attestation.bound_asset is not None, "`binds_late_in` is of what binds"
+        bound = Bound(attestation.bound_asset, context.leaf_index, attestation.issuer)
+    past, event, facts = standing.past, context.event, standing.facts
+    if event.effects.fact is not None and event.to is None:
+        facts = {**facts, event.effects.fact: context.leaf_index}
+    leaves = (*past.late_leaves, context.leaf_index)[:LATE_SHOWN_MAX]
+    now = replace(
+        standing.with_marks(*marks_left(standing, event)),
+        bound=bound,
+        eu_status=event.effects.eu_status or standing.eu_status,  # waste is waste (I1)
+        facts=facts,
+        past=replace(past, late_leaves=leaves),
+        undo=remembered(standing, attestation, context, voice, core),
+    )
+
+    now = with_authority(now, attestation, context)
+    return [*linked(standing, now, attestation, context, _heard), now]
+
+
+def _heard(named: Standing, attestation: Attestation, context: Context) -> bool:
+    """Whether its author may speak, or could then, about another battery that it names."""
+    stood = (named, *_as_it_stood(named, attestation.event_time))
+    return any(has_right(one, attestation, context) for one in stood)
+
+
+def _still_inside(standing: Standing, attestation: Attestation, context: Context) -> bool:
+    """True if what it was put into then holds it now, by all that is on record since.
+
+    It travels, no other installation is known, and it is in the same hands: whom it was handed to nobody
+    before it binds to a vehicle (I5).
+    """
+    if standing.item_state not in context.event.binds_late_in or standing.bound is not None:
+        return False
+    if not context.governance.lifecycle.binding_marks.isdisjoint(standing.marks):
+        return False
+    since = (past.holder for past in standing.past.before if past.until > attestation.event_time)
+    return all(holder == standing.holder for holder in since)
+
+
+def with_pasts(
+    standing: Standing, now: Standing, others: Sequence[Record], attestation: Attestation, context: Context
+) -> Iterator[Record]:
+    """The records after an event, each of a battery with how that stood before."""
+    for other in others:
+        if isinstance(other, Standing):
+            before = context.records.standing(other.subject)
+            yield with_past(before, other, attestation, context)
+        else:
+            yield other
+    yield with_past(standing, now, attestation, context)
+
+
+def with_past(before: Standing, after: Standing, attestation: Attestation, context: Context) -> Standing:
+    """The standing after an event, with how it stood before where it is another battery to speak about.
+
+    What brings a code into being has no past; what authorities voided never was. A correction unsays nothing
+    of who could speak until then: nobody is silenced by it (I6).
+    """
+    lifecycle, event = context.governance.lifecycle, context.event
+    if not lifecycle.tells_late or event.brings_into_being or event.effects.undo == "void":
+        return after
+    said_at = min(attestation.event_time, context.at)
+    if not before.born or after.facts.get(OWN_RECORD) == context.leaf_index:
+        # Out of a pack, or made by its maker of what somebody enrolled: nobody spoke of it before.
+        return replace(after, past=replace(after.past, begun_time=said_at)) if after.born else after
+    past = before.past
+    # The first began with the battery, which its first event states.
+    began = past.begun_time or max(before.last_event_time, before.production_time or 0)
+    was = _situation(before, began, context.at, lifecycle)
+    if was == _situation(after, began, context.at, lifecycle):
+        return after
+    rows = (*past.before, was)[-SITUATIONS_MAX:] if began < context.at else past.before
+    return replace(after, past=replace(after.past, begun_time=max(began, said_at), before=rows))
+
+
+def _situation(s: Standing, since: int, until: int, lifecycle: Lifecycle) -> Situation:
+    in_use = reported_by_trades(s, lifecycle)
+    return Situation(since, until, s.item_state, s.holder, s.named, s.place, in_use, s.bound_asset)
