@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from werkzeug.datastructures import FileStorage
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
+from credentials.verdicts.manifest_csv import manifest_of_csv
 from credentials.verdicts.severity import ORDER
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
@@ -28,7 +30,7 @@ from node.api.reply import (
     session,
     words_for,
 )
-from node.api.route import MANIFEST_BYTES_MAX
+from node.api.route import CSV, MANIFEST_BYTES_MAX
 from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
@@ -56,10 +58,13 @@ def create_consignment(service: Service) -> ResponseReturnValue:
             data = upload.read() if upload and upload.filename else request.form.get("manifest", "").encode()
         if not data.strip():
             raise _nothing_sent(upload)
+        rows = _is_table(data)
     else:
         data = raw_body()
+        rows = request.mimetype == CSV
     with service.consignments.reading(client_share(), len(data)):
-        created = service.consignments.create(_manifest(data), client_share(), sender=client_name())
+        manifest = _manifest_of_rows(data) if rows else _manifest(data)
+        created = service.consignments.create(manifest, client_share(), sender=client_name())
     path = url_for("consignments.consignment", consignment_id=created["id"])
     if form_sent():
         return see(path)
@@ -72,15 +77,31 @@ def _nothing_sent(upload: FileStorage | None) -> ProblemError:
     if upload is not None and upload.filename:
         told = "The file {name} is empty: choose the one with the manifest."
         return bad_request("manifest_missing", told, name=upload.filename[:80])
-    return bad_request("manifest_missing", "Choose a manifest file, or paste its JSON.")
+    return bad_request("manifest_missing", "Choose a manifest file, or paste its text.")
+
+
+def _is_table(data: bytes) -> bool:
+    """Whether a person sent rows: JSON begins with a brace, and everything else is a table of text."""
+    return data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] not in (b"{", b"[")
+
+
+def _manifest_of_rows(data: bytes) -> Any:
+    try:
+        return _numbered(manifest_of_csv(data))
+    except CredentialError as error:
+        raise bad_request(error.code, str(error)) from error
 
 
 def _manifest(data: bytes) -> Any:
-    """A manifest of the known shape, with one number for each line."""
     try:
         value = parse_json(data, size_bytes_max=MANIFEST_BYTES_MAX)
     except CredentialError as error:
         raise bad_request(error.code, f"A manifest is a JSON object with `lines`: {error}") from error
+    return _numbered(value)
+
+
+def _numbered(value: Any) -> Any:
+    """A manifest of the known shape, with one number for each line."""
     manifest = require_shape(value, "Manifest")
     lines = [line["line"] for line in manifest["lines"]]
     if strange := next((number for number in lines if type(number) is not int), None):

@@ -18,6 +18,7 @@ OCTETS = "application/octet-stream"
 COSE = "application/cose"
 CBOR = "application/cbor"
 PROBLEM = "application/problem+json"
+CSV = "text/csv"
 
 BODY_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 16 << 20

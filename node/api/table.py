@@ -9,6 +9,7 @@ from __future__ import annotations
 from node.api import batteries, consignments, credentials, keys, log, network, operations, pages, passports
 from node.api.governance_routes import GOVERNANCE
 from node.api.route import (
+    CSV,
     FORM,
     HTML,
     JSON,
@@ -169,7 +170,7 @@ ROUTES: tuple[Route, ...] = (
         "Take a manifest over and judge it",
         (RouteAnswer(202, "Consignment", text="Taken over; on disk; judged in the background."), SEEN),
         CLEAR,
-        Body("Manifest", JSON_OR_FORM, MANIFEST_BYTES_MAX),
+        Body("Manifest", (*JSON_OR_FORM, CSV), MANIFEST_BYTES_MAX),
     ),
     Route(
         "GET",
@@ -211,7 +212,7 @@ ROUTES: tuple[Route, ...] = (
         "/consignments/<consignment_id>/export.<form>",
         consignments.export,
         "All verdicts as CSV or JSON",
-        (RouteAnswer(200, None, (JSON, "text/csv"), "A file."),),
+        (RouteAnswer(200, None, (JSON, CSV), "A file."),),
         SEE_CLEARED,
     ),
     Route(

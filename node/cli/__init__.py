@@ -22,7 +22,10 @@ _COMMANDS = {
     "issue": ("operate", "Issue a passport from a file of BatteryPass claims (- for standard input)."),
     "attest": ("operate", "Attest an event in a battery's life: any of `comity attest --list`."),
     "revoke": ("operate", "Revoke a passport of this node, named by the digest that `comity issue` printed."),
-    "check": ("judge", "Judge WHAT: a battery's code or link, or a manifest (a JSON file with `lines`)."),
+    "check": (
+        "judge",
+        "Judge WHAT: a battery's code or link, or a manifest (a table as CSV, or JSON with `lines`).",
+    ),
     "readiness": ("judge", "The importer's report of WHAT: the id of a consignment, or a manifest file."),
     "log": ("logs", "The log: entries, checkpoint, policy."),
     "receipt": ("logs", "Receipts: proof that a statement is in the log."),

@@ -14,14 +14,15 @@ import click
 
 from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
-from node.cli.client import Client, named, read_json, show, speaks_to_node
+from node.cli.client import FILE_BYTES_MAX, Client, named, read_json, show, speaks_to_node
 from node.cli.terminal import say, say_progress, say_step, step_line
 from node.errors import SetupError
-from node.named_files import read_named_text
+from node.named_files import read_named, read_named_text
 from node.words import when
 
 WAIT_S = 600.0
 POLL_S = 0.3
+TABLES = (".csv", ".txt")  # how the names of tables of text end
 CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
 
 _REPEATED = ("documents", "receipts")
@@ -57,10 +58,10 @@ def check(
     as_json: bool,
     **line: Any,
 ) -> int:
-    """Judge WHAT: a battery's code or link, or a manifest (a JSON file with `lines`)."""
+    """Judge WHAT: a battery's code or link, or a manifest (a table as CSV, or JSON with `lines`)."""
     if Path(what).is_file() or _names_a_file(what):
         _require_code(documents=documents, receipts=receipts, **line)
-        return _check_manifest(client, read_json(what), law_date, allow_gaps=allow_gaps, as_json=as_json)
+        return _check_manifest(client, _read_manifest(what), law_date, allow_gaps=allow_gaps, as_json=as_json)
     item: dict[str, Any] = {"battery": what, **{k: v for k, v in line.items() if v is not None}}
     if law_date is not None:
         item["law_date"] = law_date
@@ -84,7 +85,7 @@ def readiness(*, client: Client, what: str, as_json: bool) -> int:
     """The importer's report of WHAT: the id of a consignment, or a manifest file."""
     consignment = what
     if Path(what).is_file() or _names_a_file(what):
-        consignment = _judged(client, read_json(what))["id"]
+        consignment = _judged(client, _read_manifest(what))["id"]
     report = client.get(f"/consignments/{named(consignment)}/readiness")
     if as_json:
         show(report)
@@ -106,9 +107,22 @@ def _require_code(**given: Any) -> None:
         )
 
 
+def _read_manifest(path: str) -> Any:
+    """A manifest of a file: rows where it is named as a table, JSON otherwise."""
+    if Path(path).suffix.lower() not in TABLES:
+        return read_json(path)
+    from credentials.errors import CredentialError  # noqa: PLC0415
+    from credentials.verdicts.manifest_csv import manifest_of_csv  # noqa: PLC0415
+
+    try:
+        return manifest_of_csv(read_named(Path(path), FILE_BYTES_MAX))
+    except CredentialError as error:
+        raise SetupError(f"{path}: {error}") from error
+
+
 def _names_a_file(what: str) -> bool:
     """True for what can only have been meant as a file: no code, link or id of a consignment ends so."""
-    return "://" not in what and Path(what).suffix.lower() in (".json", ".csv", ".txt")
+    return "://" not in what and Path(what).suffix.lower() in (".json", *TABLES)
 
 
 def _check_manifest(
@@ -151,7 +165,8 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
     say(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
     if verdict["text"]:
         say(" ".join(filter(None, (verdict["text"], verdict["provision"]))))
-        say_step(verdict)
+        if verdict["verdict"] != CLEAR:
+            say_step(verdict)
     until = f", until {when(verdict['good_until'])}" if verdict["good_until"] else ""
     say(f"law date {verdict['law_date']}, ledger height {verdict['height']}{until}")
     for told, names in _open_checks(verdict["checks"]).items():

@@ -12,6 +12,7 @@ from flask import Flask, g
 from markupsafe import Markup, escape
 
 from credentials.verdicts.manifest import CONDITIONS
+from credentials.verdicts.manifest_csv import COLUMNS
 from credentials.verdicts.severity import ORDER
 from node.catalogues import LANGUAGES
 from node.config import read_table, rule_table, shipped
@@ -270,6 +271,7 @@ def install_words(app: Flask, service: Service) -> None:
         verdicts=ORDER,  # of filters and counts
         conditions=CONDITIONS,
         goods_words=GOODS,
+        manifest_columns=tuple(COLUMNS),
         told=told_by(service.words[LANGUAGES[0]]),
         approver=approver_by(service.words[LANGUAGES[0]]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -12,14 +13,19 @@ import pytest
 
 from credentials.documents.code_schemes import identifier_table
 from credentials.verdicts.clearance import clear_item, clear_repeated
-from node.config import rule_files
+from credentials.verdicts.manifest_csv import COLUMNS
+from node.cli.judge import _read_manifest
+from node.config import rule_files, shipped
+from node.errors import SetupError
 from node.storage.office import OfficeStore
 from node.verdicts import judging
 from node.verdicts.manifests import Manifests
 from tests.harness.support_service import CODE as BATTERY
 from tests.harness.support_service import UNKNOWN_CODE, live_node, manifest
+from tests.system.test_structure import ROOT
 
 INDIA = Path(__file__).parents[1] / "harness" / "india" / "scheme-zin.json"
+PERSON = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 CODE = "2606BQQZAM00010000042"
 
 
@@ -83,3 +89,58 @@ def test_a_battery_that_many_lines_name_alike_is_judged_once(
         node.wait(done, "the lines to be judged")
 
     assert sorted(calls) == [10, 11]
+
+
+def test_a_table_goes_in_by_every_door_and_is_the_same_manifest(tmp_path: Path) -> None:
+    """
+    As text/csv at the API, as a file and as text of the form, and read by a command: one consignment of the
+    same lines as JSON; what is wrong in it is told by line and column there too, and what to do.
+    """
+    head = "battery;goods;condition;commodity_code;declaration;law_date"
+    rows = [f"{one};battery;new;8507600000;26NLTEST000001;2027-03-01" for one in (BATTERY, UNKNOWN_CODE)]
+    table = ("\ufeff" + "\r\n".join([head, *rows])).encode()
+    (tmp_path / "manifest.csv").write_bytes(table)
+    wrong = table.replace(b"new", b"old", 1)
+    with live_node(tmp_path / "node") as node:
+        read = _read_manifest(str(tmp_path / "manifest.csv"))
+        raw = node.post_raw("/consignments", table, "text/csv; charset=utf-8").get_json()
+        sent = [
+            node.person.post("/consignments", data=form, headers=PERSON).headers.get("Location")
+            for form in ({"file": (io.BytesIO(table), "m.csv")}, {"manifest": table.decode()})
+        ]
+        refused = node.post_raw("/consignments", wrong, "text/csv")
+        page = node.person.post("/consignments", data={"file": (io.BytesIO(wrong), "m.csv")}, headers=PERSON)
+        form = node.person.get("/customs", headers={"Accept": "text/html"}).text
+
+    assert read["lines"] == [
+        {k: v for k, v in line.items() if k != "registration_id"} for line in manifest()["lines"]
+    ]
+    assert sent == [f"/consignments/{raw['id']}"] * 2 and raw["lines"] == 2
+    assert refused.status_code == page.status_code == 400
+    told = refused.get_json(force=True)
+    assert told["code"] == "manifest_invalid" and told["fault"] == "caller"
+    assert "line 2 of the file: condition of line 1 is none of new" in told["detail"]
+    assert "line 2 of the file: condition of line 1 is none of new" in page.text
+    assert all(name in form for name in COLUMNS)
+
+
+def test_readme_shows_the_shipped_table_and_every_column() -> None:
+    """
+    The block of README is the example that is shipped, and each column is explained.
+    """
+    text = (ROOT / "README.md").read_text()
+
+    assert shipped("demo/manifest.csv").decode() in text
+    assert [name for name in COLUMNS if f"`{name}`" not in text] == []
+
+
+def test_a_table_that_cannot_be_read_is_told_with_its_name(tmp_path: Path) -> None:
+    """
+    A command names the file, its line and its column.
+    """
+    (tmp_path / "m.csv").write_text("battery,colour\nx,red\n")
+
+    with pytest.raises(
+        SetupError, match=r"m\.csv: the manifest cannot be read: the unknown columns 'colour'"
+    ):
+        _read_manifest(str(tmp_path / "m.csv"))

@@ -1,0 +1,164 @@
+"""A manifest as a table of text (CSV, RFC 4180): the same lines as in JSON, one a row.
+
+    battery,goods,condition,commodity_code,vin,mass_kg,registration_id,declaration,law_date
+    ZZ1PE75QH00001G6H0000042,battery,new,8507600000,,410.5,,26NL000001,2027-03-01
+
+The first row names the columns, in any order; `battery` has to be one. Between cells stands a comma or a
+semicolon, whichever the first row has. What is said of the whole manifest (HEAD) says the same in every row,
+or stands in one of them. UTF-8, with a byte order mark or without. A row is told by the line of the file on
+which it begins, as an editor counts it. Cells are text: nothing is computed, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from credentials.errors import CredentialError
+from credentials.verdicts.manifest import LINES_MAX, Line
+
+# The most characters of a cell, by column.
+HEAD: Final = {"declaration": 64, "consignee_eori": 32, "law_date": 10, "direction": 16}
+CELLS: Final = {
+    "line": 7,
+    "battery": 512,
+    "goods": 16,
+    "condition": 16,
+    "commodity_code": 32,
+    "vin": 64,
+    "mass_kg": 16,
+    "registration_id": 256,
+}
+COLUMNS: Final = {**CELLS, **HEAD}
+_SHORTENED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+[0-9]+")
+_WHOLE = re.compile(r"[0-9]{1,7}")
+_MASS = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,6})?")
+
+Row = tuple[int, list[str]]  # the line of the file on which it begins, and its cells
+
+
+def manifest_of_csv(data: bytes) -> dict[str, Any]:
+    """The manifest as JSON has it; CredentialError("manifest_invalid", ...) names line and column."""
+    text = _text(data)
+    rows = _rows(text, _delimiter(text))
+    columns = _columns(next(rows, (1, [])))
+    head: dict[str, str] = {}
+    lines: list[dict[str, Any]] = []
+    for at, cells in rows:
+        if len(lines) == LINES_MAX:
+            raise _invalid(f"it has more than {LINES_MAX} rows: send the rest as a further manifest")
+        named = _named(at, cells, columns)
+        _join(head, at, named)
+        lines.append(_line(at, named, len(lines) + 1))
+    if not lines:
+        raise _invalid("it has no row below the names of the columns")
+    return {**{name: head[name] for name in HEAD if name in head}, "lines": lines}
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = data.count(b"\n", 0, error.start) + 1
+        raise _invalid(f"line {at} of the file is not in UTF-8: save it as CSV UTF-8") from error
+    if "\0" in text:
+        raise _invalid("it holds zero bytes: save it as CSV UTF-8")
+    return text
+
+
+def _delimiter(text: str) -> str:
+    first = text.lstrip("\r\n").partition("\n")[0]
+    return ";" if first.count(";") > first.count(",") else ","
+
+
+def _rows(text: str, delimiter: str) -> Iterator[Row]:
+    """The rows that hold anything."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        at = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise _invalid(f"line {at} of the file: its quotation marks do not close as they open") from error
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield at, [cell.strip() for cell in cells]
+
+
+def _columns(first: Row) -> Sequence[str]:
+    """The names of the columns; one that has no name has nothing in it."""
+    names = [name.lower() for name in first[1]]
+    if strange := [name for name in names if name and name not in COLUMNS]:
+        told, known = ", ".join(ascii(name[:40]) for name in strange[:8]), ", ".join(COLUMNS)
+        raise _invalid(f"the unknown columns {told}: these are read: {known}")
+    if again := sorted({name for name in names if name and names.count(name) > 1}):
+        raise _invalid(f"the column {again[0]} stands twice")
+    if "battery" not in names:
+        raise _invalid(
+            f"its first row names the columns ({', '.join(COLUMNS)}), and battery is not among them"
+        )
+    return names
+
+
+def _named(at: int, cells: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+    """What the row says, by column; an empty cell says nothing."""
+    found: dict[str, str] = {}
+    for number, cell in enumerate(cells):
+        name = columns[number] if number < len(columns) else ""
+        if not cell:
+            continue
+        if not name:
+            raise _at(at, f"{cell[:40]!a} stands under no column")
+        if len(cell) > COLUMNS[name]:
+            raise _at(at, f"{name} has more than {COLUMNS[name]} characters")
+        if name != "battery" and _SHORTENED.fullmatch(cell):
+            raise _at(at, f"{name} is {cell}: the spreadsheet shortened it; format the column as text")
+        found[name] = cell
+    return found
+
+
+def _join(head: dict[str, str], at: int, named: Mapping[str, str]) -> None:
+    """What a row says of the whole manifest: the same as the others."""
+    for name in HEAD.keys() & named.keys():
+        if head.setdefault(name, named[name]) != named[name]:
+            raise _at(at, f"{name} is {named[name]}, and {head[name]} above: one manifest has one")
+
+
+def _line(at: int, named: Mapping[str, str], number: int) -> dict[str, Any]:
+    """The line of a row, as JSON has it, read as strictly."""
+    line: dict[str, Any] = {name: named[name] for name in CELLS if name in named}
+    line["line"] = number
+    if "line" in named:
+        if not _WHOLE.fullmatch(named["line"]):
+            raise _at(at, f"line is {named['line']}: a whole number, or nothing")
+        line["line"] = int(named["line"])
+    if "mass_kg" in named:
+        line["mass_kg"] = _mass(at, named["mass_kg"])
+    try:
+        Line.parse(line, number)
+    except CredentialError as error:
+        raise _at(at, error.message.removeprefix("the manifest cannot be read: ")) from error
+    return line
+
+
+def _mass(at: int, cell: str) -> float:
+    """Kilograms, with a point or a comma before the decimals; what may be thousands is asked about."""
+    whole, comma, decimals = cell.partition(",")
+    if comma and len(decimals) == 3:
+        raise _at(at, f"mass_kg is {cell}: write {whole}.{decimals} or {whole}{decimals}, whichever is meant")
+    point = f"{whole}.{decimals}" if comma else cell
+    if not _MASS.fullmatch(point):
+        raise _at(at, f"mass_kg is {cell}: kilograms as digits, such as 410.5")
+    return float(point)
+
+
+def _at(line: int, why: str) -> CredentialError:
+    return _invalid(f"line {line} of the file: {why}")
+
+
+def _invalid(why: str) -> CredentialError:
+    return CredentialError("manifest_invalid", f"the manifest cannot be read: {why}")
