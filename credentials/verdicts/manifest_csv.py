@@ -12,7 +12,6 @@ which it begins, as an editor counts it. Cells are text: nothing is computed, an
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -34,6 +33,7 @@ CELLS: Final = {
 }
 COLUMNS: Final = {**CELLS, **HEAD}
 _SHORTENED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+[0-9]+")
+_FILE_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _WHOLE = re.compile(r"[0-9]{1,7}")
 _MASS = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,6})?")
 
@@ -76,7 +76,7 @@ def _delimiter(text: str) -> str:
 
 def _rows(text: str, delimiter: str) -> Iterator[Row]:
     """The rows that hold anything."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_FILE_LINE.findall(text), delimiter=delimiter, strict=True)
     while True:
         at = reader.line_num + 1
         try:

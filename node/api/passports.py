@@ -27,7 +27,8 @@ def issue_passport(service: Service) -> ResponseReturnValue:
         return _issue_from_form(service)
     order = json_body("PassportRequest", BODY_BYTES_MAX)
     key = order.get("idempotency_key") or request.headers.get("Idempotency-Key")
-    issued = service.passports.issue(order["claims"], code=order["code"], idempotency_key=key)
+    whole = bool(order.get("strict"))
+    issued = service.passports.issue(order["claims"], code=order["code"], idempotency_key=key, whole=whole)
     told: IssuedAnswer = {**issued, "progress": words_for(service).passport(issued["progress"])}
     answer = json_reply(told, 200 if issued.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.passport", digest=issued["digest"])
@@ -44,7 +45,8 @@ def _issue_from_form(service: Service) -> ResponseReturnValue:
             raise bad_request("code_missing", "Give the battery's code.")
         claims = parse_json(data, size_bytes_max=BODY_BYTES_MAX)
         order = require_shape({"code": code, "claims": claims}, "PassportRequest")
-        issued = service.passports.issue(order["claims"], code=order["code"])
+        whole = not request.form.get("gaps")
+        issued = service.passports.issue(order["claims"], code=order["code"], whole=whole)
     except (ProblemError, CredentialError) as error:
         if not page_wanted():
             raise

@@ -84,7 +84,10 @@ REQUESTS: dict[str, Schema] = {
             "code": BATTERY,
             "claims": {"type": "object", "description": "BatteryPass 1.2: one member per submodel"},
         },
-        {"idempotency_key": {"type": ["string", "null"], "minLength": 1, "maxLength": 128}},
+        {
+            "idempotency_key": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
+            "strict": {"type": "boolean", "description": "refuse claims with a gap; nothing is signed"},
+        },
         closed=True,
     ),
     "RevokeRequest": _object({"reason": {"type": "string", "minLength": 1, "maxLength": 512}}, closed=True),

@@ -19,7 +19,10 @@ _COMMANDS = {
     "governance": ("as_of", "What governed, as it was known after a height: proven, and asked offline."),
     "serve": ("serve", "Run the node of a data directory until SIGTERM or Ctrl-C."),
     "status": ("operate", "Height, peers, log of a running node."),
-    "issue": ("operate", "Issue a passport from a file of BatteryPass claims (- for standard input)."),
+    "issue": (
+        "operate",
+        "Issue a passport from a file of BatteryPass claims (- for standard input); gaps are told first.",
+    ),
     "attest": ("operate", "Attest an event in a battery's life: any of `comity attest --list`."),
     "revoke": ("operate", "Revoke a passport of this node, named by the digest that `comity issue` printed."),
     "check": (

@@ -15,7 +15,7 @@ from node.answers import CountersignAnswer
 from node.cli.client import Client, DataFolder, connect, named, options, read_json, show, speaks_to_node
 from node.cli.terminal import say, say_step
 from node.config import DataDirectory, environment, passphrase, read_table, shipped, tables
-from node.errors import SetupError
+from node.errors import ProblemError, SetupError
 
 if TYPE_CHECKING:
     from credentials.ledger.lifecycle import Lifecycle
@@ -53,16 +53,26 @@ def status(*, client: Client, as_json: bool) -> None:
 @click.argument("claims", type=str)
 @click.option("--code", help="The battery's identifier; or CLAIMS is {code, claims}.")
 @click.option("--idempotency-key", help="Repeat a request safely.")
+@click.option("--strict", is_flag=True, help="Sign nothing if a data point of Annex XIII is missing.")
 @click.option("--wait", is_flag=True, help="Wait for the receipt.")
 @speaks_to_node
-def issue(*, client: Client, claims: str, code: str | None, idempotency_key: str | None, wait: bool) -> int:
-    """Issue a passport from a file of BatteryPass claims (- for standard input)."""
+def issue(
+    *, client: Client, claims: str, code: str | None, idempotency_key: str | None, strict: bool, wait: bool
+) -> int:
+    """Issue a passport from a file of BatteryPass claims (- for standard input); gaps are told first."""
     value = read_json(claims)
     if code is None and isinstance(value, dict) and set(value) == {"code", "claims"}:
         code, value = value["code"], value["claims"]
     if code is None:
         raise click.UsageError("which battery? Give --code")
-    made = client.post("/passports", {"code": code, "claims": value, "idempotency_key": idempotency_key})
+    order = {"code": code, "claims": value, "idempotency_key": idempotency_key}
+    try:
+        made = client.post("/passports", {**order, "strict": True})
+    except ProblemError as problem:
+        if strict or problem.code != "passport_incomplete":
+            raise
+        say(f"warning: {problem.detail} It is signed all the same; --strict signs nothing.", err=True)
+        made = client.post("/passports", order)
     say(f"signed   {made['digest']}  {made['battery']}")
     return _follow(client, f"/passports/{made['digest']}", "attested") if wait else 0
 

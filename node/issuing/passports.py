@@ -15,7 +15,7 @@ import orjson
 from credentials.documents.canonical import b64u, jcs
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.documents.issuer import IssuedPassport, issue_passport, status_entries
-from credentials.documents.passport import PassportSchema
+from credentials.documents.passport import PassportSchema, PointState, completeness
 from credentials.documents.status import BITS_MIN
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import SETS_TAG, SetList
@@ -63,8 +63,14 @@ class PassportIssuing:
         self._lock = lock
         self._schema = schema
 
-    def passport(self, claims: JSON, code: str, idempotency_key: str | None) -> tuple[bytes, Sets | None]:
-        """(digest of the set list, its credentials as they were just signed; None: it was issued before)."""
+    def passport(
+        self, claims: JSON, code: str, idempotency_key: str | None, *, whole: bool = False
+    ) -> tuple[bytes, Sets | None]:
+        """(digest of the set list, its credentials as they were just signed; None: it was issued before).
+
+        `whole`: 422 `passport_incomplete` where a data point that has to be there is missing, before
+        anything is kept or sent.
+        """
         identifier = self._signing.identifier(code)
         try:
             claims_digest = sha256(jcs(claims)).digest()
@@ -75,7 +81,7 @@ class PassportIssuing:
             before = self._issued(identifier.canonical, claims_digest, idempotency_key)
             if before is not None and not self._gives_way(before, identifier, idempotency_key):
                 return before.digest, None
-            issued = self._passport(claims, identifier, claims_digest, idempotency_key, before)
+            issued = self._passport(claims, identifier, claims_digest, idempotency_key, before, whole=whole)
         return issued.digest, issued.credentials
 
     def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> Issuance | None:
@@ -112,6 +118,8 @@ class PassportIssuing:
         claims_digest: bytes,
         idempotency_key: str | None,
         before: Issuance | None,
+        *,
+        whole: bool,
     ) -> IssuedPassport:
         now = int(time.time())
         battery, about = identifier.canonical, self._signing.subject(identifier)
@@ -122,6 +130,8 @@ class PassportIssuing:
         version = max([version, *(one.version + 1 for one in given_up)])
         names, index = self._lists.names(), self._lists.next_index()
         issued = self._signed(claims, identifier, version, now, names=names, index=index)
+        if whole:
+            self._require_whole(issued, stamp(now)[:10])
         batch = Batch(now)
         batch.documents += self._set_documents(issued, battery)
         batch.documents.append(self._set_list_document(issued, version, battery))
@@ -205,6 +215,25 @@ class PassportIssuing:
             )
         except CredentialError as error:
             raise ProblemError(422, error.code, "Claims refused", str(error)) from error
+
+    def _require_whole(self, issued: IssuedPassport, today: str) -> None:
+        """422 for a data point that is missing today, or on the first day on which a passport is needed."""
+        sets = {point: document["credentialSubject"] for point, document in issued.credentials.items()}
+        datapoints = self._signing.datapoints
+        day = max(today, datapoints["passportRequiredFrom"])
+        states = completeness(sets, issued.category, day, datapoints, self._signing.paths)
+        missing = tuple(f"{one.dp} {one.name}" for one in states if one.state is PointState.MISSING)
+        if missing:
+            raise ProblemError(
+                422,
+                "passport_incomplete",
+                "Claims refused",
+                "the claims lack what Annex XIII asks of a battery of the category {category} from {day} on, "
+                "and whoever checks the passport finds these gaps: {missing}",
+                category=issued.category,
+                day=day,
+                missing=missing,
+            )
 
     def _set_documents(self, issued: IssuedPassport, battery: str) -> list[StoredDocument]:
         return [

@@ -37,6 +37,7 @@ from credentials.ledger.recalls import SCHEME as RECALL
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.rule_tables import CODES, PATHS
+from node.config import DATA_POINTS
 from node.errors import ProblemError, bad_request
 from node.issuing.admission import ACT_EXPIRES_S
 from node.issuing.members import read_criteria, read_members, require_day_of_code, seconds_of
@@ -122,6 +123,11 @@ class StatementSigner:
     def paths(self) -> Mapping[str, Any]:
         """Where in a passport each data point has its place; 503 where this version cannot go by it."""
         return self._tables_with(PATHS).paths
+
+    @property
+    def datapoints(self) -> Mapping[str, Any]:
+        """What Annex XIII asks of a passport, by category and day; 503 where this version cannot go by it."""
+        return self._tables_with(DATA_POINTS).datapoints
 
     def _tables_with(self, name: str) -> Tables:
         """What verdicts read under what governs the next block, this file among it."""

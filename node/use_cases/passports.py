@@ -77,13 +77,15 @@ class PassportDesk:
         """The table by which identifiers of batteries are read."""
         return self._issuing.signing.identifiers
 
-    def issue(self, claims: JSON, *, code: str, idempotency_key: str | None = None) -> IssuedRecord:
+    def issue(
+        self, claims: JSON, *, code: str, idempotency_key: str | None = None, whole: bool = False
+    ) -> IssuedRecord:
         """Sign a passport and queue its attestations; returns only when both are on disk.
 
         The same claims for the same code give the same answer, unless nothing came of it or it was revoked;
-        `idempotency_key` with other claims is a 409.
+        `idempotency_key` with other claims is a 409. `whole`: claims with a gap are a 422; nothing is signed.
         """
-        digest, signed = self._issuing.passports.passport(claims, code, idempotency_key)
+        digest, signed = self._issuing.passports.passport(claims, code, idempotency_key, whole=whole)
         self._outbox.wake()
         if signed is None:
             credentials = {str(d.point): orjson.loads(d.body) for d in self._office.documents.of_set(digest)}

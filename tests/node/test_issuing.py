@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from werkzeug.test import TestResponse
 
 from consensus.cose import SignatureInvalid, verify_ed25519
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.ledger.attestation import parse_attestation
+from node.__main__ import run
 from node.errors import ProblemError
 from node.issuing.admission import Admission, option
 from node.issuing.outbox import Outbox
@@ -23,7 +26,9 @@ from node.storage.outbox import Settled
 from node.verdicts.sources import _Rules
 from node.web.sample import sample_claims
 from tests.harness.net.batteries import claims_of, code_of
-from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
+from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node, serving
+
+PERSON = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
@@ -318,3 +323,45 @@ def test_a_recall_by_the_did_of_who_names_batteries_is_judged_as_any_other(node:
 
     assert (refused.status_code, refused.get_json()["code"]) == (422, "X9")
     assert "did:web:other.example" in refused.get_json()["detail"]
+
+
+def test_a_passport_with_a_gap_is_signed_with_a_warning_or_not_at_all(
+    node: LiveNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Asked to be strict, a node signs nothing, names the data point and says what the other side finds; a
+    command says it before it signs, or does not sign; a form asks whether it is meant; whole claims pass.
+    """
+    code = code_of(91)
+    whole = sample_claims(node.service, code)
+    gap = {**whole, "Circularity": {k: v for k, v in whole["Circularity"].items() if k != "renewableContent"}}
+    order = {"code": code, "claims": gap}
+    (tmp_path / "claims.json").write_text(orjson.dumps(gap).decode())
+    before = len(node.get_json("/passports")["passports"])
+
+    refused = node.post_json("/passports", {**order, "strict": True})
+    form = {"code": code, "claims": orjson.dumps(gap).decode()}
+    asked = node.person.post("/passports", data=form, headers=PERSON)
+    with serving(node) as url:
+        command = ["issue", str(tmp_path / "claims.json"), "--code", code, "--node", url]
+        command += ["--key", node.operator_key]
+        strict = run([*command, "--strict"])
+        told_strict = capsys.readouterr().err
+        unsigned = len(node.get_json("/passports")["passports"])
+        signed = run(command)
+        told = capsys.readouterr()
+
+    problem = refused.get_json(force=True)
+    assert (refused.status_code, problem["code"], problem["fault"]) == (422, "passport_incomplete", "caller")
+    assert "24 " in problem["detail"] and "from 2027-02-18 on" in problem["detail"]
+    assert asked.status_code == 422 and "24 " in asked.text and 'name="gaps"' in asked.text
+    assert strict == 65 and "finds these gaps: 24 " in told_strict and unsigned == before
+    assert signed == 0 and told.out.startswith("signed ") and "finds these gaps: 24 " in told.err
+    assert "It is signed all the same" in told.err
+    assert (
+        node.post_json(
+            "/passports",
+            {"code": code_of(92), "claims": sample_claims(node.service, code_of(92)), "strict": True},
+        ).status_code
+        == 201
+    )
