@@ -15,7 +15,7 @@ import click
 from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
 from node.cli.client import FILE_BYTES_MAX, Client, named, read_json, show, speaks_to_node
-from node.cli.terminal import say, say_progress, say_step, step_line
+from node.cli.terminal import end_progress, say, say_progress, say_step, step_line
 from node.errors import SetupError
 from node.named_files import read_named, read_named_text
 from node.words import when
@@ -154,7 +154,7 @@ def _judged(client: Client, manifest: Any) -> dict[str, Any]:
         told = client.get(f"/consignments/{made['id']}?limit=0")
         say_progress(f"{told['done']} of {told['lines']} lines")
         if told["state"] == "done":
-            say("", err=True)
+            end_progress()
             return client.get(f"/consignments/{made['id']}")
         time.sleep(POLL_S)
     raise SetupError(f"consignment {made['id']} is not judged after {WAIT_S:.0f} s; it goes on at the node")

@@ -7,6 +7,7 @@ colours, types for whoever reads, or turns the direction of writing. They are sh
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,8 +48,15 @@ def say_step(told: Mapping[str, Any], *, err: bool = False) -> None:
 
 
 def say_progress(text: str) -> None:
-    """Write over the line that was written before."""
-    click.echo(f"\r{plain(text)}", nl=False, err=True)
+    """Write over the line that was written before, where somebody looks at a terminal; a pipe gets none."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{plain(text)}", nl=False, err=True)
+
+
+def end_progress() -> None:
+    """Go on beneath the last of them."""
+    if sys.stderr.isatty():
+        click.echo("", err=True)
 
 
 def who_decides(quorum: int, validators: int, sides: Sequence[str]) -> str:

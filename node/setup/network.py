@@ -229,8 +229,11 @@ def create(out: Path, founding: Founding) -> Genesis:
         raise SetupError("the network has no name: give --name")
     if not founding.participants:
         raise SetupError("the network has no participants: give --card FILE for each")
+    at: dict[str, str] = {}
     for did, url in founding.addresses.items():
         require_url(did, url)
+        if (other := at.setdefault(url.rstrip("/").lower(), did)) != did:
+            raise SetupError(f"{url} is given as the address of {other} and of {did}: each node has its own")
     files = rule_files()
     require_known_schemes(founding.accreditations, files["lifecycle.json"])
     network_key = secrets.token_bytes(32)

@@ -151,3 +151,25 @@ def test_what_no_node_can_ask_is_no_address(url: str) -> None:
     """
     with pytest.raises(SetupError, match="is not an http:"):
         require_url("did:web:a.example", url)
+
+
+@pytest.mark.parametrize(
+    "again", ["http://127.0.0.1:8401", "http://127.0.0.1:8401/", "HTTP://127.0.0.1:8401"]
+)
+def test_two_participants_never_have_one_address(tmp_path: Path, again: str) -> None:
+    """
+    Where one node would be asked for two, nothing is founded, and both are named.
+    """
+    for name, did in (("a", CN_AUTHORITY), ("b", MAKER)):
+        (tmp_path / f"{name}.toml").write_bytes(write_card(participant(did)))
+    rows = [
+        f'[[participants]]\ncard = "{name}.toml"\naddress = "{url}"'
+        for name, url in (("a", "http://127.0.0.1:8401"), ("b", again))
+    ]
+    founding = read(tmp_path, "\n".join(['name = "n"', *rows]))
+
+    with pytest.raises(SetupError, match="each node has its own") as told:
+        create(tmp_path / "network", founding)
+
+    assert CN_AUTHORITY in str(told.value) and MAKER in str(told.value)
+    assert not (tmp_path / "network").exists()

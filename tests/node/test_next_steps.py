@@ -23,7 +23,7 @@ from node.catalogues import FAULTS, LANGUAGES, conditions, reasons, refusals, se
 from node.cli import comity
 from node.cli.client import _problem
 from node.cli.judge import _print_verdict
-from node.cli.terminal import one_line, step_line
+from node.cli.terminal import end_progress, one_line, say_progress, step_line
 from node.config import shipped
 from node.errors import ProblemError, SetupError
 from node.supervision.readiness import Condition
@@ -446,3 +446,13 @@ def test_a_line_on_its_page_in_its_export_and_at_the_api_has_its_step(node: Live
         text = node.get(f"/consignments/{made}/export.{name}").text
         assert row["next"]["en"] in text, name
     assert json.loads(node.get(f"/consignments/{made}/export.json").text)["items"][1]["fault"] == "item"
+
+
+def test_progress_is_written_to_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    A log or a pipe holds sentences, and no line that writes over another.
+    """
+    say_progress("3 of 7 lines")
+    end_progress()
+
+    assert capsys.readouterr() == ("", "")

@@ -50,7 +50,7 @@ UNTOLD = {
     "credentials/ledger/governance_state.py": (2, "what a reader of proposals, or of what they change, says"),
     "credentials/ledger/recalls.py": (2, "what a reader of identifiers says"),
     "credentials/ledger/registry.py": (1, "what the reader of attestations says"),
-    "node/api/consignments.py": (1, "where a manifest breaks the form of JSON"),
+    "node/api/consignments.py": (2, "where a manifest breaks the form of JSON, or of a table"),
     "node/api/problems.py": (2, "what a reader of documents says; an error of consensus"),
     "node/api/reading.py": (1, "where a body breaks its JSON Schema"),
     "node/issuing/gate.py": (1, "how far the comparison with the ledger came"),
