@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -20,6 +20,7 @@ from credentials.documents.status import BITS_MIN
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import SETS_TAG, SetList
 from credentials.ledger.registry import Registry
+from credentials.ledger.standing import Standing
 from node import log
 from node.errors import ProblemError, bad_request
 from node.issuing.admission import Admission
@@ -124,10 +125,8 @@ class PassportIssuing:
         now = int(time.time())
         battery, about = identifier.canonical, self._signing.subject(identifier)
         standing = self._registry.standing(about)
-        live_before = standing.passport if standing else None
-        version = 1 if live_before is None or (standing and standing.live) else live_before.version + 1
         given_up = self._given_up(battery)
-        version = max([version, *(one.version + 1 for one in given_up)])
+        version = _next_version(standing, given_up)
         names, index = self._lists.names(), self._lists.next_index()
         issued = self._signed(claims, identifier, version, now, names=names, index=index)
         if whole:
@@ -303,3 +302,10 @@ def _production_date(identifier: Identifier, general: JSON) -> str:
         year, month, day = identifier.manufactured
         return date(year, month, day or 1).isoformat()
     raise bad_request("claims_malformed", "the claims carry no manufacturingDate, and the code none either")
+
+
+def _next_version(standing: Standing | None, given_up: Sequence[Issuance]) -> int:
+    """Above what is on record, and above what may still be."""
+    before = standing.passport if standing else None
+    version = 1 if before is None or (standing and standing.live) else before.version + 1
+    return max([version, *(one.version + 1 for one in given_up)])
