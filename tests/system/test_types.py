@@ -18,7 +18,10 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "credentials/jsonld": (11, "contexts and documents of JSON-LD"),
     "credentials/ledger": (9, "tables of TOML, and of records"),
     "credentials/toml_text": (1, "a table of TOML, before its form is asked"),
-    "credentials/verdicts": (13, "documents that are examined; the parameters of a check"),
+    "credentials/verdicts": (
+        17,
+        "documents that are examined; the parameters of a check; a manifest as JSON has it",
+    ),
     "node/answers": (4, "documents inside answers; parameters of a condition"),
     "node/api": (44, "JSON Schema and OpenAPI; bodies as sent, before they are read"),
     "node/cli": (29, "what a node answered, or a file says; records that are to be proposed"),
