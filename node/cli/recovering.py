@@ -142,15 +142,25 @@ def rotate(*, roles: tuple[str, ...], yes: bool, as_json: bool, days: int, **ope
 @click.command()
 @_ROLES
 @click.option("--from", "since", required=True, help="2026-11-27T08:00:00Z, or seconds since 1970.")
+@click.option("--key-id", "only", multiple=True, metavar="ID", help="Of this key alone; can be given again.")
 @recovers
 def compromised(
-    *, roles: tuple[str, ...], since: str, yes: bool, as_json: bool, days: int, **opened: Any
+    *,
+    roles: tuple[str, ...],
+    since: str,
+    only: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+    days: int,
+    **opened: Any,
 ) -> int:
     """Say that somebody else may have used the keys of these roles since a time, and replace them.
 
-    What they signed since then stays on record, and proves nothing any more.
+    What they signed since then stays on record, and proves nothing any more. Keys that were replaced since
+    then are meant too.
     """
-    return _replaced(_Party.of(**opened), roles, _seconds(since), yes=yes, as_json=as_json, days=days)
+    theft = _Theft(_seconds(since), frozenset(only))
+    return _replaced(_Party.of(**opened), roles, theft, yes=yes, as_json=as_json, days=days)
 
 
 @click.command()
@@ -204,8 +214,22 @@ def _tell_uses(client: Client, kid: str, role: str, since: int) -> None:
     )
 
 
-def _replaced(party: _Party, roles: Sequence[str], since: int | None, **how: Any) -> int:
-    """Propose that fresh keys follow the open ones of these roles."""
+@dataclass(frozen=True, slots=True)
+class _Theft:
+    """Since when the keys may have been somebody else's, and which; none: whatever signed since then."""
+
+    since: int
+    only: frozenset[str]
+
+    def means(self, key: JSON) -> bool:
+        """True for a key that signed since then and is not known as stolen; if some are named, for those."""
+        if "compromised_from" in key or (self.only and key["id"] not in self.only):
+            return False
+        return _open(key) or key["valid_until"] > self.since
+
+
+def _replaced(party: _Party, roles: Sequence[str], theft: _Theft | None, **how: Any) -> int:
+    """Propose that fresh keys follow the open ones of these roles; state the theft of what it means."""
     named = party_in(decided(party.client), party.keys.did)
     if named["recovery"] is None:
         raise SetupError(
@@ -215,23 +239,38 @@ def _replaced(party: _Party, roles: Sequence[str], since: int | None, **how: Any
     now, network_id = int(time.time()), party.network_id
     table, proofs = party_table(named), dict[str, bytes]()
     for role in sorted(set(roles)):
-        ended = [key for key in table["keys"] if key["role"] == role and _open(key)]
-        if not ended:
-            raise SetupError(f"{party.keys.did} has no {role} key that could be replaced")
-        for key in ended:
-            if since is None:
+        meant = [
+            key for key in table["keys"] if key["role"] == role and (theft.means if theft else _open)(key)
+        ]
+        if not meant:
+            raise SetupError(_none_meant(party.keys.did, role, theft, table["keys"]))
+        followed = any(map(_open, meant))
+        for key in meant:
+            if theft is None:
                 key["valid_until"] = now + (OVERLAP_S if role in OVERLAPPING else 0)
             else:
-                key["compromised_from"] = since
-                _tell_uses(party.client, key["id"], role, since)
+                key["compromised_from"] = theft.since
+                _tell_uses(party.client, key["id"], role, theft.since)
+        if not followed:
+            continue
+        if role in (VOTE, COSIGN):
+            say(DESTROYED.format(role=role), err=True)
         fresh = party.successor(role, named)
         public = multikey_encode(fresh.public_key)
         table["keys"].append({"role": role, "id": fresh.key_id, "public": public, "valid_from": now})
         proofs[fresh.key_id] = prove_possession(network_id, role, fresh)
-    for role in sorted({VOTE, COSIGN} & set(roles)):
-        say(DESTROYED.format(role=role), err=True)
     changes = [change("participant", party.keys.did, table)]
     return put(party.client, changes, proofs=proofs, recovery=party.recovery, **how)
+
+
+def _none_meant(did: str, role: str, theft: _Theft | None, keys: Sequence[JSON]) -> str:
+    if theft is None:
+        return f"{did} has no {role} key that could be replaced"
+    known = ", ".join(key["id"] for key in keys if key["role"] == role)
+    return (
+        f"{did} has no {role} key of those named that signed since then and is not known as stolen. "
+        f"On record: {known}"
+    )
 
 
 def _open(key: JSON) -> bool:

@@ -502,6 +502,35 @@ def test_a_key_is_said_to_be_compromised_since_a_time(sh: Shell) -> None:
         assert "--from is a time" in sh("keys", "uses", "credential", "--from", text, code=64)
 
 
+def test_a_theft_is_stated_of_a_key_that_was_replaced_before_it_was_known(sh: Shell) -> None:
+    """
+    Whoever rotates first and finds out afterwards says it of the old key: with the fresh one, which is
+    replaced, or of the old one alone.
+    """
+    data = sh.g.node.data
+    words = ("--data", data, "--recovery", data / "recovery.enc")
+    told = sh("keys", "rotate", "credential", *words, "--yes")
+    over = sh.g.until_over(re.findall(r"^proposal (\S+) by", told, re.M)[-1])
+    sh.g.node.wait(lambda: sh.now()["height"] >= over["in_force"], "it to govern")
+
+    def stated(*only: str) -> dict[str, Any]:
+        theft = ("credential", "--from", "2026-11-27T00:00:00Z", *only)
+        shown, _ = json.JSONDecoder().raw_decode(sh("keys", "compromised", *theft, *words, "--json"))
+        members = shown["effect"]["changes"][0]["members"]
+        return {m["member"].partition("#")[2]: m["after"] for m in members}
+
+    alone = stated("--key-id", f"{DID}#credential-1")
+    assert alone.keys() == {"credential-1].compromised_from"}
+    both = stated()
+    assert both.keys() == {
+        "credential-1].compromised_from", "credential-2].compromised_from", "credential-3]"
+    }  # fmt: skip
+    refused = sh(
+        "keys", "compromised", "credential", "--from", "0", "--key-id", f"{DID}#credential-9", *words, code=65
+    )
+    assert f"On record: {DID}#credential-1, {DID}#credential-2" in refused
+
+
 @pytest.mark.parametrize("text", ["9" * 5_000, "٣", "", "-1", "1.5"])
 def test_a_limit_is_a_number_in_ascii(sh: Shell, text: str) -> None:
     """
