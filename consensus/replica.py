@@ -245,7 +245,7 @@ class Replica:
         present = self._present
         self._drop(self._pool.add(tx, digest, sender, present.now_ms, present.time_ms // 1000))
         if present.name is None or present.validators.get(present.name) is None:
-            self._pool.remove([digest])  # an observer checks and passes on; validators propose
+            self._pool.remove([digest])  # an observer only checks it; validators propose
 
     def _drop(self, given_up: Iterable[GivenUp]) -> None:
         self._present.out.extend(Drop(item.digest, item.reason, item.code) for item in given_up)
