@@ -28,7 +28,7 @@ from hashlib import sha256
 from consensus.application import GovernanceRow, NotYet, Refusal
 from consensus.validators import Validator
 from credentials.errors import CredentialError
-from credentials.ledger.amendment import Amended, Amendment, read_amendments
+from credentials.ledger.amendment import Amended, read_amendments
 from credentials.ledger.approvals import NETWORK
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.consents import Wanting, held_by, may_object, strictest, wanting
@@ -287,7 +287,7 @@ class Sitting:
             if digest not in self.tabled:
                 continue  # it went with a key of its author just now
             known = self.future
-            tabled, changed = self._decide(self.tabled[digest])
+            tabled, changed = self._decide(self.tabled[digest], starts)
             if tabled.outcome == OPEN:
                 continue
             before = {record_id: data for record_id in changed if (data := self.record(record_id))}
@@ -305,16 +305,23 @@ class Sitting:
         del self.tabled[digest]
         return _entry(tabled, before, after)
 
-    def _decide(self, tabled: Tabled) -> tuple[Tabled, Records]:
-        """What becomes of an open proposal, and the records it changes."""
+    def _decide(self, tabled: Tabled, starts: Mapping[RecordId, int]) -> tuple[Tabled, Records]:
+        """What becomes of an open proposal, and the records it changes.
+
+        One for which a record would begin at another height than by what was decided just now (`starts`)
+        waits for the next block: or an address would bring a vote key in force too early.
+        """
         if self.at >= tabled.proposal.expires:
             return tabled.closed(LAPSED, "expired"), {}
         try:
-            if not self._ready(tabled, self._reading(tabled).amendments):
+            if not wanting(tabled, self._reading(tabled).amendments, self.next, self.at).ready(self.at):
                 return tabled, {}
-            reading, self.next, self.future, in_force = self._tried(tabled, self.rule_files)
+            reading, soon, later, in_force = self._tried(tabled, self.rule_files)
         except CredentialError as error:
             return tabled.closed(LAPSED, error.code), {}
+        if any(starts.get(record_id, in_force) != in_force for record_id in reading.records):
+            return tabled, {}
+        self.next, self.future = soon, later
         return tabled.closed(DECIDED, in_force=in_force), reading.records
 
     def due(self, tabled: Tabled) -> int:
@@ -335,9 +342,6 @@ class Sitting:
             if target.partition("#")[0] in spoke and stop.holds(self.at) and stop.until is not None
         ]
         return min([tabled.proposal.expires, *ends])
-
-    def _ready(self, tabled: Tabled, amendments: tuple[Amendment, ...]) -> bool:
-        return wanting(tabled, amendments, self.next, self.at).ready(self.at)
 
     def _resolved(self, starts: Mapping[RecordId, int], entries: tuple[bytes, ...]) -> Resolution:
         before, now = self.before, self.height + 1

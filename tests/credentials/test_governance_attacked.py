@@ -359,6 +359,29 @@ def test_what_changes_the_same_member_is_for_other_records_then() -> None:
     assert (g.outcome(one), g.outcome(two)) == (("decided", ""), ("lapsed", "base_changed"))
 
 
+def test_no_address_brings_a_vote_key_in_force_before_its_height() -> None:
+    """
+    A vote key that is decided for the second block from now, and an address of the same party that could be
+    for the next: that is decided with the next, and who votes there is who voted.
+    """
+    g = governing()
+    row, proofs = with_key(g.now, CUSTOMS, ["vote"], 2, g.ledger.now, network_id=g.ledger.genesis.network_id)
+    keys = g.propose(CUSTOMS, row, proofs=proofs, recovery=True)
+    moved = g.proposal(participant_row(g.now, CUSTOMS, address="https://elsewhere.example"))
+    voters = g.now.validators
+
+    g.ledger.run(
+        g.act(CUSTOMS, "proposed", moved),
+        *(g.act(did, "approved", keys) for did in (EU_AUTHORITY, CN_AUTHORITY)),
+    )
+
+    assert (g.outcome(keys), g.outcome(moved)) == (("decided", ""), ("open", ""))
+    assert g.now.validators == voters and not g.now.participants[CUSTOMS].address
+    g.idle(2)
+    assert g.outcome(moved) == ("decided", "") and g.now.participants[CUSTOMS].address
+    assert g.now.validators != voters
+
+
 def test_a_proposal_changes_no_member_that_its_base_does_not_name() -> None:
     """
     Whatever else its table says is not done: what is approved is what the effect shows.

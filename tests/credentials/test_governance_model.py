@@ -97,6 +97,14 @@ def test_an_authority_that_is_to_go_keeps_its_seat_until_it_goes() -> None:
     assert walk(3241).outcomes["limits"] == 1
 
 
+def test_two_beginnings_of_one_record_are_not_decided_in_one_block() -> None:
+    """
+    Seed 3691, on which the two differed: two decisions of one block about an authority, one for the next
+    block, one for the block after. Each is in force when its decision says.
+    """
+    assert walk(3691).outcomes["limits"] == 1
+
+
 @pytest.mark.check
 def test_fifty_walks() -> None:
     """

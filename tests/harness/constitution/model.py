@@ -282,6 +282,7 @@ class Model:
         found = {d: Outcome(what) for d, what in table.over.items() if d not in self.over}
         self.height += 1
         current, future = self.future, self.future
+        begins: dict[Id, int] = {}  # of what this block decided
         for offer in sorted(table.open.values(), key=lambda o: (o.height, o.digest)):
             if self._outlived(offer, future) or at >= offer.expires or not self._fits(offer, future):
                 found[offer.digest] = Outcome("lapsed")
@@ -290,11 +291,15 @@ class Model:
                 effect = changes_of(offer, future, at)
                 if missing(meant(offer, future), effect, current[APPROVALS], current, at):
                     continue
-                current, future = _governing(offer, effect, (current, future), at)
+                lead = 2 if together(effect, current[APPROVALS], offer) else 1
+                following = _governing(offer, effect, (current, future), at)
             except Never:
                 found[offer.digest] = Outcome("lapsed")
                 continue
-            lead = 2 if together(effect, current[APPROVALS], offer) else 1
+            if {begins.get(record, lead) for record in effect.records} - {lead}:
+                continue  # one record, two beginnings: it has its turn in the next block
+            current, future = following
+            begins |= dict.fromkeys(effect.records, lead)
             found[offer.digest] = Outcome("decided", self.height + lead)
             self.decided.append((self.height + lead, effect.records))
         for offer in table.open.values():
