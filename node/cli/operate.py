@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 60.0
 POLL_S = 0.2
+QUIET_S = 3.0  # a block takes less: longer, and the node is asked what is in the way
 FOLLOWS = "predecessor"  # it waits for what was signed with it: nothing to tell
 
 
@@ -41,8 +42,7 @@ def status(*, client: Client, as_json: bool) -> None:
     say(f"height {told['height']}, block time {_time(told['block_time'])}")
     say(f"log of {size} entries, {cosigned} cosigned")
     for condition in told.get("conditions", []):
-        say(f"{'not ready' if condition['stops'] else 'note'}: {condition['text']}")
-        say_step(condition)
+        _say_condition(condition)
     for peer in told["peers"]:
         state = "reachable" if peer["reachable"] else "not reachable"
         height = "-" if peer["height"] is None else peer["height"]
@@ -188,10 +188,20 @@ def _member(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _say_condition(condition: Mapping[str, Any]) -> None:
+    say(f"{'not ready' if condition['stops'] else 'note'}: {condition['text']}")
+    say_step(condition)
+
+
 def _follow(client: Client, path: str, state_member: str) -> int:
-    """Print each step until the receipt is there; 1 if the ledger refused, 2 if it takes too long."""
-    deadline = time.monotonic() + WAIT_S
+    """Print each step until the receipt is there; 1 if the ledger refused, 2 if it takes too long.
+
+    While nothing moves, what keeps the node from being ready is told as soon as it is known.
+    """
+    begun = time.monotonic()
+    deadline, asked = begun + WAIT_S, begun
     seen, waiting = "outbox", ""
+    halts = set[str]()
     while time.monotonic() < deadline:
         told = client.get(path)
         state = told[state_member]
@@ -210,6 +220,12 @@ def _follow(client: Client, path: str, state_member: str) -> int:
         if told.get("receipted_at"):
             say(f"receipt  {_time(told['receipted_at'])}")
             return 0
+        if time.monotonic() - asked > QUIET_S:
+            asked = time.monotonic()
+            for condition in client.get("/status").get("conditions", []):
+                if condition["stops"] and condition["code"] not in halts:
+                    halts.add(condition["code"])
+                    _say_condition(condition)
         time.sleep(POLL_S)
     because = f" ({waiting})" if waiting and seen == "outbox" else ""
     raise SetupError(f"no receipt within {WAIT_S:.0f} s{because}: ask again with `comity status`")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import resource
 import string
+import subprocess
+import sys
 import time
 import tomllib
 from collections import namedtuple
@@ -243,6 +245,18 @@ def codes(node: Node) -> list[str]:
     return [condition["code"] for condition in told["conditions"]]
 
 
+def told_while_it_waits(node: Node, passport: str) -> str:
+    """The first line by which `comity revoke --wait` says why nothing becomes final, as soon as it does."""
+    words = ["revoke", passport, "--reason", "withdrawn", "--wait", "--data", str(node.data)]
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "node", *words], stdout=subprocess.PIPE, text=True
+    ) as asked:
+        assert asked.stdout is not None
+        found = next((line for line in asked.stdout if line.startswith("not ready: ")), "")
+        asked.kill()
+    return found
+
+
 @pytest.mark.check
 def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) -> None:
     """
@@ -263,6 +277,7 @@ def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) ->
         cut = next(condition for condition in told if condition["code"] == "cut_off")
         assert abs(cut["since"] - time.time()) < 60 and "cut off from the network since 20" in cut["text"]
         print(f"\ncut off: told after {seconds:.1f} s")
+        assert "cut off from the network since 20" in told_while_it_waits(maker, made["digest"])
 
         maker.kill()
         maker.start()
