@@ -24,6 +24,7 @@ REPAIR = "battery.maintained"
 OUT_OF_ANOTHER = ("battery.dismantled", *SECOND_LIVES)
 WITHDRAWING = ("attestation.voided", "record.withdrawn")  # by authorities: then it is as if never said
 PART, PART_OF_USED, ORIGIN = "part", "part of what was used", "made of another"
+PART_OF_UNKNOWN = "part of what is not on record"  # and may have been used: no word is held to be too strict
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def _as(archive: Archive, one: Heard) -> tuple[str, str]:
     if one.act.event != REPAIR:
         return ORIGIN, one.other
     pack: File = archive.files.get(one.other, NOTHING)
-    return (PART_OF_USED if pack.in_use else PART), one.other
+    unused = PART if pack.exists else PART_OF_UNKNOWN
+    return (PART_OF_USED if pack.in_use else unused), one.other
 
 
 def _still(archive: Archive, one: Heard) -> bool:

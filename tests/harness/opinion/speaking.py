@@ -83,7 +83,12 @@ def may_tell(archive: Archive, act: Act) -> bool:
         return False
     was = archive.hours[-act.ago]
     then, now = was.of(act.battery), archive.of(act.battery)
-    if not (then.exists and now.exists) or act.by in archive.unlicensed:
+    if act.by in archive.unlicensed:
+        return False
+    # A production that was taken back leaves two beginnings of one code: like two files, not judged here.
+    if any(hour.of(act.battery).maker not in (None, now.maker) for hour in archive.hours):
+        return True
+    if not (then.exists and now.exists):
         return False
     if then.disputed or now.disputed:
         return True
