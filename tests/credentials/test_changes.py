@@ -7,8 +7,11 @@ from dataclasses import fields
 from credentials.ledger.changes import Change
 from credentials.ledger.standing import Standing
 
-# What no event gives a new value by name: the battery itself, what is counted, and what taking back restores.
-OTHERWISE = {"subject", "predecessors", "parent", "voided", "taken_back", "refusals", "refusals_count"}
+# What no event gives a new value by name: the battery itself, what is counted, what taking back restores,
+# and how it stood before.
+OTHERWISE = {
+    "subject", "predecessors", "parent", "voided", "taken_back", "past", "refusals", "refusals_count"
+}  # fmt: skip
 
 
 def test_a_change_is_of_members_that_a_standing_has() -> None:

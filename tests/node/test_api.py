@@ -210,7 +210,7 @@ def test_a_body_of_another_kind_is_refused(node: LiveNode, route: Route) -> None
     A content type the route does not take is a 415 that says what it takes.
     """
     assert route.body is not None
-    answer = node.post_raw(filled(route), b"{}", "text/csv")
+    answer = node.post_raw(filled(route), b"{}", "image/png")
 
     assert route.body.types[0] in assert_problem(answer, 415)["detail"]
 
