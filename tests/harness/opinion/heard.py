@@ -24,7 +24,7 @@ REPAIR = "battery.maintained"
 OUT_OF_ANOTHER = ("battery.dismantled", *SECOND_LIVES)
 WITHDRAWING = ("attestation.voided", "record.withdrawn")  # by authorities: then it is as if never said
 PART, PART_OF_USED, ORIGIN = "part", "part of what was used", "made of another"
-PART_OF_UNKNOWN = "part of what is not on record"  # and may have been used: no word is held to be too strict
+PART_OF_UNKNOWN = "part of what may have been used"  # no word is held to be too strict
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _as(archive: Archive, one: Heard) -> tuple[str, str]:
     if one.act.event != REPAIR:
         return ORIGIN, one.other
     pack: File = archive.files.get(one.other, NOTHING)
-    unused = PART if pack.exists else PART_OF_UNKNOWN
+    unused = PART if pack.maker is not None and not pack.enrolled and not pack.used else PART_OF_UNKNOWN
     return (PART_OF_USED if pack.in_use else unused), one.other
 
 
@@ -90,5 +90,6 @@ def _still(archive: Archive, one: Heard) -> bool:
     if one.act.event == REPAIR:
         return True
     made = any(one.other in a.others for a in archive.record(one.named) if a.event == "battery.produced")
-    became = any(one.named in a.others for a in archive.record(one.other) if a.event in OUT_OF_ANOTHER)
+    ends = (a for a in archive.record(one.other) if a.event in OUT_OF_ANOTHER and not a.late)
+    became = any(one.named in a.others for a in ends)
     return not made and not became
