@@ -45,8 +45,8 @@ def readyz(service: Service) -> ResponseReturnValue:
 
 
 def _reasons(conditions: list[ConditionAnswer]) -> list[str]:
-    """Why the node is not ready, in sentences."""
-    return [told["text"] for told in conditions if told["stops"]]
+    """Why the node is not ready, and what to do, in sentences."""
+    return [f"{told['text'].rstrip('.')}. {told['next']}" for told in conditions if told["stops"]]
 
 
 def aside(service: Service) -> ResponseReturnValue:

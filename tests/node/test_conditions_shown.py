@@ -51,7 +51,7 @@ def shows(node: Node, code: str, *says: str) -> JSON:
     wait(f"{code} to be told", is_told, SOON_S)
     told = found[code]
     for words in says:
-        assert words in told["text"], told
+        assert words in f"{told['text']} {told['next']}", told
     return told
 
 

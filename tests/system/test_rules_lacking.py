@@ -80,7 +80,7 @@ class Place:
             if not self.late.status_of("/readyz"):
                 return []
             status, told = self.late.request("GET", "/readyz")
-            found = [c["text"] for c in told["conditions"] if c["code"] == code]
+            found = [f"{c['text']}. {c['next']}" for c in told["conditions"] if c["code"] == code]
             assert not found or status == 503
             return found
 
