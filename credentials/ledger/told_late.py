@@ -146,16 +146,17 @@ def with_pasts(
 def with_past(before: Standing, after: Standing, attestation: Attestation, context: Context) -> Standing:
     """The standing after an event, with how it stood before where it is another battery to speak about.
 
-    What brings a code into being has no past; what authorities voided never was. A correction unsays nothing
-    of who could speak until then: nobody is silenced by it (I6).
+    What brings a code into being has no past, nor has a code that is in none; what authorities voided never
+    was. A correction unsays nothing of who could speak until then: nobody is silenced by it (I6).
     """
     lifecycle, event = context.governance.lifecycle, context.event
-    if not lifecycle.tells_late or event.brings_into_being or event.effects.undo == "void":
+    restarts = event.brings_into_being or event.effects.undo == "void" or not after.born
+    if not lifecycle.tells_late or restarts:
         return after
     said_at = min(attestation.event_time, context.at)
     if not before.born or after.facts.get(OWN_RECORD) == context.leaf_index:
         # Out of a pack, or made by its maker of what somebody enrolled: nobody spoke of it before.
-        return replace(after, past=replace(after.past, begun_time=said_at)) if after.born else after
+        return replace(after, past=replace(after.past, begun_time=said_at))
     past = before.past
     # The first began with the battery, which its first event states.
     began = past.begun_time or max(before.last_event_time, before.production_time or 0)

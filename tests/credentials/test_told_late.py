@@ -220,6 +220,20 @@ def test_a_correction_silences_nobody_and_what_authorities_voided_never_was(how:
     assert told == ("admitted" if how == "attestation.corrected" else "claim")
 
 
+def test_nothing_is_told_late_of_a_code_that_its_maker_did_not_make_after_all() -> None:
+    """
+    I5: a production that is corrected leaves an unborn code, and no past in which anybody spoke of it.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1)
+    then = ledger.now
+    ledger.now += LATER_S
+    ledger.happen(MAKER, "attestation.corrected", subject, **last(ledger, subject))
+
+    told = ends_as(ledger, MAKER, "battery.installed", subject, event_time=then, bound_asset=CAR)
+    assert told == "state" and not ledger.standing(subject).born
+
+
 def test_trades_of_a_place_tell_late_what_they_did_there() -> None:
     """
     A car that was driven and left: a workshop of the place it was in reports its repair of then; one of the
