@@ -1,17 +1,20 @@
 """How the record of a battery stood before, as far as it says who could speak: what is late is judged by it.
 
-    past = [begun, [[since, until, state, holder, [named], place, in use, asset / null], ...], [leaf, ...]]
+    past = [begun, until, [situation (bstr), ...], [leaf, ...]]
+    situation = [since, until, state, holder, [named], place, in use, asset / null]
 
 The last member of a standing's core (`standing.py`), and absent until there is something to say. Kept only
-where the rules in force let an event be told late (`told_late.py`), the latest `SITUATIONS_MAX`.
+where the rules in force let an event be told late (`told_late.py`), the latest `SITUATIONS_MAX`; each is
+written once, and read only where something is told of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from consensus.encoding import Value
+from consensus.encoding import Value, decode, encode
 from credentials.documents.identifiers import Subject
 
 SITUATIONS_MAX = 8  # the latest; what was before them is told by nobody any more
@@ -31,35 +34,43 @@ class Situation:
     in_use: bool  # trades of the place could report
     asset: Subject | None  # what it was in
 
+    def encode(self) -> bytes:
+        """The situation as a past holds it."""
+        asset = self.asset.as_list() if self.asset is not None else None
+        named = list(self.named)
+        return encode(
+            [self.since, self.until, self.item_state, self.holder, named, self.place, self.in_use, asset]
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Situation:
+        """Read what `encode` wrote."""
+        since, until, state, holder, named, place, in_use, asset = cast(list[Any], decode(data))
+        inside = Subject(*asset) if asset is not None else None
+        return cls(since, until, state, holder, tuple(named), place, in_use, inside)
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """The situations before the present one, oldest first, and which records were told late."""
 
     begun_time: int = 0  # when the present situation began, as its author stated it; 0: with the battery
-    before: tuple[Situation, ...] = ()
+    until_time: int = 0  # when the last of those before it ended
+    before: tuple[bytes, ...] = ()  # situations, encoded
     late_leaves: tuple[int, ...] = ()
+
+    def situations(self) -> Iterator[Situation]:
+        """Those before the present one, the latest first."""
+        return map(Situation.decode, reversed(self.before))
 
     def value(self) -> Value:
         """What the core holds of it."""
-        rows: list[Value] = [
-            [s.since, s.until, s.item_state, s.holder, list(s.named), s.place, s.in_use, _asset(s.asset)]
-            for s in self.before
-        ]
-        return [self.begun_time, rows, list(self.late_leaves)]
+        return [self.begun_time, self.until_time, list(self.before), list(self.late_leaves)]
 
     @classmethod
     def read(cls, value: list[Any]) -> Past:
         """Read what `value` wrote."""
-        rows = tuple(
-            Situation(r[0], r[1], r[2], r[3], tuple(r[4]), r[5], r[6], Subject(*r[7]) if r[7] else None)
-            for r in value[1]
-        )
-        return cls(value[0], rows, tuple(value[2]))
+        return cls(value[0], value[1], tuple(value[2]), tuple(value[3]))
 
 
 NO_PAST = Past()
-
-
-def _asset(asset: Subject | None) -> Value:
-    return asset.as_list() if asset is not None else None

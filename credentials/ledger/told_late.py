@@ -35,8 +35,8 @@ ASKED_OF_THEN = frozenset({"X5", "X10"})
 
 def told_late(standing: Standing, attestation: Attestation, context: Context) -> Voice | None:
     """The right by which this is told late; None: the present record hears it, or none before did."""
-    before = standing.past.before
-    if not context.event.told_late or not before or attestation.event_time >= before[-1].until:
+    past = standing.past
+    if not context.event.told_late or not past.before or attestation.event_time >= past.until_time:
         return None
     early = before_last_change(standing, attestation, context)
     if not early and _voice(standing, standing, attestation, context) is not None:
@@ -50,7 +50,7 @@ def told_late(standing: Standing, attestation: Attestation, context: Context) ->
 
 def _as_it_stood(standing: Standing, time: int) -> Iterator[Standing]:
     """The record as it stood at a time, the latest first: as was said of then, and as it was on record."""
-    for past in reversed(standing.past.before):
+    for past in standing.past.situations():
         if past.since <= time < past.until:
             bound = Bound(past.asset, 0, "") if past.asset is not None else None
             yield replace(
@@ -126,7 +126,7 @@ def _still_inside(standing: Standing, attestation: Attestation, context: Context
         return False
     if not context.governance.lifecycle.binding_marks.isdisjoint(standing.marks):
         return False
-    since = (past.holder for past in standing.past.before if past.until > attestation.event_time)
+    since = (past.holder for past in standing.past.situations() if past.until > attestation.event_time)
     return all(holder == standing.holder for holder in since)
 
 
@@ -163,8 +163,11 @@ def with_past(before: Standing, after: Standing, attestation: Attestation, conte
     was = _situation(before, began, context.at, lifecycle)
     if was == _situation(after, began, context.at, lifecycle):
         return after
-    rows = (*past.before, was)[-SITUATIONS_MAX:] if began < context.at else past.before
-    return replace(after, past=replace(after.past, begun_time=max(began, said_at), before=rows))
+    past = replace(past, begun_time=max(began, said_at), late_leaves=after.past.late_leaves)
+    if began < context.at:
+        rows = (*past.before, was.encode())[-SITUATIONS_MAX:]
+        past = replace(past, until_time=context.at, before=rows)
+    return replace(after, past=past)
 
 
 def _situation(s: Standing, since: int, until: int, lifecycle: Lifecycle) -> Situation:
