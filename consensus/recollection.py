@@ -60,9 +60,7 @@ class Recollection:
         self._answered: set[str] = set()
         self.asking = ask_first and present.name is not None
         self.withheld: str | None = None
-        self.forked: int | None = (
-            None  # a height at which two blocks were decided, by what this node was shown
-        )
+        self.forked: int | None = None  # a height of two decided blocks, by what this node was shown
         self.withheld_above = 0  # the height it was seen to vote at
 
     def appoint(self) -> None:

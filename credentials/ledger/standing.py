@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, cast
 
 from consensus.application import Refusal
@@ -152,6 +153,9 @@ class Undo:
     core_before: bytes | None
     since: bytes | None = None  # the first of the trades' records in a row that this one ends
     core_since: bytes | None = None  # the core before that one, if it is another
+
+
+_undo_members = attrgetter(*Undo.__dataclass_fields__)  # in the order in which they are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +297,7 @@ class Standing:
 
     def encode(self) -> bytes:
         """The value in the map of standings."""
-        u = self.undo
-        before: Value = [getattr(u, name) for name in Undo.__dataclass_fields__] if u else None
+        before: Value = list(_undo_members(self.undo)) if self.undo is not None else None
         return encode([_STANDING_TAG, self.core(), before])
 
     @classmethod

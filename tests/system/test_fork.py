@@ -75,7 +75,7 @@ def parted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parted]:
 def conditions(node: Node) -> tuple[int, dict[str, str]]:
     """The status of /readyz, and what it says by code."""
     status, told = node.request("GET", "/readyz")
-    return status, {one["code"]: one["text"] for one in told["conditions"]}
+    return status, {one["code"]: f"{one['text']}. {one['next']}" for one in told["conditions"]}
 
 
 def test_two_blocks_at_one_height_are_noticed_by_both_sides(
@@ -99,7 +99,7 @@ def test_two_blocks_at_one_height_are_noticed_by_both_sides(
         assert status == 503 and "decided two blocks at height" in told["forked"]
         assert "vote_withheld" not in told
         because = node.wait_for("forked")["because"]
-        assert "`comity evidence list`" in because and "`comity evidence list`" in told["forked"]
+        assert "`comity evidence list`" in because and "`comity evidence list --data DIR`" in told["forked"]
         capsys.readouterr()
         assert comity("evidence", "list", "--data", node.data) == 0
         named = capsys.readouterr().out
