@@ -71,6 +71,17 @@ def decode(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX, allow_negative:
     """Decode `data`, refusing any byte string that `encode` would not have produced."""
     if len(data) > size_bytes_max:
         raise EncodingError(f"{len(data)} bytes, at most {size_bytes_max} are read here")
+    value = decode_written(data)
+    if encode(value, allow_negative=allow_negative) != data:
+        raise EncodingError("not deterministically encoded (RFC 8949, section 4.2.1)")
+    return value
+
+
+def decode_written(data: bytes) -> Value:
+    """Read what `encode` wrote and this node's own files kept: it is not encoded again to compare.
+
+    What comes from anybody else is read by `decode`. Raises EncodingError for what is no such CBOR at all.
+    """
     try:
         value: Value = cbor2.loads(
             data,
@@ -80,13 +91,10 @@ def decode(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX, allow_negative:
             semantic_decoders=_REFUSED_TAGS,
             tag_hook=_refuse_tag,
         )
-        again = encode(value, allow_negative=allow_negative)
     except EncodingError:
         raise
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise EncodingError("not plain deterministic CBOR") from error
-    if again != data:
-        raise EncodingError("not deterministically encoded (RFC 8949, section 4.2.1)")
     return value
 
 
@@ -119,13 +127,16 @@ def _ordered(value: Value, depth: int, allow_negative: bool) -> Value:
     # Most of what lists and maps hold stays as it is: a call for each would be a fifth of a block's work.
     if type(value) is list:
         return [
-            item if type(item) in _AS_THEY_ARE else _ordered(item, depth - 1, allow_negative)
+            item
+            if (held := type(item)) in _AS_THEY_ARE or (held is int and 0 <= item <= INTEGER_MAX)
+            else _ordered(item, depth - 1, allow_negative)
             for item in value
         ]
     if type(value) is dict:
         return {
             key: item
-            if type(item := value[key]) in _AS_THEY_ARE
+            if (held := type(item := value[key])) in _AS_THEY_ARE
+            or (held is int and 0 <= item <= INTEGER_MAX)
             else _ordered(item, depth - 1, allow_negative)
             for key in _in_order(value)
         }
@@ -134,6 +145,8 @@ def _ordered(value: Value, depth: int, allow_negative: bool) -> Value:
 
 def _in_order(keys: Collection[object]) -> list[object]:
     """The keys of a map as `_key_order` sorts them; which is not asked of numbers or of ASCII alone."""
+    if not keys:
+        return []
     kinds = set(map(type, keys))
     if kinds == {int}:
         numbers = sorted(cast(Collection[int], keys))

@@ -19,7 +19,7 @@ from operator import attrgetter
 from typing import Any, cast
 
 from consensus.application import Refusal
-from consensus.encoding import EncodingError, Value, decode, encode
+from consensus.encoding import EncodingError, Value, decode, decode_written, encode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
@@ -303,14 +303,16 @@ class Standing:
     @classmethod
     def decode(cls, data: bytes) -> Standing:
         """Read a value of the map of standings; raises CredentialError if it is another record."""
-        return cls.decode_with_core(data)[0]
+        value = tagged(data, _STANDING_TAG, 3)
+        undo = Undo(*value[2]) if value[2] is not None else None
+        return _standing(cls, cast(list[Any], decode(value[1])), undo)
 
     @classmethod
     def decode_with_core(cls, data: bytes) -> tuple[Standing, bytes]:
-        """The same, with the encoded core: whoever puts it into an undo record need not encode it again."""
+        """The same of the node's own map, with the encoded core: an undo record takes it as it is."""
         value = tagged(data, _STANDING_TAG, 3)
         undo = Undo(*value[2]) if value[2] is not None else None
-        return _standing(cls, cast(list[Any], decode(value[1])), undo), value[1]
+        return _standing(cls, cast(list[Any], decode_written(value[1])), undo), value[1]
 
     @classmethod
     def decode_core(cls, data: bytes) -> Standing:

@@ -18,13 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from consensus.application import Refusal
+from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.effects import marks_left, with_authority
 from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.linked_records import linked
 from credentials.ledger.records import Record
 from credentials.ledger.rules import OWN_RECORD, RULES, Context, before_last_change
-from credentials.ledger.situations import LATE_SHOWN_MAX, SITUATIONS_MAX, Situation
+from credentials.ledger.situations import LATE_SHOWN_MAX, SITUATIONS_MAX, Past, Situation
 from credentials.ledger.speaking import Voice, has_right, reported_by_trades, speak
 from credentials.ledger.standing import Bound, Standing
 from credentials.ledger.undo import remembered
@@ -157,19 +158,22 @@ def with_past(before: Standing, after: Standing, attestation: Attestation, conte
     if not before.born or after.facts.get(OWN_RECORD) == context.leaf_index:
         # Out of a pack, or made by its maker of what somebody enrolled: nobody spoke of it before.
         return replace(after, past=replace(after.past, begun_time=said_at))
+    stood = _who_could_speak(before, lifecycle)
+    if stood == _who_could_speak(after, lifecycle):
+        return after
     past = before.past
     # The first began with the battery, which its first event states.
     began = past.begun_time or max(before.last_event_time, before.production_time or 0)
-    was = _situation(before, began, context.at, lifecycle)
-    if was == _situation(after, began, context.at, lifecycle):
-        return after
-    past = replace(past, begun_time=max(began, said_at), late_leaves=after.past.late_leaves)
+    until, rows = past.until_time, past.before
     if began < context.at:
-        rows = (*past.before, was.encode())[-SITUATIONS_MAX:]
-        past = replace(past, until_time=context.at, before=rows)
-    return replace(after, past=past)
+        ended = Situation(began, context.at, *stood).encode()
+        until, rows = context.at, (*rows, ended)[-SITUATIONS_MAX:]
+    return replace(after, past=Past(max(began, said_at), until, rows, after.past.late_leaves))
 
 
-def _situation(s: Standing, since: int, until: int, lifecycle: Lifecycle) -> Situation:
+def _who_could_speak(
+    s: Standing, lifecycle: Lifecycle
+) -> tuple[str, str | None, tuple[str, ...], str | None, bool, Subject | None]:
+    """The members of a situation, without its times."""
     in_use = reported_by_trades(s, lifecycle)
-    return Situation(since, until, s.item_state, s.holder, s.named, s.place, in_use, s.bound_asset)
+    return s.item_state, s.holder, s.named, s.place, in_use, s.bound.asset if s.bound else None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from consensus.checkpoint import Checkpoint, SignedNote, cosign_line, sign_log_line
 from consensus.cose import SeedSigner
-from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, encode
+from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, decode_written, encode
 from consensus.evidence import FaultEvidence, evidence_of
 from consensus.receipt import Receipt
 from consensus.recollection import encode_answer, encode_question
@@ -214,7 +214,7 @@ def test_round_trip(value: Value) -> None:
         assert "deep" in str(error)
         return
 
-    assert decode(data) == value
+    assert decode(data) == value == decode_written(data)
     if isinstance(value, dict) and type(decode(data)) is dict:
         keys = [encode(key) if isinstance(key, str) or key >= 0 else _negative(key) for key in decode(data)]  # type: ignore[union-attr]
         assert keys == sorted(keys)
