@@ -60,6 +60,13 @@ def shipped(name: str) -> bytes:
     return resources.files("config").joinpath(name).read_bytes()
 
 
+def judged_by() -> list[bytes]:
+    """The tables that verdicts read as they are shipped with this version, and the schemas."""
+    names = sorted(entry.name for entry in resources.files("config").joinpath("rules").iterdir())
+    rules = [shipped(f"rules/{name}") for name in names if name.endswith((".json", ".toml"))]
+    return [shipped("reasons.toml"), *rules, json.dumps(schemas(), sort_keys=True).encode()]
+
+
 def read_table(name: str, data: bytes) -> dict[str, Any]:
     """A JSON or TOML file, by the ending of its name."""
     table = json.loads(data) if name.endswith(".json") else tomllib.loads(data.decode())

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
@@ -180,6 +181,13 @@ def _view_of(disk: Disk) -> Callable[..., NetworkView]:
     )
 
 
+def _judged_by(disk: Disk) -> bytes:
+    """The digest of what verdicts go by that is its own and read at its start."""
+    contexts = sorted((url, digest) for url, (_, digest) in disk.settings.contexts.items())
+    told = (disk.directory.policy_file.read_bytes(), disk.network.policy_text, contexts, config.judged_by())
+    return sha256(repr(told).encode()).digest()
+
+
 def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     keys, stores, history = disk.keys, disk.stores, disk.history
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
@@ -226,6 +234,7 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip, following)
     outbox.listen(agreement.moments)
     watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
+    watching.go_by(_judged_by(disk))
     judging = Judging(stores.office, gathering, disk.policy, watching)
     agreement.moments.subscribe(judging.wake, kept_max=1)  # the wake is all it needs: it reads the ledger
     consignments = Consignments(stores.office, gathering, disk.policy, judging)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node.storage.database import Database, Transaction, marks, parts
 from node.storage.found_by import CONSIGNMENTS, WordTable
-from node.storage.rests_on import Rest, put_rests, put_rests_again
+from node.storage.rests_on import Rest, hasten_if_had, put_rests, put_rests_again
 
 NUMBER_MAX = 1 << 53
 EXPORT_LINES = 50  # read at once when all of them are wanted
@@ -45,6 +45,7 @@ class ItemRow:
     namespace: str | None = None  # `scheme:namespace` of its code, which a recall may be about
     issuer: str | None = None  # of its passport, whose status lists it rests on
     due: int | None = None  # when time alone may change it
+    judged_at: int = 0
     rests: tuple[Rest, ...] = ()  # further values by which it is found, by column
 
 
@@ -109,6 +110,8 @@ class ConsignmentTable:
                 for i in items
             ],
         )
+        for item in items:
+            hasten_if_had(db, consignment_id, item.line, item.judged_at)
 
     @staticmethod
     def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
@@ -122,6 +125,7 @@ class ConsignmentTable:
                 *(consignment_id, item.line),
             ),
         )
+        hasten_if_had(db, consignment_id, item.line, item.judged_at)
 
     @staticmethod
     def put_state(db: Transaction, consignment_id: str, state: str) -> None:

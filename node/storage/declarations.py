@@ -69,6 +69,17 @@ class DeclaredTable:
         return [OpenRow(*row) for row in rows]
 
     @staticmethod
+    def mark_beside(db: Transaction, number: int, line: int, created_after: int, mark: int) -> None:
+        """Mark the open lines of other uploads that name the battery of this line."""
+        db.execute(
+            "UPDATE items SET stale = ?4 WHERE stale = 0 AND settled = 0 AND (consignment, line) IN ("
+            "SELECT c.id, d.line FROM declared d JOIN consignments c ON c.number = d.number "
+            "WHERE c.created > ?3 AND d.number != ?1 AND d.battery IN "
+            "(SELECT battery FROM declared WHERE number = ?1 AND line = ?2))",
+            (number, line, created_after, mark),
+        )
+
+    @staticmethod
     def mark_shared(db: Transaction, declaration: str, created_after: int, mark: int) -> None:
         """Mark the open lines of every battery that this declaration and another one name or named."""
         db.execute(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from node.storage.database import Database, Transaction, marks, parts
+from node.storage.rests_on import DOCUMENT, UNREAD, hasten
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,11 @@ class DocumentTable:
 
     @staticmethod
     def put(db: Transaction, documents: Iterable[StoredDocument]) -> None:
-        """Keep documents; a digest already held keeps its first copy, with the newer fetch time."""
+        """Keep documents; a digest already held keeps its first copy, with the newer fetch time.
+
+        The lines that were judged without them are judged again.
+        """
+        documents = list(documents)
         db.executemany(
             f"INSERT INTO documents ({_COLUMNS}) VALUES ({marks(9)}) "
             "ON CONFLICT (digest) DO UPDATE SET fetched_at = excluded.fetched_at "
@@ -47,6 +52,10 @@ class DocumentTable:
                 for d in documents
             ],
         )
+        hasten(db, DOCUMENT, [d.digest for d in documents], 1)
+        fetched = [(d.issuer, d.fetched_at) for d in documents if d.fetched_at is not None]
+        for issuer, at in dict(fetched).items():
+            hasten(db, UNREAD, [issuer], at)
 
     def get(self, digest: bytes) -> StoredDocument | None:
         found = self._where("digest = ?", (digest,))

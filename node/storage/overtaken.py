@@ -9,7 +9,7 @@ import orjson
 
 from node.storage.consignments import ItemRow
 from node.storage.database import Database, Transaction, marks, parts
-from node.storage.rests_on import KIN, PARTY, as_stored, put_rests_again
+from node.storage.rests_on import KIN, PARTY, as_stored, hasten_if_had, put_rests_again
 
 NAMERS_MAX = 8  # batteries that name one, of each of its parties, of which a verdict reads the passports
 
@@ -52,6 +52,17 @@ class OvertakenLines:
                 *(item.subject, item.namespace),
             ),
         )
+        hasten_if_had(db, consignment_id, item.line, item.judged_at)
+
+    @staticmethod
+    def hasten_about(db: Transaction, batteries: Sequence[bytes], at: int) -> None:
+        """Have the open lines about these batteries judged again at `at`, if not sooner."""
+        for part in parts(batteries, beside=2):
+            db.execute(
+                "UPDATE items SET due = MIN(COALESCE(due, ?), ?) WHERE settled = 0 "
+                f"AND subject IN ({marks(len(part))})",
+                (at, at, *part),
+            )
 
     def open_lines(self, subjects: Collection[bytes]) -> dict[bytes, list[OpenLine]]:
         """The open lines about each of these batteries, by its own code or a further one."""
@@ -105,14 +116,6 @@ class OvertakenLines:
         for row in rows:
             found.setdefault(bytes(row["value"]), []).append(row["line"])
         return found
-
-    def keys_of(self, consignment_id: str, line: int) -> set[bytes]:
-        """The further codes that the verdict of a line rests on."""
-        rows = self._db.connection.execute(
-            "SELECT value FROM rests_on WHERE consignment = ? AND line = ? AND kind = 'subject'",
-            (consignment_id, line),
-        )
-        return {bytes(row["value"]) for row in rows}
 
     @staticmethod
     def mark_named(
@@ -192,6 +195,13 @@ class OvertakenLines:
             "line) IN (SELECT consignment, line FROM items WHERE due <= ?3 ORDER BY due LIMIT ?4)",
             (created_after, mark, now, limit),
         ).rowcount
+
+    @staticmethod
+    def goes_by(db: Transaction, digest: bytes) -> bool:
+        """Keep by what this node judges; True if that was something else before."""
+        row = db.execute("SELECT value FROM meta WHERE name = 'goes_by'").fetchone()
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('goes_by', ?)", (digest,))
+        return row is None or bytes(row["value"]) != digest
 
     @staticmethod
     def watched(db: Transaction, leaves: int) -> None:

@@ -206,7 +206,7 @@ class Judging:
                 state="running" if rest else "done",
             )
             for one in judged:
-                self.watching.mark_named(db, one.verdict, set())
+                self.watching.mark_named(db, one.verdict, {})
                 if one.error is not None:
                     self._put_aside(db, LINE, f"{job.row.id}/{one.verdict['line']}", one.error)
             self.declarations.look_again(db, newest, job.row.id, part)
@@ -276,7 +276,7 @@ class Judging:
             now = int(time.time())  # after: nothing that was had is younger than the verdict on it
             context = together.by(evidence.network.tables.identifiers)
             cleared = clear_repeated(lines, evidence, self._policy, law_date_of(row, now), now, context)
-            read = rests_of(evidence)
+            read = rests_of(evidence, self._gathering.did, self._policy.status_list_age_s_max, now)
             judged = [_Judged(one.as_dict(), read) for one in cleared]
         except PASSING:
             raise

@@ -120,7 +120,7 @@ class Gathering:
         policy: Policy,
         view: Callable[..., NetworkView],  # with what is the same at every height
     ) -> None:
-        self.history = history
+        self.history, self.did = history, did
         self._created = created  # what stands for the time of a block before the first
         self._network_key = network_key
         self._ledger = ledger

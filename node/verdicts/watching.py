@@ -8,6 +8,10 @@ successors, and a verdict on these looks at the pack: their lines are marked wit
 customs here released its goods, under its own declaration, after it was judged: it has done its work.
 
 A decision about what governs marks the lines of whoever's words count otherwise, once it is in force.
+
+Not only the ledger (D590): a document that a line was judged without, or with one that was too old, wakes it
+once it is had; another policy of this node wakes all. What is claimed of a battery is a warning and moves no
+word: its lines are judged again a while after the first claim, with whatever is claimed until then.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
-from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
+from credentials.ledger.entries import AdmittedEntry, ClaimEntry, GovernanceEntry, parse_entry
 from credentials.ledger.namings import Namings
 from credentials.ledger.records import Asset
 from credentials.ledger.rules import gives_way
@@ -48,10 +52,11 @@ LEAVES_AT_ONCE = 2_000
 UNDER_CUSTOMS_MAX = 256  # statements about goods between their presentation and their release
 DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
 DUE_AT_ONCE = 500  # lines that time has overtaken, marked in one look
+CLAIMS_S = 600  # what is claimed of a battery within it has its lines judged once
 ASK_AGAIN_S = 3_600  # after it, sources that said nothing are asked again
 ASKED_AGAIN = ("unreachable", "stale")  # words of `undecided_because` that are no fault of the item
 SET_ASIDE = "set_aside"  # the reason of a line that waits for the operator
-GOVERNANCE = "governance"  # the type of a leaf
+GOVERNANCE, CLAIM = "governance", "claim"  # types of leaves
 ANY_NAMESPACE = "*"  # of a line whose battery was made from others, of whatever codes
 RELEASED = "released"  # the fact and the setting, of config/rules/lifecycle.json
 
@@ -72,6 +77,14 @@ class Watching:
         self._ledger = ledger
         self._gathering = gathering
         self._policy = policy
+
+    def go_by(self, digest: bytes) -> None:
+        """What this node judges by beside the ledger: is it another since, every open line is marked."""
+        table = self._office.overtaken
+        with self._office.writing() as db:
+            if table.goes_by(db, digest):
+                since, mark = int(time.time()) - OPEN_S, max(1, table.watched_until())
+                table.mark_stale(db, about=None, created_after=since, mark=mark)
 
     def look(self) -> bool:
         """Mark what the newest leaves are about; True if there may be more of them."""
@@ -100,6 +113,7 @@ class Watching:
         since = now - OPEN_S
         with self._office.writing() as db:
             self._tell_of_decisions(db, begin, rows, now)
+            table.hasten_about(db, claimed_of(rows), now + CLAIMS_S)
             marked = table.mark_stale(db, about=about, created_after=since, mark=mark)
             table.watched(db, mark)
         if marked:
@@ -197,6 +211,7 @@ class Watching:
             namespace=_recalled_by(verdict, about) if about is not None else None,
             issuer=verdict["passport"].get("issuer"),
             due=due_of(verdict),
+            judged_at=verdict["evaluated_at"],
             rests=(*told, *sorted(read - told.keys() - in_columns)),
         )
 
@@ -236,7 +251,7 @@ class Watching:
         stored = self._office.consignments.item(consignment_id, line)
         before = orjson.loads(stored) if stored is not None else {}
         if self._released_since(consignment_id, verdict["battery"], before.get("height", 0)):
-            table.settle(db, consignment_id, line)
+            self._settle(db, consignment_id, line, verdict["battery"])
             self._office.reached.judged(db, consignment_id, line, before["verdict"], before["reason"])
             return
         told = {name: before.get(name) for name in ("verdict", "reason", "height", "evaluated_at")}
@@ -246,30 +261,40 @@ class Watching:
             log.moment("verdict_changed", id=consignment_id, line=line, verdict=verdict["verdict"])
         elif "before" in before:
             kept = {**verdict, "before": before["before"]}
-        known = table.keys_of(consignment_id, line)
         table.put_again(db, consignment_id, self.row_of(kept, read=read))
-        self.mark_named(db, kept, known)
+        self.mark_named(db, kept, before)
         self._office.reached.judged(db, consignment_id, line, verdict["verdict"], verdict["reason"])
 
-    def mark_named(self, db: Any, verdict: Mapping[str, Any], known: Set[bytes]) -> None:
+    def _settle(self, db: Any, consignment_id: str, line: int, battery: str) -> None:
+        """A line has done its work: what stands on another declaration is declared once more only (D755)."""
+        table, row = self._office.overtaken, self._office.consignments.get(consignment_id)
+        about = self._gathering.subject_of(battery)
+        assert row is not None and about is not None, "a line of a battery that is on record"
+        table.settle(db, consignment_id, line)
+        own, mark = standing_key(about), max(1, table.watched_until())
+        table.mark_named(db, own, (), (own,), mark)
+        self._office.declared.mark_beside(db, row.number, line, int(time.time()) - OPEN_S, mark)
+
+    def mark_named(self, db: Any, verdict: Mapping[str, Any], before: Mapping[str, Any]) -> None:
         """Mark what the names of a judged line say something of: other batteries that one code names as well.
 
-        Of the codes that its verdict rested on before, `known`, these were told then. An opaque identifier
-        may be a model's: what else is named so is no other code of this battery, unless it is on record.
+        `before`: its last verdict, {} for none. What both name by one publisher's word was told then; what
+        only one of them does is news. An opaque identifier may be a model's: what else is named so is no
+        other code of this battery, unless it is on record.
         """
         about = self._gathering.subject_of(verdict["battery"])
-        named = [one for one in self._named_in(verdict) if standing_key(one) not in known]
+        new = {standing_key(one): one for one in self._named_in(verdict)}
+        old = {standing_key(one): one for one in self._named_in(before)} if before else {}
+        publisher = verdict["passport"].get("issuer")
+        told = new.keys() & old.keys() if old and before["passport"].get("issuer") == publisher else set()
+        named = [one for key, one in {**old, **new}.items() if key not in told]
         if about is not None and named:
             table = self._office.overtaken
-            shared = [standing_key(one) for one in named if one.scheme != OPAQUE or self._is_battery(one)]
+            shared = [
+                standing_key(one) for one in named if one.scheme != OPAQUE or is_battery(self._ledger, one)
+            ]
             mark = max(1, table.watched_until())
             table.mark_named(db, standing_key(about), [standing_key(one) for one in named], shared, mark)
-
-    def _is_battery(self, about: Subject) -> bool:
-        """True if it is on record as one battery, by more than somebody's licence (credentials D862)."""
-        record = self._ledger.standing(standing_key(about))
-        standing = Standing.decode(record) if record is not None else None
-        return standing is not None and standing.born and not gives_way(standing)
 
     def _released_since(self, consignment_id: str, battery: str, height: int) -> bool:
         """True if customs here released the battery after `height`: the line's goods went their way.
@@ -281,26 +306,44 @@ class Watching:
         standing = self._gathering.standing_of(battery)
         leaf = standing.facts.get(RELEASED) if standing is not None else None
         entry = self._ledger.leaves.at(leaf) if leaf is not None else None
-        if entry is None or entry.height <= height or not self._declared_so(consignment_id, battery, entry):
+        if entry is None or entry.height <= height:
+            return False
+        row, about = self._office.consignments.get(consignment_id), self._gathering.subject_of(battery)
+        assert row is not None and about is not None, "a line of a battery that is on record"
+        under = presented_under(self._office, self._gathering, self._ledger, about, entry)
+        if row.declaration and under != declaration_text(row.declaration):
             return False
         # The side's first release is kept with its leaf: an office may be licensed on several sides.
         settings = standing.settings(RELEASED) if standing is not None else {}
         side = next((key for key, first in settings.items() if first.leaf_index == leaf), None)
         return (side or self._gathering.side_of(entry)) == self._policy.jurisdiction
 
-    def _declared_so(self, consignment_id: str, battery: str, release: EntryRow) -> bool:
-        """True if what was released was presented under the declaration of this consignment."""
-        row, about = self._office.consignments.get(consignment_id), self._gathering.subject_of(battery)
-        assert row is not None and about is not None, "a line of a battery that is on record"
-        if not row.declaration:
-            return True
-        kinds = self._gathering.tables.verdicts.get("events", {}).get("presentation", ())
-        rows = self._ledger.leaves.of(standing_key(about), UNDER_CUSTOMS_MAX, release.leaf_index)
-        digests = [r.document_digest for r in rows if r.kind in kinds and r.document_digest is not None]
-        document = self._office.documents.get(digests[-1]) if digests else None
-        said = orjson.loads(document.body) if document is not None else {}
-        number = said.get("credentialSubject", {}).get("members", {}).get("declaration_number")
-        return number is not None and declaration_text(str(number)) == declaration_text(row.declaration)
+
+def is_battery(ledger: LedgerStore, about: Subject) -> bool:
+    """True if it is on record as one battery, by more than somebody's licence (credentials D862)."""
+    record = ledger.standing(standing_key(about))
+    standing = Standing.decode(record) if record is not None else None
+    return standing is not None and standing.born and not gives_way(standing)
+
+
+def presented_under(
+    office: OfficeStore, gathering: Gathering, ledger: LedgerStore, about: Subject, release: EntryRow
+) -> str | None:
+    """The number of the declaration under which what was released was presented; None: not in hand."""
+    kinds = gathering.tables.verdicts.get("events", {}).get("presentation", ())
+    rows = ledger.leaves.of(standing_key(about), UNDER_CUSTOMS_MAX, release.leaf_index)
+    digests = [r.document_digest for r in rows if r.kind in kinds and r.document_digest is not None]
+    document = office.documents.get(digests[-1]) if digests else None
+    said = orjson.loads(document.body) if document is not None else {}
+    number = said.get("credentialSubject", {}).get("members", {}).get("declaration_number")
+    return None if number is None else declaration_text(str(number))
+
+
+def claimed_of(rows: Sequence[EntryRow]) -> list[bytes]:
+    """The keys of the batteries that these leaves claim something of."""
+    claims = (parse_entry(row.entry) for row in rows if row.type == CLAIM)
+    keys = {standing_key(one.attestation.subject) for one in claims if isinstance(one, ClaimEntry)}
+    return sorted(keys)
 
 
 def _recalled_by(verdict: Mapping[str, Any], about: Subject) -> str:

@@ -20,7 +20,7 @@ from node.setup.wiring import open_service
 from node.storage.consignments import ConsignmentRow
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.judging import law_date_of
-from node.verdicts.watching import ASK_AGAIN_S, ASKED_AGAIN, due_of
+from node.verdicts.watching import ASK_AGAIN_S, ASKED_AGAIN, CLAIMS_S, due_of
 from tests.harness.border import CONFIG, words
 from tests.harness.support_service import PASSPHRASE, live_node
 from tests.node.test_watching import GOODS, code_of, issue
@@ -188,6 +188,27 @@ def test_only_the_lines_that_the_newest_leaves_are_about_are_judged_again(
     assert look(size) == (False, [True, False])
     assert look(size) == (False, [True, False])
     change(service, "UPDATE items SET stale = 0")
+
+
+def test_what_is_claimed_of_a_battery_comes_to_its_line_a_while_later(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    No word is read from claims, and a fresh look shows them: the open line does within ten minutes.
+    """
+    office, watching = service.stores.office, service.judging.watching
+    made = judged(service, "26NLCLAIMED", 2)
+    change(service, "UPDATE items SET due = NULL, stale = 0")
+    key = row(service, made)["subject"]
+    monkeypatch.setattr("node.verdicts.watching.claimed_of", lambda rows: [key])
+    with office.writing() as db:
+        office.overtaken.watched(db, service.stores.ledger.log_size() - 1)
+
+    watching.look()
+
+    assert 0 < row(service, made)["due"] - int(time.time()) <= CLAIMS_S
+    assert row(service, made, 2)["due"] is None
+    change(service, "UPDATE items SET due = NULL, stale = 0")
 
 
 def test_a_line_that_raises_when_it_is_judged_again_is_set_aside(
