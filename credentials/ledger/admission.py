@@ -259,7 +259,8 @@ class Judge:
         judgment = voice if isinstance(voice, Silent) else conflict
         for battery, naming in namings(standing, attestation, context, admitted=heard and conflict is None):
             found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
-            self._put(found.with_naming(naming))
+            lifecycle = self.governance.lifecycle
+            self._put(found.with_naming(naming, lifecycle.naming_parts if lifecycle.namings_apart else None))
         return judgment
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:

@@ -42,7 +42,8 @@ from credentials.ledger.lifecycle import (
 _WHERE = "lifecycle.json"
 _KNOWN = (
     "$comment version states initial terminal final roles officials marks inherited_marks settings schemes "
-    "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote resumes"
+    "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote resumes "
+    "namings_apart"
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
@@ -104,6 +105,8 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         resumes=_resumes(table.get("resumes", {}), words),
         wholes=_wholes(events),
         binding_marks=frozenset(m for e in events.values() if e.effects.bound == "bind" for m in e.marks),
+        naming_parts=frozenset(name for name, event in events.items() if event.effects.names_parts),
+        namings_apart=_truth(table.get("namings_apart", False), "namings_apart"),
         tells_late=any(event.told_late for event in events.values()),
     )
 

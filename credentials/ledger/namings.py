@@ -1,6 +1,8 @@
 """What a statement says of another battery without becoming state of it: where that came from, or was put.
 
-    ["comity/namings/v1", standing key, count, [[key of another battery, kind, issuer, attestation, leaf]]]
+    ["comity/namings/v2", standing key, count, [[key of another battery, kind, issuer, attestation, leaf]]]
+
+(v1: of a network whose table knows no `namings_apart`, the first eight of whatever sort.)
 
 A second life or a dismantling that is a claim, or lost by a rule, writes nothing on what it names; a repair
 writes nothing on the parts that it names. True all the same, it would leave these as new (I1, I6). It is kept
@@ -10,19 +12,20 @@ that could know is it kept: nobody else's word reaches a battery (I5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
 from consensus.encoding import encode
+from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.rules import Context
 from credentials.ledger.speaking import has_right
 from credentials.ledger.standing import PRIVATE, Standing, tagged
 
-NAMINGS_MAX = 8  # the first ones; `count` counts all
-_TAG = "comity/namings/v1"
+NAMINGS_MAX = 8  # the first ones that name it as a part, and of the others; `count` counts all
+_TAG, _TAG_APART = "comity/namings/v1", "comity/namings/v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +46,44 @@ class Namings:
     battery: bytes  # standing key
     count: int = 0
     first: tuple[Naming, ...] = ()
+    apart: bool = False  # whether parts and origins have places of their own
 
     @property
     def key(self) -> bytes:
         """Its key in the map of standings."""
         return namings_key(self.battery)
 
-    def with_naming(self, naming: Naming) -> Namings:
-        """These and one more."""
-        first = (*self.first, naming) if len(self.first) < NAMINGS_MAX else self.first
-        return Namings(self.battery, self.count + 1, first)
+    def with_naming(self, naming: Naming, parts: Collection[str] | None = None) -> Namings:
+        """These and one more. `parts`: the kinds that name parts, where these have places of their own.
+
+        So no repair takes the place of a word on where it came from. A record from before of which something
+        is not kept goes on as it was: of what sort that is it does not say.
+        """
+        apart = self.apart or (parts is not None and self.count == len(self.first))
+        like = [
+            n for n in self.first if not apart or (n.kind in (parts or ())) == (naming.kind in (parts or ()))
+        ]
+        first = (*self.first, naming) if len(like) < NAMINGS_MAX else self.first
+        return Namings(self.battery, self.count + 1, first, apart)
+
+    def origin_unread(self, parts: Collection[str]) -> bool:
+        """True if one that is not kept may say where it came from."""
+        origins = sum(n.kind not in parts for n in self.first)
+        return self.count > len(self.first) and (not self.apart or origins >= NAMINGS_MAX)
 
     def encode(self) -> bytes:
         """The value in the map of standings."""
         first = [[n.about, n.kind, n.issuer, n.attestation, n.leaf_index] for n in self.first]
-        return encode([_TAG, self.battery, self.count, first])
+        return encode([_TAG_APART if self.apart else _TAG, self.battery, self.count, first])
 
     @classmethod
     def decode(cls, data: bytes) -> Namings:
         """Read what `encode` wrote."""
-        value = tagged(data, _TAG, 4)
-        return cls(value[1], value[2], tuple(Naming(*n) for n in value[3]))
+        try:
+            value, apart = tagged(data, _TAG_APART, 4), True
+        except CredentialError:
+            value, apart = tagged(data, _TAG, 4), False
+        return cls(value[1], value[2], tuple(Naming(*n) for n in value[3]), apart)
 
 
 def namings_key(battery: bytes) -> bytes:

@@ -2,7 +2,8 @@
 names it as a part (I1, I6). Whoever said so could know (`ledger/namings.py`); nobody verified it: undecided.
 
 What authorities took back says nothing. A second life or a dismantling that counts since is state, and judged
-as that. A part is not as new where the other battery is, or was, in use; as what was used it is judged.
+as that. A part is not as new where the other battery is, or was, in use; as what was used it is judged, and
+repairs that are not kept any more are no question to it: nobody fills the places of an honest battery (0927).
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, *
         elif naming.about not in kin_of(standing) and condition != WASTE:
             found.add(name, Outcome.INDETERMINATE, "origin_told", rule="X8", word=UNDECIDED, **about)
             said = True
-    if not said and namings.count > len(namings.first) and condition != WASTE:
+    unread = namings.origin_unread(governance.lifecycle.naming_parts) or condition in AS_NEW
+    if not said and unread and namings.count > len(namings.first) and condition != WASTE:
         found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **told)
         said = True
     return said

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from credentials.ledger.namings import NAMINGS_MAX, Naming, Namings
 from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, placed, shape
 from tests.credentials.test_used_before import remanufactured
 from tests.harness.border import World, code, subject_of
@@ -128,6 +129,61 @@ def test_who_was_not_there_takes_a_naming_back(how: str) -> None:
         w.happen(WORKSHOP, "attestation.corrected", pack, {"reason": "r"}, references=(lie,))
 
     assert (judged(w, text)["verdict"] in GOOD) == (how != "corrected")
+
+
+@pytest.mark.parametrize("repairs", [1, NAMINGS_MAX, 2 * NAMINGS_MAX])
+def test_one_workshop_fills_no_places_of_an_honest_battery(repairs: int) -> None:
+    """
+    I5: however often one licensed trade names it as a part, as used it keeps its word, and as new the word
+    that one naming gives. (It named it eight times and once more: where it came from was "not read".)
+    """
+    w = World()
+    pack, text = installed(w, 1), module(w)
+    for _ in range(repairs):
+        repaired(w, pack, text)
+
+    used = judged(w, text, condition="used")
+    assert "relatives_unread" not in {c["reason"] for c in used["checks"]}
+    assert shape(judged(w, text)) == ("undecided", "part_of_used")
+
+
+def test_where_it_came_from_is_read_whatever_names_it_as_a_part() -> None:
+    """
+    I6: no number of repairs crowds out what its own maker said, nor the other way round; more than is kept of
+    repairs is no question to what is used, and to what is new it is.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    old, pack, text = taken_out(w), installed(w, 3), code(5, "ZZ5")
+    w.produce(text, by=SECOND_LIFE)
+    w.publish(text, w.issue(text, by=SECOND_LIFE))
+    w.happen(SECOND_LIFE, "battery.sold", text, {"invoice": "I"}, parties=(WORKSHOP,))
+    for _ in range(NAMINGS_MAX + 1):
+        repaired(w, pack, text)
+    claimed(w, old, text)
+
+    told = judged(w, text, condition="used", **INLAND)
+
+    reasons = [c["reason"] for c in check(told, "standing.state")]
+    assert reasons.count("part_named") == NAMINGS_MAX and reasons.count("origin_told") == 1
+
+
+def test_a_network_that_founded_on_the_table_before_keeps_its_namings() -> None:
+    """
+    The first eight of whatever sort, as its blocks say; then nobody knows what the ninth says.
+    """
+    of, by = bytes(32), "did:web:w.example"
+    sorts = [False] * NAMINGS_MAX + [True]
+    for apart in (False, True):
+        found = Namings(bytes(32))
+        for leaf, origin in enumerate(sorts):
+            kind = "second_life.remanufactured" if origin else "battery.maintained"
+            kinds = {"battery.maintained"} if apart else None
+            found = found.with_naming(Naming(of, kind, by, bytes([leaf]) * 32, leaf), kinds)
+        assert found.count == len(sorts) and Namings.decode(found.encode()) == found
+        assert len(found.first) == NAMINGS_MAX + apart
+        assert found.origin_unread({"battery.maintained"}) is not apart
+        later = found.with_naming(Naming(of, "battery.maintained", by, bytes(32), 99), {"battery.maintained"})
+        assert later.apart is apart and later.count == found.count + 1 and later.first == found.first
 
 
 # -- a second life that does not count ------------------------------------------------------------------
