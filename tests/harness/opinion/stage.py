@@ -258,7 +258,7 @@ class Stage:
     book: Book
     world: Any
     made: Mapping[Act, int] = field(default_factory=dict)  # how often each act was recorded
-    sent: Mapping[Act, bytes] = field(default_factory=dict)  # the last time
+    sent: Mapping[Act, tuple[bytes, ...]] = field(default_factory=dict)  # those of them that stand, in order
 
     @classmethod
     def new(cls) -> Stage:
@@ -294,7 +294,7 @@ class Stage:
     def transaction(self, act: Act) -> bytes:
         told, now = act.undoes or act.replaces, self.world.ledger.now
         told = told and told.as_said
-        undone = None if told is None else self.sent.get(told) or self.book.transaction(told, 0, now)
+        undone = None if told is None else self._standing_last(told) or self.book.transaction(told, 0, now)
         return self.book.transaction(act, self.made.get(act, 0), now, undone)
 
     def would(self, act: Act) -> tuple[str, Any]:
@@ -328,7 +328,15 @@ class Stage:
                 self.world.refused[parsed.digest] = data
         ledger.now = time
         self.made = {**self.made, act: self.made.get(act, 0) + 1}
-        self.sent = {**self.sent, act: data}
+        sent = {**self.sent, act: (*self.sent.get(act, ()), data)}
+        if act.undoes is not None and act.event != "record.contested":
+            undone = act.undoes.as_said
+            sent[undone] = sent.get(undone, ())[:-1] or sent.get(undone, ())[:1]
+        self.sent = sent
+
+    def _standing_last(self, act: Act) -> bytes | None:
+        """The last of several alike that was not taken back; of one alone, that one."""
+        return next(reversed(self.sent.get(act, ())), None)
 
     def license(self, unlicensed: frozenset[str]) -> None:
         """From the next block on, which is made, these parties' licences are suspended, and no others."""
