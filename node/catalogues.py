@@ -23,6 +23,12 @@ Row = Mapping[str, Any]
 Rows = Mapping[str, Row]
 
 
+def language_of(accepted: Iterable[tuple[str, float]]) -> str:
+    """Of (language tag, quality) in the order of preference, the first that there is: `zh-CN` is `zh`."""
+    tags = (tag.lower().partition("-")[0] for tag, quality in accepted if quality > 0)
+    return next((tag for tag in tags if tag in LANGUAGES), LANGUAGES[0])
+
+
 @cache
 def sentences() -> Mapping[str, Any]:
     """sentences.toml: sentences beside the codes."""

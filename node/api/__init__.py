@@ -85,6 +85,7 @@ def create_app(service: Service) -> Flask:
         g.session = None
         access.require_own_host(service)
         if request.endpoint is None or request.endpoint == "static":
+            access.look_up(service)  # the page that says so is one of theirs
             return
         route = table[request.endpoint]
         _limit_body(route)

@@ -77,7 +77,12 @@ def admit(service: Service, route: Route) -> None:
         if bearer or cookie:
             g.session = _session(service, bearer, cookie)
         return
-    g.session = _session_with(service, route.scopes, bearer, cookie)
+    try:
+        g.session = _session_with(service, route.scopes, bearer, cookie)
+    except ProblemError as error:
+        if error.status == 403:  # known, and shown who it is and how to leave
+            look_up(service)
+        raise
     WHO.set(g.session.name)
     if bearer is None and request.method not in ("GET", "HEAD", "OPTIONS"):
         _require_same_origin(service)
@@ -138,6 +143,12 @@ def require_own_host(service: Service) -> None:
             "public_url in node.toml.",
             host=ascii(request.headers.get("Host", ""))[:120],
         )
+
+
+def look_up(service: Service) -> None:
+    """Put the session of a page into `g.session`, where nothing is asked for that would need one."""
+    cookie = _shown(service)[1]
+    g.session = _session(service, None, cookie) if cookie else None
 
 
 def _session_with(

@@ -15,7 +15,7 @@ from werkzeug.routing import RequestRedirect
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 from node import log
-from node.catalogues import LANGUAGES
+from node.catalogues import LANGUAGES, language_of
 from node.errors import ProblemError
 from node.transient_faults import is_out_of_room, out_of_room
 from node.words import Words
@@ -64,8 +64,7 @@ def asked_language() -> str:
 
     The answer says which it is (`Content-Language`).
     """
-    offered = LANGUAGES[:1] if page_wanted() else LANGUAGES
-    g.language = request.accept_languages.best_match(offered) or offered[0]
+    g.language = LANGUAGES[0] if page_wanted() else language_of(request.accept_languages)
     return str(g.language)
 
 

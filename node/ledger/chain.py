@@ -56,7 +56,10 @@ def tree_of(ledger: LedgerStore, tip: Tip, path: Path) -> Tree:
     """The tree over the leaves on this disk; raises SetupError where they are not those of the tip."""
     tree = Tree(ledger.leaf_hashes())
     if tree.size != tip.log.size or tree.root() != tip.log.root:
-        raise SetupError(f"{path} is damaged: move it away, and the node fetches the ledger from its peers")
+        raise SetupError(
+            f"{path} is damaged: run `comity rebuild --data {path.parent}`, which makes it of its blocks, "
+            "or with --from URL of those of a peer"
+        )
     return tree
 
 

@@ -7,7 +7,6 @@ host in its target (RFC 9112, 3.2.2). No step waits on a thread, and each has a 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,6 +32,7 @@ from node.server.connections import (
 )
 from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
 from node.server.lanes import Lanes
+from node.server.refusing import asked_language, told
 from node.server.wsgi import (
     MEMORY_BYTES_MAX,
     Application,
@@ -43,7 +43,6 @@ from node.server.wsgi import (
     new_body,
 )
 from node.transient_faults import is_out_of_room, out_of_room
-from node.words import step_of
 
 if TYPE_CHECKING:
     from node.server.http import ClientProtocol
@@ -51,14 +50,11 @@ if TYPE_CHECKING:
 ANY_BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; the table of routes has smaller ones
 STRANGERS_BODY_BYTES_MAX = 4 << 20  # a document to be verified; also how long it may keep another waiting
 CHUNK_BYTES = 64 << 10
-LINE_BYTES_MAX = 8190  # of the address, and of each header
 LATE_MAX = 16  # refusals that wait at the same time before they are told
 ANSWER_S_MAX = 300.0  # the lanes' own bounds come first
 SERVER = "comity"
 PROBES = ("/healthz", "/readyz")
 PEERS = "/peer/"
-_ENDING = (400, 408, 413, 421)  # after these, what follows on the connection is not trusted to be a request
-PROBLEM = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +139,13 @@ class Exchange:
                 if isinstance(answer.body, Feed) and answer.body.brief:
                     answer = await self._finished(connection, answer, answer.body)
             except ProblemError as problem:
-                answer = _told(problem)
+                answer = told(problem, _language(received))
             except (web.RequestPayloadError, TimeoutError) as error:
                 raise ClientConnectionResetError("the client left") from error
             except (OSError, MemoryError) as error:
                 if not is_out_of_room(error):
                     raise
-                answer = _told(out_of_room(error))
+                answer = told(out_of_room(error), _language(received))
             return await self._send(received, connection, answer)
         finally:
             self._connections.begin(connection, Doing.IDLE, IDLE_S_MAX)
@@ -329,7 +325,7 @@ class Exchange:
             if response.prepared:  # no place for the next poll: the client asks again from where it was
                 response.force_close()
             else:
-                return await self._send(received, connection, _told(problem))
+                return await self._send(received, connection, told(problem, _language(received)))
         await response.write_eof()
         return response
 
@@ -359,18 +355,6 @@ class Exchange:
             await asyncio.sleep(FEED_POLL_S if not new else 0)
 
 
-def unreadable(status: int) -> bytes:
-    """Problem details for a request that ends before the application."""
-    code, detail = "bad_request", "The request cannot be read; check its form and its encoding."
-    if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-        code = "headers_too_large"
-        detail = f"The address or a header has more than {LINE_BYTES_MAX} bytes; shorten it."
-    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        code, detail = "broken", "This node cannot answer that; its log may say why."
-    problem = ProblemError(status, code, HTTPStatus(status).phrase.capitalize(), detail)
-    return _document(problem)
-
-
 def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool]) -> tuple[str, str | None]:
     """(target in origin form, the host that an absolute-form target names): RFC 9112, 3.2."""
     if target.startswith("/"):
@@ -388,7 +372,8 @@ def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool])
             421,
             "other_host",
             "Misdirected request",
-            f"This node does not answer for the host {parts.netloc!a:.120}: it is no proxy. Send it a path.",
+            "This node does not answer for the host {host}: it is no proxy. Send it a path.",
+            host=ascii(parts.netloc)[:120],
         )
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), parts.netloc
 
@@ -413,26 +398,15 @@ def _said(received: web.BaseRequest, name: str) -> str | None:
     return next((value for given, value in _headers(received) if given == name), None)
 
 
+def _language(received: web.BaseRequest) -> str:
+    return asked_language(_said(received, "accept"), _said(received, "accept-language"))
+
+
 def _too_large(size_max: int) -> ProblemError:
-    return ProblemError(
-        413,
-        "too_large",
-        "Content too large",
-        f"The body is larger than {size_max} bytes, which this address does not take"
-        + (" without a key of this node." if size_max == STRANGERS_BODY_BYTES_MAX else "."),
+    stranger = size_max == STRANGERS_BODY_BYTES_MAX
+    sentence = (
+        "The body is larger than the {size_max} bytes that this address takes without a key of this node."
+        if stranger
+        else "The body is larger than the {size_max} bytes that this address takes."
     )
-
-
-def _document(problem: ProblemError) -> bytes:
-    """In English: no header of who asks was read, or it is a program."""
-    step = step_of(problem.code, problem.sentence, problem.parameters)
-    return json.dumps({**problem.document(), **step}).encode() + b"\n"
-
-
-def _told(problem: ProblemError) -> WholeAnswer:
-    """Problem details, for what ends before the application or outside it."""
-    body = _document(problem)
-    later = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.REQUEST_TIMEOUT)
-    again = [("Retry-After", "2")] if problem.status in later else []
-    told = WholeAnswer.of(problem.status, problem.title, PROBLEM, body, *again)
-    return replace(told, last=problem.status in _ENDING)
+    return ProblemError(413, "too_large", "Content too large", sentence, size_max=size_max)

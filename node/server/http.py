@@ -22,7 +22,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from node import log
 from node.server.connections import Connection, Connections, room_for_connections
-from node.server.exchange import LINE_BYTES_MAX, SERVER, Door, Exchange, unreadable
+from node.server.exchange import SERVER, Door, Exchange
+from node.server.refusing import LINE_BYTES_MAX, unreadable
 from node.server.subnets import subnet_of
 from node.server.wsgi import Application
 

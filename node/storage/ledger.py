@@ -18,7 +18,8 @@ from consensus.application import GovernanceRow as GovernanceRecord
 from consensus.types import Block
 from consensus.validators import ValidatorHistory, ValidatorSet
 from credentials.ledger.constitution import GovernanceRow
-from node.storage.database import Database, marks, parts
+from node.errors import SetupError
+from node.storage.database import Damaged, Database, marks, parts
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.leaves import Leaves
 from node.storage.schema_steps import LEDGER
@@ -30,7 +31,14 @@ class LedgerStore:
     """Blocks, entries, standings, final digests and cosigned checkpoints."""
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path, LEDGER)
+        try:
+            self._db = Database(path, LEDGER)
+        except Damaged as error:
+            raise SetupError(
+                f"{path} is cut off or damaged: stop the node and run `comity rebuild --data {path.parent} "
+                "--from URL` with the address of a peer: it holds a copy of the ledger alone, and keys, "
+                "office.db and signing.db stay"
+            ) from error
         self.leaves = Leaves(self._db)
         self.reading = self._db.reading
         self.bind = self._db.bind

@@ -390,7 +390,7 @@ def _sealed(text: str, did: str) -> str:
         ("log policy of another log", "log.policy: line"),
         ("log policy of another network", "it is of another network"),
         ("policy of nothing", "policy.toml"),
-        ("damaged database", "is not a database of this node"),
+        ("damaged database", "comity rebuild --data"),
         ("no card", "participant.toml cannot be read"),
     ],
 )

@@ -23,7 +23,7 @@ from aiohttp import ClientConnectionResetError, web
 
 from node.cli.serve import _bind
 from node.errors import ProblemError
-from node.server import connections, exchange, feeds, http, wsgi
+from node.server import connections, exchange, feeds, http, refusing, wsgi
 from node.server.connections import CONNECTIONS_PER_SUBNET_MAX, Connection, Connections, Doing, Rank
 from node.server.exchange import Door, PeerAnswer
 from node.server.feeds import Feed
@@ -917,6 +917,47 @@ def test_a_target_of_another_host_is_refused(target: bytes, host: bytes, status:
     assert told[8:].startswith(b" %d " % status)
     if status == 200:
         assert b'"path": "/x", "host": "localhost"' in told
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [(b"Accept-Language: zh-CN, en;q=0.5", "zh"), (b"Accept-Language: fr", "en"), (b"X-None: 1", "en")],
+)
+def test_what_ends_before_the_application_is_told_in_the_callers_language(
+    accept: bytes, language: str
+) -> None:
+    """
+    A refusal of the server itself says whose fault it is and what to do, in the language that is preferred.
+    """
+    with serving() as address:
+        got = answer(
+            address, b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n" + accept + b"\r\n\r\n"
+        )
+
+    head, _, body = got.partition(b"\r\n\r\n")
+    said = json.loads(body)
+    assert b"Content-Language: " + language.encode() in head
+    assert said["code"] == "other_host" and said["fault"] == "caller"
+    for text in (said["title"], said["detail"], said["next"]):
+        assert is_chinese(text) == (language == "zh"), text
+
+
+@pytest.mark.parametrize(
+    "problem", [connections._gave_way(), exchange._too_large(5), exchange._too_large(4 << 20)]
+)
+def test_the_servers_own_refusals_have_words_in_both_languages(problem: ProblemError) -> None:
+    """
+    A body that is too slow or too large: each sentence whole in Chinese, and a page is told in English.
+    """
+    for accept, language in ((None, "zh"), ("text/html", "en")):
+        made = refusing.told(problem, refusing.asked_language(accept, "zh"))
+        with made.body as body:  # type: ignore[union-attr]  # no feed
+            said = json.loads(body.read())
+        assert all(is_chinese(said[name]) == (language == "zh") for name in ("title", "detail", "next"))
+
+
+def is_chinese(text: str) -> bool:
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
 
 
 @pytest.mark.parametrize(

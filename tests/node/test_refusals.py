@@ -73,7 +73,6 @@ OF_MACHINES = (
     "node/ledger/intake.py",
     "node/ledger/shelf.py",
     "node/peers/",
-    "node/server/exchange.py",
     "node/use_cases/peers.py",
     "node/verdicts/disclosure.py",
 )
@@ -406,6 +405,17 @@ def test_a_page_stays_english(node: LiveNode) -> None:
 
     assert page.status_code == 404 and page.headers["Content-Language"] == "en"
     assert "There is nothing at this address" in page.text
+
+
+def test_a_page_that_is_not_there_shows_who_is_signed_in(node: LiveNode) -> None:
+    """
+    The page of a 404 has the bar of every page, with the way out; nobody's who shows no session.
+    """
+    known = node.person.get("/nowhere", headers={"Accept": "text/html"})
+    unknown = node.client.get("/nowhere", headers={"Accept": "text/html"})
+
+    assert (known.status_code, unknown.status_code) == (404, 404)
+    assert "Sign out" in known.text and "Sign out" not in unknown.text
 
 
 def test_the_readers_sentences_are_not_templates() -> None:

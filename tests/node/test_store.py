@@ -229,14 +229,33 @@ def test_a_receipt_is_made_under_the_first_note_over_its_leaf(ledger: LedgerStor
     assert ledger.checkpoint_covering(5) is None
 
 
+@pytest.mark.parametrize("cut", ["strange", "half", "the first page"])
+def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path: Path, cut: str) -> None:
+    """
+    A file that is damaged or cut off is refused with the command that makes it again, not with a traceback.
+    """
+    path = tmp_path / "ledger.db"
+    LedgerStore(path).close()
+    whole = path.read_bytes()
+    left = {
+        "strange": b"not a database" * 100,
+        "half": whole[: len(whole) // 2],
+        "the first page": whole[:4096],
+    }
+    path.write_bytes(left[cut])
+
+    with pytest.raises(SetupError, match=r"comity rebuild --data .* --from URL"):
+        LedgerStore(path)
+
+
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     """
-    A damaged file is refused with what to do, not with a traceback.
+    So it is of the office, which no peer has: a backup is what there is.
     """
-    (tmp_path / "ledger.db").write_bytes(b"not a database" * 100)
+    (tmp_path / "office.db").write_bytes(b"not a database" * 100)
 
-    with pytest.raises(SetupError, match="is not a database of this node"):
-        LedgerStore(tmp_path / "ledger.db")
+    with pytest.raises(SetupError, match="is not a database of this node: restore it"):
+        OfficeStore(tmp_path / "office.db")
 
 
 def test_documents_keep_their_first_copy(tmp_path: Path) -> None:
