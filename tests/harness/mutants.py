@@ -44,10 +44,15 @@ NOT_MUTATED = ("node/demo/*", "node/cli/*", "node/web/*", "node/__main__.py", "*
 class Room:
     """What is mutated, and the tests that are run: in this folder, importing this and not that."""
 
-    mutated: str
+    mutated: str | tuple[str, ...]
     tests: str
     importing: str = ""
     not_importing: str = "nothing"
+
+    def holds(self, path: str) -> bool:
+        """True if a file is of this room."""
+        patterns = (self.mutated,) if isinstance(self.mutated, str) else self.mutated
+        return any(fnmatch(path, pattern) for pattern in patterns)
 
     def tests_of(self, root: Path = ROOT) -> list[str]:
         """The test files of the room."""
@@ -71,14 +76,28 @@ ROOMS = {
     ),
     "consensus": Room("consensus/*", "tests/consensus"),
     "documents": Room("credentials/*", "tests/credentials", not_importing="credentials.verdicts"),
+    # What reads a peer's message before the replica does.
+    "edge": Room(
+        (
+            "node/peers/*",
+            "node/use_cases/peers.py",
+            "node/ledger/inbox.py",
+            "node/ledger/incoming.py",
+            "node/ledger/intake.py",
+        ),
+        "tests/node",
+        r"node\.(peers|use_cases\.peers|ledger\.(inbox|incoming|intake|engine))",
+    ),
     "node": Room("node/*", "tests/node"),
 }
-GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
+GATED = ("verdicts", "ledger", "status", "edge")  # what `--since` looks at
 ELSEWHERE = tuple(name for name in ROOMS if name not in GATED)
 CHILDREN = "2"  # mutants tried at once
 # Processor time of all tests of one mutant, and of one of them: what only others would notice survives.
 SECONDS_OF_TESTS = ("60", "20")
 SECONDS_OF_TESTS_GATED = ("8", "1.5")
+# Processor time of the cases of a test of which every one is run to see what it runs: a whole room has time.
+CASES, CASES_GATED = "600", "0.1"
 RED, RED_GATED = "50", "0"  # tests that fail without a mutant: one in so many is left out, or none may
 DECIDED_LEAST = 20  # a gate that decided fewer, though more were drawn, has not looked
 
@@ -87,7 +106,7 @@ def room_of(path: str) -> str | None:
     """The first room that a file belongs to; None if it is not mutated."""
     if not path.endswith(".py") or any(fnmatch(path, pattern) for pattern in NOT_MUTATED):
         return None
-    return next((name for name, room in ROOMS.items() if fnmatch(path, room.mutated)), None)
+    return next((name for name, room in ROOMS.items() if room.holds(path)), None)
 
 
 def argued(text: str) -> dict[tuple[str, str, str], str]:
@@ -161,6 +180,7 @@ def run(
     *,
     least: int = 0,
     red: str = RED,
+    cases: str = CASES,
 ) -> dict[str, int]:
     """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`.
 
@@ -173,8 +193,8 @@ def run(
     ended = subprocess.run(
         [
             sys.executable, "-m", "tests.harness.trials", str(asked), str(tried),
-            str(seconds), str(least), CHILDREN, *of_tests, red, "--rootdir=.", "--hypothesis-profile=mutants",
-            *deselected, *tests,
+            str(seconds), str(least), CHILDREN, *of_tests, red, cases, "--rootdir=.",
+            "--hypothesis-profile=mutants", *deselected, *tests,
         ],
         cwd=copy, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -283,7 +303,10 @@ def try_all(copy: Path, mutants: Sequence[Mutant], until: float, together: bool)
         tests = sorted({test for name in names for test in ROOMS[name].tests_of(copy)})
         seconds = (until - time.monotonic()) * len(own) / left
         if together:
-            found = run(copy, own, tests, seconds, SECONDS_OF_TESTS_GATED, least=DECIDED_LEAST, red=RED_GATED)
+            limits = SECONDS_OF_TESTS_GATED
+            found = run(
+                copy, own, tests, seconds, limits, least=DECIDED_LEAST, red=RED_GATED, cases=CASES_GATED
+            )
         else:
             found = run(copy, own, tests, seconds)
         print(f"{', '.join(names)}: {len(found)} of {len(own)} mutants run", flush=True)

@@ -48,6 +48,13 @@ def spoiled(table: Any, path: tuple[Any, ...] = (), *, every: bool = False) -> I
             yield from spoiled(table, here, every=every)
 
 
+def few(table: Any, most: int) -> Any:
+    """The table with so many members of each object and elements of each list."""
+    if isinstance(table, dict):
+        return {key: few(table[key], most) for key in list(table)[:most]}
+    return [few(inner, most) for inner in table[:most]] if isinstance(table, list) else table
+
+
 _DROP = object()
 
 
@@ -67,10 +74,13 @@ def _at(table: Any, path: tuple[Any, ...]) -> Any:
 
 
 def _changed(table: Any, path: tuple[Any, ...], value: Any) -> Any:
-    changed = copy.deepcopy(table)
-    holder = _at(changed, path[:-1])
-    if value is _DROP:
-        del holder[path[-1]]
+    """The table with another value there; what is not on the way to it is shared, not copied."""
+    key, *rest = path
+    changed = copy.copy(table)
+    if rest:
+        changed[key] = _changed(table[key], tuple(rest), value)
+    elif value is _DROP:
+        del changed[key]
     else:
-        holder[path[-1]] = copy.deepcopy(value)
+        changed[key] = copy.deepcopy(value)
     return changed

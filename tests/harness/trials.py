@@ -1,11 +1,11 @@
 """Try mutants: one process for all of them, run in the folder that mutmut made of the clone.
 
-    python -m tests.harness.trials asked.json tried.txt SECONDS LEAST CHILDREN OF_TESTS OF_TEST RED [...]
+    python -m tests.harness.trials asked.json tried.txt SECONDS LEAST CHILDREN OF_TESTS OF_TEST RED CASES ...
 
 The tests are collected once. As many forks as CHILDREN share them out and note which of the statements that a
 mutant changes each test runs (they say so themselves: `mutations.probed`) and how long it takes; one that
 takes more processor time than OF_TEST is stopped and left out; of a test with many cases those that are left
-after CASES_S are taken to run what the others do. A test that fails then and once more by itself
+after CASES seconds are taken to run what the others do. A test that fails then and once more by itself
 is red: of more than RED such (one in so many; 0: of any) nothing is tried. Then every mutant has a fork, in
 which the tests that run what it changes run until one fails, for OF_TESTS seconds: first those that killed
 others of its function and module; last those that only found in a cache what another test had computed with
@@ -55,8 +55,7 @@ OURS = ("consensus", "credentials", "node", "tests")
 # A mutant that loops for ever is ended; under load a fork has as much processor time as it ever had.
 CPU_TIMES, CPU_S_LEAST, WALL_TIMES, WALL_S_LEAST = 5, 10, 20, 180
 GRACE_S = 20
-# Of each test that many cases, and others for so long, are run to see what they run.
-CASES_S, CASES_LEAST = 0.1, 2
+CASES_LEAST = 2  # of each test that many cases, and others for CASES seconds, are run to see what they run
 LATEST, STRONG = 4, 8  # killers of the same function or module, and of any
 BROAD = 6  # tests that run most of the lines of the module: they look at it, others only pass through
 QUICK_S, LONG_S, ABOUT_S = 2.0, 1.0, 4.0
@@ -227,14 +226,16 @@ def survey(
     session: pytest.Session,
     numbers: Sequence[int],
     kept: Sequence[Any],
-    seconds: float,
+    seconds: tuple[float, float],
     over: Callable[[], bool],
 ) -> Survey:
     """Run these tests of one file once, without a mutant; the first of them with these caches empty.
 
+    `seconds`: of one of them, and of the cases of one of which all are run.
+
     Once the time is over the others are not run.
     """
-    found, ran, shared = Survey(), Ran(seconds), Shared(kept)
+    found, ran, shared = Survey(), Ran(seconds[0]), Shared(kept)
     trampoline.taken()
     session.config.pluginmanager.register(ran)
     stopped, cases = set[int](), defaultdict[str, list[int]](list)
@@ -243,7 +244,7 @@ def survey(
             break
         item, failed = session.items[number], session.testsfailed
         before = cases[test_of(item)]
-        if len(before) >= CASES_LEAST and sum(found.seconds[n] for n in before) > CASES_S:
+        if len(before) >= CASES_LEAST and sum(found.seconds[n] for n in before) > seconds[1]:
             found.like[number] = before
             continue
         before.append(number)
@@ -383,6 +384,7 @@ class Trials:
     of_tests: float  # seconds of the tests of a mutant
     of_test: float
     red: int  # one in so many tests may be red
+    cases: float  # seconds of the cases of a test
     started: float = field(default_factory=time.monotonic)
     killers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # latest first
     kills: Counter[int] = field(default_factory=Counter)
@@ -459,7 +461,7 @@ class Trials:
             with path.open("w") as file:
                 while not self._over() and (place := next_of(waiting)) is not None:
                     numbers = list(files.values())[place]
-                    found = survey(session, numbers, kept, self.of_test, self._over)
+                    found = survey(session, numbers, kept, (self.of_test, self.cases), self._over)
                     file.write(found.to_json() + "\n")
 
         folders = [tempfile.mkdtemp() for _ in written]
@@ -606,9 +608,9 @@ class Trials:
 
 def main(arguments: Sequence[str]) -> int:
     """See the module."""
-    asked, tried, seconds, least, children, of_tests, of_test, red, *others = arguments
+    asked, tried, seconds, least, children, of_tests, of_test, red, cases, *others = arguments
     mutants = [Asked(name, path, tuple(lines)) for name, path, lines in json.loads(Path(asked).read_text())]
-    limits = float(of_tests), float(of_test), int(red)
+    limits = float(of_tests), float(of_test), int(red), float(cases)
     trials = Trials(mutants, Path(tried), float(seconds), int(least), int(children), *limits)
     options = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options += ["-p", "no:schemathesis"]

@@ -13,13 +13,17 @@ from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from consensus.cose import SeedSigner, sign1
 from consensus.encoding import Value, decode, encode
+from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
+from node.peers.certificates import require_peer
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_PER_REQUEST, ITEM_ATTESTATION, Status, refusal_of
 from node.peers.strikes import LATE_S, STRIKES_MAX, Patience
@@ -593,6 +597,39 @@ def test_a_peer_that_asks_wrongly_is_told_what_is_asked(
         asking(node, path, content)
 
     assert (refused.value.status, refused.value.code, refused.value.detail) == (400, "malformed", says)
+
+
+def test_the_door_of_peers_shows_who_this_node_is_and_gives_what_it_holds(node: LiveNode) -> None:
+    """
+    A certificate for the hosts that are asked for, vouched for by its transport key; of documents those that
+    it has, and of each other why not. What is not asked for so is told its form.
+    """
+    genesis = network.verify(node.data / "network").genesis
+    signer = Keys.load(node.data, DID, PASSPHRASE).signer("transport")
+    peer = PeerAuthentication(genesis.network_id, genesis.history(), DID, (signer,))
+    pem, _ = node.service.peers.certificate(["asked.example"])
+    shown = x509.load_pem_x509_certificate(pem)
+    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+    assert "asked.example" in names.get_values_for_type(x509.DNSName)
+    require_peer(shown.public_bytes(serialization.Encoding.DER), DID, [signer.public_key], time.time())
+    assert node.service.peers.vouching == (signer.key_id,)
+
+    asked = b64u(bytes(32))
+    data, nonce = peer.request(DID, "documents", json.dumps({"want": [asked]}).encode())
+    answer = node.service.peers.handle("documents", data)
+    told = json.loads(peer.open_reply(answer.body, "documents", DID, nonce))
+    assert told == {"documents": {}, "missing": {asked: "not_found"}}
+    assert (answer.sender, answer.rank) == (DID, Rank.VOTES)
+    with pytest.raises(ProblemError, match=r"a request for documents is \{want: \[digest, \.\.\.\]\}"):
+        node.service.peers.handle("documents", peer.request(DID, "documents", b"{}")[0])
+    with pytest.raises(
+        ProblemError, match="peers ask for status, messages, blocks, documents, snapshot, joining"
+    ):
+        node.service.peers.handle("colours", peer.request(DID, "colours", b"")[0])
+    with pytest.raises(ProblemError) as refused:
+        node.service.peers.refuse_large()
+    assert (refused.value.status, refused.value.code) == (413, "too_large")
 
 
 def test_newcomers_are_met_and_who_moved_is_followed(genesis: Genesis) -> None:
