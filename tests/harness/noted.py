@@ -105,7 +105,11 @@ def noted(item: pytest.Item) -> Generator[None]:
     if (writer := _writer(item)) is not None:
         writer.made[test_of(item)].update(lines)
         return
-    # Of all tests: what one finds in a cache another may have computed.
+    require_kept(lines)
+
+
+def require_kept(lines: Sequence[str]) -> None:
+    """Fail unless each was kept, for whichever test: what one finds in a cache another may have computed."""
     strange = [] if len(lines) > MOST else [text for text in lines if text not in _all()]
     assert not strange, f"not as it is kept: {strange[:3]}; if that is meant: `python -m {__name__}`"
 
