@@ -24,7 +24,7 @@ def test_whatever_changes_in_a_verdict_is_not_as_it_is_kept() -> None:
     for other in others:
         with pytest.raises(AssertionError, match="not as it is kept"):
             noted.require_kept([line, noted.line("clear_item", other)])
-    assert hasattr(border.clear_item, "__wrapped__"), "whoever judges has it noted"
+    assert hasattr(vars(border)["clear_item"], "__wrapped__"), "whoever judges has it noted"
 
 
 def test_what_is_kept_is_of_tests_that_are_there() -> None:
