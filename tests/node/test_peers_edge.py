@@ -19,10 +19,13 @@ from consensus.encoding import Value, decode, encode
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError
 from node.ledger import inbox as inboxes
+from node.ledger.engine_condition import Watch
 from node.ledger.inbox import OWN, Inbox
+from node.ledger.intake import RECENT_MAX, AttestationBatch, Intake
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
-from node.peers.certificates import UntrustedPeer, make_certificate, require_peer
+from node.peers.certificates import SKEW_S, VALID_S, UntrustedPeer, make_certificate, require_peer
+from node.peers.fingerprint import JoiningFingerprint
 from node.peers.gossip import ANSWER_BYTES_MAX, Gossip, Peer, Sender
 from node.peers.link import Link, LinkError, can_be_asked, is_loopback
 from node.peers.messages import (
@@ -33,6 +36,8 @@ from node.peers.messages import (
     Status,
 )
 from node.peers.queue import LINGER_S, PeerQueue
+from node.peers.sealing import Sealing, SealingError
+from node.peers.strikes import SENDERS_MAX, STRIKES_MAX, Patience
 from tests.harness import ledger
 from tests.harness.stand_in import StandIn
 
@@ -270,7 +275,8 @@ def test_of_a_request_so_much_is_opened(genesis: Genesis) -> None:
     ):
         with pytest.raises(ProblemError) as refused, gossip.receiving():
             gossip.open("status", bytes(size))
-        assert refused.value.code == code
+        titles = {"peer_not_authenticated": "Not authenticated", "too_large": "Too large"}
+        assert (refused.value.code, refused.value.title) == (code, titles[code])
     assert gossip.refused == {"peer_not_authenticated": 1, "too_large": 1}
     assert gossip.cpu_s["refuse"] > 0 and "receive" not in gossip.cpu_s
     with gossip.receiving():
@@ -468,6 +474,67 @@ def test_a_certificate_is_vouched_for_by_each_of_its_keys() -> None:
     assert {str(a) for a in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1", "192.0.2.7"}
 
 
+@pytest.mark.parametrize("off_s", [-SKEW_S * 2 - 1, -SKEW_S * 2, 0, VALID_S, VALID_S + 1])
+def test_from_when_to_when_a_certificate_is_believed(off_s: int) -> None:
+    """
+    To the second, with a day of another clock before it begins.
+    """
+    signer = SeedSigner(f"{ledger.MAKER}#t", b"t" * 32)
+    pem, _ = make_certificate(ledger.MAKER, [signer], [], NOW)
+    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+    if -SKEW_S * 2 <= off_s <= VALID_S:
+        require_peer(der, ledger.MAKER, [signer.public_key], NOW + off_s)
+        return
+    with pytest.raises(UntrustedPeer, match=f"^the certificate of {ledger.MAKER} is not valid now: compare"):
+        require_peer(der, ledger.MAKER, [signer.public_key], NOW + off_s)
+
+
+def test_what_is_not_sealed_for_this_node_is_told_as_that() -> None:
+    """
+    By another, for another, altered, or to what is no key: one sentence for each side.
+    """
+    maker, customs, other = (SeedSigner(f"x#{n}", bytes([n]) * 32) for n in (1, 2, 3))
+    sides = {one.key_id: Sealing(bytes([n]) * 32) for n, one in ((1, maker), (2, customs), (3, other))}
+    sealed = sides["x#1"].seal(customs.public_key, b"body")
+
+    assert sides["x#2"].open(maker.public_key, sealed) == b"body"
+    said = "^it is not sealed for this node by its sender$"
+    for reader, writer, data in (
+        ("x#3", maker, sealed), ("x#2", other, sealed),
+        ("x#2", maker, sealed[:-1] + b"x"), ("x#2", maker, b""),
+    ):  # fmt: skip
+        with pytest.raises(SealingError, match=said):
+            sides[reader].open(writer.public_key, data)
+    with pytest.raises(SealingError, match=said):
+        sides["x#2"].open(bytes(31), sealed)
+    with pytest.raises(SealingError, match=r"^nothing can be sealed to that key$"):
+        sides["x#1"].seal(bytes(31), b"body")
+
+
+def test_a_fingerprint_of_a_log_is_of_all_that_it_names() -> None:
+    """
+    Network, size and root; pinned, since it is read aloud between versions; and no other spelling of it.
+    """
+    of = JoiningFingerprint.of
+    found = of(b"n" * 32, 7, b"r" * 32)
+
+    assert found.text == "7-cf1b1a6a7ea9a22ce27f0351a010fe6c6c4e18a5f6400e680d3ea19838e705e7"
+    assert (
+        len({found, of(b"m" * 32, 7, b"r" * 32), of(b"n" * 32, 8, b"r" * 32), of(b"n" * 32, 7, b"s" * 32)})
+        == 4
+    )
+    assert JoiningFingerprint.parse(found.text) == found
+    for text in (
+        f"0{found.text}",
+        f" {found.text}",
+        found.text.upper(),
+        found.text[:-1],
+        f"0-{found.digest}",
+        "",
+    ):
+        assert JoiningFingerprint.parse(text) is None
+
+
 # -- what waits ---------------------------------------------------------------------------------------
 
 
@@ -501,6 +568,32 @@ def test_what_waits_for_a_peer_waits_a_moment_for_company() -> None:
         assert [item for _, item in batch][:1] == [ITEM]
         assert height == (9 if hurry == "blocks" else None)
         assert len(asked) == {"agreement": 4, "blocks": 2, "woken": 2}[hurry]
+
+
+def test_so_many_are_remembered_and_the_newest_of_them() -> None:
+    """
+    Attestations that were just heard, and senders with strikes: one more, and the oldest is forgotten.
+    """
+    intake = Intake(Watch(lambda: 0.0, lambda: 0.0))
+    items: list[Value] = [[ITEM_ATTESTATION, n.to_bytes(4, "big")] for n in range(RECENT_MAX + 1)]
+    for start in range(0, RECENT_MAX, 1024):
+        intake.items("a", items[start : start + min(1024, RECENT_MAX - start)])
+        while intake.inbox.get(0) is not None:
+            pass
+    intake.items("b", [items[0]])
+    assert intake.inbox.get(0) is None, "all of so many are remembered"
+    intake.items("b", [items[-1]])
+    intake.items("b", [items[0]])
+    assert [isinstance(intake.inbox.get(0), AttestationBatch) for _ in range(3)] == [True, True, False]
+
+    patience = Patience(lambda: 0.0)
+    for _ in range(STRIKES_MAX + 1):
+        patience.strike("first")
+    for n in range(SENDERS_MAX - 1):
+        patience.strike(f"other {n}")
+    assert patience.exhausted("first")
+    patience.strike("one more")
+    assert not patience.exhausted("first") and len(patience._left) == SENDERS_MAX
 
 
 def test_an_inbox_counts_what_waits_and_nothing_else() -> None:
