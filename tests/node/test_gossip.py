@@ -132,6 +132,13 @@ def test_other_requests_are_refused(genesis: Genesis, case: str, status: int, sa
         receiver.open_request(data, path)
 
     assert refused.value.status == status
+    if case == "other network":
+        own = genesis.network_id.hex()[:16]
+        said = f"the request is of network {(b'o' * 8).hex()}, this node is in network {own}"
+        assert (
+            refused.value.detail.startswith(said)
+            and refused.value.detail[len(said)] not in "0123456789abcdef"
+        )
     code = {"other receiver": "wrong_receiver", "other network": "other_network", "replay": "replayed"}
     assert refused.value.code == code.get(case, "peer_not_authenticated")
 
@@ -579,6 +586,8 @@ def test_a_peer_that_is_behind_is_given_the_blocks_it_asks_for(node: LiveNode) -
     [
         ("messages", 7, "messages are [status, [item, ...]]"),
         ("messages", [1, 2, 3], "messages are [status, [item, ...]]"),
+        ("blocks", ["1", 1], f"blocks are asked for by [height, 1 to {BLOCKS_PER_REQUEST}]"),
+        ("blocks", [1, "1"], f"blocks are asked for by [height, 1 to {BLOCKS_PER_REQUEST}]"),
         ("blocks", [1, 0], f"blocks are asked for by [height, 1 to {BLOCKS_PER_REQUEST}]"),
         (
             "blocks",
