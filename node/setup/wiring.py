@@ -36,6 +36,7 @@ from node.ledger.ordering import Ordering
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
+from node.named_files import read_own
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -184,7 +185,7 @@ def _view_of(disk: Disk) -> Callable[..., NetworkView]:
 def _judged_by(disk: Disk) -> bytes:
     """The digest of what verdicts go by that is its own and read at its start."""
     contexts = sorted((url, digest) for url, (_, digest) in disk.settings.contexts.items())
-    told = (disk.directory.policy_file.read_bytes(), disk.network.policy_text, contexts, config.judged_by())
+    told = (read_own(disk.directory.policy_file), disk.network.policy_text, contexts, config.judged_by())
     return sha256(repr(told).encode()).digest()
 
 

@@ -110,8 +110,9 @@ class ConsignmentTable:
                 for i in items
             ],
         )
-        for item in items:
-            hasten_if_had(db, consignment_id, item.line, item.judged_at)
+        if items:  # judged together
+            began = min(item.judged_at for item in items)
+            hasten_if_had(db, consignment_id, [item.line for item in items], began)
 
     @staticmethod
     def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
@@ -125,7 +126,7 @@ class ConsignmentTable:
                 *(consignment_id, item.line),
             ),
         )
-        hasten_if_had(db, consignment_id, item.line, item.judged_at)
+        hasten_if_had(db, consignment_id, [item.line], item.judged_at)
 
     @staticmethod
     def put_state(db: Transaction, consignment_id: str, state: str) -> None:

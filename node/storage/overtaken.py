@@ -52,7 +52,7 @@ class OvertakenLines:
                 *(item.subject, item.namespace),
             ),
         )
-        hasten_if_had(db, consignment_id, item.line, item.judged_at)
+        hasten_if_had(db, consignment_id, [item.line], item.judged_at)
 
     @staticmethod
     def hasten_about(db: Transaction, batteries: Sequence[bytes], at: int) -> None:

@@ -46,14 +46,16 @@ def hasten(db: Transaction, kind: str, values: Sequence[bytes | str], at: int) -
         )
 
 
-def hasten_if_had(db: Transaction, consignment_id: str, line: int, judged_at: int) -> None:
-    """Have a line judged again of which a document was had while it was judged without."""
-    db.execute(
-        "UPDATE items SET due = ?1 WHERE consignment = ?2 AND line = ?3 AND EXISTS (SELECT 1 FROM rests_on r "
-        f"JOIN documents d ON d.digest = r.value WHERE r.consignment = ?2 AND r.line = ?3 "
-        f"AND r.kind = '{DOCUMENT}' AND d.fetched_at >= ?1 - {MEANWHILE_S})",
-        (judged_at, consignment_id, line),
-    )
+def hasten_if_had(db: Transaction, consignment_id: str, lines: Sequence[int], judged_at: int) -> None:
+    """Have those of these lines judged again of which a document was had while they were judged without."""
+    for part in parts(lines, beside=2):
+        db.execute(
+            f"UPDATE items SET due = ?1 WHERE consignment = ?2 AND line IN ({_numbered(part)}) AND EXISTS ("
+            "SELECT 1 FROM rests_on r JOIN documents d ON d.digest = r.value "
+            "WHERE r.consignment = ?2 AND r.line = items.line "
+            f"AND r.kind = '{DOCUMENT}' AND d.fetched_at >= ?1 - {MEANWHILE_S})",
+            (judged_at, consignment_id, *part),
+        )
 
 
 def _numbered(values: Sequence[object]) -> str:

@@ -116,10 +116,11 @@ def argued(text: str) -> dict[tuple[str, str, str], str]:
     found = {}
     for line in text.splitlines():
         if line.strip() and not line.startswith("#"):
-            cells = [cell.strip() for cell in line.split(" | ")]
-            if len(cells) != 4 or not all(cells):
+            function, *changed, why = (cell.strip() for cell in line.split(" | "))
+            half = len(changed) // 2  # what was changed may have bars of its own, as many as what it became
+            if half == 0 or len(changed) != 2 * half or not all((function, *changed, why)):
                 raise ValueError(f"not `function | old | new | why`: {line}")
-            found[cells[0], cells[1], cells[2]] = cells[3]
+            found[function, " | ".join(changed[:half]), " | ".join(changed[half:])] = why
     return found
 
 

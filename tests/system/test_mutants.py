@@ -110,8 +110,10 @@ def test_an_argued_survivor_says_why() -> None:
     """
     A survivor is argued away by a row with function, both lines and a reason, and by nothing shorter.
     """
-    assert mutants.argued("# a comment\na.f | x | y | no reader can tell\n") == {
-        ("a.f", "x", "y"): "no reader can tell"
+    rows = "# a comment\na.f | x | y | no reader can tell\na.g | e: E | None = 1 | e: E | None = 2 | why\n"
+    assert mutants.argued(rows) == {
+        ("a.f", "x", "y"): "no reader can tell",
+        ("a.g", "e: E | None = 1", "e: E | None = 2"): "why",
     }
     with pytest.raises(ValueError, match="not `function"):
         mutants.argued("a.f | x | y\n")
