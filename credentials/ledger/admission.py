@@ -257,10 +257,10 @@ class Judge:
         else:
             self._admit(standing, attestation, context, voice)
         judgment = voice if isinstance(voice, Silent) else conflict
+        parts = self.governance.lifecycle.parts_apart
         for battery, naming in namings(standing, attestation, context, admitted=heard and conflict is None):
             found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
-            lifecycle = self.governance.lifecycle
-            self._put(found.with_naming(naming, lifecycle.naming_parts if lifecycle.namings_apart else None))
+            self._put(found.with_naming(naming, parts))
         return judgment
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:

@@ -229,7 +229,9 @@ class Lifecycle:
     wholes: frozenset[str] = frozenset()  # quantities of which others are part, as "event.member"
     binding_marks: frozenset[str] = frozenset()  # the marks that a battery has which was once installed
     naming_parts: frozenset[str] = frozenset()  # the events that name parts
-    namings_apart: bool = False  # whether what these say leaves room for what others say (`namings.py`)
+    parts_apart: frozenset[str] | None = (
+        None  # these, where they leave room for what others say (`namings.py`)
+    )
     tells_late: bool = False  # whether anything may be told late, so that how it stood is kept
 
     @classmethod

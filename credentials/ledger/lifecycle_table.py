@@ -85,6 +85,7 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         events[event.type] = event
     schemes = table["schemes"]
     _keys(schemes, ("battery", "asset"), ("battery", "asset"), "schemes")
+    naming_parts = frozenset(name for name, event in events.items() if event.effects.names_parts)
     return Lifecycle(
         version=_integer(table["version"], "version"),
         states=words.states,
@@ -105,8 +106,8 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         resumes=_resumes(table.get("resumes", {}), words),
         wholes=_wholes(events),
         binding_marks=frozenset(m for e in events.values() if e.effects.bound == "bind" for m in e.marks),
-        naming_parts=frozenset(name for name, event in events.items() if event.effects.names_parts),
-        namings_apart=_truth(table.get("namings_apart", False), "namings_apart"),
+        naming_parts=naming_parts,
+        parts_apart=naming_parts if _truth(table.get("namings_apart", False), "namings_apart") else None,
         tells_late=any(event.told_late for event in events.values()),
     )
 

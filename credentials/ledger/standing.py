@@ -13,7 +13,7 @@ The last member is what taking its last attestation back would restore. Key: `at
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, cast
@@ -303,16 +303,18 @@ class Standing:
     @classmethod
     def decode(cls, data: bytes) -> Standing:
         """Read a value of the map of standings; raises CredentialError if it is another record."""
-        value = tagged(data, _STANDING_TAG, 3)
-        undo = Undo(*value[2]) if value[2] is not None else None
-        return _standing(cls, cast(list[Any], decode(value[1])), undo)
+        return cls._read(data, decode)[0]
 
     @classmethod
     def decode_with_core(cls, data: bytes) -> tuple[Standing, bytes]:
         """The same of the node's own map, with the encoded core: an undo record takes it as it is."""
+        return cls._read(data, decode_written)
+
+    @classmethod
+    def _read(cls, data: bytes, core_of: Callable[[bytes], Value]) -> tuple[Standing, bytes]:
         value = tagged(data, _STANDING_TAG, 3)
         undo = Undo(*value[2]) if value[2] is not None else None
-        return _standing(cls, cast(list[Any], decode_written(value[1])), undo), value[1]
+        return _standing(cls, cast(list[Any], core_of(value[1])), undo), value[1]
 
     @classmethod
     def decode_core(cls, data: bytes) -> Standing:
