@@ -267,13 +267,15 @@ def test_a_rule_file_that_governs_is_examined_once_and_not_for_each_word(
 ) -> None:
     """
     A consignment names hundreds of data points: each of them asked all rule files again, seconds a page.
+    Counted is this table alone: a node beside this test asks of its own on threads of its own.
     """
     examined, proper = list[str](), config.why_unread
     table = json.loads(config.rule_files()[config.DATA_POINTS])
     governance: Any = SimpleNamespace(rules={config.DATA_POINTS: table})
 
     def counted(name: str, asked: Any) -> str | None:
-        examined.append(name)
+        if asked is table:
+            examined.append(name)
         return proper(name, asked)
 
     monkeypatch.setattr(config, "why_unread", counted)
