@@ -185,15 +185,18 @@ licence = "L-7"
 """
     )
     assert "accredits maker.example for EU" in sh.decided("accredit", file)
-    found = next(a["id"] for a in sh.now()["accreditations"] if a["licence"] == "L-7")
+    found, given = next(
+        (a["id"], a["valid_from"]) for a in sh.now()["accreditations"] if a["licence"] == "L-7"
+    )
     assert sh.licences(MAKER) == {"L-7": "in_force"}
     sh.decided("suspend", found)
     assert sh.licences(MAKER) == {"L-7": "suspended"}
     sh.decided("reinstate", found)
     assert sh.licences(MAKER) == {"L-7": "in_force"}
+    # What was given in this second would end with the next one, which is a time that is told as one.
+    sh.g.node.wait(lambda: time.time() >= given + 1, "the second after it was given")
     told = sh.decided("withdraw-licence", found)
     assert "valid_until: - -> when it is decided" in told
-    # What was given in this second ends with the next one.
     sh.g.node.wait(lambda: sh.licences(MAKER) == {"L-7": "ended"}, "the licence to end")
     assert "there is no accreditation" in sh("network", "propose", "suspend", "nothing", code=65)
     assert "is not suspended" in sh("network", "propose", "reinstate", authority_licence(sh), code=65)
