@@ -162,7 +162,7 @@ def _said_by_parties(text: str, found: Found, governance: Governance | None) -> 
     if code is None or code.standing is None or not code.standing.born:
         return set()
     record = Record.read(code, governance)
-    if is_claim(code.standing, record, found.parties):
+    if is_claim(code.standing, record, found.parties, governance):
         return set()
     published = public_sets(one for one in _published(record) if one.issuer in found.parties)
     rules = found.evidence.network.tables.identifiers
@@ -215,7 +215,7 @@ def joined(view: LedgerView, parties: set[str], governance: Governance | None) -
     if standing is None or not standing.born:
         return None
     record = Record.read(view, governance)
-    if is_claim(standing, record, parties):
+    if is_claim(standing, record, parties, governance):
         return None
     parties |= rightful(standing, record, governance)
     return record
@@ -224,14 +224,21 @@ def joined(view: LedgerView, parties: set[str], governance: Governance | None) -
 # -- whose word it is ----------------------------------------------------------------------------------
 
 
-def is_claim(standing: Standing, record: Record, parties: Set[str]) -> bool:
+def is_claim(standing: Standing, record: Record, parties: Set[str], governance: Governance | None) -> bool:
     """True of what a licence alone entered under a further code, and none of the battery's parties has (I5).
 
-    Whoever reads the label can enter the code.
+    Whoever reads the label can enter the code. That its maker had brought it into being and took that back is
+    no word on what somebody entered there.
     """
-    entered = standing.enrolled.by if standing.enrolled is not None else ""
-    spoke = {entered, *_holders(standing), *(r.attestation.issuer for r in record.admitted)}
-    return gives_way(standing) and spoke.isdisjoint(parties)
+    if not gives_way(standing):
+        return False
+    events = governance.lifecycle.events if governance is not None else {}
+    making = {kind for kind, event in events.items() if event.effects.creates}
+    made = {r.attestation.digest for r in record.admitted if r.attestation.kind in making}
+    said = (r.attestation for r in record.admitted if r.attestation.digest not in made)
+    authors = {a.issuer for a in said if made.isdisjoint(a.referenced_digests)}
+    entered = {standing.enrolled.by} if standing.enrolled is not None else set()
+    return parties.isdisjoint({*entered, *_holders(standing), *authors})
 
 
 def rightful(standing: Standing, record: Record, governance: Governance | None) -> set[str]:

@@ -127,7 +127,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
         return None
     record = Record.read(view, governance)
-    if is_claim(standing, record, parties):
+    if is_claim(standing, record, parties, governance):
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
         return None

@@ -379,6 +379,25 @@ def test_a_battery_that_was_in_one_vehicle_then_was_not_put_into_another() -> No
     assert ledger.standing(subject).marks == ("installed",)
 
 
+@pytest.mark.parametrize("meanwhile", ["found", "handed over"])
+def test_what_moves_a_lost_battery_waits_until_it_is_found(meanwhile: str) -> None:
+    """
+    X18: told of a time before it was reported lost, an export as waste waits, and nobody tells it late: it is
+    recorded once the battery is found, or late, if that went on since.
+    """
+    ledger = Ledger()
+    subject, then = named(ledger, "waste")
+    exported = {"parties": (RIVAL,), "event_time": then}
+    ledger.happen(MAKER, "battery.reported_lost", subject)
+    assert ends_as(ledger, RECYCLER, "waste.exported", subject, **exported) == "X18"
+    ledger.happen(MAKER, "battery.found", subject)
+    if meanwhile == "handed over":
+        ledger.hand_over(MAKER, subject, RIVAL)
+
+    assert ends_as(ledger, RECYCLER, "waste.exported", subject, **exported) == "admitted"
+    assert len(ledger.standing(subject).past.late_leaves) == (meanwhile == "handed over")
+
+
 def test_times_are_bounded_as_ever() -> None:
     """
     X11: nothing is told of a time before it was made or ahead of now, and what stood before the latest

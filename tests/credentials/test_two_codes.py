@@ -33,13 +33,18 @@ VIN = "ZZ9DEM0E0T0000039"
 LINK = "https://id.gs1.org/01/09521001000000/21/1"
 
 
+def with_links() -> World:
+    """A network in which MAKER may give its batteries links as codes of their own."""
+    licences = [*accreditations(), accreditation(MAKER, schemes=(("gs1", "9521001"),), licence="gs1")]
+    return World(Ledger(make_genesis(accreditations=licences)))
+
+
 def two_codes(*said: Any) -> tuple[World, str]:
     """A battery of MAKER under its GB/T code and under its GS1 link; each passport names the other.
 
     `said`: status and cycles, as set 4 of the link's passport has them.
     """
-    licences = [*accreditations(), accreditation(MAKER, schemes=(("gs1", "9521001"),), licence="gs1")]
-    w, text = World(Ledger(make_genesis(accreditations=licences))), code(1)
+    w, text = with_links(), code(1)
     for own, other in ((text, LINK), (LINK, text)):
         claims = claiming(1, *said) if said and own == LINK else claims_of(1)
         claims["GeneralProductInformation"]["productIdentifier"] = other
@@ -223,9 +228,9 @@ def test_a_battery_with_two_codes_is_on_one_declaration(number: str, word: str) 
     assert ("indeterminate", "not_held") in {(c["outcome"], c["reason"]) for c in check(unread, "alias")}
 
 
-def named_only() -> tuple[World, str]:
+def named_only(w: World | None = None) -> tuple[World, str]:
     """A battery on record under its GB/T code alone; its passport names the GS1 link on its label."""
-    w, text = World(), code(1)
+    w, text = w or World(), code(1)
     claims = claims_of(1)
     claims["GeneralProductInformation"]["productIdentifier"] = LINK
     w.produce(text)
@@ -260,6 +265,26 @@ def test_a_stranger_that_enters_the_code_on_the_label_holds_nothing(then: tuple[
     assert [(c["outcome"], c["reason"], c["evidence"]["by"]) for c in check(told, "alias")] == [
         ("warn", "alias_claimed", RIVAL)
     ]
+
+
+@pytest.mark.parametrize("entered", ["after it was taken back", "before it was produced"])
+def test_what_its_maker_produced_and_took_back_makes_no_enrolment_its_own(entered: str) -> None:
+    """
+    I5: the maker gave the link a record of its own and corrected that; what a stranger entered there is a
+    claim all the same, whichever came first.
+    """
+    w, text = named_only(with_links())
+    if entered == "before it was produced":
+        enrol(w, RIVAL)
+    made = w.happen(MAKER, "battery.produced", LINK, {"category": "ev", "production_date": "2026-06-03"})
+    w.happen(MAKER, "attestation.corrected", LINK, {"reason": "x"}, references=(made,))
+    if entered == "after it was taken back":
+        enrol(w, RIVAL)
+
+    told = judged(w, text)
+
+    assert shape(told) == ("clear", "ok")
+    assert [(c["reason"], c["evidence"]["by"]) for c in check(told, "alias")] == [("alias_claimed", RIVAL)]
 
 
 def test_a_trade_that_measured_the_battery_is_a_stranger_to_its_further_code() -> None:

@@ -116,6 +116,7 @@ class File:
     weighs: int | None = None  # in grams, where its maker recorded it with its making
     named_as: frozenset[tuple[str, str]] = frozenset()  # by what is no state of it; kept by the archive
     registered_before: int = 0  # how often its vehicle had been registered when it last left one
+    not_of: frozenset[Act] = frozenset()  # dismantlings that named an enrolment which gave way since
 
     @property
     def exists(self) -> bool:

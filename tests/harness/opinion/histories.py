@@ -30,7 +30,7 @@ from .alphabet import (
 )
 from .bounds import ALL_GOODS, WORDS, Shown, bounds, sights, too_good
 from .explore import Finding
-from .kinds import LICENCES, SHOWS_USE
+from .kinds import LICENCES, MOVES, SHOWS_USE
 from .law import Archive, after, told_beside
 from .names import further, named_by
 from .ordinary import expected
@@ -253,14 +253,18 @@ def _hold_told(
 ) -> None:
     """I6: what the ledger would have recorded at its time it records late, whatever happened meanwhile.
 
-    But for what ended for good meanwhile, what was made anew since, what names others, of which something
-    else is on record now, and where authorities said that something of it never was.
+    But for what ended for good meanwhile, what was made anew since or by somebody who took that back, what
+    names others, of which something else is on record now, where authorities said that something of it never
+    was, and what waits until a battery that is reported lost is found (X18): then it is recorded.
     """
     act = history[-1]
     now, then = archive.of(act.battery), archive.hours[-act.ago].of(act.battery)
     voided = any(said.event == "attestation.voided" and said.battery == act.battery for said in history)
     anew = (stage.standing(act.battery).production_time or 0) > then_stage.world.now
-    if now.ended == "recycling.completed" or now.maker != then.maker or now.disputed or voided or anew:
+    makers = {hour.of(act.battery).maker for hour in archive.hours[-act.ago :]} | {then.maker}
+    if now.ended == "recycling.completed" or makers != {now.maker} or now.disputed or voided or anew:
+        return
+    if act.event in MOVES and now.is_set("lost"):
         return
     if not act.others and then_stage.would(replace(act, ago=0))[0] == STATE:
         walks.add("untold", f"{act.event} by {name(act.by)}", "not recorded", history)

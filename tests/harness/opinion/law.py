@@ -14,7 +14,7 @@ from .acts import NOTHING, PRIVATE, SECOND_LIVES, Act, File, Set, Stop, holds, o
 from .heard import WITHDRAWING, Heard, hear, named_as, unheard
 from .kinds import CUSTOMS_ACTS, ENDS_A_JOURNEY, LEAVES_A_VEHICLE, LICENCES, UNION
 from .names import LINK
-from .packs import come_out, fates_of, put_back
+from .packs import come_out, fates_of, given_into, put_back, taken_out_of
 from .parties import is_authority, is_customs, side
 
 
@@ -56,7 +56,8 @@ class Archive:
         while old:
             made = old.pop()
             for origin, acts in self.acts.items():
-                if origin not in seen and any(made in marks_elsewhere(NOTHING, act) for act in acts):
+                said = (act for act in acts if act not in self.files.get(made, NOTHING).not_of)
+                if origin not in seen and any(made in marks_elsewhere(NOTHING, act) for act in said):
                     file = bound_as(file, self.of(origin))
                     old.append(origin)
                     seen.add(origin)
@@ -441,6 +442,9 @@ def after(archive: Archive, act: Act) -> Archive:
         archive.registered.count(act.vehicle or "") if leaves else file.registered_before if act.late else 0
     )
     changed = replace(changed, official=official, used=used, registered_before=left)
+    if act.event == "battery.produced":
+        gave_way = taken_out_of(archive, act.battery) if file.enrolled and not file.official else ()
+        changed = replace(changed, not_of=file.not_of | frozenset(gave_way))
     files = {**archive.files, act.battery: changed}
     if act.event == "battery.dismantled" and not act.late:
         files |= come_out(archive, act)
@@ -499,6 +503,12 @@ def _said_before(archive: Archive, act: Act, changed: File) -> tuple[Archive, ..
     return (*archive.hours[: -act.ago], *rewritten)
 
 
+def _not_given(archive: Archive, battery: str) -> frozenset[Act]:
+    """The dismantlings that name it, but for those of packs into which their makers gave it."""
+    acts = taken_out_of(archive, battery)
+    return frozenset(act for act in acts if not given_into(archive, act, battery))
+
+
 def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     """I3: a correction takes back what its act set, no mark and no placing; voiding takes those back too."""
     record, before = archive.record(act.battery), archive.before.get(act.battery, ())
@@ -514,6 +524,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     # A production that its maker takes back is none: the enrolment lies there as before.
     official = (now if now.enrolled else old).official or is_authority(act.by)
     told = replace(old, used=used, official=official, settings=old.settings | kept)
+    if undone.event == "battery.enrolled":
+        told = replace(told, not_of=_not_given(archive, act.battery))
     if undone.event == "passport.revoked":  # whoever voids it: a revoked credential stays revoked (I3)
         told = replace(told, withdrawn_by_operator=True)
     files = {**archive.files, act.battery: told}

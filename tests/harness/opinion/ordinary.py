@@ -46,7 +46,7 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
         or not _untouched(archive.bound(battery), once)
     ):
         return
-    if once[-1] == PLACED:
+    if once[-1] in (RELEASED, PLACED):  # what it came in under is closed: it comes in once (I4)
         yield from (INLAND, OUT) if RELEASED in once else ()
     elif once[-1] == 0:
         yield from AT_HOME

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 FATES = ("reuse", "repurpose", "recycle", "missing")
 
 
+def naming(archive: Archive, battery: str) -> list[Act]:
+    """The acts in force that name this battery, but for what its enroller was out of.
+
+    Once whoever makes the code made it, or authorities voided the enrolment, what the enrolment was taken out
+    of says nothing of the battery (I5).
+    """
+    gave_way = archive.files.get(battery, NOTHING).not_of
+    acts = (act for record in archive.acts.values() for act in record)
+    return [act for act in acts if battery in act.others and not act.late and act not in gave_way]
+
+
 def taken_out_of(archive: Archive, battery: str) -> list[Act]:
     """The dismantlings in force that name this battery."""
-    acts = [act for record in archive.acts.values() for act in record]
-    return [
-        act for act in acts if act.event == "battery.dismantled" and battery in act.others and not act.late
-    ]
+    return [act for act in naming(archive, battery) if act.event == "battery.dismantled"]
 
 
 def fates_of(archive: Archive, battery: str) -> frozenset[str]:
@@ -48,9 +56,7 @@ def origins_of(archive: Archive, battery: str) -> set[str]:
     """All that a battery was taken out of or made from, however far back."""
     found, inner = set[str](), [battery]
     while inner:
-        new = inner.pop()
-        said = (act for record in archive.acts.values() for act in record if not act.late)
-        acts = [act for act in said if new in act.others]
+        acts = naming(archive, inner.pop())
         made = {act.battery for act in acts if act.event in ("battery.dismantled", *SECOND_LIVES)}
         inner += sorted(made - found)
         found |= made
@@ -96,7 +102,7 @@ def _come_out(archive: Archive, act: Act, other: str) -> File:
     pack, child = archive.of(act.battery), archive.of(other)
     given, own = given_into(archive, act, other), own_code(act.by, other)
     if _gives_way(child, given=given or own):
-        child = NOTHING
+        child = replace(NOTHING, not_of=frozenset(taken_out_of(archive, other)))
     if not child.exists:
         maker = act.by if own else pack.maker
         answers = act.by if own else pack.responsible
