@@ -77,7 +77,8 @@ AHEAD_OF_SIGNING, AHEAD_OF_EVENT = "signing", "event"
 class Member:
     """One member of an event document; `values`: one of these; `ledger`: the delta field it is in as well.
 
-    Of a boolean `values` are of "true" and "false": what the law wants declared is declared, or not stated.
+    Of a boolean `values` are of "true" and "false": what the law wants declared is declared, or not stated;
+    as a quantity of the ledger it is 1 or 0.
     `minimum` and `maximum` bound an integer; `at_most`: it is never more than this member of the same
     statement, where both are stated; `one_each`: a list as long as this one of the same statement;
     `part_of`: with all of the same battery that are part of it in statements of this event, never more than

@@ -297,29 +297,41 @@ def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Me
     where = f"{event}.{name}"
     _keys(row, _MEMBER_KNOWN, ("type", "required", "text"), where)
     bounds = {key: _integer(row[key], where) for key in ("minimum", "maximum") if key in row}
+    words = _strings(row.get("values", []), where)
     member = Member(
         name=_text(name, where),
         type=_one_of(row["type"], MEMBER_TYPES, where) or "",
         required=_truth(row["required"], f"{where} required"),
         text=_text(row["text"], where),
-        values=_strings(row.get("values", []), where),
+        values=words,
         ledger=_one_of(ledger, LEDGER_FIELDS, where),
         at_most=None if "at_most" not in row else _text(row["at_most"], f"{where} at_most"),
         one_each=None if "one_each" not in row else _text(row["one_each"], f"{where} one_each"),
         part_of=None if "part_of" not in row else _text(row["part_of"], f"{where} part_of"),
         monotone=_truth(row.get("monotone", False), f"{where} monotone"),
         not_after=_one_of(row.get("not_after"), frozenset({AHEAD_OF_SIGNING, AHEAD_OF_EVENT}), where),
-        **bounds,
+        **(bounds if row["type"] != "boolean" else _truths(words, where)),
     )
     if bounds.keys() != ({"minimum", "maximum"} if member.type == "integer" else set()):
         raise rules_invalid(f"{where}: an integer, and nothing else, has a minimum and a maximum")
     if member.minimum is not None and member.maximum is not None and member.minimum > member.maximum:
         raise rules_invalid(f"{where}: its minimum is above its maximum")
+    if member.ledger == "quantities" and member.type not in ("integer", "boolean"):
+        raise rules_invalid(f"{where}: a quantity of the ledger is an integer or a boolean")
     if member.monotone and member.ledger != "quantities":
         raise rules_invalid(f"{where}: only a quantity of the ledger can be compared with earlier ones")
     if member.not_after is not None and member.type != "date":
         raise rules_invalid(f"{where}: not_after is for dates")
     return member
+
+
+def _truths(words: Sequence[str], where: str) -> dict[str, int]:
+    """Between what a boolean lies as a quantity of the ledger: 1 says that it is so, 0 that it is not."""
+    said = [("false", "true").index(_one_of(word, ("false", "true"), where) or "") for word in words] or [
+        0,
+        1,
+    ]
+    return {"minimum": min(said), "maximum": max(said)}
 
 
 def _effects(event: str, row: object) -> Effects:

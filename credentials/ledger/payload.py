@@ -2,7 +2,7 @@
 
     delta = {0: kind, 1: [predecessor digests], 2: event time, 3: children root, 4: bound asset subject,
              5: [parties], 6: [[kid, countersignature]], 7: [list digest, purpose, seq, previous / null],
-             9: {quantity in state units: int}, 10: [references: digest / subject],
+             9: {quantity in state units (true: 1): int}, 10: [references: digest / subject],
              11: [scheme, namespace, H], 12: ["comity/sets/v1", version, {point: digest}],
              13: expires, 14: [[beginnings of codes], produced from / null, produced until / null],
              15: first second (UTC) of the day of production}

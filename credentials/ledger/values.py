@@ -125,6 +125,9 @@ def require_in_range(member: Member, amount: int) -> None:
     """Refuse an amount that cannot be; the same for whoever signs it and for the ledger."""
     assert member.minimum is not None and member.maximum is not None, "lifecycle_table.py asks for both"
     if not member.minimum <= amount <= member.maximum:
+        if member.type == "boolean":
+            told = "{member} is stated not to be so: what it says has to be so before this can be stated"
+            raise Refusal("not_affirmed", told, member=member.name)
         raise Refusal(
             "value_impossible",
             "{member} is {amount}: it lies between {least} and {most}",

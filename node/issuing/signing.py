@@ -232,7 +232,7 @@ class StatementSigner:
             value = values[member.name]
             match member.ledger:
                 case "quantities":
-                    fields.setdefault("quantities", {})[member.name] = value
+                    fields.setdefault("quantities", {})[member.name] = int(value)
                 case "references" if member.type in ("digest", "digests"):
                     digests = value if isinstance(value, list) else [value]
                     named = tuple(b64u_decode(digest) for digest in digests)

@@ -1068,7 +1068,7 @@ def test_a_used_pack_without_its_record_is_presumed_waste() -> None:
 
     told = w.judge(undeclared, policy_name="authority-cn", condition="used").as_dict()
 
-    assert shape(told) == ("hold", "used_evidence_missing", "26(a)")
+    assert shape(told) == ("hold", "quantities_differ", "26(a)")  # the ledger has what its document denies
     assert (withheld["verdict"], withheld["reason"]) == ("undecided", "not_held")
 
 

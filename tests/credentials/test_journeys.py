@@ -156,8 +156,8 @@ def test_correcting_the_newest_record_does_not_bring_an_older_one_back() -> None
     w.happen(CN_CUSTOMS, "battery.presented", text, PRESENTED)
     w.happen(CN_CUSTOMS, "customs.released", text, {"basis": "registry_check"})
     w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
-    last = exported(w, text, not_waste=False)
-    assert evidence(w, text)["evidence"]["lacking"] == ["not_waste"]
+    last = exported(w, text, packaging="")
+    assert evidence(w, text)["evidence"]["lacking"] == ["packaging"]
     assert evidence(w, text)["rule"] == "X19"
 
     w.happen(IMPORTER, "attestation.corrected", text, {"reason": "x"}, references=(last,))

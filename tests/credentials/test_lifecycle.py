@@ -104,7 +104,7 @@ def test_members_are_fit_for_a_form() -> None:
         assert len(fields) == len(set(fields)) + event.effects.names_parts, (
             f"{event.type}: one member for one field, but for parts taken out and put in"
         )
-        assert all(m.type == "integer" for m in event.ledger_members if m.ledger == "quantities")
+        assert all(m.type in ("integer", "boolean") for m in event.ledger_members if m.ledger == "quantities")
         if event.effects.bound == "bind" or {"X5", "X6", "X21"} & set(event.guards):
             assert "bound_asset" in fields
         if event.effects.passport in ("publish", "supersede"):

@@ -527,7 +527,7 @@ def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
         members["produced_on"] = day_of(judge.at)
     if "quantities" in fields:
         members["quantities"] = {
-            m.name: chance.choice((m.minimum, m.maximum, 900)) or 1
+            m.name: 1 if m.type == "boolean" else chance.choice((m.minimum, m.maximum, 900)) or 1
             for m in event.ledger_members
             if m.ledger == "quantities"
         }

@@ -126,7 +126,7 @@ SITUATIONS: dict[str, Callable[[World], str]] = {
     "installed": lambda w: installed(w, 1),
     "removed": lambda w: removed(w, 1),
     "used, with its record": lambda w: used_pack(w, 1),
-    "used, without": lambda w: used_pack(w, 1, record={"packaging": "", "not_waste": False}),
+    "used, without": lambda w: used_pack(w, 1, record={"packaging": ""}),
     "waste": lambda w: waste(w, 1),
     "waste, presented": waste_exported_and_presented,
     "dismantled, presented": dismantled_and_presented,

@@ -148,7 +148,7 @@ def test_art_41_checks_close_their_rows() -> None:
 
 def test_an_unticked_box_is_no_evidence() -> None:
     """
-    market.placed with art_41_checked false, or with its document not held, answers nothing.
+    A market.placed whose document says that nothing was checked, under a delta that says so, answers nothing.
     """
     w = World()
     text = w.new(1)

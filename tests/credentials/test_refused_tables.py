@@ -259,6 +259,16 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
         "battery.produced.category: 'digest' is not known",
     ),
     (
+        ("events", 0, "ledger_members", "category"),
+        "quantities",
+        "battery.produced.category: a quantity of the ledger is an integer or a boolean",
+    ),
+    (
+        ("events", 0, "members", "category"),
+        {"type": "boolean", "required": True, "text": "t", "values": ["maybe"]},
+        "battery.produced.category: 'maybe' is not known",
+    ),
+    (
         ("events", 0, "ledger_members", "nothing"),
         "parties",
         "battery.produced: ledger_members are among its members",

@@ -214,7 +214,7 @@ EVENTS: dict[str, tuple[Callable[[Ledger], Subject], str, MembersOf, str]] = {
     "customs.released": (presented, CUSTOMS, {}, IMPORTER),
     "customs.refused": (presented, CUSTOMS, {}, IMPORTER),
     "passport.published": (lambda ledger: ledger.produced(1), MAKER, {"set_list": set_list(1)}, IMPORTER),
-    "market.placed": (sold, IMPORTER, {}, RIVAL),
+    "market.placed": (sold, IMPORTER, {"quantities": {"art_41_checked": 1}}, RIVAL),
     "battery.installed": (sold, WORKSHOP, {"bound_asset": CAR}, IMPORTER),
     "battery.swapped_out": (installed, WORKSHOP, {"bound_asset": CAR}, MAKER),
     "battery.replaced": (installed, WORKSHOP, in_its_place, IMPORTER),
@@ -235,7 +235,12 @@ EVENTS: dict[str, tuple[Callable[[Ledger], Subject], str, MembersOf, str]] = {
     "second_life.repurposed": (removed, SECOND_LIFE, SUCCESSORS, RECYCLER),
     "second_life.remanufactured": (removed, SECOND_LIFE, SUCCESSORS, RECYCLER),
     "waste.exported": (waste, RECYCLER, {}, IMPORTER),
-    "used.exported": (removed, IMPORTER, {"quantities": {"soh_permille": 880}}, WORKSHOP),
+    "used.exported": (
+        removed,
+        IMPORTER,
+        {"quantities": {"soh_permille": 880, "not_waste": 1}},
+        WORKSHOP,
+    ),
     "recycling.received": (waste, RECYCLER, {"quantities": {"mass_in_grams": 1}}, WORKSHOP),
     "recycling.completed": (in_recycling, RECYCLER, {"quantities": MASSES}, WORKSHOP),
     "material.recovered": (recycled, RECYCLER, {"quantities": {"mass_grams": 7}}, WORKSHOP),
@@ -403,7 +408,9 @@ def test_event_without_its_ledger_members_is_refused(kind: str) -> None:
     subject = history(ledger)
 
     with pytest.raises(Refusal) as refusal:
-        ledger.registry.check_tx(ledger.attest(by, kind, subject, produced_on=None), ledger.now)
+        ledger.registry.check_tx(
+            ledger.attest(by, kind, subject, produced_on=None, quantities={}), ledger.now
+        )
 
     assert refusal.value.code == "members"
 

@@ -202,6 +202,11 @@ class Ledger:
             statement["document_digest"] = set_list_digest(sets)
         if kind == "battery.produced":
             statement["produced_on"] = day_of(members.get("event_time", self.now))
+        event = self.history.latest.lifecycle.event(kind)
+        affirmed = {m.name: 1 for m in (event.ledger_members if event else ()) if m.type == "boolean"}
+        if affirmed and members.get("quantities") != {}:  # {}: it states none; None: it leaves one out
+            stated = affirmed | members.get("quantities", {})
+            members["quantities"] = {name: amount for name, amount in stated.items() if amount is not None}
         return statement | members
 
     def attest(self, by: str, kind: str, subject: Subject, **members: Any) -> bytes:

@@ -44,7 +44,7 @@ def members_of(act: Act, book: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _refer(act: Act, member: tuple[str, Any], where: str | None, delta: dict[str, Any], book: Any) -> None:
     if where == "quantities":
-        delta.setdefault("quantities", {})[member[0]] = member[1]
+        delta.setdefault("quantities", {})[member[0]] = int(member[1])
     elif where == "produced_on":
         delta["produced_on"] = MADE_ON
     elif where == "bound_asset":
