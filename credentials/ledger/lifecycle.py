@@ -84,7 +84,8 @@ class Member:
     `part_of`: with all of the same battery that are part of it in statements of this event, never more than
     this quantity that another event stated of it ("event.member"); `monotone`: never less than stated before
     about the battery; `not_after`: a date that cannot lie ahead of the day it is signed ("signing"), or on
-    which it happened ("event").
+    which it happened ("event"); `own`: codes that its author makes, whatever becomes of the
+    statement.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Member:
     part_of: str | None = None
     monotone: bool = False
     not_after: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,7 @@ def _settings(value: object) -> dict[str, SettingKind]:
 
 _MEMBER_KNOWN = (
     *("type", "required", "text", "values", "minimum", "maximum"),
-    *("at_most", "one_each", "part_of", "monotone", "not_after"),
+    *("at_most", "one_each", "part_of", "monotone", "not_after", "own"),
 )
 
 
@@ -309,6 +309,7 @@ def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Me
         one_each=None if "one_each" not in row else _text(row["one_each"], f"{where} one_each"),
         part_of=None if "part_of" not in row else _text(row["part_of"], f"{where} part_of"),
         monotone=_truth(row.get("monotone", False), f"{where} monotone"),
+        own=_truth(row.get("own", False), f"{where} own"),
         not_after=_one_of(row.get("not_after"), frozenset({AHEAD_OF_SIGNING, AHEAD_OF_EVENT}), where),
         **(bounds if row["type"] != "boolean" else _truths(words, where)),
     )
@@ -320,6 +321,8 @@ def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Me
         raise rules_invalid(f"{where}: a quantity of the ledger is an integer or a boolean")
     if member.monotone and member.ledger != "quantities":
         raise rules_invalid(f"{where}: only a quantity of the ledger can be compared with earlier ones")
+    if member.own and (member.type not in ("identifier", "identifiers") or member.ledger is None):
+        raise rules_invalid(f"{where}: own is for codes that the ledger sees")
     if member.not_after is not None and member.type != "date":
         raise rules_invalid(f"{where}: not_after is for dates")
     return member

@@ -39,6 +39,7 @@ from credentials.ledger.standing import (
     Standing,
     Undo,
 )
+from credentials.ledger.values import require_own
 
 # Of what a pack came of, asked when it is taken apart: as many as a verdict reads. A maker's own have no end.
 ORIGINS_READ_MAX = 256
@@ -64,6 +65,8 @@ def require_named_exist(attestation: Attestation, context: Context) -> None:
     """
     effects = context.event.effects
     if effects.claims_children or effects.consumes is not None or effects.names_parts:
+        if any(member.own for member in context.event.ledger_members):
+            require_own(attestation, context.governance, context.at)
         return
     for subject in attestation.referenced_subjects:
         if not context.records.standing(subject).born:
@@ -353,16 +356,13 @@ def _taken_out(child: Standing, pack: Standing, maker: str | None, holder: str, 
 
 def _successors(old: Standing, attestation: Attestation, context: Context, status: str) -> list[Record]:
     """Successors are codes of the author's own; what they were made from is on their record at once (L05)."""
-    governance, issuer = context.governance, attestation.issuer
-    found: list[Record] = []
+    lifecycle, issuer, found = context.governance.lifecycle, attestation.issuer, list[Record]()
     vehicles: dict[bytes, Asset] = {}
-    if old.eu_status == WASTE and context.event.from_states.isdisjoint(governance.lifecycle.waste_states):
+    if old.eu_status == WASTE and context.event.from_states.isdisjoint(lifecycle.waste_states):
         # Let in and placed, waste is waste: Art 3(30) and (31), and Art 73 asks for its test.
         raise Refusal("state", "{event} acts on no waste: prepare it for that", event=context.event.type)
+    require_own(attestation, context.governance, context.at)
     for subject in attestation.referenced_subjects:
-        if not governance.makes(issuer, subject.scheme, subject.namespace, context.at):
-            told = "a successor is a code of {issuer}'s own, not of {namespace}"
-            raise Refusal("not_responsible", told, issuer=issuer, namespace=subject.namespace)
         successor = _its_makers(context.records.standing(subject), vehicles, context)
         if successor.born and not is_holder(successor, issuer, context):
             told = "a successor ({namespace}) is held by {holder}"

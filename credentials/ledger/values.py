@@ -9,6 +9,7 @@ from typing import Any
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import (
     ABOUT_A_PASSPORT,
     AHEAD_OF_EVENT,
@@ -77,6 +78,15 @@ def require_schemes(attestation: Attestation, lifecycle: Lifecycle) -> None:
     for subject in (attestation.subject, *attestation.referenced_subjects):
         if subject.scheme not in lifecycle.battery_schemes:
             raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=subject.scheme)
+
+
+def require_own(attestation: Attestation, governance: Governance, at: int) -> None:
+    """What becomes of a battery is a code of the author's own, whatever becomes of the statement (I5, X8)."""
+    issuer = attestation.issuer
+    for subject in attestation.referenced_subjects:
+        if not governance.makes(issuer, subject.scheme, subject.namespace, at):
+            told = "a successor is a code of {issuer}'s own, not of {namespace}"
+            raise Refusal("not_responsible", told, issuer=issuer, namespace=subject.namespace)
 
 
 def require_governance_form(attestation: Attestation, limits: Limits, at: int) -> None:

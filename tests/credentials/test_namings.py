@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from consensus.application import Refusal
 from credentials.ledger.namings import NAMINGS_MAX, Naming, Namings
 from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, placed, shape
 from tests.credentials.test_used_before import remanufactured
@@ -284,8 +285,15 @@ def test_what_a_stranger_says_that_it_came_of_is_nothing_to_it() -> None:
     w = World()
     old, text = taken_out(w), module(w, by=OTHER_MAKER)
     before = found(w, text)
-    for by, kind in ((RECYCLER, "battery.dismantled"), (SECOND_LIFE, "second_life.remanufactured")):
-        extra = {"cosign": (MAKER,)} if by == SECOND_LIFE else {}
-        w.happen(by, kind, old, {"x": "y"}, references=(subject_of(text),), **extra)
+    w.happen(RECYCLER, "battery.dismantled", old, {"x": "y"}, references=(subject_of(text),))
+    with pytest.raises(Refusal, match="a successor is a code of"):  # not even a claim about the other
+        w.happen(
+            SECOND_LIFE,
+            "second_life.remanufactured",
+            old,
+            {"x": "y"},
+            references=(subject_of(text),),
+            cosign=(MAKER,),
+        )
 
     assert found(w, text) == before

@@ -264,6 +264,12 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
         "battery.produced.category: a quantity of the ledger is an integer or a boolean",
     ),
     (
+        ("events", 0, "members", "category", "own"),
+        True,
+        "battery.produced.category: own is for codes that the ledger sees",
+    ),
+    (("events", 0, "members", "category", "own"), 1, "battery.produced.category own is true or false"),
+    (
         ("events", 0, "members", "category"),
         {"type": "boolean", "required": True, "text": "t", "values": ["maybe"]},
         "battery.produced.category: 'maybe' is not known",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from consensus.application import Refusal
 from consensus.encoding import decode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
@@ -133,6 +134,65 @@ def test_what_is_told_late_shows_what_it_shows_and_moves_nothing(use: Use, going
     assert held in ([], ["facts"], ["eu_status"]) and before.facts.items() <= after.facts.items()
     assert (after.eu_status == "waste") == (before.eu_status == "waste" or mark == "waste")
     assert len(after.past.late_leaves) == 1
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use[3] == SUCCESSOR], ids=lambda use: str(use[2]))
+@pytest.mark.parametrize("going", [None, sent, handed, declared])
+@pytest.mark.parametrize("whose", ["its own", "another maker's", "the old one's maker's", "one of both"])
+def test_nobody_makes_a_battery_into_a_code_of_another(use: Use, going: Going | None, whose: str) -> None:
+    """
+    I5, X8: neither as state nor late: who names a code that it does not make is refused by the data of the
+    table. Into its own new code the same goes through, at once and late.
+    """
+    state, by, kind, _, mark = use
+    ledger = Ledger()
+    subject, then = named(ledger, state)
+    own, other, makers = battery(5, "ZZ5"), battery(7, "ZZ3"), battery(8)
+    named_codes = {
+        "its own": (own,), "another maker's": (other,), "the old one's maker's": (makers,),
+        "one of both": (own, makers),
+    }  # fmt: skip
+    if going is not None:
+        going(ledger, subject)
+    before = ledger.standing(subject)
+    said = ledger.countersigned(
+        by, kind, subject, (MAKER,), event_time=then if going else ledger.now, references=named_codes[whose]
+    )
+
+    if whose == "its own":
+        ledger.run(said)
+        assert mark in ledger.standing(subject).marks
+    else:
+        with pytest.raises(Refusal, match="a successor is a code of") as refusal:
+            ledger.run(said)
+        assert refusal.value.code == "not_responsible" and ledger.propose([said]) == ()
+        assert ledger.standing(subject) == before
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked", "not asked"])
+@pytest.mark.parametrize("kind", [use[2] for use in USES if use[3] == SUCCESSOR])
+def test_a_second_life_is_claimed_into_a_code_of_ones_own_alone(kind: str, asked: bool) -> None:
+    """
+    I5: who has no right over the old battery claims that it made it into its own new code; into a code of
+    others it claims nothing. Under a table that does not ask that, it is a claim, as before.
+    """
+    ledger = Ledger()
+    if not asked:
+        table = lifecycle_table()
+        for event in table["events"]:
+            event["members"].get("successors", {}).pop("own", None)
+        ledger.go_by(table)
+    subjects = [battery(number, "ZZ3") for number in (1, 2)]
+    for subject in subjects:
+        ledger.happen(OTHER_MAKER, "battery.produced", subject)
+
+    said = [
+        ends_as(ledger, SECOND_LIFE, kind, subject, references=(into,))
+        for subject, into in zip(subjects, (battery(9), battery(5, "ZZ5")), strict=True)
+    ]
+
+    assert said == ["not_responsible" if asked else "claim", "claim"]
+    assert [claims(ledger, subject).count for subject in subjects] == [0 if asked else 1, 1]
 
 
 def test_every_event_that_may_be_told_late_is_tried() -> None:
