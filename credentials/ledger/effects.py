@@ -9,6 +9,7 @@ from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.changes import Change
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.never_left import given_back
 from credentials.ledger.passports import passport_after
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
 from credentials.ledger.speaking import Voice, is_holder
@@ -197,7 +198,7 @@ def _settings(
 def _presentation(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
     effect = context.event.effects.presentation
     if effect == "closed":
-        return {"presentation": None}
+        return {"presentation": None, **given_back(standing, attestation, context)}
     office, jurisdiction = _office(attestation, context, voice)
     refused = standing.setting(REFUSED, jurisdiction)
     if refused is not None:  # neither declared nor moved to where it was refused

@@ -118,6 +118,7 @@ class Effects:
     passport: str | None = None
     bound: str | None = None  # bind; unbind: from exactly this asset; clear: from whatever asset
     presentation: str | None = None  # open | moved | closed
+    gives_back: str | None = None  # the member that says that it never left: state, names, place of before
     eu_status: str | None = None
     responsible: str | None = None  # first_party
     undo: str | None = None  # takes the effect of the referenced attestation back: correct | withdraw | void

@@ -195,6 +195,11 @@ def _require_consistent(event: Event) -> None:
         raise rules_invalid(f"{event.type}: whoever set something lifts it, and nobody else does")
     if event.marks_named and (fields.keys() & {"bound_asset", "references"}) != {"bound_asset", "references"}:
         raise rules_invalid(f"{event.type} marks batteries that it does not name, or not in a vehicle")
+    gives_back = event.members.get(event.effects.gives_back or "")
+    if event.effects.gives_back is not None and (
+        gives_back is None or gives_back.type != "boolean" or event.effects.presentation != "closed"
+    ):
+        raise rules_invalid(f"{event.type}: gives_back names a boolean of what closes a declaration")
     _require_late_moves_nothing(event)
     if event.effects.undo is not None and not event.irreversible:
         raise rules_invalid(f"{event.type} takes a record back and could itself be taken back")

@@ -529,7 +529,7 @@ def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
         members["quantities"] = {
             m.name: 1 if m.type == "boolean" else chance.choice((m.minimum, m.maximum, 900)) or 1
             for m in event.ledger_members
-            if m.ledger == "quantities"
+            if m.ledger == "quantities" and (m.required or m.type != "boolean")
         }
         for m in event.ledger_members:
             if m.part_of is not None:

@@ -284,6 +284,11 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
     (("events", 0, "effects", "passport"), "burn", "battery.produced passport: 'burn' is not known"),
     (("events", 0, "effects", "bound"), "x", "battery.produced bound: 'x' is not known"),
     (("events", 0, "effects", "presentation"), "x", "battery.produced presentation: 'x' is not known"),
+    (
+        ("events", 0, "effects", "gives_back"),
+        "category",
+        "battery.produced: gives_back names a boolean of what closes a declaration",
+    ),
     (("events", 0, "effects", "undo"), "x", "battery.produced undo: 'x' is not known"),
     (("events", 0, "effects", "recall"), "x", "battery.produced recall: 'x' is not known"),
     (("events", 0, "effects", "responsible"), "x", "battery.produced responsible: 'x' is not known"),

@@ -203,9 +203,9 @@ class Ledger:
         if kind == "battery.produced":
             statement["produced_on"] = day_of(members.get("event_time", self.now))
         event = self.history.latest.lifecycle.event(kind)
-        affirmed = {m.name: 1 for m in (event.ledger_members if event else ()) if m.type == "boolean"}
-        if affirmed and members.get("quantities") != {}:  # {}: it states none; None: it leaves one out
-            stated = affirmed | members.get("quantities", {})
+        truths = [m for m in (event.ledger_members if event else ()) if m.type == "boolean" and m.required]
+        if members.get("quantities", truths):  # {}: it states none; None: it leaves one out
+            stated = dict.fromkeys((m.name for m in truths), 1) | members.get("quantities", {})
             members["quantities"] = {name: amount for name, amount in stated.items() if amount is not None}
         return statement | members
 
