@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 
 from node.errors import ProblemError
-from node.storage.database import StorageTrouble
+from node.storage.database import StorageTrouble, is_damage
 
 PASSING = (OSError, StorageTrouble, MemoryError)
 
@@ -22,11 +22,13 @@ def is_out_of_room(error: BaseException) -> bool:
     """True where this node's disk or memory took nothing more: whoever asked may ask again."""
     if isinstance(error, OSError):
         return error.errno in _OF_THE_DISK
-    return isinstance(error, StorageTrouble | MemoryError)
+    return isinstance(error, StorageTrouble | MemoryError) and not is_damage(error)
 
 
 def sentence(error: BaseException) -> str:
     """An exception in one line, short enough to be kept: the world's in words, our mistakes by name."""
+    if is_damage(error):
+        return f"a database is damaged ({error})"[:300]
     if isinstance(error, StorageTrouble):
         return f"the databases cannot be read or written now ({error})"[:300]
     if isinstance(error, MemoryError):
@@ -40,3 +42,9 @@ def out_of_room(error: BaseException) -> ProblemError:
     """What whoever asked is told, at every edge alike."""
     told = "This node took nothing over: {detail}. Its operator sees it too; ask again."
     return ProblemError(503, "out_of_room", "Come again", told, detail=sentence(error))
+
+
+def damaged() -> ProblemError:
+    """What whoever asked is told where a database does not hold what was written: no fault of theirs."""
+    told = "A database of this node is damaged: what cannot be read of it as it was written is not served."
+    return ProblemError(500, "damaged", "Error in this node", told)

@@ -26,6 +26,7 @@ ENTRY_BYTES_MAX = 1 << 17
 _COSE_OPENING = b"\xd2\x84"
 _CLAIM, _REFUSED = "comity/claim/v1", "comity/refused/v1"
 GOVERNANCE_OPENING = bytes([0x86]) + encode("comity/governance/v1")  # a list of six
+BLOCK_OPENING = bytes([0x88]) + encode("comity/block/v1")  # a list of eight
 _POLICY, _BLOCK, _GOVERNANCE = "comity/policy/v1", "comity/block/v1", "comity/governance/v1"
 
 

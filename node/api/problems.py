@@ -17,7 +17,8 @@ from credentials.errors import CredentialError
 from node import log
 from node.catalogues import LANGUAGES, language_of
 from node.errors import ProblemError
-from node.transient_faults import is_out_of_room, out_of_room
+from node.storage.database import is_damage
+from node.transient_faults import damaged, is_out_of_room, out_of_room, sentence
 from node.words import Words
 
 # What the framework itself refuses, in our words.
@@ -137,9 +138,12 @@ def install(app: Flask, words: Mapping[str, Words]) -> None:
 
     @app.errorhandler(Exception)
     def _broken(error: Exception) -> Response:
-        out = is_out_of_room(error)
-        where, because = None if out else error, type(error).__name__
+        out, broken = is_out_of_room(error), is_damage(error)
+        where = None if out or broken else error
+        because = sentence(error) if broken else type(error).__name__
         log.moment("api", where, because=because, path=request.path, method=request.method)
+        if broken:
+            return render(damaged())
         if out:
             return render(out_of_room(error))
         return render(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from consensus.chain import ChainConfig, Tip
+from consensus.errors import ConsensusError
 from consensus.merkle import Frontier, Tree
+from consensus.standings_map import StandingsMap
+from credentials.errors import CredentialError
 from credentials.ledger.constitution import Constitution
+from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere, require_version
 from credentials.ledger.registry import genesis_app_hash, parameters_of
 from node.errors import SetupError
+from node.storage.database import Damaged, Unreadable, is_of_the_world
 from node.storage.ledger import LedgerStore
 
 
@@ -56,11 +63,38 @@ def tree_of(ledger: LedgerStore, tip: Tip, path: Path) -> Tree:
     """The tree over the leaves on this disk; raises SetupError where they are not those of the tip."""
     tree = Tree(ledger.leaf_hashes())
     if tree.size != tip.log.size or tree.root() != tip.log.root:
-        raise SetupError(
-            f"{path} is damaged: run `comity rebuild --data {path.parent}`, which makes it of its blocks, "
-            "or with --from URL of those of a peer"
-        )
+        raise damaged(path)
     return tree
+
+
+def require_state(ledger: LedgerStore, standings: StandingsMap, tip: Tip, path: Path) -> None:
+    """The state on this disk is the one that the last leaf names; raises SetupError where it is not."""
+    row = ledger.leaves.of_block(tip.height)
+    if row is None:
+        return  # nothing was decided yet
+    last = parse_entry(row.entry)
+    assert isinstance(last, BlockEntry)
+    if (last.standings_root, last.app_hash, last.time) != (standings.root, tip.app_hash, tip.time):
+        raise damaged(path)
+
+
+@contextmanager
+def reading_back(path: Path) -> Iterator[None]:
+    """What of the own ledger cannot be read any more is said so, with the command that mends it."""
+    try:
+        yield
+    except (ConsensusError, CredentialError, Unreadable, Damaged) as error:
+        if is_of_the_world(error):
+            raise
+        raise damaged(path, f" ({error})"[:200]) from error
+
+
+def damaged(path: Path, because: str = "") -> SetupError:
+    """What is said of a ledger.db that is not what was written, with the command that mends it."""
+    return SetupError(
+        f"{path} is damaged{because}: run `comity rebuild --data {path.parent}`, which makes it of its "
+        "blocks, or with --from URL of those of a peer"
+    )
 
 
 def tip_of(ledger: LedgerStore, genesis: Genesis) -> Tip:

@@ -389,7 +389,11 @@ def _replica(
             ask_first=True,
         )
     except ConsensusError as error:
-        raise SetupError(f"this node cannot start: {error}") from error
+        raise SetupError(
+            f"this node cannot start: ledger.db or signing.db is damaged ({error}). Run `comity rebuild "
+            "--data DIR`; if it says this again then, move signing.db away, start the node, and follow what "
+            "it says about voting"
+        ) from error
     withheld = signing.withheld()
     if withheld is not None and withheld.reason == FORKED:
         replica.fork(withheld.height)

@@ -8,7 +8,7 @@ from threading import Lock
 
 import orjson
 
-from consensus.checkpoint import Checkpoint, SignedNote
+from consensus.checkpoint import Checkpoint, NoteError, SignedNote
 from consensus.merkle import Tree
 from consensus.receipt import Receipt, ReceiptError, make_receipt, verify_receipt
 from credentials.ledger.attestation import standing_key
@@ -17,6 +17,7 @@ from credentials.ledger.log_epochs import AFTER_ENTRY, EpochStep, Head
 from node.errors import ProblemError, bad_request, not_found
 from node.ledger.log_policies import LogPolicies
 from node.receipts.epochs import EpochFile
+from node.storage.database import Damaged
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -52,7 +53,7 @@ class Proofs:
         kept = self._ledger.checkpoint()
         if kept is None:
             raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
-        return self._policies.at(kept[0]).policy.reduce(SignedNote.parse(kept[1])).text()
+        return self._policies.at(kept[0]).policy.reduce(_kept(kept[1])).text()
 
     def policy(self, size: int | None = None) -> str:
         """The policy that a tree of `size` leaves falls under; None: that of the newest checkpoint."""
@@ -81,7 +82,7 @@ class Proofs:
         size = kept[0] if kept is not None and kept[0] > (over[-1] if over else 0) else None
         head, links = None, dict[int, tuple[bytes, ...]]()
         if kept is not None and size is not None:
-            note = self._policies.at(size).policy.reduce(SignedNote.parse(kept[1])).text()
+            note = self._policies.at(size).policy.reduce(_kept(kept[1])).text()
             head = Head(note, self._proof(over[-1] if over else 0, size))
             if link is not None and 0 < link <= size:
                 links[link] = self._proof(link, size)
@@ -107,7 +108,7 @@ class Proofs:
         if text is None or row is None:
             told = "this node has no checkpoint of {size} leaves, which leads to the next policy: ask another"
             raise not_found("no_epoch_yet", told, size=epoch.after)
-        note = SignedNote.parse(text)
+        note = _kept(text)
         try:
             receipt = make_receipt(row.entry, None, index, self._tree, note, policy=before.policy)
         except ReceiptError as error:
@@ -144,7 +145,7 @@ class Proofs:
             raise not_found("no_receipt_yet", "the validators are still cosigning: ask again in a moment")
         blind = self._blind(row)
         try:
-            note = SignedNote.parse(text)
+            note = _kept(text)
             policy = self._policies.at(Checkpoint.parse(note.body).size).policy
             receipt = make_receipt(row.entry, blind, row.leaf_index, self._tree, note, policy=policy)
         except ReceiptError as error:
@@ -201,3 +202,11 @@ class Proofs:
             if subject is not None and standing_key(subject) == row.subject:
                 return subject.blind
         return None
+
+
+def _kept(note: str) -> SignedNote:
+    """A checkpoint of the own ledger; one that is none is no fault of whoever asks."""
+    try:
+        return SignedNote.parse(note)
+    except NoteError as error:
+        raise Damaged(f"ledger.db is damaged: a checkpoint is not what was written ({error})") from error

@@ -12,7 +12,7 @@ from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.evidence import Policy
 from node.config import DataDirectory
 from node.ledger import incoming
-from node.ledger.chain import constitution_of, tip_of, tree_of
+from node.ledger.chain import constitution_of, reading_back, tip_of, tree_of
 from node.ledger.log_policies import LogPolicies
 from node.service import Stores
 from node.settings import Settings
@@ -61,9 +61,11 @@ def open_disk(directory: DataDirectory, passphrase: str, public_url: str | None)
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
     require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)
-    tip = tip_of(ledger, network.genesis)
-    tree = tree_of(ledger, tip, directory.ledger)
-    constitution = constitution_of(ledger, network.genesis, network.rule_files)
+    with reading_back(directory.ledger):
+        tip = tip_of(ledger, network.genesis)
+        tree = tree_of(ledger, tip, directory.ledger)
+        constitution = constitution_of(ledger, network.genesis, network.rule_files)
+        log_policies = LogPolicies(network.policy, network.policy_text, ledger.leaves)
     return Disk(
         directory=directory,
         keys=keys,
@@ -77,5 +79,5 @@ def open_disk(directory: DataDirectory, passphrase: str, public_url: str | None)
         tree=tree,
         tip=tip,
         constitution=constitution,
-        log_policies=LogPolicies(network.policy, network.policy_text, ledger.leaves),
+        log_policies=log_policies,
     )

@@ -27,7 +27,7 @@ from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
-from node.ledger.chain import chain_config
+from node.ledger.chain import chain_config, reading_back, require_state
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigning
 from node.ledger.embedded import EmbeddedEngine
@@ -91,7 +91,8 @@ def open_service(
     holds `directory.lock()`. Nothing runs until `Service.start`.
     """
     disk = open_disk(directory, passphrase, public_url)
-    agreement = _agree(disk)
+    with reading_back(directory.ledger):
+        agreement = _agree(disk)
     trades = _work(disk, agreement, open_api=open_api)
     listening_at = None if listen_host is None else (listen_host, port)
     hosts = Hosts.of(disk.keys.did, listening_at, (disk.base_url, disk.network.addresses.get(disk.keys.did)))
@@ -115,6 +116,7 @@ class _Agreement:
 def _agree(disk: Disk) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
+    require_state(stores.ledger, standings, tip, disk.directory.ledger)
     reader = SqliteStandingReader(stores.ledger)
     log_policies = disk.log_policies
     named = map(log_policies.epoch, range(1, len(log_policies.starts)))
@@ -323,6 +325,7 @@ def _look_out(
             readiness.of_lag(lag.lag_heights, disk.stores.ledger.tip, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),
             readiness.of_office(office.refusal),
+            readiness.of_entries(lambda: disk.stores.ledger.leaves.damaged),
             readiness.of_set_aside(office.aside.count),
             readiness.of_records(trades.following.told),
             readiness.of_rule_files(trades.holding.lacking),

@@ -39,6 +39,7 @@ Transaction = sqlite3.Connection
 StorageError = sqlite3.Error
 StorageTrouble = sqlite3.OperationalError  # a lock, a full disk: may pass
 RowTwice = sqlite3.IntegrityError
+Unreadable = sqlite3.DatabaseError  # any fault of a file, also one that passes
 # What may be wrong with a file that is whole; the primary result code is the low byte.
 _OF_THE_WORLD = frozenset(
     {
@@ -50,6 +51,16 @@ _OF_THE_WORLD = frozenset(
 
 class Damaged(SetupError):
     """The file is no database, or not whole."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """True where what is read of a database is not what was written into it."""
+    if isinstance(error, Damaged):
+        return True
+    if not isinstance(error, sqlite3.DatabaseError) or is_of_the_world(error):
+        return False
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in str(error)
 
 
 class Database:
@@ -71,7 +82,7 @@ class Database:
             raise
         except Exception as error:  # SQLite quotes what it found, which may not even be text
             self.close()
-            if _is_of_the_world(error):
+            if is_of_the_world(error):
                 raise SetupError(
                     f"{path} cannot be opened now ({error}): end what else uses it, see to the disk, and "
                     "start again"
@@ -130,7 +141,7 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            if _is_of_the_world(error):
+            if is_of_the_world(error):
                 self._refused = str(error)[:200]
             raise
         finally:
@@ -215,7 +226,7 @@ class Database:
             self._connections.clear()
 
 
-def _is_of_the_world(error: Exception) -> bool:
+def is_of_the_world(error: Exception) -> bool:
     """The disk, a lock, a right: nothing is wrong with what is written."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_WORLD
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from node.storage.database import Database, marks, parts
-from node.storage.entries import EntryRow
+from node.storage.database import Damaged, Database, marks, parts
+from node.storage.entries import EntryRow, is_whole
 
 LEAVES_MAX = 1 << 53
 
@@ -16,6 +16,7 @@ class Leaves:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.damaged: int | None = None  # the leaf that was last found to be not what was written
 
     def of(self, subject: bytes, newest: int | None = None, before: int | None = None) -> list[EntryRow]:
         """The timeline of a subject, in log order; or the `newest` entries of it, `before` a leaf."""
@@ -125,4 +126,9 @@ class Leaves:
             f"leaf_index, height FROM entries WHERE {condition}",
             values,
         )
-        return [EntryRow(*row) for row in rows]
+        found = [EntryRow(*row) for row in rows]
+        for row in found:
+            if not is_whole(row):
+                self.damaged = row.leaf_index
+                raise Damaged(f"ledger.db is damaged: entry {row.leaf_index} is not what was written")
+        return found

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from consensus.application import GovernanceRow as GovernanceRecord
+from consensus.errors import ConsensusError
 from consensus.types import Block
 from consensus.validators import ValidatorHistory, ValidatorSet
 from credentials.ledger.constitution import GovernanceRow
@@ -150,7 +151,7 @@ class LedgerStore:
                 f"SELECT block FROM blocks WHERE height IN ({marks(len(part))})", part
             )
             for row in rows:
-                for data in Block.decode(row["block"]).attestations:
+                for data in _block(row["block"]).attestations:
                     if (digest := sha256(data).digest()) in digests:
                         found[digest] = data
         return found
@@ -160,7 +161,7 @@ class LedgerStore:
         row = self._db.connection.execute("SELECT block FROM blocks WHERE height = ?", (height,)).fetchone()
         if row is None:
             return None
-        attestations = Block.decode(row["block"]).attestations
+        attestations = _block(row["block"]).attestations
         return next((data for data in attestations if sha256(data).digest() == digest), None)
 
     def blocks(self, height_min: int, count: int, size_bytes_max: int) -> list[tuple[bytes, bytes]]:
@@ -317,6 +318,13 @@ class Adoption:
 
     def checkpoint(self, size: int, time: int, note: str) -> None:
         self._db.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (size, time, note, note))
+
+
+def _block(data: bytes) -> Block:
+    try:
+        return Block.decode(data)
+    except ConsensusError as error:
+        raise Damaged(f"ledger.db is damaged: a block is not what was written ({error})") from error
 
 
 _INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -276,6 +276,17 @@ def of_office(refusal: Callable[[], str | None]) -> Source:
     return look
 
 
+def of_entries(damaged: Callable[[], int | None]) -> Source:
+    """An entry of ledger.db was read that is not what was written: told until it is rebuilt."""
+
+    def look() -> Iterator[Condition]:
+        entry = damaged()
+        if entry is not None:
+            yield Condition("damaged", stops=True, parameters={"entry": entry})
+
+    return look
+
+
 def of_pool(facts: Callable[[], EngineCondition]) -> Source:
     """Attestations wait for a block, nearly as many or as large as are kept: the next ones are refused."""
 

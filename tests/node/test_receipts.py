@@ -164,10 +164,10 @@ def test_what_is_not_cosigned_yet_is_asked_for_again(
     service, policy = node.service, LogPolicy.parse(node.service.records.log_policy())
     office, ledger = OfficeStore(tmp_path / "office.db"), LedgerStore(tmp_path / "ledger.db")
     entry, digest = BlockEntry(1, 1, *[bytes(32)] * 5).encode(), b"d" * 32
-    leaf = EntryRow(entry=entry, leaf_hash=b"h" * 32, type="admitted", digest=digest)
+    leaf = EntryRow(entry=entry, leaf_hash=leaf_hash(entry), type="block", digest=digest)
     tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
     ledger.commit_block(tip, block=b"b", certificate=b"c", entries=[leaf], standings={}, finals={})
-    proofs = Proofs(ledger, office, Tree([b"h" * 32]), LogPolicies(policy), service.overview.gathering)
+    proofs = Proofs(ledger, office, Tree([leaf.leaf_hash]), LogPolicies(policy), service.overview.gathering)
     try:
         with pytest.raises(ProblemError) as early:
             proofs.receipt(digest)

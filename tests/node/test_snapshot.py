@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consensus.encoding import Value, decode, encode
+from consensus.merkle import leaf_hash
 from consensus.types import Block
+from credentials.ledger.entries import BLOCK_OPENING
 from node.errors import ProblemError, SetupError
 from node.ledger import incoming, snapshot, snapshot_join
 from node.ledger import shelf as shelves
@@ -649,9 +650,10 @@ def test_a_snapshot_holds_every_leaf_in_parts_of_bounded_size(
     """
     monkeypatch.setattr(snapshot, "PART_BYTES", 4_000)
     ledger = LedgerStore(tmp_path / "ledger.db")
-    entries = [b"leaf %05d" % number for number in range(2_005)] + [b"x" * 5_000, b"last"]
+    leaves = [b"leaf %05d" % number for number in range(2_005)] + [b"x" * 5_000, b"last"]
+    entries = [BLOCK_OPENING + leaf for leaf in leaves]
     tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
-    rows = [EntryRow(entry=entry, leaf_hash=sha256(entry).digest(), type="admitted") for entry in entries]
+    rows = [EntryRow(entry=entry, leaf_hash=leaf_hash(entry), type="block") for entry in entries]
     ledger.commit_block(
         tip, block=b"block", certificate=b"certificate", entries=rows, standings={}, finals={}
     )
@@ -663,4 +665,4 @@ def test_a_snapshot_holds_every_leaf_in_parts_of_bounded_size(
     parts: list[Any] = [found[1] for found in made if found[0] == "entries"]
     assert [entry for part in parts for entry in part] == entries
     assert all(sum(map(len, part)) <= 4_000 for part in parts if len(part) > 1)
-    assert len(parts) == -(-2_005 * 10 // 4_000) + 2
+    assert len(parts) == -(-2_005 * len(entries[0]) // 4_000) + 2

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
+from consensus.merkle import leaf_hash
 from consensus.standings_map import StandingsMap
+from credentials.ledger.entries import BLOCK_OPENING
 from node.errors import SetupError
 from node.storage import database
 from node.storage.database import Database
@@ -48,8 +50,9 @@ def ledger(tmp_path: Path) -> Iterator[LedgerStore]:
 
 
 def row(number: int, **changes: object) -> EntryRow:
-    entry = b"entry %d" % number
-    values: dict[str, object] = {"entry": entry, "leaf_hash": sha256(entry).digest(), "type": "admitted"}
+    """A leaf as a block has it, or with another type and what it is found by."""
+    entry = BLOCK_OPENING + b"%d" % number
+    values: dict[str, object] = {"entry": entry, "leaf_hash": leaf_hash(entry), "type": "block"}
     return EntryRow(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -142,8 +145,8 @@ def test_entries_are_found_by_what_they_are_about(ledger: LedgerStore) -> None:
     """
     Leaf indexes run on over blocks; subject, digest and document lead to the entry.
     """
-    commit(ledger, 1, [row(0, subject=b"s", digest=b"d0", document_digest=b"x"), row(1, type="block")])
-    commit(ledger, 2, [row(2, subject=b"s", digest=b"d2"), row(3, type="block")])
+    commit(ledger, 1, [row(0, subject=b"s", digest=b"d0", document_digest=b"x"), row(1)])
+    commit(ledger, 2, [row(2, subject=b"s", digest=b"d2"), row(3)])
 
     assert [(e.leaf_index, e.height) for e in ledger.leaves.of(b"s")] == [(0, 1), (2, 2)]
     assert [e.leaf_index for e in ledger.leaves.with_digest(b"d2")] == [2]
@@ -680,5 +683,5 @@ def test_a_leaf_beyond_the_log_is_none(ledger: LedgerStore) -> None:
     commit(ledger, 1, [row(0), row(1)])
 
     found = ledger.leaves.at(1)
-    assert found is not None and found.entry == b"entry 1"
+    assert found is not None and found.entry == row(1).entry
     assert ledger.leaves.at(2) is None

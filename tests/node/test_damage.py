@@ -1,0 +1,180 @@
+"""A bit of ledger.db that flipped by itself: nothing false is served, and what mends it is said."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from node.api import create_app
+from node.config import DataDirectory
+from node.errors import SetupError
+from node.setup.wiring import open_service
+from node.storage.entries import EntryRow, is_whole
+from node.web.sample import sample_claims
+from tests.harness.command_line import here
+from tests.harness.support_service import CODE, PASSPHRASE, LiveNode, live_node
+
+ENTRIES = "/log/entries"
+FLIPS = 16
+RECORD = ("entry", "leaf_hash", "type", "kind", "issuer", "digest", "document_digest")
+
+
+def flipped(value: Any, number: int) -> Any:
+    """The value with one bit of it the other way; text stays text, as most flips leave it."""
+    data = bytearray(value.encode() if isinstance(value, str) else value)
+    data[number // 3 % len(data)] ^= 1 << number % 3
+    return data.decode() if isinstance(value, str) else bytes(data)
+
+
+def change(data: Path, table: str, column: str, where: str, value: Any) -> Any:
+    """Put a value into ledger.db; what was there."""
+    with sqlite3.connect(data / "ledger.db") as db:
+        (before,) = db.execute(f"SELECT {column} FROM {table} WHERE {where}").fetchone()
+        db.execute(
+            f"UPDATE {table} SET {column} = ? WHERE {where}", (value(before) if callable(value) else value,)
+        )
+    db.close()
+    return before
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """A node with a passport on its ledger."""
+    with live_node(tmp_path_factory.mktemp("damage")) as made:
+        told = made.post_json("/passports", {"code": CODE, "claims": sample_claims(made.service, CODE)})
+        digest = told.get_json()["digest"]
+        made.wait(lambda: made.get(f"/receipts/{digest}").status_code == 200, "the receipt")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of such a node, stopped."""
+    with live_node(tmp_path_factory.mktemp("stopped")) as made:
+        told = made.post_json("/passports", {"code": CODE, "claims": sample_claims(made.service, CODE)})
+        digest = told.get_json()["digest"]
+        made.wait(lambda: made.get(f"/receipts/{digest}").status_code == 200, "the receipt")
+    with sqlite3.connect(made.data / "ledger.db") as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return made.data
+
+
+def test_a_row_with_one_bit_flipped_is_not_whole(node: LiveNode) -> None:
+    """
+    Whichever bit of what an entry says, or of what it is found by.
+    """
+    rows = node.service.stores.ledger.leaves.since(0, 99)
+    assert {row.type for row in rows} == {"admitted", "block"} and all(map(is_whole, rows))
+    told = [row for row in rows if row.kind == "passport.published"]
+    (row,) = told
+    for column in RECORD:
+        value = getattr(row, column)
+        for number in range(3 * len(value)):
+            changed: EntryRow = replace(row, **{column: flipped(value, number)})
+            assert not is_whole(changed), (column, number)
+    for other in ("claim", "refused", "block", "policy", "evidence", "governance"):
+        assert not is_whole(replace(row, type=other))
+
+
+@pytest.mark.parametrize("column", RECORD)
+def test_an_entry_that_is_not_what_was_written_is_not_served(node: LiveNode, column: str) -> None:
+    """
+    Neither in the log nor in what rests on it: 500 by the fault of this node, with what its operator does;
+    and /readyz says which entry it is, and the command.
+    """
+    row = next(r for r in node.service.stores.ledger.leaves.since(0, 99) if r.kind == "passport.published")
+    where = f"leaf_index = {row.leaf_index}"
+    before = change(node.data, "entries", column, where, lambda value: flipped(value, 4))
+    try:
+        asked = [node.get(ENTRIES), node.get(f"/batteries/{CODE}")]
+    finally:
+        change(node.data, "entries", column, where, before)
+
+    told = [(answer.status_code, answer.get_json()["code"], answer.get_json()["fault"]) for answer in asked]
+    assert told == [(500, "damaged", "node")] * 2
+    assert "comity rebuild" in asked[0].get_json()["next"]
+    ready = node.get("/readyz").get_json()
+    (said,) = [one for one in ready["conditions"] if one["code"] == "damaged"]
+    assert said["stops"] and f"entry {row.leaf_index} is not what was written" in said["text"]
+    assert "comity rebuild --data" in said["text"]
+    assert node.get(ENTRIES).status_code == 200, "what is whole is served"
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "where"),
+    [
+        ("standings", "value", "rowid = (SELECT MAX(rowid) FROM standings)"),
+        ("blocks", "frontier", "height = (SELECT MAX(height) FROM blocks)"),
+        ("blocks", "app_hash", "height = (SELECT MAX(height) FROM blocks)"),
+        ("entries", "entry", "leaf_index = (SELECT MAX(leaf_index) FROM entries)"),
+        ("entries", "leaf_hash", "leaf_index = 0"),
+    ],
+)
+def test_a_state_that_is_not_what_was_decided_starts_no_node_until_it_is_rebuilt(
+    stopped: Path, tmp_path: Path, table: str, column: str, where: str
+) -> None:
+    """
+    The node says which file it is and the command, and after that command it starts.
+    """
+    data = tmp_path / "data"
+    shutil.copytree(stopped, data)
+    change(data, table, column, where, lambda value: flipped(value, 7))
+
+    with pytest.raises(SetupError, match=r"ledger\.db is damaged.*comity rebuild --data"):
+        open_service(DataDirectory(data), PASSPHRASE, 0)
+
+    done = here("rebuild", "--data", data, COMITY_PASSPHRASE=PASSPHRASE)
+    assert done.returncode == 0, done.stderr
+    open_service(DataDirectory(data), PASSPHRASE, 0).stop()
+
+
+@pytest.mark.check
+def test_a_flipped_bit_anywhere_in_the_ledger_serves_nothing_false(stopped: Path, tmp_path: Path) -> None:
+    """
+    Bits of the whole file, drawn by a seed: the node answers as before, or says that it is damaged, or does
+    not start and names a command.
+    """
+    whole, seen = asked(stopped), list[str]()
+    held, random = (stopped / "ledger.db").read_bytes(), Random(594)
+    places = [at for at, value in enumerate(held) if value]
+    for number in range(FLIPS):
+        data = tmp_path / str(number)
+        shutil.copytree(stopped, data)
+        at = random.choice(places)
+        with (data / "ledger.db").open("r+b") as file:
+            file.seek(at)
+            file.write(bytes([held[at] ^ 1 << random.randrange(8)]))
+        try:
+            told = asked(data)
+        except SetupError as refused:
+            assert "comity " in str(refused) or "newer version" in str(refused), at
+            seen.append("refused")
+            continue
+        for path, answer in told.items():
+            assert answer == whole[path] or answer[1].get("code") in ("damaged", "no_receipt_yet"), (at, path)
+        seen.append("same" if told == whole else "damaged")
+        shutil.rmtree(data)
+    print(seen)
+    assert set(seen) > {"same"}
+
+
+def asked(data: Path) -> dict[str, tuple[int, Any]]:
+    """What a node that is opened on this directory answers to those who ask."""
+    service = open_service(DataDirectory(data), PASSPHRASE, 0)
+    try:
+        client, key = create_app(service).test_client(), DataDirectory(data).operator()
+        answers = {
+            path: client.get(path, headers={"Authorization": f"Bearer {key}"})
+            for path in (ENTRIES, f"/batteries/{CODE}", "/passports")
+        }
+        return {path: (one.status_code, one.get_json()) for path, one in answers.items()}
+    finally:
+        service.stop()
