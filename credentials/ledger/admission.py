@@ -24,7 +24,7 @@ from credentials.ledger.governance_state import KINDS as GOVERNANCE_KINDS
 from credentials.ledger.governance_state import Sitting
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import linked, require_named_exist
-from credentials.ledger.namings import Namings, namings, namings_key
+from credentials.ledger.namings import Namings, claimed_parts, namings, namings_key
 from credentials.ledger.parties import Limits
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
@@ -261,6 +261,10 @@ class Judge:
         for battery, naming in namings(standing, attestation, context, admitted=heard and conflict is None):
             found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
             self._put(found.with_naming(naming, parts))
+        for battery in claimed_parts(attestation, context) if judgment is None else ():
+            self._claim_of_part(
+                battery, Claim(attestation.issuer, attestation.kind, context.leaf_index, alert=False)
+            )
         return judgment
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
@@ -270,9 +274,20 @@ class Judge:
         self._say(battery, attestation.issuer, CLAIM, CLAIMS_PER_PARTY_MAX, refusal)
         self._count_claim(battery, Claim(attestation.issuer, attestation.kind, leaf_index, silent.alert))
 
+    def _claim_of_part(self, battery: bytes, claim: Claim) -> None:
+        """What a repair says of a battery of others; it stays a repair, and is its party's one claim."""
+        said = self._said(battery, claim.issuer, CLAIM)
+        if said.count < CLAIMS_PER_PARTY_MAX:
+            self._put(replace(said, count=said.count + 1))
+            self._count_claim(battery, claim)
+
+    def _said(self, battery: bytes, issuer: str, what: str) -> Said:
+        key = said_key(battery, issuer, what)
+        return self._record(key, Said.decode, Said) or Said(battery, issuer, what)
+
     def _say(self, battery: bytes, issuer: str, what: str, most: int, refusal: Refusal) -> None:
         """Count what this party says about the battery; raises `refusal` beyond `most` of its kind."""
-        said = self._record(said_key(battery, issuer, what), Said.decode, Said) or Said(battery, issuer, what)
+        said = self._said(battery, issuer, what)
         if said.count >= most:
             raise refusal
         self._put(replace(said, count=said.count + 1))

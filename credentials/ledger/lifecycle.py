@@ -236,6 +236,7 @@ class Lifecycle:
     parts_apart: frozenset[str] | None = (
         None  # these, where they leave room for what others say (`namings.py`)
     )
+    namings_by_right: bool = False  # what names parts is heard of who has a right over them; else a claim
     tells_late: bool = False  # whether anything may be told late, so that how it stood is kept
 
     @classmethod

@@ -7,7 +7,7 @@
 A second life or a dismantling that is a claim, or lost by a rule, writes nothing on what it names; a repair
 writes nothing on the parts that it names. True all the same, it would leave these as new (I1, I6). It is kept
 beside the record of what is named, and a verdict on that looks at it (`verdicts/named.py`). Only of a party
-that could know is it kept: nobody else's word reaches a battery (I5).
+that could know is it kept; what a repair says of a battery of others is a claim about that (I5).
 """
 
 from __future__ import annotations
@@ -104,22 +104,36 @@ def namings(
     event = context.event
     if not (event.effects.names_parts or (says_origin(event) and not admitted)):
         return
+    as_told = admitted and not context.governance.lifecycle.namings_by_right
     for other in (context.records.standing(subject) for subject in attestation.referenced_subjects):
         named, of = (about, other) if event.effects.creates else (other, about)
-        if _could_know(named, of, attestation, context, admitted=admitted):
+        if _could_know(named, of, attestation, context, as_told=as_told):
             yield (
                 named.key,
                 Naming(of.key, event.type, attestation.issuer, attestation.digest, context.leaf_index),
             )
 
 
+def claimed_parts(attestation: Attestation, context: Context) -> Iterator[bytes]:
+    """The keys of the parts that a repair, admitted, names without any right over them (I5).
+
+    A trade of the place repairs what it is brought; whether a battery that others hold was in there it says
+    as anybody might: a claim, at most a warning.
+    """
+    if not (context.event.effects.names_parts and context.governance.lifecycle.namings_by_right):
+        return
+    for named in (context.records.standing(subject) for subject in attestation.referenced_subjects):
+        if named.born and not _could_know(named, named, attestation, context, as_told=False):
+            yield named.key
+
+
 def _could_know(
-    named: Standing, of: Standing, attestation: Attestation, context: Context, *, admitted: bool
+    named: Standing, of: Standing, attestation: Attestation, context: Context, *, as_told: bool
 ) -> bool:
     """Who makes such codes speaks of its own, and who has the battery, or is named for it, of that.
 
-    What is heard about a pack is believed of parts that by their own record are in the same hands, or never
-    left those of the maker of both: a workshop says nothing of a battery that is elsewhere (I5).
+    `as_told`: under a table without `namings_by_right` what is heard about a pack is believed of parts, too,
+    that by their own record are in the same hands, or never left those of the maker of both.
     """
     subject, issuer = named.subject, attestation.issuer
     if context.governance.makes(issuer, subject.scheme, subject.namespace, context.at):
@@ -129,4 +143,4 @@ def _could_know(
     if has_right(named, attestation, context):
         return True
     same = named.holder == of.holder != PRIVATE or named.holder == named.producer == of.producer
-    return admitted and named.holder is not None and same
+    return as_told and named.holder is not None and same

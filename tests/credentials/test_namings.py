@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.credentials.test_used_before import remanufactured
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
+    CUSTOMS,
     EU_AUTHORITY,
     IMPORTER,
     MAKER,
@@ -22,6 +24,10 @@ from tests.harness.ledger import (
     RIVAL,
     SECOND_LIFE,
     WORKSHOP,
+    Ledger,
+    lifecycle_table,
+    make_genesis,
+    rule_files,
 )
 
 INLAND: dict[str, Any] = {"head": {"direction": "inland"}, "policy_name": "recycler"}
@@ -35,11 +41,10 @@ def module(w: World, serial: int = 7, by: str = MAKER) -> str:
     return text
 
 
-def repaired(w: World, pack: str, *parts: str, by: str = WORKSHOP) -> bytes:
+def repaired(w: World, pack: str, *parts: str, by: str = WORKSHOP, cosign: tuple[str, ...] = ()) -> bytes:
     names = dict(zip(("child_out", "child_in"), parts, strict=False))
-    return w.happen(
-        by, "battery.maintained", pack, {"work": "module", **names}, references=tuple(map(subject_of, parts))
-    )
+    said, about = {"work": "module", **names}, tuple(map(subject_of, parts))
+    return w.happen(by, "battery.maintained", pack, said, references=about, cosign=cosign)
 
 
 def found(w: World, text: str) -> list[tuple[str, str, str]]:
@@ -52,19 +57,40 @@ def sold_to(w: World, text: str, *parties: str) -> None:
         w.happen(MAKER, "battery.sold", text, {"invoice": "1"}, parties=(party,))
 
 
-@pytest.mark.parametrize("named", [False, True])
-def test_what_a_repair_names_as_a_part_is_not_clear_as_new(*, named: bool) -> None:
+def by_its_maker(w: World, text: str, pack: str) -> None:
+    repaired(w, pack, text, by=MAKER)
+
+
+def by_whom_it_was_sold_to(w: World, text: str, pack: str) -> None:
+    sold_to(w, text, WORKSHOP)
+    repaired(w, pack, text)
+
+
+def by_whom_it_was_handed_to(w: World, text: str, pack: str) -> None:
+    """A spare part in an unbroken chain: its maker, a dealer, the workshop that puts it in."""
+    for giver, taker in ((MAKER, IMPORTER), (IMPORTER, WORKSHOP)):
+        w.happen(giver, "battery.handed_over", text, {"invoice": "1"}, parties=(taker,), cosign=(taker,))
+    repaired(w, pack, text)
+
+
+def with_its_holders_signature(w: World, text: str, pack: str) -> None:
+    repaired(w, pack, text, cosign=(MAKER,))
+
+
+BY_RIGHT = [by_its_maker, by_whom_it_was_sold_to, by_whom_it_was_handed_to, with_its_holders_signature]
+
+
+@pytest.mark.parametrize("says", BY_RIGHT)
+def test_what_a_repair_names_as_a_part_is_not_clear_as_new(says: Callable[[World, str, str], None]) -> None:
     """
-    X7: by whoever has a right over the part, or of one that by its record is in the hands of the maker of
-    both; as used nothing is against it, and of a part that nobody repaired anything with nothing is said.
+    X7: by whoever makes such parts or has a right over this one; as used nothing is against it, and of a part
+    that nobody repaired anything with nothing is said.
     """
     w = World()
     pack, text, other = installed(w, 1), module(w), module(w, 8)
-    if named:
-        sold_to(w, text, WORKSHOP)
     before = judged(w, text)
     assert before["verdict"] in GOOD
-    repaired(w, pack, text)
+    says(w, text, pack)
 
     assert shape(judged(w, text)) == ("undecided", "part_of_used")
     used = check(judged(w, text, condition="used"), "standing.state")
@@ -93,22 +119,72 @@ def test_a_part_of_stock_that_was_reworked_is_not_clear_once_that_was_used() -> 
     assert shape(judged(w, text)) == ("undecided", "part_of_used")
 
 
+def placed_stock(w: World) -> str:
+    """Placed on the market and never installed: it is still its holder's, who holds the pack as well."""
+    text = w.new(4)
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
+    return text
+
+
+@pytest.mark.parametrize("stock", [module, placed_stock])
+@pytest.mark.parametrize("repairs", [1, NAMINGS_MAX + 1])
+def test_a_trade_that_has_no_right_over_a_part_spoils_it_by_no_repair(
+    stock: Callable[[World], str], repairs: int
+) -> None:
+    """
+    I5: one repair of any pack in use named an honest module in its maker's stock, or in the pack's holder's,
+    and it was undecided as new. It is a claim: one of a party, a warning, with the repair's place in the log.
+    """
+    w = World()
+    pack, text = installed(w, 1), stock(w)
+    before, words = shape(judged(w, text)), found(w, text)
+    leaf = len(w.leaves)
+    for _ in range(repairs):
+        repaired(w, pack, text)
+
+    assert shape(judged(w, text)) == before
+    assert [row for row in found(w, text) if row not in words] == [("standing.claims", "warn", "claimed")]
+    (claim,) = check(judged(w, text), "standing.claims")
+    told = {"by": WORKSHOP, "kind": "battery.maintained", "leaf_index": leaf}
+    assert (claim["evidence"]["count"], claim["evidence"]["first"]) == (1, [told])
+    assert w.leaves[leaf].leaf_index == leaf
+
+
+def test_a_network_whose_table_knows_no_right_to_name_hears_the_trade_as_before() -> None:
+    """
+    What a repair names in the same hands is kept as what could be known, byte for byte, until it decides on
+    the new table.
+    """
+    table = lifecycle_table()
+    del table["namings_by_right"]
+    files = {**rule_files(), "lifecycle.json": json.dumps(table).encode()}
+    w = World(Ledger(make_genesis(rule_files=files)))
+    pack, text = installed(w, 1), module(w)
+    repaired(w, pack, text)
+
+    assert shape(judged(w, text)) == ("undecided", "part_of_used")
+    assert "standing.claims" not in {name for name, outcome, _ in found(w, text) if outcome == "warn"}
+
+
 def test_a_repair_says_nothing_of_a_battery_that_is_elsewhere() -> None:
     """
-    I5: of another maker's, of one that was sold, and of a code that nobody made yet.
+    I5: of another maker's and of one that was sold it is a claim, and nothing of a code that nobody made yet.
     """
     w = World()
     pack = installed(w, 1)
     theirs, sold, unborn = module(w, 2, by=OTHER_MAKER), placed(w, 3), code(9)
     w.happen(IMPORTER, "battery.handed_over", sold, {"invoice": "1"}, parties=(RIVAL,), cosign=(RIVAL,))
-    words = [found(w, text) for text in (theirs, sold)]
+    words = [shape(judged(w, text)) for text in (theirs, sold)]
     for text in (theirs, sold, unborn):
         repaired(w, pack, text)
     w.produce(unborn)
     w.publish(unborn)
 
-    assert [found(w, text) for text in (theirs, sold)] == words
+    assert [shape(judged(w, text)) for text in (theirs, sold)] == words
+    assert all(("standing.claims", "warn", "claimed") in found(w, text) for text in (theirs, sold))
     assert judged(w, unborn)["verdict"] in GOOD
+    assert ("standing.claims", "warn", "claimed") not in found(w, unborn)
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "voided", "corrected"])
@@ -118,6 +194,7 @@ def test_who_was_not_there_takes_a_naming_back(how: str) -> None:
     """
     w = World()
     pack, text = installed(w, 1), module(w)
+    sold_to(w, text, WORKSHOP)
     lie = repaired(w, pack, text)
     if how == "withdrawn":
         w.happen(EU_AUTHORITY, "record.withdrawn", pack, {"case": "1", "reason": "r"}, references=(lie,))
@@ -135,11 +212,12 @@ def test_who_was_not_there_takes_a_naming_back(how: str) -> None:
 @pytest.mark.parametrize("repairs", [1, NAMINGS_MAX, 2 * NAMINGS_MAX])
 def test_one_workshop_fills_no_places_of_an_honest_battery(repairs: int) -> None:
     """
-    I5: however often one licensed trade names it as a part, as used it keeps its word, and as new the word
+    I5: however often who was named for it names it as a part, as used it keeps its word, and as new the word
     that one naming gives. (It named it eight times and once more: where it came from was "not read".)
     """
     w = World()
     pack, text = installed(w, 1), module(w)
+    sold_to(w, text, WORKSHOP)
     for _ in range(repairs):
         repaired(w, pack, text)
 

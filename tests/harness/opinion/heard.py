@@ -4,8 +4,8 @@ A second life that counts for nothing, since its author has no right over the ol
 came first (X8), says all the same what the new one was made of; a repair says which parts are, or were, in a
 pack. If it is true they are not new (I1), and to leave a record for others to make would pay (I6). Nobody
 verified it: who is shown such a battery can say neither that it is nor that it is not. It is believed of who
-could know: who makes such codes, who has a right over what is named, or who repaired, by right, a pack of
-somebody who has the part as well (I5).
+could know: who makes such codes, who has a right over what is named: a trade of the place that repairs
+a pack says of a battery that others hold no more than any stranger might, a claim (I5).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .acts import NOTHING, PRIVATE, SECOND_LIVES, Act, File, own_code
+from .acts import NOTHING, SECOND_LIVES, Act, File, own_code
 from .rights import has_right
 
 if TYPE_CHECKING:
@@ -50,17 +50,13 @@ def hear(archive: Archive, act: Act, *, counts: bool) -> Iterator[Heard]:
     if counts and act.event != REPAIR:
         return  # it is on the record of what it names
     for named, other in _pairs(act):
-        if _could_know(archive, act, named, other, counts=counts):
+        if _could_know(archive, act, named):
             yield Heard(named, other, act)
 
 
-def _could_know(archive: Archive, act: Act, named: str, other: str, *, counts: bool) -> bool:
-    part, pack = archive.of(named), archive.of(other)
-    if own_code(act.by, named) or (part.exists and has_right(part, act)):
-        return True
-    in_one_hand = part.holder == pack.holder != PRIVATE
-    never_left = part.maker is not None and part.holder == part.maker == pack.maker
-    return counts and part.exists and (in_one_hand or never_left)
+def _could_know(archive: Archive, act: Act, named: str) -> bool:
+    part = archive.of(named)
+    return own_code(act.by, named) or (part.exists and has_right(part, act))
 
 
 def unheard(heard: tuple[Heard, ...], undone: Act) -> tuple[Heard, ...]:
