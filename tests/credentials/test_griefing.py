@@ -41,7 +41,7 @@ from tests.harness.ledger import (
     vehicle,
 )
 from tests.harness.ledger import PARTIES as CAST
-from tests.harness.opinion.bugs import BUGS, patched
+from tests.harness.opinion.bugs import BUGS, a_trade_names_what_it_likes, patched
 from tests.harness.opinion.griefing import spoil
 from tests.harness.opinion.trades import TRADES
 
@@ -224,14 +224,15 @@ def test_each_event_is_tried_as_a_claim_first(capsys: pytest.CaptureFixture[str]
 
 def test_a_stranger_changes_no_verdict_of_an_import(capsys: pytest.CaptureFixture[str]) -> None:
     """
-    In the first states of an import, each event by each party that may not speak: the holder's next act is
-    recorded, and the whole verdict is the same before and after it, shown in another way each time.
+    In the first states of an import, each event by each party that may not speak, also late, and also of
+    another battery that it names this one in: the holder's next act is recorded, and the whole verdict is the
+    same before and after it, shown in another way each time.
     """
-    count = spoil([replace(TRADES[0], acts=TRADES[0].acts[:3])], views=1)
+    count = spoil([replace(TRADES[0], acts=TRADES[0].acts[:2])], views=1)
 
     with capsys.disabled():
         print(f"griefing: {count}", end=" ")
-    assert count.claims > 40
+    assert count.claims > 40 and count.late and count.elsewhere
     assert not count.findings, count.findings[0]
 
 
@@ -251,14 +252,18 @@ def test_a_stranger_changes_no_verdict_of_any_honest_trade(capsys: pytest.Captur
 @pytest.mark.check
 def test_a_verdict_that_hears_strangers_is_found() -> None:
     """
-    With the bug that every operator speaks, or that a claim holds the goods, the comparison finds it.
+    With the bug that every operator speaks, that a claim holds the goods, or that a repair is believed of
+    every part that it names, the comparison finds it.
     """
     made = [replace(TRADES[0], acts=TRADES[0].acts[:3])]
     with BUGS["any_operator_speaks"]():
         spoken = spoil(made, views=1)
     with patched(shown, "_check_claims", _claims_hold):
         louder = spoil(made, views=1)
+    with a_trade_names_what_it_likes():
+        named = spoil(made, views=1)
 
+    assert any("battery.maintained" in finding for finding in named.findings)
     assert any("became state" in finding for finding in spoken.findings)
     assert any("verdict" in finding for finding in louder.findings)
 

@@ -295,6 +295,9 @@ WATCH_DECKS = {
                               "passport.published"),
                    (MAKER,), ("A", "B"), (("B", ("passport.published",)),),
                    ("battery.dismantled", "second_life.remanufactured"), start=(_A_PACK,)),
+    # B is its maker's stock; into A its maker gave something else.
+    "not given": Deck("not given", ("battery.dismantled",), (MAKER, HOLDER), ("A", "B"), (("B", ()),),
+                      start=(replace(_A_PACK, inside=("C",)), _ON_SHELF[1], _WASTE)),
     "out of waste": Deck("out of waste", ("second_life.remanufactured",), (MAKER, HOLDER), ("A", "B"),
                          (("B", (*BIRTH[:2], "battery.sold", "soh.measured")),),
                          ("second_life.remanufactured",), start=(_ON_SHELF[0], _WASTE)),

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from credentials.ledger import admission, passports, speaking, standing, undo
+from credentials.ledger import admission, linked_records, namings, passports, speaking, standing, undo
 from credentials.verdicts import cell, content, manifest, named, used
 
 from .stage import ledger_of
@@ -141,6 +141,25 @@ def a_test_anywhere_ends_waste() -> AbstractContextManager[None]:
     return patched(used, "_lacking_of_change", lambda *_: [])
 
 
+class _EqualsAll:
+    """A root that is every root."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def any_root_is_the_packs() -> AbstractContextManager[None]:
+    """Rule: what a pack's maker gave into it is not compared with what is said to have come out."""
+    return patched(linked_records, "children_root", lambda _: _EqualsAll())
+
+
+def a_trade_names_what_it_likes() -> AbstractContextManager[None]:
+    """Right to speak: who repairs a pack is believed of every part that it names (not for the decks: I5)."""
+    return patched(namings, "_could_know", lambda *_, **__: True)
+
+
 BUGS: dict[str, Bug] = {
     bug.__name__: bug
     for bug in (
@@ -148,7 +167,7 @@ BUGS: dict[str, Bug] = {
         release_leaves_the_declaration_open, any_customs_decides, any_operator_speaks,
         a_stopped_passport_is_free, corrections_shed_marks, recalls_are_not_read,
         parts_of_the_used_are_new, what_did_not_count_is_forgotten, any_mass_is_that_of_the_record,
-        one_registration_is_enough, a_test_anywhere_ends_waste,
+        one_registration_is_enough, a_test_anywhere_ends_waste, any_root_is_the_packs,
     )
 }  # fmt: skip
 # The deck that is made for a bug comes first; each is tried in all until one catches it.
@@ -158,4 +177,5 @@ MADE_FOR = {
     any_mass_is_that_of_the_record.__name__: "made",
     one_registration_is_enough.__name__: "made",
     a_test_anywhere_ends_waste.__name__: "out of waste",
+    any_root_is_the_packs.__name__: "not given",
 }

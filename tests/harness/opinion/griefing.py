@@ -6,24 +6,41 @@ the act did. Of a claim that is the check `standing.claims`; of a refusal on rec
 presentation, X12) the check `standing.identity`, a refused step of the timeline, and the
 number of entries that `ledger` says were read: nothing louder than a warning. Word, main reason, ground,
 every other check, gaps, sources, timeline and passport are the same (`difference`).
+
+An hour passes after each honest act, and what shows use is also told late, of an hour before. Beside them
+lies a battery in use that any trade of the place repairs: of that everybody says that the one judged is a
+part, came out of it, was made of it or was put in for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from .acts import Act
-from .alphabet import CAR, CUSTOMS, EVERYBODY, acts_of
+from .acts import Act, own_code
+from .alphabet import CAR, CUSTOMS, EVERYBODY, acts_of, more_acts_of
 from .bounds import Shown, sights
+from .heard import OUT_OF_ANOTHER, REPAIR
+from .kinds import SHOWS_USE
 from .law import Archive, after
-from .parties import HOLDER, MAKER, STRANGER, name
+from .parties import EU_CUSTOMS, HOLDER, MAKER, STRANGER, name
+from .rights import has_right
 from .speaking import may_speak
 from .stage import ANOTHER, CLAIM, CONDITIONS, REFUSED, STATE, Stage
 from .trades import Trade
 
+OTHER_CAR = "ZZ9DEM0E0T0000047"
+IN_USE = (
+    Act(MAKER, "battery.produced", ANOTHER),
+    Act(MAKER, "battery.exported", ANOTHER, parties=(HOLDER,)),
+    Act(HOLDER, "battery.presented", ANOTHER, declaration="26NLTEST000009"),
+    Act(EU_CUSTOMS, "customs.released", ANOTHER),
+    Act(HOLDER, "market.placed", ANOTHER),
+    Act(HOLDER, "battery.installed", ANOTHER, vehicle=OTHER_CAR),
+)
+NAMING = (REPAIR, *OUT_OF_ANOTHER, "battery.replaced")
 NEUTRAL = Act(STRANGER, "battery.sold", ANOTHER, parties=(HOLDER,))
 TOLD_OF = ("standing.claims", "standing.identity")  # what somebody else said, or lost
 
@@ -42,6 +59,9 @@ class Count:
     claims: int = 0
     refused: int = 0  # on record as refused
     unheard: int = 0  # not recorded at all
+    late: int = 0  # of those tried: of an hour before
+    named: int = 0  # of those tried: about the other battery, naming this one
+    elsewhere: int = 0  # of these: state of that other one
     compared: int = 0
     went_on: int = 0  # the honest holder's next act, recorded beside it
     findings: list[str] = field(default_factory=list)
@@ -49,17 +69,26 @@ class Count:
     def __str__(self) -> str:
         return (
             f"{self.states} states, {self.tried} acts of those who may not speak, {self.claims} claims, "
-            f"{self.refused} refusals on record, {self.unheard} not recorded; {self.compared} verdicts "
+            f"{self.refused} refusals on record, {self.unheard} not recorded ({self.late} late, {self.named} "
+            f"that name it, {self.elsewhere} of them state of another); {self.compared} verdicts "
             f"compared, {self.went_on} next acts recorded, {len(self.findings)} differences"
         )
 
 
 @cache
 def beginning() -> Stage:
-    """A ledger on which another battery lies, for claims that have nothing to do with the one judged."""
+    """A ledger on which another battery lies in use: claims about it are nothing to the one judged."""
     stage = Stage.new()
-    _record(stage, Act(MAKER, "battery.produced", ANOTHER))
+    for act in IN_USE:
+        _record(stage, act)
     return stage
+
+
+def _begun() -> Archive:
+    archive = Archive()
+    for act in IN_USE:
+        archive = after(archive, act)
+    return archive
 
 
 def _record(stage: Stage, act: Act) -> None:
@@ -84,6 +113,33 @@ def everything(archive: Archive, battery: str, events: Iterable[str]) -> Iterato
                     by, event, battery, like.parties, like.others, like.vehicle, like.declaration,
                     like.version, like.about_version, like.undoes, like.countersigned,
                 )  # fmt: skip
+
+
+def late_of(acts: Iterable[Act], hours: int) -> Iterator[Act]:
+    """What shows use, told of an hour before: each of another hour."""
+    for turn, act in enumerate(act for act in acts if hours and act.event in SHOWS_USE):
+        yield replace(act, ago=1 + turn % hours)
+
+
+def namings_of(archive: Archive, battery: str) -> Iterator[Act]:
+    """Everything that is said of the other battery and names this one."""
+    for event in NAMING:
+        about = event, ANOTHER, archive, (ANOTHER, battery)
+        found = [act for act in (*acts_of(*about), *more_acts_of(*about)) if act.others == (battery,)]
+        vehicle = OTHER_CAR if event == "battery.replaced" else None
+        yield from dict.fromkeys(replace(act, vehicle=vehicle) for act in found)
+
+
+def tried_by_strangers(archive: Archive, battery: str, events: Iterable[str]) -> Iterator[Act]:
+    """What everybody says of a battery without a right over it, now, late, and of another battery."""
+    plain = list(everything(archive, battery, events))
+    for act in (*plain, *late_of(plain, len(archive.hours))):
+        if not (may_speak(archive, act) or (act.ago and may_speak(archive, replace(act, late=True)))):
+            yield act
+    file = archive.of(battery)
+    for act in namings_of(archive, battery):
+        if not (own_code(act.by, battery) or has_right(file, act)):
+            yield act
 
 
 def told(stage: Stage, battery: str, shown: Shown) -> dict[str, Any]:
@@ -120,10 +176,11 @@ def spoil(trades: Iterable[Trade], views: int) -> Count:
 
 
 def _spoil_state(acts: tuple[Act, ...], then: Act, battery: str, count: Count, views: int) -> None:
-    stage, archive = beginning().fork(), Archive()
+    stage, archive = beginning().fork(), _begun()
     for act in acts:
         _record(stage, act)
-        archive = after(archive, act)
+        archive = after(archive, act).hour()
+        stage.hour()
     count.states += 1
     undisturbed = stage.fork()
     outcome, step = undisturbed.would(NEUTRAL)
@@ -132,19 +189,23 @@ def _spoil_state(acts: tuple[Act, ...], then: Act, battery: str, count: Count, v
     later = undisturbed.fork()
     _record(later, then)
     known: dict[tuple[bool, Shown], dict[str, Any]] = {}
-    for act in everything(archive, battery, stage.book.attesters):
-        if may_speak(archive, act) or not stage.accredited(act):
+    for act in tried_by_strangers(archive, battery, stage.book.attesters):
+        if not stage.accredited(act):
             continue
         count.tried += 1
+        count.late += bool(act.ago)
+        count.named += act.battery == ANOTHER
         outcome, step = stage.would(act)
-        if outcome == STATE:
+        if outcome == STATE and act.battery == battery:
             count.findings.append(f"{act} by {name(act.by)} became state, after {_steps(acts)}")
-        if outcome not in (CLAIM, REFUSED):
+        elsewhere = outcome == STATE and act.battery == ANOTHER
+        count.elsewhere += elsewhere
+        if outcome not in (CLAIM, REFUSED) and not elsewhere:
             count.unheard += 1
             continue
         beside = stage.fork()
         beside.take(act, step)
-        turn = count.claims + count.refused
+        turn = count.claims + count.refused + count.elsewhere
         count.claims += outcome == CLAIM
         count.refused += outcome == REFUSED
         _compare(undisturbed, beside, battery, (act, acts), known, count, turn, views, went_on=False)
