@@ -225,7 +225,7 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
             for battery in (act.battery, *act.others):
                 _judge(stage, archive, battery, history, walks)
         if outcome != STATE:
-            if act.ago and not archive.unlicensed | archive.hours[-act.ago].unlicensed:
+            if act.ago and archive.unlicensed.isdisjoint({act.by, *act.countersigned}):
                 _hold_told(stage, hours[-act.ago], archive, (*history, act), walks)
             continue
         said = replace(act, late=stage.told_late(act, step))

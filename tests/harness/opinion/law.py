@@ -35,6 +35,7 @@ class Archive:
     recalls: tuple[Act, ...] = ()  # in force, of models, batches, days and named items
     # Whose licences are suspended now: of no party here, as long as nobody says so.
     unlicensed: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()  # of these, who had none in all of this hour
     # Vehicles that an authority registered: in use from then on, whatever leaves them and comes in.
     registered: tuple[str, ...] = ()
     # What names a battery without being state of it, oldest first.
@@ -43,7 +44,7 @@ class Archive:
 
     def hour(self) -> Archive:
         """The same archive in the hour after this one."""
-        return replace(self, hours=(*self.hours, replace(self, hours=())))
+        return replace(self, without=self.unlicensed, hours=(*self.hours, replace(self, hours=())))
 
     def of(self, battery: str) -> File:
         file = self.files.get(battery, NOTHING)
@@ -410,7 +411,7 @@ def after(archive: Archive, act: Act) -> Archive:
     """The archive after an act that was recorded as state."""
     if act.event in LICENCES:
         lost = frozenset(act.parties) if act.event == LICENCES[0] else frozenset()
-        return replace(archive, unlicensed=lost)
+        return replace(archive, unlicensed=lost, without=archive.without & lost)
     if act.event == "recall.published":
         return replace(archive, recalls=(*archive.recalls, act))
     if act.event == "recall.lifted":

@@ -32,7 +32,8 @@ def may_speak(archive: Archive, act: Act) -> bool:
         return may_tell(archive, act)
     if not can_be(archive, act):
         return False
-    if act.by in archive.unlicensed and not _without_licence(file, act):
+    then = archive.hours[-act.ago].without if act.ago else frozenset()
+    if act.by in archive.unlicensed | then and not _without_licence(file, act):
         return False
     if act.event == "recall.published":
         return own_code(act.by, act.battery) or (is_authority(act.by) and not is_customs_only(act.by))
@@ -83,16 +84,25 @@ def may_tell(archive: Archive, act: Act) -> bool:
         return False
     was = archive.hours[-act.ago]
     then, now = was.of(act.battery), archive.of(act.battery)
-    if act.by in archive.unlicensed:
+    if act.by in archive.unlicensed | was.without:
         return False
-    # A production that was taken back leaves two beginnings of one code: like two files, not judged here.
-    if any(hour.of(act.battery).maker not in (None, now.maker) for hour in archive.hours):
+    if now.exists and (then.disputed or now.disputed):
         return True
-    if not (then.exists and now.exists):
+    if not now.exists or _began_since(archive, act):
         return False
-    if then.disputed or now.disputed:
-        return True
     return has_right(then, act)
+
+
+def _began_since(archive: Archive, act: Act) -> bool:
+    """Whether the code has another beginning than it had then: of what it was before nobody tells.
+
+    It was nobody's in an hour since, or whoever makes it made it out of what somebody entered. Where it took
+    that back, the enrolment lies there as before, and what was said of either was said.
+    """
+    files = [hour.of(act.battery) for hour in archive.hours[-act.ago :]]
+    unborn = not all(file.exists for file in files)
+    made = files[0].maker is None and archive.of(act.battery).maker is not None
+    return unborn or made
 
 
 def _without_licence(file: File, act: Act) -> bool:

@@ -120,6 +120,23 @@ def _quotas() -> list[str]:
     return [f.name for f in dataclasses.fields(genesis.Limits) if "day" in f.name and "issuer" in f.name]
 
 
+Pause = tuple[int, int | None]  # suspended from, until before; None: still
+
+
+def _paused(before: tuple[Pause, ...], suspended: bool, now: int) -> tuple[Pause, ...]:
+    """The pauses of a licence that is, or is not, suspended from now on; what took no time was none.
+
+    All of an hour happens in one second: what was said in it before is not said without a licence.
+    """
+    goes_on = bool(before) and before[-1][1] is None
+    if goes_on == suspended:
+        return before
+    if suspended:
+        return (*before, (now, None))
+    began = before[-1][0] + 1
+    return (*before[:-1], *([(began, now)] if began < now else []))
+
+
 @dataclass
 class Book:
     """What was signed once and is kept: acts, their documents, passports."""
@@ -131,7 +148,8 @@ class Book:
     codes: dict[str, str] = field(default_factory=dict)
     attesters: dict[str, tuple[str, ...]] = field(default_factory=dict)
     table: dict[str, Any] = field(default_factory=dict)
-    governed: dict[frozenset[str], Any] = field(default_factory=dict)  # by whose licences are suspended
+    # By whose licences are suspended, and were when.
+    governed: dict[frozenset[tuple[str, tuple[Pause, ...]]], Any] = field(default_factory=dict)
 
     def code(self, battery: str) -> str:
         """The code of a battery; its letter's place in the alphabet is its serial number."""
@@ -259,6 +277,9 @@ class Stage:
     world: Any
     made: Mapping[Act, int] = field(default_factory=dict)  # how often each act was recorded
     sent: Mapping[Act, tuple[bytes, ...]] = field(default_factory=dict)  # those of them that stand, in order
+    pauses: Mapping[str, tuple[Pause, ...]] = field(
+        default_factory=dict
+    )  # of whose licences, from when until
 
     @classmethod
     def new(cls) -> Stage:
@@ -278,7 +299,7 @@ class Stage:
         ledger.registry = _twin(ledger.registry)
         ledger.registry.reader = ledger.reader
         world.leaves, world.refused = list(world.leaves), dict(world.refused)
-        return Stage(self.book, world, self.made, self.sent)
+        return Stage(self.book, world, self.made, self.sent, self.pauses)
 
     def hour(self) -> None:
         """An hour passes; until then all happens in one second."""
@@ -339,22 +360,26 @@ class Stage:
         return next(reversed(self.sent.get(act, ())), None)
 
     def license(self, unlicensed: frozenset[str]) -> None:
-        """From the next block on, which is made, these parties' licences are suspended, and no others."""
-        ledger = self.world.ledger
+        """From now on these parties' licences are suspended, and no others; what was suspended stays known.
+
+        In force from the next block on, which is made.
+        """
+        ledger, now = self.world.ledger, self.world.ledger.now
         history = ledger.history = ledger.registry.history
-        kept = self.book.governed
-        if unlicensed not in kept:
+        everybody = sorted({*self.pauses, *unlicensed})
+        paused = {did: _paused(self.pauses.get(did, ()), did in unlicensed, now) for did in everybody}
+        self.pauses = {did: pauses for did, pauses in paused.items() if pauses}
+        kept, known = self.book.governed, frozenset(self.pauses.items())
+        if known not in kept:
             founded = history.at(0)
-            now = ((self.book.time, None),)
-            kept[unlicensed] = dataclasses.replace(
+            kept[known] = dataclasses.replace(
                 founded,
                 accreditations=tuple(
-                    dataclasses.replace(a, suspended=now) if a.participant in unlicensed else a
+                    dataclasses.replace(a, suspended=self.pauses.get(a.participant, ()))
                     for a in founded.accreditations
                 ),
             )
-        history.enact(history.height + 1, kept[unlicensed])
-        now = self.world.ledger.now
+        history.enact(history.height + 1, kept[known])
         self.world.run()
         self.world.ledger.now = now
 
