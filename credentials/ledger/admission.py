@@ -208,31 +208,15 @@ class Judge:
         return self._record(empty.key, Recalls.decode, Recalls) or empty
 
     def _status_list(self, attestation: Attestation, context: Context) -> RuleConflict | None:
-        subject, update = attestation.subject, attestation.status
-        assert update is not None, "required by the table"
-        if subject.scheme != "status" or subject.namespace != attestation.issuer:
-            raise Refusal("subject", "a status list is published by its issuer, about its own list")
-        if update.list_digest != attestation.document_digest:
-            raise Refusal("members", "the digest of the list is not that of the document")
+        _require_own_list(attestation)  # before the record is read: under another key lies no list
+        subject = attestation.subject
         lists = self._record(standing_key(subject), StatusLists.decode, StatusLists)
         lists = lists or StatusLists(plain(subject))
-        RULES["X11"](Standing(subject), attestation, context)
-        latest = lists.latest.get(update.purpose)
-        seq = latest.seq if latest else 0
-        if update.seq > seq + 1:
-            raise NotYet("status", "version {seq} of this status list is not on the ledger yet", seq=seq + 1)
-        if latest is not None and update.seq <= seq:
-            if update.seq < seq or update.list_digest == latest.digest:
-                raise Refusal(
-                    "duplicate", "version {seq} of this status list is on the ledger already", seq=seq
-                )
-            return RuleConflict(STATUS_RULE, latest.leaf_index)
-        if update.previous != (latest.digest if latest else None):
-            raise Refusal("status", "it does not follow version {seq} that is on the ledger", seq=seq)
-        version = StatusVersion(
-            update.seq, update.list_digest, attestation.digest, context.leaf_index, self.at
-        )
-        self._put(replace(lists, latest={**lists.latest, update.purpose: version}))
+        found = _version_after(lists, attestation, context)
+        if isinstance(found, RuleConflict):
+            return found
+        assert attestation.status is not None, "required by the table"
+        self._put(replace(lists, latest={**lists.latest, attestation.status.purpose: found}))
         return None
 
     def _battery(self, attestation: Attestation, context: Context) -> Judgment:
@@ -345,6 +329,35 @@ class Judge:
         if known is not None and known[0] is standing:
             return known[1]
         return standing.core() if self.standing_at(standing.key) is not None else None
+
+
+def _require_own_list(attestation: Attestation) -> None:
+    subject, update = attestation.subject, attestation.status
+    assert update is not None, "required by the table"
+    if subject.scheme != "status" or subject.namespace != attestation.issuer:
+        raise Refusal("subject", "a status list is published by its issuer, about its own list")
+    if update.list_digest != attestation.document_digest:
+        raise Refusal("members", "the digest of the list is not that of the document")
+
+
+def _version_after(
+    lists: StatusLists, attestation: Attestation, context: Context
+) -> StatusVersion | RuleConflict:
+    """The version that this attests, after those on the ledger; another with its number came first (S1)."""
+    update = attestation.status
+    assert update is not None, "required by the table"
+    RULES["X11"](Standing(attestation.subject), attestation, context)
+    latest = lists.latest.get(update.purpose)
+    seq = latest.seq if latest else 0
+    if update.seq > seq + 1:
+        raise NotYet("status", "version {seq} of this status list is not on the ledger yet", seq=seq + 1)
+    if latest is not None and update.seq <= seq:
+        if update.seq < seq or update.list_digest == latest.digest:
+            raise Refusal("duplicate", "version {seq} of this status list is on the ledger already", seq=seq)
+        return RuleConflict(STATUS_RULE, latest.leaf_index)
+    if update.previous != (latest.digest if latest else None):
+        raise Refusal("status", "it does not follow version {seq} that is on the ledger", seq=seq)
+    return StatusVersion(update.seq, update.list_digest, attestation.digest, context.leaf_index, context.at)
 
 
 def _out_of_order(lifecycle: Lifecycle, event: Event, state: str, marks: Collection[str]) -> NotYet:
