@@ -10,14 +10,20 @@ from __future__ import annotations
 import sys
 import traceback
 
-import click
+from node import NOT_INSTALLED
 
-from consensus.errors import ConsensusError
-from credentials.errors import CredentialError
-from node.cli import comity
-from node.cli.terminal import one_line, step_line
-from node.config import environment
-from node.errors import AnsweredProblem, ProblemError, SetupError
+try:
+    import click
+
+    from consensus.errors import ConsensusError
+    from credentials.errors import CredentialError
+    from node.cli import comity
+    from node.cli.terminal import one_line, step_line
+    from node.config import environment
+    from node.errors import AnsweredProblem, ProblemError, SetupError
+except ModuleNotFoundError as missing:
+    print(f"comity: {NOT_INSTALLED} ({missing})", file=sys.stderr)
+    raise SystemExit(70) from None
 
 EXIT_USAGE, EXIT_DATA, EXIT_UNAVAILABLE, EXIT_SOFTWARE, EXIT_NOT_ALLOWED = 64, 65, 69, 70, 77
 
@@ -53,6 +59,8 @@ def run(arguments: list[str]) -> int:
         if error.filename is None:
             return _say(error, f"this should not happen: {type(error).__name__}: {error}", EXIT_SOFTWARE)
         return _say(error, f"{error.filename} cannot be read or written: {error.strerror}", EXIT_DATA)
+    except ModuleNotFoundError as error:
+        return _say(error, f"{NOT_INSTALLED} ({error})", EXIT_SOFTWARE)
     except Exception as error:
         return _say(error, f"this should not happen: {type(error).__name__}: {error}", EXIT_SOFTWARE)
     return result if isinstance(result, int) else 0

@@ -364,7 +364,10 @@ class DataDirectory:
         except FileNotFoundError as error:
             raise SetupError(f"{self.root} is not a data directory: run `comity init` first") from error
         except OSError as error:
-            raise SetupError(f"{path} cannot be used: {error.strerror}") from error
+            raise SetupError(
+                f"{path} cannot be used: {error.strerror}; make {self.root} writable for whoever runs the "
+                "node"
+            ) from error
         if not held:
             file.close()
             raise SetupError(

@@ -7,10 +7,12 @@ Works on the data directory; all but the last three while the node runs, too.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -88,6 +90,19 @@ def link(*, data: Path, scopes: tuple[str, ...], page: str, name: str | None) ->
         require_open(page, words, ROUTES)
         token = access.open_link(AT_THE_MACHINE, words, page, name)
     say(f"{address}/enter/{token}")
+    if not _answers(address):
+        told = f"comity: the node does not run: the link opens once it does (`comity serve --data {data}`)"
+        click.echo(told, err=True)
+
+
+def _answers(address: str) -> bool:
+    """Whether anybody listens there."""
+    at = urlsplit(address)
+    try:
+        socket.create_connection((at.hostname or "", at.port or 0), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 @keys.command("list")

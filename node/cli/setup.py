@@ -75,6 +75,11 @@ def init(
         f"move {data / 'recovery.enc'} offline: it alone replaces these keys once the network runs, and no "
         "node opens it"
     )
+    if directory.policy().name == "elsewhere":
+        say(
+            f"no law of {jurisdiction} is among the rules of this version: the record, the signatures and "
+            "the code are judged. A participant of a member state of the EU writes --jurisdiction EU"
+        )
 
 
 ID = click.option(

@@ -148,13 +148,18 @@ def _names_a_host(url: str) -> bool:
 
 
 def require_url(did: str, url: object, where: str = "") -> None:
-    """Raise SetupError unless `url` is an address at which a peer can be asked."""
+    """Raise SetupError unless `url` is an address at which this participant can be asked."""
+    require_address(f"the address of {did}", url, where, shown=f", {url!s:.120},")
+
+
+def require_address(what: str, url: object, where: str = "", *, shown: str = "") -> None:
+    """Raise SetupError, in which `what` names it, unless `url` is an address at which a peer can be asked."""
     uri = parse_uri(url)
     if not isinstance(url, str) or uri is None or not uri.is_web or not _names_a_host(url):
-        raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
+        raise SetupError(f"{where}{what} is not an http:// or https:// URL: {url!r:.120}")
     if uri.scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
         raise SetupError(
-            f"{where}{url} is the address of {did}, and would need clear text between machines: write "
+            f"{where}{what}{shown} would need clear text between machines: write "
             f"https://{urlsplit(url).netloc}. A node that listens there serves HTTPS by itself, under a "
             "certificate that its transport key vouches for (`comity serve --listen HOST:PORT`)"
         )

@@ -47,7 +47,7 @@ from node.peers.link import Link, LinkError
 from node.peers.messages import PEER_BODY_BYTES_MAX, refusal_of
 from node.setup import network as networks
 from node.setup.closing import close_to_others
-from node.setup.founding_file import require_url
+from node.setup.founding_file import require_address, require_url
 from node.setup.keystore import Keys, seal_to
 from node.storage.ledger import LedgerStore
 
@@ -94,7 +94,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
     if directory.network.exists():
         name = networks.verify(directory.network).genesis.name
         raise SetupError(f"{directory.root} has joined the network {name} already: start its node")
-    require_url(card.did, url)
+    require_address(f"--via {url:.120}", url)
     partial = directory.root / PARTIAL
     _remove(partial)
     hello = _greet(url, told)

@@ -1,18 +1,21 @@
-"""An operator's bad days, tried: a kill during a backup."""
+"""An operator's bad days, tried: a kill during a backup, a machine that stands still, a clock gone back."""
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.harness.net.batteries import issue, wait_receipted
-from tests.harness.net.harness import MAKER, comity, running
+from tests.harness.net.clocks import Clocks, turned
+from tests.harness.net.harness import MAKER, VALIDATORS, Node, comity, running, wait
 
 pytestmark = pytest.mark.check
 
@@ -49,3 +52,70 @@ def restores(data: Path, out: Path) -> bool:
         return False
     with sqlite3.connect(data / "office.db") as db:
         return bool(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
+
+
+STOOD_S = 8.0
+TURNED_S = 3600
+BACK_S_MAX = 60.0  # for what never comes
+CLOCK = {"clock_differs", "clock_behind"}
+
+
+def conditions(node: Node) -> set[str]:
+    return {one["code"] for one in node.request("GET", "/readyz")[1]["conditions"]}
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Node], Clocks]]:
+    """Four validators with the load of one maker, whose clocks can be turned."""
+    with (
+        turned(tmp_path_factory.mktemp("clocks")) as clocks,
+        running(tmp_path_factory.mktemp("bad days") / "network", VALIDATORS) as nodes,
+    ):
+        yield nodes, clocks
+
+
+def test_a_validator_that_stands_still_catches_up_by_itself(four: tuple[dict[str, Node], Clocks]) -> None:
+    """
+    SIGSTOP for seconds, as a suspended machine: the others go on; continued, it is at their height and ready
+    without anybody's help, with what was recorded meanwhile.
+    """
+    nodes, _ = four
+    maker, still = nodes["maker"], nodes["customs"]
+    wait_receipted(maker, issue(maker, 1)["digest"])
+    assert still.process is not None
+    still.process.send_signal(signal.SIGSTOP)
+    try:
+        meanwhile, until = [issue(maker, 2)["digest"]], time.monotonic() + STOOD_S
+        wait_receipted(maker, meanwhile[0])
+        while time.monotonic() < until:
+            meanwhile.append(issue(maker, 2 + len(meanwhile))["digest"])
+            wait_receipted(maker, meanwhile[-1])
+    finally:
+        still.process.send_signal(signal.SIGCONT)
+
+    wait("it to catch up", lambda: still.height() >= maker.height(), BACK_S_MAX)
+    wait("it to be ready", lambda: still.status_of("/readyz") == 200, BACK_S_MAX)
+    assert [still.status_of(f"/receipts/{digest}") for digest in meanwhile] == [200] * len(meanwhile)
+    assert len(meanwhile) > 1 and "Traceback" not in still.last_words()
+
+
+def test_a_clock_an_hour_back_is_told_and_costs_nothing_afterwards(
+    four: tuple[dict[str, Node], Clocks],
+) -> None:
+    """
+    One of four: its own /readyz says that it is the clock; the others record on; once it is right the node is
+    ready by itself, and has what was recorded.
+    """
+    nodes, clocks = four
+    maker, wrong = nodes["maker"], nodes["cn"]
+    clocks.turn(wrong, -TURNED_S)
+    try:
+        wait("the clock to be told", lambda: bool(conditions(wrong) & CLOCK), BACK_S_MAX)
+        digest = issue(maker, 101)["digest"]
+        wait_receipted(maker, digest)
+    finally:
+        clocks.right(wrong)
+
+    wait("it to be ready", lambda: wrong.status_of("/readyz") == 200, BACK_S_MAX)
+    wait("its receipt", lambda: wrong.status_of(f"/receipts/{digest}") == 200, BACK_S_MAX)
+    assert "Traceback" not in wrong.last_words()
