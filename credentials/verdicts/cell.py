@@ -71,7 +71,7 @@ def _state(standing: Standing, inquiry: Inquiry) -> str:
     ended = _ended_late(inquiry)
     if ended is not None:
         return ended
-    rule = inquiry.evidence.network.tables.verdicts.get("events", {}).get("inItsVehicle")
+    rule = inquiry.events.get("inItsVehicle")
     if rule is None or standing.bound is None or standing.item_state not in rule["states"]:
         return standing.item_state
     state: str = rule["as"]
@@ -106,7 +106,7 @@ def binding(name: str, standing: Standing, inquiry: Inquiry) -> dict[str, Settin
 
 def _placed(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
     """Where it was placed; where customs released it, too, but for the release it is under now."""
-    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    events = inquiry.events
     under = standing.item_state in events.get("underDeclaration", ())
     latest = presentation(standing, inquiry) if under else None
     released = {
@@ -174,7 +174,7 @@ def _closed(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:
     """True if customs here closed this declaration: released the battery under it, or have none open now."""
     if declared.declaration is None:
         return False
-    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    events = inquiry.events
     moving, releasing = events.get("moved", ()), events.get("released", ())
     number, released, office = declaration_text(declared.declaration), False, ""
     for step in reversed(inquiry.record.of_kinds([*events.get("presentation", ()), *moving, *releasing])):
@@ -202,7 +202,7 @@ def _is_here(office: str, inquiry: Inquiry) -> bool:
 
 def _declared_where(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
     """The same, wherever the goods go."""
-    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    events = inquiry.events
     if declared.direction == "inland" and standing.item_state in events.get("underCustoms", ()):
         return "open"  # released nowhere since it left or was declared, on either side (D771)
     latest = presentation(standing, inquiry)
@@ -234,7 +234,7 @@ def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
     record = inquiry.record
     if standing.presentation is not None:
         return record.with_digest(standing.presentation.attestation)
-    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    events = inquiry.events
     if standing.item_state not in events.get("underDeclaration", ()):
         return None
     return next(reversed(record.of_kinds(events.get("presentation", ()))), None)
@@ -242,7 +242,7 @@ def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
 
 def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]:
     """Every word of the axis `use` that the record shows: marks, statements, readings, vehicles."""
-    record, events = inquiry.record, inquiry.evidence.network.tables.verdicts.get("events", {})
+    record, events = inquiry.record, inquiry.events
     own = {mark for mark in standing.marks if mark not in table.lineage_of}
     if own <= table.following:
         own = set()  # what followed its second life is no use of it: X20 asks for the test itself (D720)

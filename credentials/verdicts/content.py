@@ -137,7 +137,7 @@ def _check_category(found: Findings, public: Examined, inquiry: Inquiry, origin:
 
 def _origin(inquiry: Inquiry) -> Recorded | None:
     """The record with which its maker brought it into being."""
-    kinds = inquiry.evidence.network.tables.verdicts.get("events", {}).get("origin", ())
+    kinds = inquiry.events.get("origin", ())
     return next(iter(inquiry.record.of_kinds(kinds)), None)
 
 

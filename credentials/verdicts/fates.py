@@ -25,7 +25,7 @@ from credentials.verdicts.verdict import Findings, Outcome
 def tell_fates(found: Findings, name: str, inquiry: Inquiry, condition: str, **about: Any) -> bool:
     """Say under this check what became of it, or of what it was taken out of; True if that says anything."""
     said = False
-    words: Mapping[str, str] = inquiry.evidence.network.tables.verdicts.get("events", {}).get("fates", {})
+    words: Mapping[str, str] = inquiry.events.get("fates", {})
     for child, taken in inquiry.taken_out() if words else ():
         if taken is None:
             found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **about)

@@ -238,6 +238,12 @@ class Inquiry:
         """
         return max(self.at.evaluated_at, self.evidence.network.block_time)
 
+    @property
+    def events(self) -> Mapping[str, Any]:
+        """What each kind of event means for a verdict; nothing where no table says so."""
+        found: Mapping[str, Any] = self.evidence.network.tables.verdicts.get("events", {})
+        return found
+
     def good_until(self, found: Findings) -> int | None:
         """The first moment at which something that this verdict compared with the time may differ.
 

@@ -74,7 +74,7 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
     It is the record of this journey: the latest statement of leaving a country, not taken back, and nothing
     that ends a journey after it. An older one never comes back (D721).
     """
-    events, record = inquiry.evidence.network.tables.verdicts["events"], inquiry.record
+    events, record = inquiry.events, inquiry.record
     border = [r for r in record.in_order() if r.attestation.kind in events["border"]]
     needed = events["annexXiv"].get(border[-1].attestation.kind) if border else None
     if needed is None or border[-1].attestation.digest in record.taken_back:
@@ -153,7 +153,7 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
     inquiry: Inquiry,
 ) -> None:
     """What its record under a further code says of use: it is the same battery that crosses (X1, X19)."""
-    view, events = inquiry.evidence.ledger, inquiry.evidence.network.tables.verdicts.get("events", {})
+    view, events = inquiry.evidence.ledger, inquiry.events
     assert view is not None and view.standing is not None, "a cell was made of it"
     if not inquiry.policy.annex_xiv_required:
         return
@@ -194,7 +194,7 @@ def _found_dead(tested: int, export: Recorded, record: Record, inquiry: Inquiry)
 
     `record`: that of the code that is asked about, or of a further one, whose documents need not be in hand.
     """
-    events = inquiry.evidence.network.tables.verdicts["events"]
+    events = inquiry.events
     tests = record.of_kinds(events["soh"])
     zeros = [r for r in tests if r.attestation.quantities.get(events["sohQuantity"]) == 0]
     for found in zeros[: -TESTS_READ_MAX - 1 : -1]:
@@ -269,7 +269,7 @@ def _tested_at(document: EventDocument, recorded: Recorded, events: Mapping[str,
 
 def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquiry: Inquiry) -> None:
     """X20: the values of Annex XIII 4(a) at a change of status are measured after it, not before."""
-    events, eu_status = inquiry.evidence.network.tables.verdicts["events"], cell["eu_status"]
+    events, eu_status = inquiry.events, cell["eu_status"]
     if eu_status == "original" and cell["lineage"] != "second_life":
         found.inapplicable("status_change_values", eu_status=eu_status)
         return
@@ -291,8 +291,10 @@ def _check_changes(
 
     `unread`: the word where that is not known, if the policy does not say.
     """
-    changes = inquiry.evidence.network.tables.verdicts["events"].get("changes")
-    for old, act in inquiry.made_into() if changes is not None else ():
+    changes = inquiry.events.get("changes")
+    if changes is None:
+        return True
+    for old, act in inquiry.made_into():
         if act is None:
             found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X20", word=unread, **told)
             return False

@@ -16,15 +16,18 @@ JUDGES = ((clearance, "clear_item"), (verifier, "verify"), (readiness, "readines
 
 def test_whatever_changes_in_a_verdict_is_not_as_it_is_kept() -> None:
     """
-    A parameter of a check, its place, a moment at which it turns: whatever a test looks at, each is told.
+    A parameter of a check, its sentence, its place, the ground of its row, a moment at which it turns:
+    whatever a test looks at, each is told.
     """
     w = World()
     found = w.judge(w.new(1))
-    line = noted.line("clear_item", found)
-    others = [found.as_dict() for _ in range(3)]
+    line = noted.line("clear_item", noted.judged(found))
+    others = [noted.judged(found) for _ in range(5)]
     others[0]["checks"][0]["evidence"]["colour"] = "red"
     others[1]["timeline"][0]["leaf_index"] += 1
     others[2]["good_until"] = 1
+    others[3]["checks"][0]["evidence"]["detail"] = "It is red."
+    others[4]["rows"][0] = [None, "26(b)"]
 
     noted.require_kept([line])
     for other in others:

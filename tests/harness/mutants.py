@@ -74,6 +74,11 @@ ROOMS = {
         "credentials.documents",
         "credentials.verdicts",
     ),
+    # What reads it in the replica: values, signatures, kinds of message, and why one is dropped.
+    "reception": Room(
+        tuple(f"consensus/{name}.py" for name in ("cose", "encoding", "reception", "refusals", "types")),
+        "tests/consensus",
+    ),
     "consensus": Room("consensus/*", "tests/consensus"),
     "documents": Room("credentials/*", "tests/credentials", not_importing="credentials.verdicts"),
     # What reads a peer's message before the replica does.
@@ -91,8 +96,9 @@ ROOMS = {
     "node": Room("node/*", "tests/node"),
 }
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
-# Gated by itself alone (`make long`): its tests run nodes, for which the gate of changed lines has no time.
-GATED_ALONE = ("edge",)
+# By themselves alone (`edge` in `make long`, `reception` by hand): their tests run nodes and clusters, for
+# which the gate of changed lines has no time.
+GATED_ALONE = ("edge", "reception")
 ELSEWHERE = tuple(name for name in ROOMS if name not in GATED + GATED_ALONE)
 CHILDREN = "2"  # mutants tried at once
 # Processor time of all tests of one mutant, and of one of them: what only others would notice survives.
@@ -232,6 +238,12 @@ def type_of_a_cast(mutant: Mutant) -> bool:
     return re.fullmatch(r"[\w.]+(\[[\w., |\[\]]+\])?", named) is not None
 
 
+def strictness_of_a_zip(mutant: Mutant) -> bool:
+    """True if it changes nothing but that a `zip` asserts both to be of one length: an assert by itself."""
+    loose = re.sub(r", strict=True\)", ")", mutant.old)
+    return loose != mutant.old and loose == re.sub(r", (strict=(False|None))?\)", ")", mutant.new)
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """Mutants that tests decided: killed, and judged in all (killed, or survived and not argued)."""
@@ -245,14 +257,15 @@ class Count:
         return 100.0 * self.killed / self.judged if self.judged else 100.0
 
 
+BY_RULE = (message_of_an_assert, type_of_a_cast, strictness_of_a_zip)  # argued, whatever the line
+
+
 def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> Count:
     """Print survivors and the score of what is neither argued away nor unknown."""
     by_name = {mutant.name: mutant for mutant in mutants}
     survivors = [by_name[name] for name, code in codes.items() if code in (SURVIVED, UNREACHED)]
     open_ones = [
-        m
-        for m in survivors
-        if (m.function, m.old, m.new) not in why and not message_of_an_assert(m) and not type_of_a_cast(m)
+        m for m in survivors if (m.function, m.old, m.new) not in why and not any(rule(m) for rule in BY_RULE)
     ]
     for mutant in open_ones:
         reached = "" if codes[mutant.name] == SURVIVED else "  (no test reaches it)"

@@ -418,6 +418,20 @@ def test_a_link_asks_the_host_and_the_port_of_its_address(
     assert looked == [((host, port), {"type": socket.SOCK_STREAM})]
 
 
+@pytest.mark.parametrize("ending", ["", "/", "//"])
+def test_a_stroke_at_the_end_of_an_address_is_no_part_of_a_path(
+    genesis: Genesis, server: Answers, ending: str
+) -> None:
+    """
+    However the operator wrote it, the door of peers is asked.
+    """
+    data, _ = authentication(genesis, ledger.MAKER).request(ledger.CUSTOMS, "status", encode(THEIRS))
+    link = Link(f"http://127.0.0.1:{server.server_port}{ending}")
+
+    assert link.post("/peer/status", data, seconds_max=5, size_bytes_max=ANSWER_BYTES_MAX)[0] == 200
+    link.close()
+
+
 @pytest.mark.parametrize(
     ("host", "here"),
     [

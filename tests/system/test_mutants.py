@@ -251,10 +251,11 @@ def test_where_no_line_changed_the_gate_has_nothing_to_say(
     assert "no line of verdicts, ledger, status changed since" in capsys.readouterr().out
 
 
-def test_only_the_message_of_an_assert_and_the_type_of_a_cast_are_argued_by_rule() -> None:
+def test_only_what_an_assert_says_a_cast_names_and_a_zip_asserts_is_argued_by_rule() -> None:
     """
-    A mutant of what an assert says is argued away, and one of the type that a cast names; one of what is
-    asserted or cast, or of any other text, is not.
+    A mutant of what an assert says is argued away, one of the type that a cast names, and one of a zip that
+    asserts no more that both are of one length; one of what is asserted, cast or zipped, or of any other
+    text, is not.
     """
 
     def argued(old: str, new: str) -> bool:
@@ -273,6 +274,12 @@ def test_only_the_message_of_an_assert_and_the_type_of_a_cast_are_argued_by_rule
     assert not argued("told = forecast(Value, a)", "told = forecast(None, a)")
     assert not argued("told = a.cast(Value, a)", "told = a.cast(None, a)")
     assert not argued("told = cast(f(1), a)", "told = cast(None, a)")
+    for loose in ("strict=False", "strict=None", ""):
+        assert argued("for a, b in zip(x, y, strict=True):", f"for a, b in zip(x, y, {loose}):")
+        assert not argued("for a, b in zip(x, y, strict=False):", f"for a, b in zip(x, y, {loose}):")
+    assert not argued("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, None, strict=True):")
+    assert not argued("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, strict=True):")
+    assert not argued("for a, b in zip(x, y, strict=False):", "for a, b in zip(x, y, strict=True):")
     assert not argued("told = f(a)", "told = None")
 
 
