@@ -245,7 +245,8 @@ class Judge:
         for battery, naming in namings(standing, attestation, context, admitted=heard and conflict is None):
             found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
             self._put(found.with_naming(naming, parts))
-        for battery in claimed_parts(attestation, context) if judgment is None else ():
+        names_parts = judgment is None and context.event.effects.names_parts
+        for battery in claimed_parts(attestation, context) if names_parts else ():
             self._claim_of_part(
                 battery, Claim(attestation.issuer, attestation.kind, context.leaf_index, alert=False)
             )

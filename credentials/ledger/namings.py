@@ -120,7 +120,7 @@ def claimed_parts(attestation: Attestation, context: Context) -> Iterator[bytes]
     A trade of the place repairs what it is brought; whether a battery that others hold was in there it says
     as anybody might: a claim, at most a warning.
     """
-    if not (context.event.effects.names_parts and context.governance.lifecycle.namings_by_right):
+    if not context.governance.lifecycle.namings_by_right:
         return
     for named in (context.records.standing(subject) for subject in attestation.referenced_subjects):
         if named.born and not _could_know(named, named, attestation, context, as_told=False):

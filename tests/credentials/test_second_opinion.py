@@ -12,11 +12,12 @@ from credentials.ledger.standing import PARTY, Setting
 from credentials.verdicts import cell
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
-from tests.harness.opinion.alphabet import OURS, RECALLS
+from tests.harness.opinion.alphabet import CAR, OURS, RECALLS
 from tests.harness.opinion.bounds import Shown, sights, too_good
 from tests.harness.opinion.bugs import patched
 from tests.harness.opinion.explore import Finding
 from tests.harness.opinion.histories import EVENTS, liftings, many, side_by_side
+from tests.harness.opinion.kinds import LICENCES
 from tests.harness.opinion.law import Archive, after
 from tests.harness.opinion.ordinary import AT_HOME, IMPORT, INLAND, OUT, expected
 from tests.harness.opinion.packs import fates_of, origins_of
@@ -266,6 +267,58 @@ def test_a_ring_that_only_a_late_report_closes_clears_nothing() -> None:
             word = stage.word(battery, shown)
             assert not too_good(archive.bound(battery), shown, word)
             assert word not in ("clear", "clear_with_gaps") or shown.condition == "waste", shown
+
+
+def test_of_hours_without_a_licence_nothing_is_told_once_it_is_put_back() -> None:
+    """
+    X9: told late of an hour in which its author had a licence, and of the one after it in which it had none;
+    the ledger and the law say the same once it has one again, and while it has none.
+    """
+    stage, archive = Stage.new(), Archive()
+    for act in (*IMPORTED, Act(HOLDER, "battery.installed", "A", vehicle=CAR)):
+        archive = taken(stage, archive, act)
+
+    def later(unlicensed: frozenset[str]) -> None:
+        nonlocal archive
+        stage.hour()
+        archive = after(archive.hour(), Act("", LICENCES[not unlicensed], "", parties=tuple(unlicensed)))
+        stage.license(unlicensed)
+
+    def heard(ago: int) -> bool:
+        act = Act(STRANGER, "soh.measured", "A", ago=ago)
+        outcome, step = stage.would(act)
+        late = outcome == STATE and stage.told_late(act, step)
+        said = outcome == STATE
+        assert said == may_speak(archive, replace(act, late=late)), (act, outcome)
+        return said
+
+    later(frozenset({STRANGER}))
+    assert not heard(1)
+    later(frozenset({STRANGER}))
+    later(frozenset())
+
+    assert [heard(ago) for ago in (1, 2, 3)] == [False, True, True]
+    for act in (Act(HOLDER, "battery.swapped_out", "A", vehicle=CAR), Act(HOLDER, "used.exported", "A")):
+        archive = taken(stage, archive, act)
+    assert [heard(ago) for ago in (1, 2, 3)] == [False, True, True]
+
+
+def test_of_what_a_code_was_before_it_began_anew_nobody_tells() -> None:
+    """
+    I5: a production that its maker took back, and the code made again: of the hours before, neither whoever
+    had it then nor its maker tells late, by the ledger and by the law.
+    """
+    stage, archive = Stage.new(), Archive()
+    made = Act(MAKER, "battery.produced", "A")
+    archive = taken(stage, archive, made)
+    for act in (Act(MAKER, "attestation.corrected", "A", undoes=made), made):
+        stage.hour()
+        archive = taken(stage, archive.hour(), act)
+    archive = taken(stage, archive, Act(MAKER, "battery.exported", "A", parties=(HOLDER,)))
+
+    for ago in (1, 2):
+        act = Act(MAKER, "soh.measured", "A", ago=ago)
+        assert stage.would(act)[0] != STATE and not may_speak(archive, replace(act, late=True))
 
 
 # Each had a finding once: an ordinary trade that was held by a stranger's word under a further code, what an
