@@ -16,9 +16,13 @@ from consensus.errors import ConsensusError
 Value = int | bytes | str | list[Any] | dict[Any, Any] | bool | None
 
 SIZE_BYTES_MAX = 1 << 20
+VALUES_MAX = 1 << 16  # a list of a million empty lists has a million bytes, and takes a hundred times as much
 DEPTH_MAX = 8
 INTEGER_MAX = (1 << 53) - 1  # what SQLite, JSON and every other reader can hold exactly
 NEGATIVE_MIN = -(1 << 31)
+
+_STRINGS = (2, 3)  # major types whose head says how many bytes follow
+_FIRST_WIDTH = 24  # of the four numbers in a head after which 1, 2, 4 or 8 bytes say the size
 
 _AS_THEY_ARE = frozenset((bytes, str, bool, type(None)))
 
@@ -67,10 +71,21 @@ def encode(value: Value, *, allow_negative: bool = False) -> bytes:
     return encoded
 
 
-def decode(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX, allow_negative: bool = False) -> Value:
-    """Decode `data`, refusing any byte string that `encode` would not have produced."""
+def decode(
+    data: bytes,
+    *,
+    size_bytes_max: int = SIZE_BYTES_MAX,
+    values_max: int = VALUES_MAX,
+    allow_negative: bool = False,
+) -> Value:
+    """Decode `data`, refusing any byte string that `encode` would not have produced.
+
+    So is one with more than `values_max` values, each list, map, key and item counted: before any is built.
+    """
     if len(data) > size_bytes_max:
         raise EncodingError(f"{len(data)} bytes, at most {size_bytes_max} are read here")
+    if len(data) > values_max:  # each has a byte at least
+        _require_few_values(data, values_max)
     value = decode_written(data)
     if encode(value, allow_negative=allow_negative) != data:
         raise EncodingError("not deterministically encoded (RFC 8949, section 4.2.1)")
@@ -96,6 +111,26 @@ def decode_written(data: bytes) -> Value:
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise EncodingError("not plain deterministic CBOR") from error
     return value
+
+
+def _require_few_values(data: bytes, values_max: int) -> None:
+    """Go from head to head (RFC 8949, section 3), over what strings hold; `cbor2` tells what is no CBOR."""
+    at, end = 0, len(data)
+    for _ in range(values_max):
+        if at >= end:
+            return
+        kind, size = data[at] >> 5, data[at] & 31
+        at += 1
+        if size >= _FIRST_WIDTH:
+            if size > _FIRST_WIDTH + 3:
+                return
+            width = 1 << (size - _FIRST_WIDTH)
+            size = int.from_bytes(data[at : at + width], "big")
+            at += width
+        if kind in _STRINGS:
+            at += size
+    if at < end:
+        raise EncodingError(f"more than {values_max} values")
 
 
 def whole_numbers(*values: object) -> bool:

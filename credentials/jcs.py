@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import islice
 from typing import Any, NoReturn
 
 import orjson
@@ -19,18 +20,24 @@ from credentials.errors import CredentialError
 JSON = dict[str, Any] | list[Any] | str | int | float | bool | None
 
 SIZE_BYTES_MAX = 1 << 20
+VALUES_MAX = 1 << 16  # a megabyte of empty lists takes thirty in memory
 DEPTH_MAX = 32
 STRING_CHARACTERS_MAX = 1 << 18  # a status list of a million bits fits
 INTEGER_CHARACTERS_MAX = 64
 INTEGER_MAX = 2**53 - 1  # RFC 8785, 3.2.2.3: beyond it JSON readers disagree
 
 
-def parse_json(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX) -> JSON:
-    """Read one JSON text (RFC 8259), refusing what two readers could understand differently."""
+def parse_json(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX, values_max: int = VALUES_MAX) -> JSON:
+    """Read one JSON text (RFC 8259), refusing what two readers could understand differently.
+
+    So is one with more than `values_max` values, objects and lists counted: before any is built.
+    """
     if len(data) > size_bytes_max:
         raise CredentialError(
             "malformed", f"The document has {len(data)} bytes; at most {size_bytes_max} are read."
         )
+    if len(data) > values_max and _has_more_values(data, values_max):
+        raise CredentialError("malformed", f"The document has more than {values_max} values.")
     try:
         value: JSON = orjson.loads(data)
         # orjson keeps the last of two members with one name. Written again such a text has fewer colons, and
@@ -49,6 +56,18 @@ def parse_json(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX) -> JSON:
     value = _parse_member_by_member(data)
     _walk(value, 1, exact=True)
     return value
+
+
+# A string, closed or not, or what stands before a value: nothing is looked at twice.
+_STRING_OR_SEPARATOR = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|([,\[{])', re.DOTALL)
+
+
+def _has_more_values(data: bytes, values_max: int) -> bool:
+    """Whether a text has more separators than that: its values are no more, but for one."""
+    if data.count(b",") + data.count(b"{") + data.count(b"[") <= values_max:
+        return False
+    outside = (found for found in _STRING_OR_SEPARATOR.finditer(data) if found.lastindex)
+    return next(islice(outside, values_max, None), None) is not None
 
 
 def jcs(value: JSON) -> bytes:

@@ -76,11 +76,12 @@ class PassportSchema:
 
     def check(self, document: Mapping[str, Any]) -> None:
         """Raise CredentialError("schema_invalid") naming the first member that does not fit."""
-        error = next(self._validator.iter_errors(dict(document)), None)
-        if error is not None:
+        try:
+            self._validator.validate(dict(document))  # ends at the first: a document may have very many
+        except jsonschema_rs.ValidationError as error:
             where = ".".join(str(step) for step in error.instance_path)  # as BatteryPass writes its paths
             told = f"{where}: {reason_of(error)}" if where else reason_of(error)
-            raise CredentialError("schema_invalid", f"{told} (schema {self.id}).")
+            raise CredentialError("schema_invalid", f"{told} (schema {self.id}).") from None
 
 
 def split(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> dict[int, Claims]:

@@ -32,6 +32,8 @@ CELLS: Final = {
     "registration_id": 256,
 }
 COLUMNS: Final = {**CELLS, **HEAD}
+ROW_CHARACTERS_MAX = 4096  # twice as much as all cells together
+FILE_LINES_MAX = 4 * LINES_MAX  # empty ones among them
 _SHORTENED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+[0-9]+")
 _FILE_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _WHOLE = re.compile(r"[0-9]{1,7}")
@@ -76,9 +78,11 @@ def _delimiter(text: str) -> str:
 
 def _rows(text: str, delimiter: str) -> Iterator[Row]:
     """The rows that hold anything."""
-    reader = csv.reader(_FILE_LINE.findall(text), delimiter=delimiter, strict=True)
+    row = _Row(text)
+    reader = csv.reader(row, delimiter=delimiter, strict=True)
     while True:
         at = reader.line_num + 1
+        row.begin(at)
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -87,6 +91,30 @@ def _rows(text: str, delimiter: str) -> Iterator[Row]:
             return
         if any(cell.strip() for cell in cells):
             yield at, [cell.strip() for cell in cells]
+
+
+class _Row:
+    """The lines of a file as they are asked for: a row ends where its quotation marks do, or is refused."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = _FILE_LINE.finditer(text)
+        self._at = self._left = 0
+
+    def begin(self, at: int) -> None:
+        """The next row begins with this line of the file."""
+        self._at, self._left = at, ROW_CHARACTERS_MAX
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)[0]
+        self._left -= len(line)
+        if self._left < 0:
+            raise _at(self._at, f"its row has more than {ROW_CHARACTERS_MAX} characters")
+        if self._at > FILE_LINES_MAX:
+            raise _invalid(f"it has more than {FILE_LINES_MAX} lines, empty ones among them")
+        return line
 
 
 def _columns(first: Row) -> Sequence[str]:

@@ -30,7 +30,7 @@ from node.api.reply import (
     session,
     words_for,
 )
-from node.api.route import CSV, MANIFEST_BYTES_MAX
+from node.api.route import CSV, MANIFEST_BYTES_MAX, MANIFEST_VALUES_MAX
 from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
@@ -94,7 +94,7 @@ def _manifest_of_rows(data: bytes) -> Any:
 
 def _manifest(data: bytes) -> Any:
     try:
-        value = parse_json(data, size_bytes_max=MANIFEST_BYTES_MAX)
+        value = parse_json(data, size_bytes_max=MANIFEST_BYTES_MAX, values_max=MANIFEST_VALUES_MAX)
     except CredentialError as error:
         raise bad_request(error.code, f"A manifest is a JSON object with `lines`: {error}") from error
     return _numbered(value)

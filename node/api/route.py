@@ -22,6 +22,7 @@ CSV = "text/csv"
 
 BODY_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 16 << 20
+MANIFEST_VALUES_MAX = 1 << 20  # of lines with documents: one for each sixteen bytes
 CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not cut off
 QUERY_BYTES_MAX = 16 << 10  # of a trust registry
 FORM_PARTS_MAX = 16

@@ -27,7 +27,7 @@ CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 300.0
 PART_BYTES = 64 << 10
 ANSWER_BYTES_MAX = 64 << 20
-FILE_BYTES_MAX = 16 << 20  # a manifest
+FILE_BYTES_MAX, FILE_VALUES_MAX = 16 << 20, 1 << 20  # a manifest
 NAMED_MAX = 8  # of files that were open to others
 
 Command = Callable[..., Any]
@@ -254,7 +254,7 @@ def read_json(path: str) -> Any:
 
     data = read_named(Path(path), FILE_BYTES_MAX, stdin=True)
     try:
-        return parse_json(data, size_bytes_max=FILE_BYTES_MAX)
+        return parse_json(data, size_bytes_max=FILE_BYTES_MAX, values_max=FILE_VALUES_MAX)
     except CredentialError as error:
         raise SetupError(f"{path}: {error}") from error
 

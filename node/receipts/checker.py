@@ -38,7 +38,7 @@ from node.errors import SetupError
 from node.named_files import read_named, read_named_text
 from node.receipts.epochs import EpochFile
 
-SHOWN_BYTES_MAX = 64 << 20  # of a file that a receipt may be in
+SHOWN_BYTES_MAX, SHOWN_VALUES_MAX = 64 << 20, 4 << 20  # of a file that a receipt may be in
 _ADMITTED = b"\xd2\x84"  # an attestation is a COSE_Sign1; every other entry is a list
 
 
@@ -82,7 +82,7 @@ def read_shown_receipt(path: Path) -> Receipt:
     if not shown.lstrip().startswith(b"{"):
         return Receipt.parse(shown)
     try:
-        match parse_json(shown, size_bytes_max=SHOWN_BYTES_MAX):
+        match parse_json(shown, size_bytes_max=SHOWN_BYTES_MAX, values_max=SHOWN_VALUES_MAX):
             case {"receipt": str(text)} | {"proof": {"receipt": str(text)}}:
                 return Receipt.parse(text)
     except CredentialError as error:

@@ -171,7 +171,10 @@ class Lane:
             self._lock.notify_all()
         if yielded is not None:
             yielded.done.set_exception(self.full())
-        return await self._settled(turn)
+        try:
+            return await self._settled(turn)
+        finally:
+            del turn, yielded  # what failed holds this frame: it would hold itself, and the request
 
     def full(self) -> ProblemError:
         told = "this node answers as many requests at the same time as it can ({lane})"
@@ -222,6 +225,7 @@ class Lane:
             raise
         finally:
             self._unsettled.discard(unsettled)
+            del turn, unsettled  # as in `run`: only the collector would find them, and it comes seldom
 
     def _work(self, serving: int) -> None:
         while (turn := self._next(serving)) is not None:

@@ -103,8 +103,11 @@ class Manifests:
         self._handed: ReadManifest | None = None  # by whoever took one in
 
     def hand_on(self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]) -> None:
-        """A manifest that is being stored, as it was read for that; one at most is kept until its turn."""
-        if self._handed is None:
+        """A manifest that is being stored, as it was read for that, if its turn comes at once.
+
+        While another one is judged it waits on disk alone: its lines would take twenty times their size.
+        """
+        if self._handed is None and self._read is None:
             self._handed = self._of(consignment_id, manifest, lines)
 
     def read(self, consignment_id: str) -> ReadManifest:

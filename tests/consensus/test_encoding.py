@@ -193,6 +193,52 @@ def test_size_is_checked_before_reading() -> None:
         decode(encode("abcd"), size_bytes_max=4)
 
 
+@pytest.mark.parametrize(
+    "value", [[[]] * 100, [0] * 100, [""] * 100, {n: None for n in range(50)}, [[[0] * 97]]]
+)
+def test_how_many_values_there_are_is_counted_before_one_is_built(value: Value) -> None:
+    """
+    Four million empty lists are four million bytes, and would take half a gigabyte: lists, maps, keys and
+    items are counted from head to head.
+    """
+    data = encode(value)
+    counted = 100 if isinstance(value, list) and len(value) == 1 else 101
+
+    assert decode(data, values_max=counted) == value
+    with pytest.raises(EncodingError, match=f"more than {counted - 1} values"):
+        decode(data, values_max=counted - 1)
+
+
+def test_what_strings_hold_is_no_value() -> None:
+    """
+    A string is one value whatever its bytes are, and sizes of one to eight bytes are stepped over.
+    """
+    strings: list[Value] = [b"\x80" * size for size in (0, 23, 24, 255, 256, 65_535, 65_536)]
+
+    assert decode(encode(strings), values_max=8) == strings
+    with pytest.raises(EncodingError, match="more than 7 values"):
+        decode(encode(strings), values_max=7)
+
+
+@given(st.binary(max_size=200), st.integers(1, 20))
+def test_counting_refuses_nothing_that_has_as_few_values(data: bytes, values_max: int) -> None:
+    """
+    Any bytes that are read are read the same with a bound that they keep; what is none is refused either way.
+    """
+    try:
+        value = decode(data, values_max=values_max)
+    except EncodingError as error:
+        assert "more than" in str(error) or _is_refused(data)
+    else:
+        assert value == decode(data)
+
+
+def _is_refused(data: bytes) -> bool:
+    with pytest.raises(EncodingError):
+        decode(data)
+    return True
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(0, INTEGER_MAX) | st.binary(max_size=40) | st.text(max_size=40),
     lambda inner: (

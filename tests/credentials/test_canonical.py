@@ -295,6 +295,49 @@ def test_oversized() -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"[" + b"[]," * 99 + b"[]]",
+        b"[" + b"{}," * 99 + b"{}]",
+        b'["' + b'","' * 100 + b'"]',
+        b"[" + b"1," * 101 + b"1]",
+    ],
+)
+def test_how_many_values_there_are_is_counted_before_one_is_built(data: bytes) -> None:
+    """
+    Sixteen megabytes of empty lists take half a gigabyte: commas, objects and lists outside of strings count.
+    """
+    with pytest.raises(CredentialError, match="has more than 100 values"):
+        parse_json(data, values_max=100)
+    assert parse_json(data, values_max=200)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["," * 300, "[{" * 150, '\\",' * 80, "\\" * 200 + ",", "é," * 150],
+    ids=["commas", "lists", "quotes", "escapes", "wide"],
+)
+def test_what_strings_hold_is_no_value(text: str) -> None:
+    """
+    A string is one value, whatever stands in it.
+    """
+    data = json.dumps([text, text], ensure_ascii=False).encode()
+
+    assert parse_json(data, values_max=4) == [text, text]
+
+
+@pytest.mark.parametrize(
+    "data", [b'"' * 400_000, b'"' + b'\\"' * 200_000, b'["' + b"\\" * 399_999, b'{"a":"' + b',"\\' * 100_000]
+)
+def test_an_unclosed_string_is_looked_through_once(data: bytes) -> None:
+    """
+    Bytes whose quotation marks do not close are refused in time that grows with their number alone.
+    """
+    with pytest.raises(CredentialError):
+        parse_json(data, values_max=4)
+
+
+@pytest.mark.parametrize(
     ("data", "value"),
     [
         (b'{"a":{"a":1},"b":[{"a":2},{"a":3}]}', {"a": {"a": 1}, "b": [{"a": 2}, {"a": 3}]}),
@@ -348,11 +391,11 @@ def test_duplicate_keys_are_found(pairs: list[tuple[str, str]]) -> None:
 
 def test_many_large_floats_are_read_in_linear_time() -> None:
     """
-    100,000 floats beyond 2^53 cost two readings, not one each.
+    60,000 floats beyond 2^53 cost two readings, not one each.
     """
-    data = b"[" + b",".join([b"1.5e300"] * 100_000) + b"]"
+    data = b"[" + b",".join([b"1.5e300"] * 60_000) + b"]"
 
-    assert parse_json(data) == [1.5e300] * 100_000
+    assert parse_json(data) == [1.5e300] * 60_000
 
 
 @pytest.mark.parametrize("path", sorted(NOISE.rglob("Performance*.json")), ids=lambda p: p.parent.name)

@@ -125,6 +125,10 @@ def test_a_mass_has_a_point_or_a_comma(cell: str, mass: float) -> None:
         (table("battery", 'x"y', '"open', "on"), "line 3 of the file: its quotation marks"),
         (b"battery\n\0", "zero bytes"),
         (table("battery", *([CODE] * (LINES_MAX + 1))), f"more than {LINES_MAX} rows"),
+        (b"battery," * 100_000, "line 1 of the file: its row has more than 4096 characters"),
+        (table("battery", CODE, "," * 5000), "line 3 of the file: its row has more than 4096 characters"),
+        (table("battery", CODE, "") + b'"x\n",' * 5000, "line 3 of the file: its row has more than 4096"),
+        (b"battery" + b"\n" * 90_000, "more than 80000 lines, empty ones among them"),
     ],
 )
 def test_what_is_wrong_is_told_by_line_and_column(data: bytes, told: str) -> None:

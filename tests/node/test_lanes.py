@@ -1,8 +1,11 @@
 """Lanes: whose turn it is, whose place another takes, and what nobody else can take of a validator's."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -153,3 +156,38 @@ def test_nobodys_place_is_taken_by_who_has_shown_less() -> None:
         assert [await one for one in many + more] == ["p"] * 4 + ["q"] * 2
 
     held(doing)
+
+
+class Large:
+    """What a request holds while it is answered."""
+
+
+def test_what_failed_is_let_go_of_at_once() -> None:
+    """
+    A body of four megabytes that is refused is gone with its refusal: were it held by its own error, only the
+    collector would find it, and a stranger fills the memory meanwhile.
+    """
+    kept: list[weakref.ref[Large]] = []
+
+    async def refused(here: Held) -> None:
+        def work(large: Large) -> str:
+            raise ProblemError(401, "no", "No", f"{large} is refused")
+
+        async def asked() -> None:
+            large = Large()
+            kept.append(weakref.ref(large))
+            await here.lane.run(partial(work, large), client="a", rank=Rank.STRANGER)
+
+        for _ in range(3):
+            with pytest.raises(ProblemError) as told:
+                await asked()
+            del told
+        await asyncio.to_thread(here.lane.close, 10.0)
+
+    gc.collect()
+    gc.disable()
+    try:
+        held(refused)
+        assert len(kept) == 3 and not [one for one in kept if one() is not None]
+    finally:
+        gc.enable()

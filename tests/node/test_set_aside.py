@@ -350,6 +350,59 @@ def test_further_manifests_cost_no_further_memory(tmp_path: Path) -> None:
     assert five - one < 120  # without turns it was 349 MiB
 
 
+BOMBS = """
+import json, resource, sys
+from pathlib import Path
+from tests.harness.support_service import live_node
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def many(member, what, count):
+    return b'{"%s":[' % member + (what + b",") * count + b"0]}"
+json_, table = "application/json", "text/csv"
+bombs = {
+    "lines without members": ("/consignments", json_, lambda: many(b"lines", b"{}", 500_000)),
+    "lists": ("/consignments", json_, lambda: many(b"lines", b"[]", 5_000_000)),
+    "texts": ("/consignments", json_, lambda: many(b"lines", b'""', 5_000_000)),
+    "columns": ("/consignments", table, lambda: b"battery," * 2_000_000),
+    "cells": ("/consignments", table, lambda: b"battery\\n" + b'"",' * 5_000_000),
+    "empty rows": ("/consignments", table, lambda: b"battery" + b"\\n" * 16_000_000),
+    "rows": ("/consignments", table, lambda: b"battery\\n" + b"x\\n" * 8_000_000),
+    "of an act": ("/attestations", json_, lambda: many(b"members", b"[]", 300_000)),
+    "of a document": ("/credentials/verify", json_, lambda: many(b"verifiableCredential", b"[]", 1_000_000)),
+}
+with live_node(Path(sys.argv[1])) as node:
+    node.post_raw("/consignments", b'{"lines":[{}]}', json_)
+    before, told = peak(), {}
+    for name, (path, kind, body) in bombs.items():
+        told[name] = [node.post_raw(path, body(), kind).status_code, round(peak() - before)]
+    print(json.dumps(told))
+"""
+
+
+@pytest.mark.check
+def test_a_body_is_refused_before_it_takes_many_times_its_size(tmp_path: Path) -> None:
+    """
+    N13: bodies of millions of empty values, cells, columns and rows, manifests of which every line is wrong.
+
+    A manifest of half a million lines without members took four gigabytes, and half a minute.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", BOMBS, str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
+    told = json.loads(done.stdout)
+    print(f"\nstatus, and MiB beyond the peak before, by then: {told}")
+
+    assert {status for status, _ in told.values()} == {400}
+    assert (
+        max(grown for _, grown in told.values()) < 200
+    )  # the largest body is 16 MiB, read, and kept as text
+
+
 def test_a_try_that_fails_again_is_told_with_its_own_reason(
     node: LiveNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ STOPPERS: dict[str, Callable[[Net], None]] = {
     "N07": doors.test_compressed_answers,
     "N09": doors.test_replays,
     "strangers": doors.test_strangers_at_the_peers_door,
+    "bombs": doors.test_bombs_of_strangers_at_the_peers_door,
     "snapshots": doors.test_asking_for_snapshots,
     "large bodies": doors.test_large_bodies_that_never_end,
 }

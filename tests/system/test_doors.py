@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from consensus.cose import SeedSigner, sign1
 from consensus.encoding import encode
 from node.demo.launcher import pss_bytes
 from node.peers.authentication import PeerAuthentication
@@ -331,6 +332,26 @@ def test_strangers_at_the_peers_door(net: Net) -> None:
                 node.pool.request("POST", f"{node.url}/peer/messages", body=body, timeout=10)
 
     net.during("strangers at /peer", flood, threads=16)
+
+
+def test_bombs_of_strangers_at_the_peers_door(net: Net) -> None:
+    """
+    Messages of two million empty lists, in the place of what is signed: they are not built before it is
+    known who sent them.
+    """
+    lists = b"\x9a" + (2_000_000).to_bytes(4, "big") + b"\x80" * 2_000_000
+    body = sign1({}, lists, SeedSigner("did:web:nobody.example#transport-1", bytes(32)))
+    statuses: Counter[int] = Counter()
+
+    def flood(node: Node, ended: threading.Event) -> None:
+        while not ended.is_set():
+            with suppress(Exception):
+                answer = node.pool.request("POST", f"{node.url}/peer/messages", body=body, timeout=10)
+                statuses[answer.status] += 1
+
+    net.during("bombs of strangers", flood, threads=2)
+
+    assert statuses[401] and set(statuses) <= {401, 429, 503}
 
 
 def test_asking_for_snapshots(net: Net) -> None:
