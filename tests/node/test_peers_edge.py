@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
@@ -22,12 +23,21 @@ from node.ledger import inbox as inboxes
 from node.ledger.engine_condition import Watch
 from node.ledger.inbox import OWN, Inbox
 from node.ledger.intake import RECENT_MAX, AttestationBatch, Intake
+from node.peers import polling
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import SKEW_S, VALID_S, UntrustedPeer, make_certificate, require_peer
 from node.peers.fingerprint import JoiningFingerprint
-from node.peers.gossip import ANSWER_BYTES_MAX, Gossip, Peer, Sender
-from node.peers.link import Link, LinkError, can_be_asked, is_loopback
+from node.peers.gossip import ANSWER_BYTES_MAX, FIRST_S, Gossip, Peer, Sender
+from node.peers.link import (
+    CONNECT_S_MAX,
+    STEP_S_MIN,
+    Link,
+    LinkError,
+    _PlainSocket,
+    can_be_asked,
+    is_loopback,
+)
 from node.peers.messages import (
     BLOCKS_PER_REQUEST,
     ITEM_ATTESTATION,
@@ -35,9 +45,9 @@ from node.peers.messages import (
     PEER_BODY_BYTES_MAX,
     Status,
 )
-from node.peers.queue import LINGER_S, PeerQueue
+from node.peers.queue import BATCH_ITEMS_MAX, LINGER_S, PeerQueue
 from node.peers.sealing import Sealing, SealingError
-from node.peers.strikes import SENDERS_MAX, STRIKES_MAX, Patience
+from node.peers.strikes import LATE_S, REFUSALS_PER_S, SENDERS_MAX, STRIKES_MAX, Patience
 from tests.harness import ledger
 from tests.harness.stand_in import StandIn
 
@@ -86,6 +96,7 @@ class Answers(StandIn):
         self.authentication = authentication
         self.answers: dict[str, Any] = {"status": THEIRS, "messages": THEIRS, "blocks": []}
         self.asked: list[tuple[str, Value, str | None]] = []
+        self.paths: list[str] = []
 
 
 class Asked(BaseHTTPRequestHandler):
@@ -93,7 +104,8 @@ class Asked(BaseHTTPRequestHandler):
     server: Answers
 
     def do_POST(self) -> None:
-        path = self.path.removeprefix("/peer/")
+        self.server.paths.append(self.path)
+        path = self.path.rpartition("/")[2]
         data = self.rfile.read(int(self.headers["content-length"]))
         sender, nonce, body = self.server.authentication.open_request(data, path)
         self.server.asked.append((path, decode(body), self.headers["content-type"]))
@@ -418,7 +430,7 @@ def test_a_link_asks_the_host_and_the_port_of_its_address(
     assert looked == [((host, port), {"type": socket.SOCK_STREAM})]
 
 
-@pytest.mark.parametrize("ending", ["", "/", "//"])
+@pytest.mark.parametrize("ending", ["", "/", "/base", "/base/", "/base//"])
 def test_a_stroke_at_the_end_of_an_address_is_no_part_of_a_path(
     genesis: Genesis, server: Answers, ending: str
 ) -> None:
@@ -429,6 +441,7 @@ def test_a_stroke_at_the_end_of_an_address_is_no_part_of_a_path(
     link = Link(f"http://127.0.0.1:{server.server_port}{ending}")
 
     assert link.post("/peer/status", data, seconds_max=5, size_bytes_max=ANSWER_BYTES_MAX)[0] == 200
+    assert server.paths == [f"{ending.rstrip('/')}/peer/status"]
     link.close()
 
 
@@ -636,3 +649,119 @@ def test_an_inbox_counts_what_waits_and_nothing_else() -> None:
     inbox.put("b", "little", size_bytes=inboxes.SIZE_BYTES_FLOOR)
     assert [inbox.get(0) for _ in range(3)] == ["all", "the rest", "little"]
     inbox.put("a", "all", size_bytes=inboxes.SIZE_BYTES_PER_SENDER_MAX)
+
+
+# -- bounds, each to the last ---------------------------------------------------------------------------
+
+
+def test_so_many_refusals_of_a_subnet_are_told_at_once() -> None:
+    """
+    Ten, then each is late; a tenth of a second gives one back, and never more than ten.
+    """
+    clock = [0.0]
+    patience = Patience(lambda: clock[0])
+    most = int(REFUSALS_PER_S)
+
+    for moment, prompt in ((0.0, most), (1 / REFUSALS_PER_S + 0.001, 1), (100.0, most)):
+        clock[0] = moment
+        waits = [patience.refusal_wait_s("10.0.0.0") for _ in range(prompt + 2)]
+        assert waits == [0.0] * prompt + [LATE_S] * 2
+
+
+def test_a_certificate_names_its_holder_and_is_no_authority() -> None:
+    """
+    As much of a long name as a certificate holds; whoever reads it must know that it signs no other.
+    """
+    for did in ("did:web:a.example", f"did:web:{'a' * 80}.example"):
+        pem, _ = make_certificate(did, [SeedSigner(f"{did}#t", b"t" * 32)], [], NOW)
+        shown = x509.load_pem_x509_certificate(pem)
+        [name] = shown.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        basic = shown.extensions.get_extension_for_class(x509.BasicConstraints)
+        assert (name.value, shown.issuer) == (did[:64], shown.subject)
+        assert (basic.critical, basic.value.ca) == (True, False)
+
+
+def test_a_queue_counts_its_bytes_and_waits_no_longer_than_for_company(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    What was given back counts as before; a full batch waits for nobody, and less of one for what is left.
+    """
+    waits, queue = list[float](), PeerQueue(lambda: 1.0)
+    for number in range(3):
+        queue.put([ITEM_ATTESTATION, bytes(10 + number)])
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        queue.wake()
+
+    monkeypatch.setattr(queue._wake, "wait", wait)
+    batch, _ = queue.take(60)
+    assert (len(batch), queue.size_bytes) == (3, 0) and waits == pytest.approx([LINGER_S])
+    queue.put([ITEM_ATTESTATION, bytes(5)])
+    queue.give_back(batch)
+    assert (queue.size_bytes, len(queue)) == (10 + 11 + 12 + 5, 4)
+    for _ in range(BATCH_ITEMS_MAX - 4):
+        queue.put(ITEM)
+    assert len(queue.take(60)[0]) == BATCH_ITEMS_MAX and len(waits) == 1
+
+
+def test_whoever_has_nothing_to_say_asks_as_its_part_is(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    At first soon; validators one another each second; observers the validators in turn, and are asked seldom.
+    """
+    monkeypatch.setattr("node.peers.gossip.time.monotonic", lambda: 100.0)
+    dids = [ledger.MAKER, ledger.CUSTOMS, ledger.IMPORTER, ledger.WORKSHOP]
+    validators = sorted(did for did in dids if genesis.governance.votes(did))
+    for own in dids:
+        others = {did: "https://a.example" for did in dids if did != own}
+        gossip = Gossip(authentication(genesis, own), others, Kept())
+        for did, peer in gossip.peers.items():
+            assert gossip._wait_s(peer) == FIRST_S
+            peer.seen()
+            assert gossip._wait_s(peer) == polling.wait_s(own, did, validators, 100.0)
+            expected = 5.0 if did not in validators else 1.0 if own in validators else None
+            assert expected is None or gossip._wait_s(peer) == expected
+
+
+def test_each_step_of_an_answer_has_what_is_left_of_its_time() -> None:
+    """
+    To connect a second at most; each read and write as long as is left, and none once nothing is.
+    """
+    ours, theirs = socket.socketpair()
+    ours.close()
+    plain = _PlainSocket(theirs.family, theirs.type, theirs.proto, fileno=theirs.detach())
+    with plain:
+        for left in (5.0, 0.5):
+            plain.until = time.monotonic() + left
+            plain._hurry()
+            assert left - 0.4 < (plain.gettimeout() or 0) <= left
+        plain.until = time.monotonic()
+        for act in (
+            lambda: plain.send(b"x"),
+            lambda: plain.sendall(b"x"),
+            lambda: plain.recv_into(bytearray(1)),
+        ):
+            with pytest.raises(TimeoutError, match="the answer took too long"):
+                act()
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(5.0, CONNECT_S_MAX), (0.25, 0.25), (-1.0, STEP_S_MIN)])
+def test_a_connection_is_waited_for_no_longer_than_there_is_time(
+    seconds: float, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A second, or what is left.
+    """
+    waited: list[float] = []
+
+    def refuse(address: tuple[str, int], timeout: float) -> socket.socket:
+        waited.append(timeout)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(ConnectionRefusedError):
+        Link("http://a.example").post("/x", b"", seconds_max=seconds, size_bytes_max=1)
+    assert most - 0.2 < waited[0] <= most
