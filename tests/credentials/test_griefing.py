@@ -239,13 +239,28 @@ def test_a_stranger_changes_no_verdict_of_an_import(capsys: pytest.CaptureFixtur
 @pytest.mark.check
 def test_a_stranger_changes_no_verdict_of_any_honest_trade(capsys: pytest.CaptureFixture[str]) -> None:
     """
-    The same in each state of every honest trade: use, second life, waste, returns, both directions.
+    The same in each state of every honest trade: use, second life, waste, returns, both directions. Of what
+    is said late or of another battery one in eight.
+    """
+    count = spoil(TRADES, views=1, every=8)
+
+    with capsys.disabled():
+        print(f"griefing: {count}", end=" ")
+    assert count.claims > 2_000 and count.late > 100 and count.elsewhere
+    assert not count.findings, count.findings[0]
+
+
+@pytest.mark.long
+def test_a_stranger_changes_no_verdict_of_any_honest_trade_late_or_beside(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """
+    The same with all that strangers say late, or of another battery.
     """
     count = spoil(TRADES, views=1)
 
     with capsys.disabled():
         print(f"griefing: {count}", end=" ")
-    assert count.claims > 2_000
     assert not count.findings, count.findings[0]
 
 

@@ -130,14 +130,18 @@ def namings_of(archive: Archive, battery: str) -> Iterator[Act]:
         yield from dict.fromkeys(replace(act, vehicle=vehicle) for act in found)
 
 
-def tried_by_strangers(archive: Archive, battery: str, events: Iterable[str]) -> Iterator[Act]:
-    """What everybody says of a battery without a right over it, now, late, and of another battery."""
+def tried_by_strangers(archive: Archive, battery: str, events: Iterable[str], share: slice) -> Iterator[Act]:
+    """What everybody says of a battery without a right over it, now, late, and of another battery.
+
+    `share`: which of what is said late or of the other one is tried.
+    """
     plain = list(everything(archive, battery, events))
-    for act in (*plain, *late_of(plain, len(archive.hours))):
-        if not (may_speak(archive, act) or (act.ago and may_speak(archive, replace(act, late=True)))):
+    yield from (act for act in plain if not may_speak(archive, act))
+    for act in list(late_of(plain, len(archive.hours)))[share]:
+        if not (may_speak(archive, act) or may_speak(archive, replace(act, late=True))):
             yield act
     file = archive.of(battery)
-    for act in namings_of(archive, battery):
+    for act in list(namings_of(archive, battery))[share]:
         if not (own_code(act.by, battery) or has_right(file, act)):
             yield act
 
@@ -162,8 +166,11 @@ def difference(without: dict[str, Any], beside: dict[str, Any]) -> list[str]:
     return found + (["checks"] if len(without["checks"]) != len(beside["checks"]) else [])
 
 
-def spoil(trades: Iterable[Trade], views: int) -> Count:
-    """Each state of the trades, with everything that strangers say there; `views` sights per claim."""
+def spoil(trades: Iterable[Trade], views: int, every: int = 1) -> Count:
+    """Each state of the trades, with everything that strangers say there; `views` sights per claim.
+
+    Of what they say late, or of another battery, one in `every`: in each state others.
+    """
     count, seen = Count(), set[tuple[Act, ...]]()
     for trade in trades:
         for upto in range(len(trade.acts)):
@@ -171,11 +178,14 @@ def spoil(trades: Iterable[Trade], views: int) -> Count:
             if (*acts, trade.acts[upto]) in seen:
                 continue
             seen.add((*acts, trade.acts[upto]))
-            _spoil_state(acts, trade.acts[upto], trade.battery, count, views)
+            share = slice(count.states % every, None, every)
+            _spoil_state(acts, trade.acts[upto], trade.battery, count, views, share)
     return count
 
 
-def _spoil_state(acts: tuple[Act, ...], then: Act, battery: str, count: Count, views: int) -> None:
+def _spoil_state(  # noqa: PLR0917
+    acts: tuple[Act, ...], then: Act, battery: str, count: Count, views: int, share: slice
+) -> None:
     stage, archive = beginning().fork(), _begun()
     for act in acts:
         _record(stage, act)
@@ -189,7 +199,7 @@ def _spoil_state(acts: tuple[Act, ...], then: Act, battery: str, count: Count, v
     later = undisturbed.fork()
     _record(later, then)
     known: dict[tuple[bool, Shown], dict[str, Any]] = {}
-    for act in tried_by_strangers(archive, battery, stage.book.attesters):
+    for act in tried_by_strangers(archive, battery, stage.book.attesters, share):
         if not stage.accredited(act):
             continue
         count.tried += 1
