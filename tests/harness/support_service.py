@@ -87,6 +87,21 @@ class LiveNode:
             assert time.monotonic() < deadline, f"waited {WAIT_S_MAX:.0f} s for {what}"
             time.sleep(0.05)
 
+    def wait_quiet(self) -> None:
+        """Poll until all that this node said is on the log, and all that follows from it: lists, checkpoints.
+
+        A receipt alone is not the end: the status lists that a passport is in are attested after it.
+        """
+
+        def quiet() -> bool:
+            status, office = self.service.overview.status(), self.service.stores.office
+            log = status["log"]
+            return log["size"] == log["cosigned_size"] == office.followed() and not any(
+                status["outbox"].get(state) for state in ("outbox", "admitted")
+            )
+
+        self.wait(quiet, "quiet")
+
 
 @contextmanager
 def live_node(

@@ -304,7 +304,7 @@ def test_a_node_over_https(service: Service, tmp_path: Path) -> None:
     The same application over TLS: a client that trusts the certificate issues and verifies.
     """
     with https(create_app(service), tmp_path) as (url, ca):
-        manifest = requests.get(f"{url}/test-manifest", verify=str(ca), timeout=10).json()
+        manifest = requests.get(f"{url}/test-manifest", verify=str(ca), timeout=60).json()
         document = {
             "@context": [V2],
             "type": ["VerifiableCredential"],
@@ -312,13 +312,13 @@ def test_a_node_over_https(service: Service, tmp_path: Path) -> None:
             "credentialSubject": {"id": "urn:example:subject"},
         }
         made = requests.post(
-            f"{url}/issuers/vc2/credentials/issue", json={"credential": document}, verify=str(ca), timeout=10
+            f"{url}/issuers/vc2/credentials/issue", json={"credential": document}, verify=str(ca), timeout=60
         )
-        told = requests.post(f"{url}/credentials/verify", json=made.json(), verify=str(ca), timeout=10)
+        told = requests.post(f"{url}/credentials/verify", json=made.json(), verify=str(ca), timeout=60)
 
         assert (made.status_code, told.status_code) == (201, 200)
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(f"{url}/healthz", timeout=10)
+            requests.get(f"{url}/healthz", timeout=60)
 
 
 @pytest.mark.check
@@ -335,14 +335,14 @@ def test_serve_over_https_as_a_process(tmp_path: Path) -> None:
             line = next(line for line in process.stderr if '"listening"' in line)
             origin = f"https://127.0.0.1:{json.loads(line)['port']}"
             document = requests.get(
-                f"{origin}/.well-known/did.json", verify=str(cert_file), timeout=10
+                f"{origin}/.well-known/did.json", verify=str(cert_file), timeout=60
             ).json()
             assert document["id"] == "did:web:" + origin.removeprefix("https://").replace(":", "%3A")
-            manifest = requests.get(f"{origin}/test-manifest", verify=str(cert_file), timeout=10).json()
+            manifest = requests.get(f"{origin}/test-manifest", verify=str(cert_file), timeout=60).json()
             assert all(row["endpoint"].startswith(origin) for row in manifest.values())
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
     assert process.returncode == 0
 
 

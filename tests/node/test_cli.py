@@ -422,7 +422,7 @@ def test_a_node_does_not_change_its_network(copy: Path) -> None:
     assert json.loads(served.stderr.readline())["at"] == "listening"
     busy = run("serve", "--data", copy, "--listen", "127.0.0.1:0")
     served.terminate()
-    served.communicate(timeout=15)
+    served.communicate(timeout=60)
 
     genesis = copy / "network" / "genesis.toml"
     genesis.write_text(genesis.read_text().replace("heartbeat_ms = 600000", "heartbeat_ms = 500000"))

@@ -367,8 +367,10 @@ def test_a_clock_that_was_wrong_costs_nothing_once_it_is_right(
     final at all four, those that were wrong included; cosignatures are dated by the clock that is right.
     """
     off = [network.links.nodes[did] for did in ledger.VALIDATORS[:wrong]]
+    begun = time.monotonic()
     network.submit(network.attestation(1))
     network.wait("a block before", lambda: network.heights() == {1})
+    calm_s = time.monotonic() - begun  # a block on this machine, now
     for node in off:
         node.clock_off_s = off_s
     network.submit(network.attestation(2))
@@ -379,12 +381,12 @@ def test_a_clock_that_was_wrong_costs_nothing_once_it_is_right(
 
     begun = time.monotonic()
     network.submit(network.attestation(3))
-    network.wait("both", lambda: all(n.tree.size >= 5 for n in network.links.nodes.values()), seconds=10)
+    network.wait("both", lambda: all(n.tree.size >= 5 for n in network.links.nodes.values()))
     took = time.monotonic() - begun
     network.submit(network.attestation(4))
     network.wait("one height", lambda: len(network.heights()) == 1 and min(network.heights()) >= 3)
 
-    assert took < 5
+    assert took < 5 + 10 * calm_s, calm_s  # other programs slow both alike
     for node in network.links.nodes.values():
         last = node.signing.last_cosigned()
         assert last is not None and abs(last[2] - time.time()) < 60

@@ -441,7 +441,7 @@ def test_a_body_too_large_for_the_server_is_a_problem(network: dict[str, Node]) 
     A body beyond what any address takes is refused by the server itself, with problem details all the same.
     """
     maker = network["maker"]
-    with socket.create_connection(("127.0.0.1", maker.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", maker.port), timeout=60) as connection:
         lines = [
             "POST /consignments HTTP/1.1",
             f"Host: 127.0.0.1:{maker.port}",

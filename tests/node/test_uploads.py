@@ -84,7 +84,7 @@ def test_slow_uploads_hold_nothing(
     with contextlib.ExitStack() as stack:
         slow = []
         for door in DOORS * SLOW_EACH:
-            one = stack.enter_context(socket.create_connection(address, timeout=5))
+            one = stack.enter_context(socket.create_connection(address, timeout=60))
             one.sendall(_begun(door, node, size))
             slow.append(one)
 
@@ -118,7 +118,7 @@ def test_an_upload_that_ends_half_way_leaves_nothing(served: tuple[LiveNode, Add
     for number in range(CANCELLED_EACH):
         begun = []
         for door in DOORS:
-            one = socket.create_connection(address, timeout=5)
+            one = socket.create_connection(address, timeout=60)
             one.sendall(_begun(door, node, 100_000))
             begun.append(one)
         for one in begun:

@@ -117,7 +117,7 @@ def vouchers(node: Node) -> list[bytes]:
     host = ssl.create_default_context()
     host.check_hostname, host.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", node.port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", node.port), timeout=60) as plain,
         host.wrap_socket(plain, server_hostname=PEER_NAME) as shown,
     ):
         der = shown.getpeercert(binary_form=True)
