@@ -176,7 +176,12 @@ print(json.dumps(counts))
 
 
 @pytest.mark.parametrize(
-    "what", ["restore", "rebuild", pytest.param("restore into nothing", marks=pytest.mark.check)]
+    "what",
+    [
+        "restore",
+        pytest.param("rebuild", marks=pytest.mark.check),
+        pytest.param("restore into nothing", marks=pytest.mark.check),
+    ],
 )
 def test_what_is_killed_at_any_write_is_repeated(node: Maker, what: str) -> None:
     """

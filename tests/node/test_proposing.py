@@ -219,6 +219,7 @@ def test_what_cannot_be_asked_or_proposed_is_told(g: GovernedNode) -> None:
 
 
 @pytest.mark.check
+@pytest.mark.check  # its proposal lapses after six seconds
 def test_an_idle_network_decides_and_lapses_in_time(g: GovernedNode) -> None:
     """
     Nobody says anything more: what was decided for all is in force within seconds, and a proposal lapses at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import io
 import string
 from collections import defaultdict
@@ -416,6 +417,27 @@ def test_a_page_that_is_not_there_shows_who_is_signed_in(node: LiveNode) -> None
 
     assert (known.status_code, unknown.status_code) == (404, 404)
     assert "Sign out" in known.text and "Sign out" not in unknown.text
+
+
+@pytest.mark.parametrize("path", ["/keys", "/operations/audit"])
+def test_a_page_that_somebody_may_not_see_says_so_and_what_to_do(node: LiveNode, path: str) -> None:
+    """
+    The page of a 403, which a session that only reads is shown: who is signed in, what is not allowed, by
+    whose fault and what to do; and nothing of the page that it is not.
+    """
+    reader = node.app.test_client()
+    link = node.post_json("/links", {"scopes": ["read"], "name": "only reads"}).get_json()
+    assert reader.get(link["path"]).status_code == 303
+
+    page = reader.get(path, headers={"Accept": "text/html"})
+    told = reader.get(path, headers={"Accept": "application/json"}).get_json()
+
+    assert page.status_code == 403 == told["status"]
+    assert page.headers["Content-Language"] == "en" and page.headers["Cache-Control"] == "no-store"
+    text = html.unescape(page.text)
+    for said in (told["title"], told["detail"], told["next"], "Sign out"):
+        assert said in text, said
+    assert text.count("only reads") == 1, "in the bar, and in no list of who may"
 
 
 def test_the_readers_sentences_are_not_templates() -> None:
