@@ -86,14 +86,65 @@ def test_a_strangers_document_gets_its_right_answer(client: FlaskClient, name: s
         assert not [check for check in told["checks"] if check["outcome"] == "fail"]
 
 
-def test_every_case_that_is_a_document_is_tried() -> None:
+# Cases that are no credential by themselves, and which test tries each.
+ELSEWHERE = {
+    "03": "node/test_cases.py::test_a_revocation_is_not_taken_back",
+    "12": "credentials/test_identifiers.py::test_spellings_of_a_link_are_one_battery",
+    "15": "credentials/test_identifiers.py::test_spellings_of_a_vin_are_one_vehicle",
+    "16": "credentials/test_identifiers.py::test_spellings_of_a_commodity_code",
+    "17": "credentials/test_identifiers.py::test_what_is_no_commodity_code_is_told",
+    "19": "credentials/test_examination.py::test_a_list_of_another_issuer_is_a_question_of_policy",
+    "21": "credentials/test_examination.py::test_a_raised_message_is_no_disagreement_with_a_ledger",
+    "22": "node/test_cases.py::test_a_new_node_finds_its_settings_beside_it",
+    "26": "node/test_cases.py::test_claims_of_another_format_are_told_as_such",
+    "27": "node/test_cases.py::test_a_file_that_is_not_utf_8_is_told_by_its_byte",
+}
+
+
+def test_every_case_is_tried() -> None:
     """
-    The table above misses none of the files that are credentials.
+    The table of credentials misses none of the files that are some; every other folder has a test by name.
     """
-    elsewhere = ("03-", "12-", "15-", "16-", "17-", "19-", "21-", "22-", "26-", "27-")
     files = {str(path.relative_to(CASES)) for path in CASES.glob("*/*.json")}
 
-    assert {name for name in files if not name.startswith(elsewhere)} == set(RIGHT)
+    assert {name for name in files if name.partition("-")[0] not in ELSEWHERE} == set(RIGHT)
+    for number, test in ELSEWHERE.items():
+        assert list(CASES.glob(f"{number}-*")), number
+        file, _, name = test.partition("::")
+        assert f"\ndef {name}(" in (CASES.parents[1] / file).read_text(), test
+
+
+def test_a_revocation_is_not_taken_back(client: FlaskClient) -> None:
+    """
+    Case 03: raised by POST /credentials/status it stays, and whoever lowers it is told what to do instead.
+    """
+    case = CASES / "03-revocation-taken-back"
+    issuer = client.get("/test-manifest").get_json()["bitstring"]["id"]
+    credential = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "id": "urn:uuid:0c1f3a52-4b0a-4a39-9f57-2f9a3c1f0303",
+        "type": ["VerifiableCredential"],
+        "issuer": issuer,
+        "credentialSubject": {"id": "urn:example:subject"},
+    }
+    issued = client.post("/issuers/bitstring/credentials/issue", json={"credential": credential}).get_json()
+
+    def change(name: str) -> Any:
+        body = json.loads((case / name).read_text()) | {"credentialId": credential["id"]}
+        return client.post("/credentials/status", json=body)
+
+    def verified() -> bool:
+        told = client.post(
+            "/credentials/verify", json={"verifiableCredential": issued["verifiableCredential"]}
+        )
+        return bool(told.get_json()["verified"])
+
+    assert verified()
+    assert change("body-true.json").status_code == 200 and not verified()
+    refused = change("body-false.json")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "revocation_final")
+    assert "suspended instead" in refused.get_json()["detail"]
+    assert not verified(), "it stays revoked"
 
 
 def test_a_file_that_is_not_utf_8_is_told_by_its_byte(client: FlaskClient, directory: DataDirectory) -> None:
