@@ -17,11 +17,6 @@ IDENTIFIER, OPERATOR, MAKER_NAME = (
 )
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World()
-
-
 def lacking(*paths: str) -> dict[str, Any]:
     """The claims of a passport without these members."""
     claims = claims_of(1)
@@ -61,12 +56,13 @@ ROWS: list[tuple[tuple[str, ...], list[int], list[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize("row", range(len(ROWS)))
-def test_a_data_point_that_is_missing_is_a_gap_or_a_ground_by_policy(world: World, row: int) -> None:
+def test_a_data_point_that_is_missing_is_a_gap_or_a_ground_by_policy(row: int) -> None:
     """
     A ground where the policy holds for it, else a gap, named; of sets that are not in hand it is not known,
     and those that an audience may not see are withheld from it and lack nothing.
     """
     paths, missing, words = ROWS[row]
+    world = World()
     text = shown(world, row + 1, *paths)
     asked = (
         ("customs-eu", (1,)),
