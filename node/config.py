@@ -268,6 +268,12 @@ def policy_name(jurisdiction: str, roles: tuple[str, ...]) -> str:
     )
 
 
+def jurisdictions_with_policies() -> tuple[str, ...]:
+    """For which there are policies of their own."""
+    rows = read_table("who-asks-what.toml", shipped("who-asks-what.toml"))["policy"]
+    return tuple(sorted({str(row["jurisdiction"]) for row in rows if "jurisdiction" in row}))
+
+
 def jurisdiction_alone() -> str:
     """Of a node by itself."""
     return str(read_table("who-asks-what.toml", shipped("who-asks-what.toml"))["alone"])

@@ -92,7 +92,7 @@ def link(*, data: Path, scopes: tuple[str, ...], page: str, name: str | None) ->
     say(f"{address}/enter/{token}")
     if not _answers(address):
         told = f"comity: the node does not run: the link opens once it does (`comity serve --data {data}`)"
-        click.echo(told, err=True)
+        say(told, err=True)
 
 
 def _answers(address: str) -> bool:

@@ -9,7 +9,7 @@ import click
 from credentials.documents.uri import is_web_url
 from node.cli.client import DataFolder, NamedParty
 from node.cli.terminal import say, who_decides
-from node.config import DataDirectory, passphrase
+from node.config import DataDirectory, jurisdictions_with_policies, passphrase
 from node.errors import SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
@@ -76,9 +76,10 @@ def init(
         "node opens it"
     )
     if directory.policy().name == "elsewhere":
+        known = " or ".join(f"--jurisdiction {one}" for one in jurisdictions_with_policies())
         say(
             f"no law of {jurisdiction} is among the rules of this version: the record, the signatures and "
-            "the code are judged. A participant of a member state of the EU writes --jurisdiction EU"
+            f"the code are judged. Who is under a law that is there, also as a member state, writes {known}"
         )
 
 

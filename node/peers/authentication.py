@@ -29,7 +29,7 @@ from node.peers.strikes import Patience
 
 REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
 WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered twice as long
-ENVELOPE_VALUES = 9  # a list of eight: whoever sent it is not known yet
+ENVELOPE_VALUES = 16  # a list of eight: whoever sent it is not known yet
 NONCES_PER_SENDER_MAX = 50_000
 # Who left is answered these for so long: the block that says it left comes to it like every other one.
 PARTING, PARTING_S = frozenset({"status", "messages", "blocks"}), 7 * 86_400

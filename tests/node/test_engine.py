@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -120,7 +121,8 @@ class Node:
         self.links.nodes.pop(self.did, None)
         self.supervisor.stop()
         self.signing.close()
-        self.ledger.close()
+        with self.links.reading:  # a connection that is closed while another thread reads ends the process
+            self.ledger.close()
 
 
 class Links:
@@ -128,6 +130,7 @@ class Links:
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
+        self.reading = threading.Lock()  # of a ledger by whoever is not its node
 
     def of(self, did: str) -> Link:
         return Link(self, did)
@@ -150,9 +153,11 @@ class Link:
             node.engine.peer_items(self.did, list[Value]([item]))
 
     def request_blocks(self, did: str, height: int) -> None:
-        node, own = self.links.nodes.get(did), self.links.nodes.get(self.did)
+        with self.links.reading:
+            node, own = self.links.nodes.get(did), self.links.nodes.get(self.did)
+            found = node.ledger.blocks(height, 64, 1 << 20) if node is not None else []
         if node is not None and own is not None:
-            own.engine.peer_blocks(did, node.ledger.blocks(height, 64, 1 << 20))
+            own.engine.peer_blocks(did, found)
 
     def strike(self, sender: str) -> None:
         raise AssertionError(f"{sender} is honest, as all are here")

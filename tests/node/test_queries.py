@@ -5,6 +5,7 @@ SQL is counted on the connection (node/storage/), the rest by the interpreter's 
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tracemalloc
 from collections import Counter
@@ -47,20 +48,27 @@ FORMS_ASKED = ("/propose", "/propose?kind=suspend", "/propose?kind=rule")
 INDEX_TABLES = "_words_fts_"
 LINES = 16  # two batches of a job
 
+
+def counted_by(function: Callable[..., Any]) -> CodeType:
+    """Its own, also where the tests of `credentials` note what it says."""
+    code: CodeType = inspect.unwrap(function).__code__
+    return code
+
+
 # What is counted, by the name it is told under.
 SEAMS: dict[CodeType, str] = {
-    parse_entry.__code__: "entries parsed",
-    parse_attestation.__code__: "attestations parsed",
-    parse_sign1.__code__: "COSE messages parsed",
-    digest_document.__code__: "documents digested",
-    parse_credential.__code__: "credentials read",
-    parse_json.__code__: "JSON texts read strictly",
-    jcs.__code__: "values canonicalised",
-    to_quads.__code__: "documents read as JSON-LD",
-    verify_ed25519.__code__: "signatures verified",
-    read_list.__code__: "status lists opened",
-    Manifest.parse.__func__.__code__: "manifests read",  # type: ignore[attr-defined]
-    Standing.decode.__func__.__code__: "standings read",  # type: ignore[attr-defined]
+    counted_by(parse_entry): "entries parsed",
+    counted_by(parse_attestation): "attestations parsed",
+    counted_by(parse_sign1): "COSE messages parsed",
+    counted_by(digest_document): "documents digested",
+    counted_by(parse_credential): "credentials read",
+    counted_by(parse_json): "JSON texts read strictly",
+    counted_by(jcs): "values canonicalised",
+    counted_by(to_quads): "documents read as JSON-LD",
+    counted_by(verify_ed25519): "signatures verified",
+    counted_by(read_list): "status lists opened",
+    counted_by(Manifest.parse): "manifests read",
+    counted_by(Standing.decode): "standings read",
 }
 
 
