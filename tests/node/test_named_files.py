@@ -237,6 +237,7 @@ def test_files_are_held_by_one_door() -> None:
     assert holders == {"node/named_files.py"}
 
 
+@pytest.mark.check
 def test_no_start_waits_for_a_pipe(tmp_path: Path) -> None:
     """
     Each file of a data directory in turn is a pipe: `comity serve` runs, or ends and names it.
