@@ -141,8 +141,8 @@ def browse(node: NodeProcess, stop: threading.Event) -> None:
 def test_sigkill_at_twenty_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """
     After 20 SIGKILLs, two in each of ten moments, every acknowledged passport is on the ledger exactly once,
-    has a receipt that verifies offline, all nodes hold one log, and the next block came within 3 s, but once at
-    most, where a second round was needed.
+    has a receipt that verifies offline, all nodes hold one log, and the next block came within 3 s,
+    but for one at most, where a second round was needed.
     """
     rng = random.Random(SEED)
     plan = [(moment, rng.randint(1, 3), rng.uniform(0, 0.01)) for moment in MOMENTS for _ in range(ROUNDS)]
