@@ -41,8 +41,8 @@ def policies_in(entries: Iterable[bytes], first: int = 0) -> list[tuple[int, str
 
 def policy_entry(now: Governance, following: Governance, origin: str) -> list[bytes]:
     """The log policy of the next block, where it is another one: cosigned by whoever this one names."""
-    if following is now:
-        return []
+    if (following.participants, following.validators) == (now.participants, now.validators):
+        return []  # all that a policy and its lost keys are made of
     before, text = now.log_policy(origin), following.log_policy(origin)
     lost = following.compromised_note_keys(origin)
     if text == before and lost == now.compromised_note_keys(origin):

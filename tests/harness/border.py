@@ -159,10 +159,12 @@ def stamp(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@cache
 def identifier_of(text: str, issuer: str = "-") -> Identifier:
     return parse_identifier(guess_scheme(text, {}), text, tables().identifiers, namespace=issuer)
 
 
+@cache
 def subject_of(text: str, issuer: str = "-") -> Subject:
     return subject(identifier_of(text, issuer), NETWORK_KEY)
 

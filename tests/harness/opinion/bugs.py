@@ -170,8 +170,14 @@ BUGS: dict[str, Bug] = {
         one_registration_is_enough, a_test_anywhere_ends_waste, any_root_is_the_packs,
     )
 }  # fmt: skip
-# The deck that is made for a bug comes first; each is tried in all until one catches it.
+# The deck that is made for a bug, or small and catches it, comes first; each is tried in all until one does.
 MADE_FOR = {
+    waste_can_be_corrected.__name__: "end",
+    revoking_sets_no_ban.__name__: "passport",
+    release_leaves_the_declaration_open.__name__: "border",
+    any_customs_decides.__name__: "border",
+    a_stopped_passport_is_free.__name__: "passport",
+    recalls_are_not_read.__name__: "end",
     parts_of_the_used_are_new.__name__: "repaired",
     what_did_not_count_is_forgotten.__name__: "made of another",
     any_mass_is_that_of_the_record.__name__: "made",

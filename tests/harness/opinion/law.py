@@ -41,15 +41,19 @@ class Archive:
     # What names a battery without being state of it, oldest first.
     heard: tuple[Heard, ...] = ()
     hours: tuple[Archive, ...] = ()  # as it stood when each hour before this one ended
+    # What `of` found of this archive, which never changes; another archive begins with none.
+    found: dict[str, File] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def hour(self) -> Archive:
         """The same archive in the hour after this one."""
         return replace(self, without=self.unlicensed, hours=(*self.hours, replace(self, hours=())))
 
     def of(self, battery: str) -> File:
-        file = self.files.get(battery, NOTHING)
-        reaching = frozenset(r for r in self.recalls if reaches(r, battery, file))
-        return replace(file, recalls=reaching, named_as=named_as(self, battery))
+        if battery not in self.found:
+            file = self.files.get(battery, NOTHING)
+            reaching = frozenset(r for r in self.recalls if reaches(r, battery, file))
+            self.found[battery] = replace(file, recalls=reaching, named_as=named_as(self, battery))
+        return self.found[battery]
 
     def bound(self, battery: str) -> File:
         """The file with what was set on all that the battery was made from or taken out of, and its fates."""
