@@ -4,7 +4,7 @@ A leaf is SHA-256(0x00 || entry), an inner node SHA-256(0x01 || left || right), 
 Hashes are 32 raw bytes everywhere; a range of leaves is written [start, end).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -99,48 +99,118 @@ class Frontier:
         return cls(int.from_bytes(data[:8], "big"), peaks)
 
 
+def _paired(row: bytes) -> bytes:
+    """Return the level above a row of hashes."""
+    step = 2 * HASH_BYTES
+    pairs = range(0, len(row) // step * step, step)
+    return b"".join([sha256(b"\x01" + row[at : at + step]).digest() for at in pairs])
+
+
+def tile_nodes(hashes: bytes) -> bytes:
+    """Return a full tile and every node above it: 256 hashes, 128, ..., and its root as the last 32 bytes."""
+    rows = [hashes]
+    for _ in range(TILE_HEIGHT):
+        rows.append(_paired(rows[-1]))
+    return b"".join(rows)
+
+
+# Level, number and root of a full tile to its `tile_nodes`; what has another root is never given back.
+TileReader = Callable[[int, int, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """The right edge of a tree: of each level the nodes that are in no full tile."""
+
+    size: int = 0
+    rows: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, size: int, tiles: Sequence[bytes]) -> "_Edge":
+        """Return that of a tree with these partial tiles, from level 0 on."""
+        rows = []
+        for level, tile in enumerate(tiles):
+            if len(tile) != (size >> TILE_HEIGHT * level) % TILE_WIDTH * HASH_BYTES:
+                raise MerkleError(f"the partial tile of level {level} does not fit a tree of {size} leaves")
+            rows.append(tile)
+            for _ in range(1, TILE_HEIGHT):
+                rows.append(_paired(rows[-1]))
+        if size >> TILE_HEIGHT * len(tiles):
+            raise MerkleError(f"{len(tiles)} partial tiles are too few for a tree of {size} leaves")
+        return cls(size, tuple(rows))
+
+    def extended(self, leaf_hashes: Iterable[bytes]) -> tuple["_Edge", dict[tuple[int, int], bytes]]:
+        """Return the edge after these leaves, and the tiles that they fill, by level and number."""
+        rows, size, full = [bytearray(row) for row in self.rows], self.size, dict[tuple[int, int], bytes]()
+        for leaf in leaf_hashes:
+            if len(leaf) != HASH_BYTES:
+                raise MerkleError(f"a leaf is not a {HASH_BYTES}-byte hash")
+            level, index, node = 0, size, leaf
+            while True:
+                if level == len(rows):
+                    rows.append(bytearray())
+                rows[level] += node
+                if not index & 1:
+                    break
+                node = sha256(b"\x01" + rows[level][-2 * HASH_BYTES :]).digest()
+                level, index = level + 1, index >> 1
+                if level % TILE_HEIGHT == 0:  # the node is the root of a full tile
+                    full[level // TILE_HEIGHT - 1, index] = bytes(rows[level - TILE_HEIGHT])
+                    for row in rows[level - TILE_HEIGHT : level]:
+                        row.clear()
+            size += 1
+        return _Edge(size, tuple(bytes(row) for row in rows)), full
+
+
 class Tree:
-    """An append-only tree that keeps the root of every complete subtree: 64 bytes a leaf, in bytearrays."""
+    """An append-only tree: its right edge in memory, its full tiles where `reader` finds them.
 
-    __slots__ = ("_levels", "_size")
+    The edge is replaced, never changed, and a full tile stays as it is: threads that read see one tree while
+    another extends it. The reader has a tile before `extend` is told of its last leaf, and is asked by the
+    root that the tile above names, up to the edge: so whatever is read is what the edge stands for. Without a
+    reader the tree keeps the nodes itself, 64 bytes a leaf: for tests and offline checks.
+    """
 
-    def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
+    __slots__ = ("_edge", "_nodes", "_reader")
+
+    def __init__(self, leaf_hashes: Iterable[bytes] = (), *, reader: TileReader | None = None) -> None:
         """Build the tree over these leaves."""
-        self._levels: list[bytearray] = [bytearray()]
-        self._size = 0
+        self._nodes: dict[tuple[int, int], bytes] = {}
+        self._reader = reader
+        self._edge = _Edge()
         self.extend(leaf_hashes)
+
+    @classmethod
+    def over(cls, size: int, tiles: Sequence[bytes], reader: TileReader) -> "Tree":
+        """Return a tree of `size` leaves that lies elsewhere; `tiles` are its partial ones, from level 0 on.
+
+        They are as they were read: the frontier says whether they are those of a tree that was agreed on.
+        """
+        tree = cls(reader=reader)
+        tree._edge = _Edge.of(size, tiles)
+        return tree
 
     @property
     def size(self) -> int:
         """The number of leaves."""
-        return self._size
+        return self._edge.size
 
     def append(self, leaf: bytes) -> int:
         """Add one leaf hash and return its index."""
-        if len(leaf) != HASH_BYTES:
-            raise MerkleError(f"a leaf is not a {HASH_BYTES}-byte hash")
-        levels, index = self._levels, self._size
-        levels[0] += leaf
-        level, odd = 0, index
-        while odd & 1:
-            pair = levels[level][-2 * HASH_BYTES :]
-            level += 1
-            if level == len(levels):
-                levels.append(bytearray())
-            levels[level] += sha256(b"\x01" + pair).digest()
-            odd >>= 1
-        self._size = index + 1
-        return index
+        self.extend((leaf,))
+        return self._edge.size - 1
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> None:
         """Add many leaf hashes, in order."""
-        for leaf in leaf_hashes:
-            self.append(leaf)
+        edge, full = self._edge.extended(leaf_hashes)
+        if self._reader is None:
+            self._nodes |= {place: tile_nodes(hashes) for place, hashes in full.items()}
+        self._edge = edge
 
     def leaf(self, index: int) -> bytes:
         """Return the leaf hash at `index`."""
-        if not 0 <= index < self._size:
-            raise MerkleError(f"leaf {index} is not in a tree of {self._size}")
+        if not 0 <= index < self.size:
+            raise MerkleError(f"leaf {index} is not in a tree of {self.size}")
         return self._node(0, index)
 
     def frontier(self, size: int | None = None) -> Frontier:
@@ -184,23 +254,39 @@ class Tree:
         """Return `width` hashes of tile `index` at tile level `level` (C2SP tlog-tiles)."""
         if not 0 <= level <= 63 or index < 0 or not 1 <= width <= TILE_WIDTH:
             raise MerkleError("a tile has a level of 0 to 63, an index and a width of 1 to 256")
-        height = TILE_HEIGHT * level
-        end = index * TILE_WIDTH + width
-        if height >= len(self._levels) or end << height > self._size:
-            raise MerkleError(
-                f"tile {level}/{index} of width {width} is beyond a tree of {self._size} leaves"
-            )
-        return bytes(self._levels[height][index * TILE_WIDTH * HASH_BYTES : end * HASH_BYTES])
+        edge, height = self._edge, TILE_HEIGHT * level
+        if index * TILE_WIDTH + width << height > edge.size:
+            raise MerkleError(f"tile {level}/{index} of width {width} is beyond a tree of {edge.size} leaves")
+        full = index < edge.size >> height + TILE_HEIGHT
+        return (self._full(level, index) if full else edge.rows[height])[: width * HASH_BYTES]
 
     def _size_or_all(self, size: int | None) -> int:
+        held = self._edge.size
         if size is None:
-            return self._size
-        if not 0 <= size <= self._size:
-            raise MerkleError(f"the tree has {self._size} leaves, not yet {size}")
+            return held
+        if not 0 <= size <= held:
+            raise MerkleError(f"the tree has {held} leaves, not yet {size}")
         return size
 
     def _node(self, level: int, index: int) -> bytes:
-        return bytes(self._levels[level][index * HASH_BYTES : (index + 1) * HASH_BYTES])
+        edge, (tile_level, height) = self._edge, divmod(level, TILE_HEIGHT)
+        number = index >> TILE_HEIGHT - height
+        at = index - (number << TILE_HEIGHT - height)
+        if number < edge.size >> TILE_HEIGHT * (tile_level + 1):
+            row = self._full(tile_level, number)
+            at += 2 * TILE_WIDTH - (2 * TILE_WIDTH >> height)  # after the rows below
+        else:
+            row = edge.rows[level]
+        return row[at * HASH_BYTES : (at + 1) * HASH_BYTES]
+
+    def _full(self, level: int, number: int) -> bytes:
+        """Return the nodes of a full tile."""
+        if self._reader is None:
+            return self._nodes[level, number]
+        root = self._node(TILE_HEIGHT * (level + 1), number)
+        nodes = self._reader(level, number, root)
+        assert nodes[-HASH_BYTES:] == root, "a tile is what the one above it names"
+        return nodes
 
     def _peaks(self, start: int, end: int) -> list[bytes]:
         """Return the complete subtrees of [start, end), largest first.

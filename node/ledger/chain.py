@@ -61,8 +61,9 @@ def history_of(ledger: Path, genesis: Genesis, rule_files: RuleFiles) -> Governa
 
 def tree_of(ledger: LedgerStore, tip: Tip, path: Path) -> Tree:
     """The tree over the leaves on this disk; raises SetupError where they are not those of the tip."""
-    tree = Tree(ledger.leaf_hashes())
-    if tree.size != tip.log.size or tree.root() != tip.log.root:
+    size = ledger.log_size()
+    tree = Tree.over(size, ledger.tiles.edge(size), ledger.tiles.nodes)
+    if tree.frontier() != tip.log:
         raise damaged(path)
     return tree
 

@@ -28,7 +28,6 @@ from urllib.parse import urlsplit
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
-from consensus.merkle import Tree
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.genesis_table import read_participant
@@ -38,7 +37,7 @@ from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
-from node.ledger.chain import constitution_of
+from node.ledger.chain import constitution_of, tip_of, tree_of
 from node.named_files import put_whole, write_own
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import PEER_NAME, Trust
@@ -230,7 +229,7 @@ def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Part
     """What governed, once the ledger agrees with the fingerprint, the peer and the card."""
     ledger = LedgerStore(partial)
     try:
-        tree = Tree(ledger.leaf_hashes())
+        tree = tree_of(ledger, tip_of(ledger, hello.genesis), partial)
         history = constitution_of(ledger, hello.genesis, hello.by_digest.get).history
     finally:
         ledger.close()

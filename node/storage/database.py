@@ -108,17 +108,24 @@ class Database:
         """This thread's connection, opened on first use."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(
-                self.path, timeout=OPENING_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            with self._lock:  # before the first statement: one that fails leaves no lock behind
-                self._connections.append(connection)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA cache_size=-2000")
-            self._local.connection = connection
+            connection = self._local.connection = self._connected()
+        return connection
+
+    def apart(self) -> sqlite3.Connection:
+        """One of no thread, in no transaction: it sees what was committed last. Its user says who is next."""
+        return self.connection if str(self.path) == MEMORY else self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=OPENING_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        with self._lock:  # before the first statement: one that fails leaves no lock behind
+            self._connections.append(connection)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-2000")
         return connection
 
     @contextmanager

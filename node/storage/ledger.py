@@ -24,6 +24,7 @@ from node.storage.database import Damaged, Database, marks, parts
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.leaves import Leaves
 from node.storage.schema_steps import LEDGER
+from node.storage.tiles import Tiles, fill
 
 CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
 
@@ -41,6 +42,7 @@ class LedgerStore:
                 "office.db and signing.db stay"
             ) from error
         self.leaves = Leaves(self._db)
+        self.tiles = Tiles(self._db)
         self.reading = self._db.reading
         self.bind = self._db.bind
         self._writer: int | None = None  # the thread that commits blocks
@@ -76,6 +78,7 @@ class LedgerStore:
                 _INSERT_ENTRY,
                 [_entry_values(first + offset, tip.height, row) for offset, row in enumerate(entries)],
             )
+            fill(db, first, first + len(entries))
             db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
             db.executemany(
                 "INSERT INTO changed VALUES (?, ?)", [(tip.height, key) for key in sorted(standings)]
@@ -99,6 +102,7 @@ class LedgerStore:
         """Fill this empty ledger in one transaction, or leave it empty."""
         with self._db.writing() as db:
             yield Adoption(db)
+            fill(db, 0, self.log_size())
 
     def put_checkpoint(self, size: int, time: int, note: str) -> None:
         """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one.

@@ -13,6 +13,7 @@ import sqlite_utils
 
 from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
 from node.storage.schema_history import History
+from node.storage.tiles import fill
 
 Columns = Mapping[str, type]
 
@@ -135,6 +136,14 @@ def ledger_3_what_governs(db: sqlite_utils.Database) -> None:
 def ledger_4_decisions(db: sqlite_utils.Database) -> None:
     """What became of proposals is found without a look at every leaf."""
     db.execute("CREATE INDEX entries_decisions ON entries (leaf_index) WHERE type = 'governance'")
+
+
+def ledger_5_tiles(db: sqlite_utils.Database) -> None:
+    """The tree of the log, of which opening reads the edge alone; policies without a look at each leaf."""
+    _table(db, "tiles", {"level": int, "number": int, "hashes": bytes}, pk=("level", "number"))
+    db.execute("CREATE INDEX entries_policies ON entries (leaf_index) WHERE type = 'policy'")
+    ((size,),) = db.execute("SELECT COALESCE(MAX(leaf_index) + 1, 0) FROM entries")
+    fill(db.conn, 0, size)
 
 
 # -- office.db ---------------------------------------------------------------------------------------------
@@ -426,7 +435,12 @@ def _member(body: bytes | None, name: str) -> object:
 
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History(
-    "ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs, ledger_4_decisions
+    "ledger",
+    ledger_1_blocks_and_entries,
+    ledger_2_what_changed,
+    ledger_3_what_governs,
+    ledger_4_decisions,
+    ledger_5_tiles,
 )
 OFFICE = History(
     "office",

@@ -287,6 +287,16 @@ def of_entries(damaged: Callable[[], int | None]) -> Source:
     return look
 
 
+def of_ledger(damaged: Callable[[], bool]) -> Source:
+    """Something else of ledger.db was read that is not what was written: told until it is rebuilt."""
+
+    def look() -> Iterator[Condition]:
+        if damaged():
+            yield Condition("damaged_ledger", stops=True)
+
+    return look
+
+
 def of_pool(facts: Callable[[], EngineCondition]) -> Source:
     """Attestations wait for a block, nearly as many or as large as are kept: the next ones are refused."""
 

@@ -123,6 +123,41 @@ def test_roots_and_proofs_are_those_of_the_rfc() -> None:
             verify_inclusion(LEAVES[index], index, size, proof, root)
 
 
+def test_trees_of_many_tiles_are_those_of_the_rfc() -> None:
+    """
+    Around the sizes at which tiles fill, on both levels, root, proofs and frontier equal the definition.
+    """
+    leaves = [leaf_hash(index.to_bytes(4, "big")) for index in range(65_800)]
+    tree = Tree(leaves)
+
+    for size in (255, 256, 257, 511, 512, 513, 700, 65_535, 65_536, 65_537, 65_800):
+        frontier = Frontier().append(leaves[:size])
+        assert tree.root(size) == frontier.root
+        assert tree.frontier(size) == frontier
+        for index in (0, 254, size // 2, size - 1):
+            verify_inclusion(leaves[index], index, size, tree.inclusion_proof(index, size), frontier.root)
+            before = Frontier().append(leaves[: index + 1]).root
+            proof = tree.consistency_proof(index + 1, size)
+            verify_consistency(index + 1, size, before, frontier.root, proof)
+    for size in (255, 256, 257, 513, 700):
+        assert tree.root(size) == mth(leaves[:size])
+        for index in (0, size // 3, size - 1):
+            assert tree.inclusion_proof(index, size) == path(index, leaves[:size])
+
+
+def test_an_edge_that_does_not_fit_its_size_is_no_tree() -> None:
+    """
+    Partial tiles of another length or another number are refused.
+    """
+    whole = Tree(LEAVES)
+    edge = [b"".join(LEAVES)]
+
+    assert Tree.over(len(LEAVES), edge, lambda *_: b"").root() == whole.root()
+    for size, tiles in ((len(LEAVES) + 1, edge), (len(LEAVES), []), (256, [b""]), (256, [b"", b""])):
+        with pytest.raises(MerkleError):
+            Tree.over(size, tiles, lambda *_: b"")
+
+
 def test_proofs_at_earlier_sizes() -> None:
     """
     A grown tree still gives the root, the proofs and the frontier it had at every earlier size.

@@ -307,6 +307,7 @@ SHOWN = {
     "disk_full": _DISK,
     "temporary_full": _DISK,
     "not_known": _DISK,
+    "damaged_ledger": "tests/node/test_damage.py::test_a_tile_that_is_not_what_was_written_is_said",
     "damaged": "tests/node/test_damage.py::test_an_entry_that_is_not_what_was_written_is_not_served",
     "not_written": _READINESS + "test_a_disk_that_takes_nothing_shows_within_seconds_and_ends_when_it_does",
     "set_aside": "tests/node/test_set_aside.py::"

@@ -16,6 +16,7 @@ from node.api import create_app
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.setup.wiring import open_service
+from node.storage.database import Damaged
 from node.storage.entries import EntryRow, is_whole
 from node.web.sample import sample_claims
 from tests.harness.command_line import here
@@ -106,6 +107,21 @@ def test_an_entry_that_is_not_what_was_written_is_not_served(node: LiveNode, col
     assert said["stops"] and f"entry {row.leaf_index} is not what was written" in said["text"]
     assert "comity rebuild --data" in said["text"]
     assert node.get(ENTRIES).status_code == 200, "what is whole is served"
+
+
+def test_a_tile_that_is_not_what_was_written_is_said(node: LiveNode) -> None:
+    """
+    Whoever asks for what is under it gets 500 by the fault of this node, and /readyz says what mends it.
+    """
+    tiles = node.service.stores.ledger.tiles
+    with pytest.raises(Damaged, match=r"ledger\.db is damaged: tile 0/7 "):
+        tiles.nodes(0, 7, b"a root that no tile here has")
+    try:
+        ready = node.get("/readyz").get_json()
+        (said,) = [one for one in ready["conditions"] if one["code"] == "damaged_ledger"]
+        assert said["stops"] and "comity rebuild --data" in said["text"]
+    finally:
+        tiles.damaged = False
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ BOUNDED = {
         "one height: PROPOSALS_PER_ROUND_MAX, of rounds within ROUNDS_AHEAD_MAX and ROUNDS_BEHIND_MAX"
     ),
     "consensus/machine.py:Height.blocks": "one height: the blocks of its proposals",
-    "consensus/merkle.py:Tree._levels": "64 bytes a leaf of the log",
+    "consensus/merkle.py:Tree._nodes": (
+        "nothing at a node, which reads its database: for tests and offline checks"
+    ),
     "consensus/pool.py:Pool._entries": "COUNT_MAX, SIZE_BYTES_MAX",
     "consensus/pool.py:Pool._passed": "of Pool._entries",
     "consensus/pool.py:Pool._waiting_by_sender": "of Pool._entries",
@@ -148,6 +150,7 @@ BOUNDED = {
     "node/log.py:_budgets": "KEPT_MAX",
     "node/log.py:_owing": "of _budgets",
     "node/peers/link.py:Link._kept": "KEPT_MAX",
+    "node/storage/tiles.py:Tiles._kept": "KEPT_MAX",
     "node/peers/queue.py:PeerQueue._items": "QUEUE_ITEMS_MAX, QUEUE_BYTES_MAX",
     "node/peers/strikes.py:Patience._left": "SENDERS_MAX",
     "node/peers/strikes.py:Patience._refusals": "SENDERS_MAX",
