@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from node.storage.database import Damaged, Database, marks, parts
 from node.storage.entries import EntryRow, is_whole
@@ -93,6 +93,11 @@ class Leaves:
     def _height_of(self, leaf_index: int) -> int:
         query = "SELECT height FROM entries WHERE leaf_index = ?"
         return int(self._db.connection.execute(query, (leaf_index,)).fetchone()["height"])
+
+    def hashes(self) -> Iterator[bytes]:
+        """All leaf hashes in log order, as they are stored."""
+        for row in self._db.connection.execute("SELECT leaf_hash FROM entries ORDER BY leaf_index"):
+            yield row["leaf_hash"]
 
     def evidence(self) -> list[EntryRow]:
         """Every fault of a validator on the record, in log order."""

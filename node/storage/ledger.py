@@ -23,7 +23,7 @@ from node.errors import SetupError
 from node.storage.database import Damaged, Database, marks, parts
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.leaves import Leaves
-from node.storage.schema_steps import LEDGER
+from node.storage.ledger_steps import LEDGER
 from node.storage.tiles import Tiles, fill
 
 CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
@@ -202,11 +202,6 @@ class LedgerStore:
             "SELECT height, governs_from, type, name, record FROM governance ORDER BY height, type, name"
         )
         return [GovernanceRow(*row) for row in rows]
-
-    def leaf_hashes(self) -> Iterator[bytes]:
-        """All leaf hashes in order."""
-        for row in self._db.connection.execute("SELECT leaf_hash FROM entries ORDER BY leaf_index"):
-            yield row["leaf_hash"]
 
     def log_size(self) -> int:
         row = self._db.connection.execute(

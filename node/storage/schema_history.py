@@ -7,7 +7,7 @@ is refused: this program does not know what its tables mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from sqlite_utils.migrations import Migrations
 from node.errors import SetupError
 
 Step = Callable[[sqlite_utils.Database], None]
+Columns = Mapping[str, type]
 
 
 class History:
@@ -58,3 +59,30 @@ class History:
     def apply(self, db: sqlite_utils.Database, *, stop_before: str | None = None) -> None:
         """Take them, inside the caller's transaction."""
         self._migrations.apply(db, stop_before=stop_before)
+
+
+def make_table(
+    db: sqlite_utils.Database,
+    name: str,
+    columns: Columns,
+    *,
+    pk: str | tuple[str, ...] | None = None,
+    optional: Sequence[str] = (),
+    defaults: Mapping[str, object] | None = None,
+) -> None:
+    """A table whose columns are all filled, but for the optional ones."""
+    keys = {pk} if isinstance(pk, str) else set()
+    db.create_table(
+        name,
+        dict(columns),
+        pk=pk,
+        not_null=[column for column in columns if column not in keys and column not in optional],
+        defaults=dict(defaults or {}),
+        if_not_exists=True,
+    )
+
+
+def make_index(
+    db: sqlite_utils.Database, table: str, name: str, columns: Sequence[str], *, unique: bool = False
+) -> None:
+    db.table(table).create_index(list(columns), name, unique=unique, if_not_exists=True)

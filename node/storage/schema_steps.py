@@ -1,4 +1,4 @@
-"""The steps of the three databases. A step is taken once in the life of a file: follow it, never edit it.
+"""The steps of signing.db and office.db. A step is taken once in the life of a file: it is never edited.
 
 Tables are made by sqlite-utils. SQL stands where it has no words: an index over part of a table, a table of
 one row. The first step of each history takes over files from before versions were written down.
@@ -6,51 +6,18 @@ one row. The first step of each history takes over files from before versions we
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import orjson
 import sqlite_utils
 
 from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
-from node.storage.schema_history import History
-from node.storage.tiles import fill
-
-Columns = Mapping[str, type]
-
-
-def _table(
-    db: sqlite_utils.Database,
-    name: str,
-    columns: Columns,
-    *,
-    pk: str | tuple[str, ...] | None = None,
-    optional: Sequence[str] = (),
-    defaults: Mapping[str, object] | None = None,
-) -> None:
-    """A table whose columns are all filled, but for the optional ones."""
-    keys = {pk} if isinstance(pk, str) else set()
-    db.create_table(
-        name,
-        dict(columns),
-        pk=pk,
-        not_null=[column for column in columns if column not in keys and column not in optional],
-        defaults=dict(defaults or {}),
-        if_not_exists=True,
-    )
-
-
-def _index(
-    db: sqlite_utils.Database, table: str, name: str, columns: Sequence[str], *, unique: bool = False
-) -> None:
-    db.table(table).create_index(list(columns), name, unique=unique, if_not_exists=True)
-
+from node.storage.schema_history import History, make_index, make_table
 
 # -- signing.db --------------------------------------------------------------------------------------------
 
 
 def signing_1_guards_and_wal(db: sqlite_utils.Database) -> None:
-    _table(db, "wal", {"seq": int, "height": int, "record": bytes}, pk="seq")
-    _table(
+    make_table(db, "wal", {"seq": int, "height": int, "record": bytes}, pk="seq")
+    make_table(
         db,
         "guard",
         {"height": int, "round": int, "kind": str, "record": bytes},
@@ -73,84 +40,14 @@ def signing_2_epoch(db: sqlite_utils.Database) -> None:
 
 def signing_3_whose_it_is(db: sqlite_utils.Database) -> None:
     """Network and participant, as in the other two: what another signed is no guard of ours."""
-    _table(db, "meta", {"name": str, "value": bytes}, pk="name")
-
-
-# -- ledger.db ---------------------------------------------------------------------------------------------
-
-
-def ledger_1_blocks_and_entries(db: sqlite_utils.Database) -> None:
-    _table(db, "meta", {"name": str, "value": bytes}, pk="name")
-    _table(
-        db,
-        "blocks",
-        {
-            **{"height": int, "id": bytes, "time": int, "app_hash": bytes},
-            **{"block": bytes, "certificate": bytes, "frontier": bytes},
-        },
-        pk="height",
-    )
-    _table(
-        db,
-        "entries",
-        {
-            **{"leaf_index": int, "leaf_hash": bytes, "height": int, "type": str, "kind": str},
-            **{"issuer": str, "subject": bytes, "digest": bytes, "document_digest": bytes},
-            **{"rule": str, "winner": int, "entry": bytes},
-        },
-        pk="leaf_index",
-        optional=("kind", "issuer", "subject", "digest", "document_digest", "rule", "winner"),
-    )
-    for name, column in (
-        ("entries_subject", "subject"),
-        ("entries_digest", "digest"),
-        ("entries_document", "document_digest"),
-    ):
-        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON entries ({column}) WHERE {column} IS NOT NULL")
-    db.execute("CREATE INDEX IF NOT EXISTS entries_evidence ON entries (leaf_index) WHERE type = 'evidence'")
-    # With a rowid and a unique index: twice as fast to write as WITHOUT ROWID.
-    _table(db, "standings", {"subject": bytes, "value": bytes})
-    _index(db, "standings", "standings_subject", ["subject"], unique=True)
-    _table(db, "finals", {"digest": bytes, "height": int})
-    _index(db, "finals", "finals_digest", ["digest"], unique=True)
-    _table(db, "validators", {"height": int, "members": bytes}, pk="height")
-    _table(db, "checkpoints", {"size": int, "time": int, "first_note": str, "note": str}, pk="size")
-
-
-def ledger_2_what_changed(db: sqlite_utils.Database) -> None:
-    """Which records each block changed: a verdict may rest on a record that no leaf of its battery names."""
-    db.execute(
-        "CREATE TABLE changed (height INTEGER, subject BLOB, PRIMARY KEY (height, subject)) WITHOUT ROWID"
-    )
-
-
-def ledger_3_what_governs(db: sqlite_utils.Database) -> None:
-    """Every record of what governs, as it was decided on: never changed, so any height can be asked for.
-
-    A ledger from before had none: what governed it was genesis alone.
-    """
-    columns = {"height": int, "governs_from": int, "type": str, "name": str, "record": bytes}
-    _table(db, "governance", columns, pk=("height", "type", "name"))
-
-
-def ledger_4_decisions(db: sqlite_utils.Database) -> None:
-    """What became of proposals is found without a look at every leaf."""
-    db.execute("CREATE INDEX entries_decisions ON entries (leaf_index) WHERE type = 'governance'")
-
-
-def ledger_5_tiles(db: sqlite_utils.Database) -> None:
-    """The tree of the log, of which opening reads the edge alone; policies without a look at each leaf."""
-    _table(db, "tiles", {"level": int, "number": int, "hashes": bytes}, pk=("level", "number"))
-    db.execute("CREATE INDEX entries_policies ON entries (leaf_index) WHERE type = 'policy'")
-    ((size,),) = db.execute("SELECT COALESCE(MAX(leaf_index) + 1, 0) FROM entries")
-    fill(db.conn, 0, size)
+    make_table(db, "meta", {"name": str, "value": bytes}, pk="name")
 
 
 # -- office.db ---------------------------------------------------------------------------------------------
 
 
 def office_1_records(db: sqlite_utils.Database) -> None:
-    _table(db, "meta", {"name": str, "value": bytes}, pk="name")
+    make_table(db, "meta", {"name": str, "value": bytes}, pk="name")
     _documents(db)
     _outbox(db)
     _issuing(db)
@@ -159,7 +56,7 @@ def office_1_records(db: sqlite_utils.Database) -> None:
 
 
 def _documents(db: sqlite_utils.Database) -> None:
-    _table(
+    make_table(
         db,
         "documents",
         {
@@ -168,7 +65,7 @@ def _documents(db: sqlite_utils.Database) -> None:
         },
         optional=("battery", "point", "set_digest", "credential_id", "fetched_at"),
     )
-    _index(db, "documents", "documents_digest", ["digest"], unique=True)
+    make_index(db, "documents", "documents_digest", ["digest"], unique=True)
     for name, column in (
         ("documents_set", "set_digest"),
         ("documents_battery", "battery"),
@@ -178,7 +75,7 @@ def _documents(db: sqlite_utils.Database) -> None:
 
 
 def _outbox(db: sqlite_utils.Database) -> None:
-    _table(
+    make_table(
         db,
         "outbox",
         {
@@ -193,14 +90,14 @@ def _outbox(db: sqlite_utils.Database) -> None:
         ),
         defaults={"state": "outbox"},
     )
-    _index(db, "outbox", "outbox_digest", ["digest"], unique=True)
+    make_index(db, "outbox", "outbox_digest", ["digest"], unique=True)
     db.execute("CREATE INDEX IF NOT EXISTS outbox_open ON outbox (state) WHERE receipted_at IS NULL")
-    _index(db, "outbox", "outbox_document", ["document_digest"])
-    _index(db, "outbox", "outbox_battery", ["battery", "kind"])
+    make_index(db, "outbox", "outbox_document", ["document_digest"])
+    make_index(db, "outbox", "outbox_battery", ["battery", "kind"])
 
 
 def _issuing(db: sqlite_utils.Database) -> None:
-    _table(
+    make_table(
         db,
         "issuances",
         {
@@ -211,18 +108,18 @@ def _issuing(db: sqlite_utils.Database) -> None:
         pk="number",
         optional=("idempotency_key", "produced"),
     )
-    _index(db, "issuances", "issuances_digest", ["digest"], unique=True)
-    _index(db, "issuances", "issuances_key", ["idempotency_key"], unique=True)
-    _index(db, "issuances", "issuances_claims", ["battery", "claims_digest"], unique=True)
-    _table(
+    make_index(db, "issuances", "issuances_digest", ["digest"], unique=True)
+    make_index(db, "issuances", "issuances_key", ["idempotency_key"], unique=True)
+    make_index(db, "issuances", "issuances_claims", ["battery", "claims_digest"], unique=True)
+    make_table(
         db,
         "status_lists",
         {"name": str, "purpose": str, "next_index": int},
         pk="name",
         defaults={"next_index": 0},
     )
-    _table(db, "status_bits", {"name": str, "place": int}, pk=("name", "place"))
-    _table(
+    make_table(db, "status_bits", {"name": str, "place": int}, pk=("name", "place"))
+    make_table(
         db,
         "status_versions",
         {"name": str, "seq": int, "digest": bytes, "attestation": bytes},
@@ -231,7 +128,7 @@ def _issuing(db: sqlite_utils.Database) -> None:
 
 
 def _consignments(db: sqlite_utils.Database) -> None:
-    _table(
+    make_table(
         db,
         "consignments",
         {
@@ -244,8 +141,8 @@ def _consignments(db: sqlite_utils.Database) -> None:
         optional=("consignee_eori", "direction", "evaluated_at", "height", "block_time"),
         defaults={"state": "queued", "done": 0},
     )
-    _index(db, "consignments", "consignments_id", ["id"], unique=True)
-    _table(
+    make_index(db, "consignments", "consignments_id", ["id"], unique=True)
+    make_table(
         db,
         "items",
         {"consignment": str, "line": int, "seq": int, "verdict": str, "body": bytes},
@@ -254,21 +151,21 @@ def _consignments(db: sqlite_utils.Database) -> None:
 
 
 def _access(db: sqlite_utils.Database) -> None:
-    _table(
+    make_table(
         db,
         "keys",
         {"hash": bytes, "name": str, "scopes": str, "created": int, "last_used": int},
         pk="hash",
         optional=("last_used",),
     )
-    _table(
+    make_table(
         db,
         "links",
         {"hash": bytes, "scopes": str, "next": str, "created": int, "used": int},
         pk="hash",
         optional=("used",),
     )
-    _table(
+    make_table(
         db,
         "sessions",
         {"hash": bytes, "name": str, "scopes": str, "created": int, "expires": int},
@@ -290,14 +187,14 @@ def office_2_following_the_ledger(db: sqlite_utils.Database) -> None:
 
 def office_3_aside_audit_and_names(db: sqlite_utils.Database) -> None:
     """What was set aside; who did what; whose key, link, session and manifest each is."""
-    _table(
+    make_table(
         db,
         "set_aside",
         {"number": int, "what": str, "ref": str, "because": str, "at": int, "tries": int, "again": int},
         pk="number",
     )
-    _index(db, "set_aside", "set_aside_ref", ["what", "ref"], unique=True)
-    _table(db, "audit", {"number": int, "at": int, "who": str, "did": str, "about": str}, pk="number")
+    make_index(db, "set_aside", "set_aside_ref", ["what", "ref"], unique=True)
+    make_table(db, "audit", {"number": int, "at": int, "who": str, "did": str, "about": str}, pk="number")
     for act in ("UPDATE", "DELETE"):
         db.execute(
             f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "
@@ -322,15 +219,15 @@ def office_4_lines_that_are_watched(db: sqlite_utils.Database) -> None:
     items.add_column("stale", int, not_null_default=0)
     items.add_column("settled", int, not_null_default=0)
     db.execute("CREATE INDEX items_stale ON items (stale) WHERE stale != 0")
-    _index(db, "consignments", "consignments_declaration", ["declaration"])
+    make_index(db, "consignments", "consignments_declaration", ["declaration"])
 
 
 def office_5_what_declarations_name(db: sqlite_utils.Database) -> None:
     """Which declarations name which batteries; those from before are named once they are uploaded again."""
     columns = {"number": int, "line": int, "declaration": str, "battery": str}
-    _table(db, "declared", columns, pk=("number", "line"))
-    _index(db, "declared", "declared_battery", ["battery", "declaration", "number"])
-    _index(db, "declared", "declared_declaration", ["declaration", "number"])
+    make_table(db, "declared", columns, pk=("number", "line"))
+    make_index(db, "declared", "declared_battery", ["battery", "declaration", "number"])
+    make_index(db, "declared", "declared_declaration", ["declaration", "number"])
 
 
 def office_6_lines_by_time(db: sqlite_utils.Database) -> None:
@@ -342,20 +239,20 @@ def office_6_lines_by_time(db: sqlite_utils.Database) -> None:
 def office_7_what_else_lines_rest_on(db: sqlite_utils.Database) -> None:
     """Further codes of a line's battery, and whose lists its documents name; put as lines are judged."""
     columns = {"consignment": str, "line": int, "kind": str, "value": bytes}
-    _table(db, "rests_on", columns, pk=("consignment", "line", "kind", "value"))
-    _index(db, "rests_on", "rests_on_value", ["kind", "value"])
+    make_table(db, "rests_on", columns, pk=("consignment", "line", "kind", "value"))
+    make_index(db, "rests_on", "rests_on_value", ["kind", "value"])
 
 
 def office_8_what_decisions_reached(db: sqlite_utils.Database) -> None:
     """Which open lines rested on what a decision changed, the word of each before it and after it."""
     counts = {"leaf": int, "proposal": bytes, "at": int, "lines": int, "consignments": int}
-    _table(db, "decisions_reached", counts, pk="leaf")
-    _index(db, "decisions_reached", "decisions_reached_proposal", ["proposal"])
+    make_table(db, "decisions_reached", counts, pk="leaf")
+    make_index(db, "decisions_reached", "decisions_reached_proposal", ["proposal"])
     columns = {"leaf": int, "consignment": str, "line": int, "was": str, "was_reason": str}
     judged = ("verdict", "reason")
     kinds: dict[str, type] = {**columns, **dict.fromkeys(judged, str)}
-    _table(db, "lines_reached", kinds, pk=("leaf", "consignment", "line"), optional=judged)
-    _index(db, "lines_reached", "lines_reached_line", ["consignment", "line"])
+    make_table(db, "lines_reached", kinds, pk=("leaf", "consignment", "line"), optional=judged)
+    make_index(db, "lines_reached", "lines_reached_line", ["consignment", "line"])
 
 
 def office_9_passports_issued_again(db: sqlite_utils.Database) -> None:
@@ -385,7 +282,7 @@ def office_11_manifests_apart(db: sqlite_utils.Database) -> None:
 
     A list of fifty read all their manifests, and each few lines that were judged wrote the manifest again.
     """
-    _table(db, "manifests", {"consignment": str, "manifest": bytes}, pk="consignment")
+    make_table(db, "manifests", {"consignment": str, "manifest": bytes}, pk="consignment")
     db.execute("INSERT INTO manifests SELECT id, manifest FROM consignments")
     db.execute("ALTER TABLE consignments DROP COLUMN manifest")
 
@@ -406,7 +303,7 @@ def office_13_found_by_words(db: sqlite_utils.Database) -> None:
     In tables of their own: a trigger on what is listed would index it anew with each line that is judged.
     """
     for name in (PASSPORTS, CONSIGNMENTS):
-        _table(db, name, {"number": int, "text": str}, pk="number")
+        make_table(db, name, {"number": int, "text": str}, pk="number")
     for number, battery, category, body in db.execute(
         "SELECT i.number, i.battery, i.category, d.body FROM issuances i LEFT JOIN documents d "
         "ON d.set_digest = i.digest AND d.point = 1"
@@ -434,14 +331,6 @@ def _member(body: bytes | None, name: str) -> object:
 
 
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
-LEDGER = History(
-    "ledger",
-    ledger_1_blocks_and_entries,
-    ledger_2_what_changed,
-    ledger_3_what_governs,
-    ledger_4_decisions,
-    ledger_5_tiles,
-)
 OFFICE = History(
     "office",
     office_1_records,

@@ -12,14 +12,15 @@ import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from node.storage import schema_steps
+from node.storage import ledger_steps, schema_steps
 from node.storage.database import Database
 from node.storage.schema_history import History, Step
 
 EARLIER = Path(__file__).parents[1] / "node" / "versions"
-HISTORIES = {"signing": schema_steps.SIGNING, "ledger": schema_steps.LEDGER, "office": schema_steps.OFFICE}
+HISTORIES = {"signing": schema_steps.SIGNING, "ledger": ledger_steps.LEDGER, "office": schema_steps.OFFICE}
 STEPS: dict[str, list[Step]] = {
-    name: [getattr(schema_steps, step) for step in history.steps] for name, history in HISTORIES.items()
+    name: [vars(ledger_steps if name == "ledger" else schema_steps)[step] for step in history.steps]
+    for name, history in HISTORIES.items()
 }
 VALUES = {"INTEGER": 1, "FLOAT": 1.0, "BLOB": b"\x01" * 32}
 

@@ -74,7 +74,7 @@ class Node:
         self.told = self.moments.subscribe()
         self._drops: list[tuple[bytes, str]] = []
         tip = tip_of(self.ledger, genesis)
-        self.tree = Tree(self.ledger.leaf_hashes())
+        self.tree = Tree(self.ledger.leaves.hashes())
         standings = StandingsMap(self.ledger.standings(), self.ledger.bucket)
         reader = SqliteStandingReader(self.ledger)
         cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), self.signing)

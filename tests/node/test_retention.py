@@ -19,8 +19,9 @@ from node.setup import archiving
 from node.setup.archiving import YEAR_S, archive
 from node.storage import retention
 from node.storage.consignments import ItemRow
+from node.storage.ledger_steps import LEDGER
 from node.storage.office import OfficeStore
-from node.storage.schema_steps import LEDGER, OFFICE, SIGNING
+from node.storage.schema_steps import OFFICE, SIGNING
 from tests.harness.net.harness import comity
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,85 @@
+"""The steps of ledger.db; `schema_steps.py` has those of the other two, and says what a step is."""
+
+from __future__ import annotations
+
+import sqlite_utils
+
+from node.storage.schema_history import History, make_index, make_table
+from node.storage.tiles import fill
+
+
+def ledger_1_blocks_and_entries(db: sqlite_utils.Database) -> None:
+    make_table(db, "meta", {"name": str, "value": bytes}, pk="name")
+    make_table(
+        db,
+        "blocks",
+        {
+            **{"height": int, "id": bytes, "time": int, "app_hash": bytes},
+            **{"block": bytes, "certificate": bytes, "frontier": bytes},
+        },
+        pk="height",
+    )
+    make_table(
+        db,
+        "entries",
+        {
+            **{"leaf_index": int, "leaf_hash": bytes, "height": int, "type": str, "kind": str},
+            **{"issuer": str, "subject": bytes, "digest": bytes, "document_digest": bytes},
+            **{"rule": str, "winner": int, "entry": bytes},
+        },
+        pk="leaf_index",
+        optional=("kind", "issuer", "subject", "digest", "document_digest", "rule", "winner"),
+    )
+    for name, column in (
+        ("entries_subject", "subject"),
+        ("entries_digest", "digest"),
+        ("entries_document", "document_digest"),
+    ):
+        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON entries ({column}) WHERE {column} IS NOT NULL")
+    db.execute("CREATE INDEX IF NOT EXISTS entries_evidence ON entries (leaf_index) WHERE type = 'evidence'")
+    # With a rowid and a unique index: twice as fast to write as WITHOUT ROWID.
+    make_table(db, "standings", {"subject": bytes, "value": bytes})
+    make_index(db, "standings", "standings_subject", ["subject"], unique=True)
+    make_table(db, "finals", {"digest": bytes, "height": int})
+    make_index(db, "finals", "finals_digest", ["digest"], unique=True)
+    make_table(db, "validators", {"height": int, "members": bytes}, pk="height")
+    make_table(db, "checkpoints", {"size": int, "time": int, "first_note": str, "note": str}, pk="size")
+
+
+def ledger_2_what_changed(db: sqlite_utils.Database) -> None:
+    """Which records each block changed: a verdict may rest on a record that no leaf of its battery names."""
+    db.execute(
+        "CREATE TABLE changed (height INTEGER, subject BLOB, PRIMARY KEY (height, subject)) WITHOUT ROWID"
+    )
+
+
+def ledger_3_what_governs(db: sqlite_utils.Database) -> None:
+    """Every record of what governs, as it was decided on: never changed, so any height can be asked for.
+
+    A ledger from before had none: what governed it was genesis alone.
+    """
+    columns = {"height": int, "governs_from": int, "type": str, "name": str, "record": bytes}
+    make_table(db, "governance", columns, pk=("height", "type", "name"))
+
+
+def ledger_4_decisions(db: sqlite_utils.Database) -> None:
+    """What became of proposals is found without a look at every leaf."""
+    db.execute("CREATE INDEX entries_decisions ON entries (leaf_index) WHERE type = 'governance'")
+
+
+def ledger_5_tiles(db: sqlite_utils.Database) -> None:
+    """The tree of the log, of which opening reads the edge alone; policies without a look at each leaf."""
+    make_table(db, "tiles", {"level": int, "number": int, "hashes": bytes}, pk=("level", "number"))
+    db.execute("CREATE INDEX entries_policies ON entries (leaf_index) WHERE type = 'policy'")
+    ((size,),) = db.execute("SELECT COALESCE(MAX(leaf_index) + 1, 0) FROM entries")
+    fill(db.conn, 0, size)
+
+
+LEDGER = History(
+    "ledger",
+    ledger_1_blocks_and_entries,
+    ledger_2_what_changed,
+    ledger_3_what_governs,
+    ledger_4_decisions,
+    ledger_5_tiles,
+)
