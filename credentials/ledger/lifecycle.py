@@ -122,6 +122,7 @@ class Effects:
     eu_status: str | None = None
     responsible: str | None = None  # first_party
     undo: str | None = None  # takes the effect of the referenced attestation back: correct | withdraw | void
+    under_late: bool = False  # it corrects the last record also where others were told late since
     keeps_pack: bool = False  # an enrolment taken back so leaves that its code came out of a pack
     contests: bool = False  # remembered beside the last record, which stays the one that can be taken back
     status_list: bool = False

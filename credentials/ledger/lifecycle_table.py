@@ -6,7 +6,7 @@ CredentialError("rules_invalid", ...). `lifecycle.py` defines what is built here
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -197,9 +197,8 @@ def _require_consistent(event: Event) -> None:
     if event.marks_named and (fields.keys() & {"bound_asset", "references"}) != {"bound_asset", "references"}:
         raise rules_invalid(f"{event.type} marks batteries that it does not name, or not in a vehicle")
     gives_back = event.members.get(event.effects.gives_back or "")
-    if event.effects.gives_back is not None and (
-        gives_back is None or gives_back.type != "boolean" or event.effects.presentation != "closed"
-    ):
+    says = gives_back is not None and gives_back.type == "boolean" and event.effects.presentation == "closed"
+    if event.effects.gives_back is not None and not says:
         raise rules_invalid(f"{event.type}: gives_back names a boolean of what closes a declaration")
     _require_late_moves_nothing(event)
     if event.effects.undo is not None and not event.irreversible:
@@ -343,6 +342,10 @@ def _truths(words: Sequence[str], where: str) -> dict[str, int]:
     return {"minimum": min(said), "maximum": max(said)}
 
 
+_EFFECT_WORDS = {"passport": PASSPORT_EFFECTS, "bound": BOUND_EFFECTS, "presentation": PRESENTATION_EFFECTS,
+                 "undo": UNDO_EFFECTS, "recall": RECALL_EFFECTS, "responsible": ("first_party",)}  # fmt: skip
+
+
 def _effects(event: str, row: object) -> Effects:
     known = Effects.__dataclass_fields__
     if not isinstance(row, Mapping) or not row.keys() <= known.keys():
@@ -351,12 +354,10 @@ def _effects(event: str, row: object) -> Effects:
         if type(value) is not (bool if known[name].type == "bool" else str):
             raise rules_invalid(f"{event}: the effect {name} has the wrong type")
     effects = Effects(**row)
-    _one_of(effects.passport, PASSPORT_EFFECTS, f"{event} passport")
-    _one_of(effects.bound, BOUND_EFFECTS, f"{event} bound")
-    _one_of(effects.presentation, PRESENTATION_EFFECTS, f"{event} presentation")
-    _one_of(effects.undo, UNDO_EFFECTS, f"{event} undo")
-    _one_of(effects.recall, RECALL_EFFECTS, f"{event} recall")
-    _one_of(effects.responsible, ("first_party",), f"{event} responsible")
+    for name, words in _EFFECT_WORDS.items():
+        _one_of(getattr(effects, name), words, f"{event} {name}")
+    if effects.under_late and effects.undo != "correct":
+        raise rules_invalid(f"{event}: only what corrects reaches under what was told late")
     return effects
 
 
@@ -434,7 +435,7 @@ def _words(value: object, known: Mapping[str, Any], where: str) -> tuple[str, ..
     return words
 
 
-def _one_of(value: object, known: Sequence[str] | frozenset[str], where: str) -> str | None:
+def _one_of(value: object, known: Collection[str], where: str) -> str | None:
     if value is None:
         return None
     if type(value) is not str or value not in known:

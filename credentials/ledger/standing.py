@@ -153,9 +153,10 @@ class Undo:
     core_before: bytes | None
     since: bytes | None = None  # the first of the trades' records in a row that this one ends
     core_since: bytes | None = None  # the core before that one, if it is another
+    below: bytes | None = None  # told late: the undo of the record under it, for its author
 
 
-_undo_members = attrgetter(*Undo.__dataclass_fields__)  # in the order in which they are written
+undo_members = attrgetter(*Undo.__dataclass_fields__)  # in the order in which they are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,9 @@ class Standing:
 
     def encode(self) -> bytes:
         """The value in the map of standings."""
-        before: Value = list(_undo_members(self.undo)) if self.undo is not None else None
+        before: list[Value] | None = list(undo_members(self.undo)) if self.undo is not None else None
+        if before is not None and before[-1] is None:
+            before.pop()  # without, as it was before there was one
         return encode([_STANDING_TAG, self.core(), before])
 
     @classmethod

@@ -1,7 +1,8 @@
 """Taking the last record of a battery back (invariant I3). The record stays; its effect goes.
 
     correct    by its author, in time; never what cannot be taken back, was countersigned by another party,
-               or on which another's record rests. Marks stay, and where it was placed.
+               or on which another's record rests. Marks stay, and where it was placed. What was told late
+               since is of a time before: it does not rest on it, and stays as it is (`_under_late`).
     withdraw   by one authority of the place: what a trade said, the last record, or all since the first of
                the trades' records in a row that it ends. Marks stay.
     void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
@@ -13,16 +14,27 @@ A revoked passport stays revoked whatever is taken back.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 from consensus.application import NotYet, Refusal
+from consensus.encoding import decode, encode
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.licences import could_set
-from credentials.ledger.lifecycle import Event
+from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import enrolment_voided
 from credentials.ledger.records import INSTALLED_BY
 from credentials.ledger.rules import ACTED_ON, Context, told_of, x09_accredited
 from credentials.ledger.speaking import Voice, not_licensed
-from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, TAKEN_BACK_MAX, Standing, Undo
+from credentials.ledger.standing import (
+    CHILD,
+    REVOKED,
+    SECOND_LIFE,
+    TAKEN_BACK_MAX,
+    WASTE,
+    Standing,
+    Undo,
+    undo_members,
+)
 
 TRADE = "trade"
 
@@ -38,6 +50,9 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         left = tuple(digest for digest in standing.taken_back if digest != named)
         return replace(standing, taken_back=left, voided=True)
     undo = _all_since(undo, attestation) if how == "withdraw" and undo is not None else undo
+    under = _under(undo) if undo is not None and context.event.effects.under_late else None
+    if undo is not None and under is not None and under.attestation == named:
+        return _corrected_under_late(standing, undo, under, attestation, context)
     if undo is None or undo.attestation != named:
         if not known:
             raise NotYet("state", "the attestation it names is not on the ledger yet")
@@ -64,12 +79,18 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
 def remembered(
     before: Standing, attestation: Attestation, context: Context, voice: Voice, core_before: bytes | None
 ) -> Undo:
-    """What taking this attestation back would restore; trades' records in a row are remembered as one too."""
-    since, core_since, last = None, None, before.undo
+    """What taking this attestation back would restore; trades' records in a row are remembered as one too.
+
+    Told late, it keeps what the author of the record under it would restore, where that may still be asked.
+    """
+    since, core_since, last, below = None, None, before.undo, None
     if voice.trade:
         since = attestation.digest
         if last is not None and last.since is not None:
             since, core_since = last.since, last.core_since or last.core_before
+    if context.told_late and last is not None and _reaches_under_late(context.governance.lifecycle):
+        late = last.leaf_index in before.past.late_leaves
+        below = last.below if late else encode(list(undo_members(last)))
     return Undo(
         attestation.digest,
         attestation.issuer,
@@ -81,7 +102,51 @@ def remembered(
         core_before=core_before,
         since=since,
         core_since=core_since,
+        below=below,
     )
+
+
+def _under(late: Undo) -> Undo | None:
+    return Undo(*cast(list[Any], decode(late.below))) if late.below is not None else None
+
+
+def _reaches_under_late(lifecycle: Lifecycle) -> bool:
+    return any(event.effects.under_late for event in lifecycle.events.values())
+
+
+def _corrected_under_late(
+    standing: Standing, late: Undo, under: Undo, attestation: Attestation, context: Context
+) -> Standing:
+    """The standing without the effect of the last record but those that were told late since.
+
+    These stay the last ones, to be taken back as before: what that would restore is corrected as well.
+    """
+    _require_correctable(standing, under, _known_still(standing, under, context), attestation, context)
+    if standing.bound is not None and standing.bound.leaf_index in standing.past.late_leaves:
+        raise Refusal("depends", "that it is in a vehicle was told since, and rests on where it is")
+
+    def corrected(core: bytes | None) -> bytes | None:
+        return _under_late(Standing.decode_core(core), under, context).core() if core is not None else None
+
+    row_began_before = late.since == under.since  # of trades: nothing of this record is in it
+    now = _under_late(standing, under, context)
+    rest = replace(
+        late,
+        core_before=corrected(late.core_before),
+        core_since=late.core_since if row_began_before else corrected(late.core_since),
+        below=None,
+    )
+    named = attestation.referenced_digests[0]
+    return replace(now, taken_back=(*standing.taken_back, named)[-TAKEN_BACK_MAX:], undo=rest)
+
+
+def _under_late(standing: Standing, under: Undo, context: Context) -> Standing:
+    """A standing without the effect of one record and with that of what was told late since."""
+    restored = _restored(standing, under)
+    told = {n: leaf for n, leaf in standing.facts.items() if leaf in standing.past.late_leaves}
+    status = standing.eu_status if standing.eu_status == WASTE else restored.eu_status  # waste is waste (I1)
+    restored = replace(restored, eu_status=status, facts={**restored.facts, **told}, voided=standing.voided)
+    return _with_acts(restored.with_marks(*standing.marks), standing, context)
 
 
 def _known_still(standing: Standing, undo: Undo, context: Context) -> Event:
@@ -108,9 +173,10 @@ def _all_since(undo: Undo, attestation: Attestation) -> Undo:
     first = attestation.referenced_digests[0]
     if undo.core_since is None or undo.since != first:
         return undo
-    return replace(
-        undo, attestation=first, taken_back=False, core_before=undo.core_since, since=None, core_since=None
-    )
+    under = _under(undo)
+    below = None if under is not None and under.since == undo.since else undo.below  # it is of the row
+    all_since = replace(undo, attestation=first, taken_back=False, core_before=undo.core_since)
+    return replace(all_since, since=None, core_since=None, below=below)
 
 
 def _with_acts(restored: Standing, standing: Standing, context: Context) -> Standing:

@@ -289,6 +289,11 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
         "category",
         "battery.produced: gives_back names a boolean of what closes a declaration",
     ),
+    (
+        ("events", 0, "effects", "under_late"),
+        True,
+        "battery.produced: only what corrects reaches under what was told late",
+    ),
     (("events", 0, "effects", "undo"), "x", "battery.produced undo: 'x' is not known"),
     (("events", 0, "effects", "recall"), "x", "battery.produced recall: 'x' is not known"),
     (("events", 0, "effects", "responsible"), "x", "battery.produced responsible: 'x' is not known"),

@@ -31,7 +31,7 @@ from .alphabet import (
 from .bounds import ALL_GOODS, WORDS, Shown, bounds, sights, too_good
 from .explore import Finding
 from .kinds import LICENCES, MOVES, SHOWS_USE
-from .law import Archive, after, told_beside
+from .law import Archive, after, lately, told_beside, under
 from .names import further, named_by
 from .ordinary import expected
 from .parties import PARTIES, name
@@ -70,6 +70,7 @@ RIGHTFUL_LATE = 0.7  # of what is told late: by somebody who could have told it 
 WHOLE_LIVES = 0.2  # of the acts: of a whole life, by somebody whom the law lets say it
 HEARD = 0.15  # of the acts that are no state and name another battery: recorded all the same, and kept
 LAPSED = 0.02  # of the acts: put to the ledger after the time that they carry
+CORRECTED = 0.1  # each step where something was told late: what lies under it is corrected
 HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour before
 
 
@@ -182,9 +183,21 @@ def _of_before(rng: random.Random, archive: Archive, batteries: tuple[str, ...])
     return rng.choice(acts) if acts else None
 
 
+def _under_late(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:
+    """A record under what was told late is corrected, mostly by its author."""
+    told = [(battery, act) for battery in batteries if (act := under(archive.record(battery)))]
+    told = [one for one in told if lately(archive.record(one[0]))]
+    if not told or rng.random() >= CORRECTED:
+        return None
+    battery, act = rng.choice(told)
+    by = act.by if rng.random() < RIGHTFUL_LATE else rng.choice(sorted(PARTIES))
+    return Act(by, "attestation.corrected", battery, undoes=act)
+
+
 def walk(seed: int, steps: int, start: Stage) -> Walks:
     """One history of `steps` acts from an empty ledger."""
     licences = random.Random(-1 - seed)  # of its own: who loses a licence changes no other choice
+    undoing = random.Random(f"undoing {seed}")  # as well
     times, hours = random.Random(f"hours {seed}"), list[Stage]()  # of its own, too; the ledger as each ended
     rng, walks, stage, archive = (
         random.Random(seed),
@@ -206,6 +219,7 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
             archive = archive.hour()
         act = (
             _without_licence(licences, archive)
+            or _under_late(undoing, archive, batteries)
             or _of_before(times, archive, batteries)
             or next(chosen(rng, archive, batteries))
         )

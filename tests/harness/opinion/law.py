@@ -517,6 +517,9 @@ def _not_given(archive: Archive, battery: str) -> frozenset[Act]:
 def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     """I3: a correction takes back what its act set, no mark and no placing; voiding takes those back too."""
     record, before = archive.record(act.battery), archive.before.get(act.battery, ())
+    late = lately(record)
+    if act.event == "attestation.corrected" and late and undone == under(record):
+        return _under_late(archive, act, undone, len(late))
     if not record or record[-1] != undone:
         return archive
     old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)
@@ -550,4 +553,44 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         acts={**archive.acts, act.battery: record[:-1]},
         before={**archive.before, act.battery: before[:-1]},
         registered=tuple(registered),
+    )
+
+
+def lately(record: tuple[Act, ...]) -> tuple[Act, ...]:
+    """What was told late since the last act of a battery that was not."""
+    count = next((n for n, act in enumerate(reversed(record)) if not act.late), len(record))
+    return record[len(record) - count :]
+
+
+def under(record: tuple[Act, ...]) -> Act | None:
+    """The last act that was not told late: what is told of a time before it rests on nothing of it (I3)."""
+    early = record[: len(record) - len(lately(record))]
+    return early[-1] if early else None
+
+
+def _under_late(archive: Archive, act: Act, undone: Act, told: int) -> Archive:
+    """The last act but what was told late is corrected; that stays, as if it had been told of the rest."""
+    battery, now = act.battery, archive.of(act.battery)
+    record, before = archive.record(battery), archive.before[battery]
+    late, snapshots = record[-told:], before[-told:]
+    left = [marks_of(files.get(battery, NOTHING), said) for said, files in zip(late, snapshots, strict=True)]
+    first = snapshots[0].get(battery, NOTHING)
+    bare = replace(now, used=first.used | (now.used - frozenset().union(*left)))
+    without = replace(
+        archive,
+        files={**archive.files, battery: bare},
+        acts={**archive.acts, battery: record[:-told]},
+        before={**archive.before, battery: before[:-told]},
+    )
+    corrected = _after_undo(without, act, undone)
+    file, kept = corrected.files[battery], list[Mapping[str, File]]()
+    for said, files, marks in zip(late, snapshots, left, strict=True):
+        kept.append({**files, battery: file})
+        ended = said.event if said.event in ("battery.dismantled", *SECOND_LIVES) else file.ended
+        file = replace(file, used=file.used | marks, ended=ended)
+    return replace(
+        corrected,
+        files={**corrected.files, battery: file},
+        acts={**corrected.acts, battery: (*corrected.record(battery), *late)},
+        before={**corrected.before, battery: (*corrected.before[battery], *kept)},
     )

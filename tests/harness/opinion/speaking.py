@@ -12,7 +12,7 @@ from .kinds import (
     PASSPORT_ACTS,
     SHOWS_USE,
 )
-from .law import Archive, before_whom, may_lift
+from .law import Archive, before_whom, may_lift, under
 from .masses import can_be
 from .packs import may_come_out
 from .parties import is_authority, is_customs, is_customs_only, side
@@ -128,7 +128,8 @@ def _may_undo(archive: Archive, act: Act) -> bool:
     together = len({act.by, *act.countersigned} - archive.unlicensed) > 1 and is_authority(act.by)
     if act.event == "attestation.voided" and any(act.undoes == heard.act for heard in archive.heard):
         return together  # also what was never state
-    if act.undoes is None or not record or record[-1] != act.undoes:
+    corrected = act.event == "attestation.corrected" and under(record)
+    if act.undoes is None or not record or act.undoes not in (record[-1], corrected):
         return False
     if act.event == "attestation.voided":
         return together
