@@ -15,10 +15,12 @@ not.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND, NoteKey
@@ -42,6 +44,7 @@ T = TypeVar("T")
 
 LIFECYCLE_FILE = "lifecycle.json"
 APPROVING_ROLE, APPROVING_KEY = "authority", "attest"
+INDEXED_MAX = 32  # epochs of the past that keep the indices they were asked by (decision 0913)
 VALIDATORS_AHEAD = 2  # blocks between a change of validators and the first block that they decide
 
 
@@ -246,6 +249,11 @@ class Governance:
 
     # -- indices, built when first asked -------------------------------------------------------------
 
+    def forget_indices(self) -> None:
+        """They are built again once they are asked for."""
+        for name in [name for name in vars(self) if name in _INDICES]:
+            vars(self).pop(name, None)
+
     @cached_property
     def _keys_by_id(self) -> dict[str, Key]:
         return {
@@ -278,6 +286,9 @@ class Governance:
         return {did: tuple(held) for did, held in found.items()}
 
 
+_INDICES = {name for name, member in vars(Governance).items() if isinstance(member, cached_property)}
+
+
 def _earlier(until: int | None, left: int) -> int:
     return left if until is None else min(until, left)
 
@@ -300,6 +311,7 @@ class GovernanceHistory:
 
     It only grows: what `at` answered for a committed height, it answers for ever. One node has one, which
     its registry moves on; everybody else asks it, from any thread (`_epochs` is replaced, never changed).
+    Every epoch is kept, but of the past only those asked for last keep their indices.
     """
 
     def __init__(self, epochs: Iterable[tuple[int, Governance]], height: int = 0) -> None:
@@ -308,8 +320,11 @@ class GovernanceHistory:
         starts = [start for start, _ in self._epochs]
         if starts[:1] != [0] or any(first >= second for first, second in pairwise(starts)):
             raise governance_invalid("epochs follow each other, the first from height 0 on")
-        for (_, before), (_, after) in pairwise(self._epochs):
+        self._indexed: OrderedDict[int, Governance] = OrderedDict()  # of the past, those asked for last
+        self._lock = Lock()
+        for (start, before), (_, after) in pairwise(self._epochs):
             _require_same_keys(before, after)
+            self._was_asked(start, before)
         self._height = height
 
     @property
@@ -331,7 +346,10 @@ class GovernanceHistory:
         """What governs the block of this height; of heights to come, as far as is known by now."""
         assert height >= 0, "no block has a height below zero"
         epochs = self._epochs
-        return epochs[bisect_right(epochs, height, key=lambda epoch: epoch[0]) - 1][1]
+        place = bisect_right(epochs, height, key=lambda epoch: epoch[0]) - 1
+        if place < len(epochs) - 2:  # what governs now, or next, is not of the past
+            self._was_asked(*epochs[place])
+        return epochs[place][1]
 
     def advance(self, height: int) -> None:
         """The block of this height is committed."""
@@ -349,6 +367,15 @@ class GovernanceHistory:
             raise governance_invalid(f"height {start} is governed already: changes are for later blocks")
         _require_same_keys(before[1], governance)
         self._epochs = (*self._epochs, (start, governance))
+        for past in self._epochs[-3:-2]:
+            self._was_asked(*past)
+
+    def _was_asked(self, start: int, governance: Governance) -> None:
+        with self._lock:
+            self._indexed[start] = governance
+            self._indexed.move_to_end(start)
+            if len(self._indexed) > INDEXED_MAX:
+                self._indexed.popitem(last=False)[1].forget_indices()
 
 
 class Derived(Generic[T]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,13 @@ import pytest
 from consensus.application import Refusal
 from credentials.errors import CredentialError
 from credentials.ledger.entries import BlockEntry, parse_entry
-from credentials.ledger.governance import LIFECYCLE_FILE, Derived, Governance, GovernanceHistory
+from credentials.ledger.governance import (
+    INDEXED_MAX,
+    LIFECYCLE_FILE,
+    Derived,
+    Governance,
+    GovernanceHistory,
+)
 from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.parties import Key
 from tests.harness.border import World
@@ -437,6 +444,34 @@ def test_one_epoch_is_one_value_at_every_height() -> None:
     assert all(one is other for one, other in pairwise(asked))
     assert asked[0].accreditations_of(MAKER) is asked[-1].accreditations_of(MAKER)
     assert asked[0].aliases(MAKER) is asked[-1].aliases(MAKER)
+
+
+def test_of_the_past_only_what_was_asked_for_last_keeps_its_indices() -> None:
+    """
+    300 changes, each asked for when it governs and again afterwards, by a node that lived through them and by
+    one that starts again: the answers stay what they were, and what they were found by is kept of a few.
+    """
+    governance = make_genesis().governance
+    maker, changes = governance.participants[MAKER], 300
+    epochs = [(0, governance)]
+    for height in range(1, changes + 1):
+        named = {**governance.participants, MAKER: replace(maker, identifiers=(f"DE{height:07}",))}
+        epochs.append((height, replace(governance, participants=named)))
+    lived = GovernanceHistory(epochs[:1])
+    for height, changed in epochs[1:]:
+        lived.enact(height, changed)
+        lived.advance(height)
+        assert lived.latest.owner_of(f"DE{height:07}") == MAKER
+    started = GovernanceHistory(epochs, changes)
+    indices = {name for name, member in vars(Governance).items() if isinstance(member, cached_property)}
+
+    for history in (lived, started):
+        for height in range(1, changes + 1):
+            was, now = f"DE{height:07}", history.at(height)
+            assert now.owner_of(was) == MAKER and now.owner_of(f"DE{height + 1:07}") is None
+            assert now.key_by_id(f"{MAKER}#attest-1") == maker.latest_key("attest")
+        indexed = [start for start, epoch in history.epochs if indices & vars(epoch).keys()]
+        assert len(indexed) <= INDEXED_MAX + 2 and indexed[-1] == changes
 
 
 # -- who asks: verdicts ----------------------------------------------------------------------------------
