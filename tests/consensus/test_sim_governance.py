@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.harness.constitution.bugs import BUGS
-from tests.harness.sim.governed import Tally
+from tests.harness.sim.governed import RETIRED, Tally
 from tests.harness.sim.governed_attacks import (
     INSIDERS,
     Step,
@@ -39,6 +39,19 @@ def test_governance_is_attacked_among_faults() -> None:
 
 
 @pytest.mark.check
+@pytest.mark.parametrize("mute", [RETIRED, 3], ids=["the one that is retired", "one that stays"])
+def test_who_signs_nothing_holds_up_no_change(mute: int) -> None:
+    """
+    One of four validators neither votes nor proposes nor cosigns, from the first block on: every change is
+    decided and sealed all the same, its own retirement too. Whoever is expelled goes on approving in vain.
+    """
+    tally = governed(29, insiders=[suspended_between], mute=mute)
+
+    print(tally)
+    assert tally.mute == 1 and tally.decided > 5
+
+
+@pytest.mark.check
 @pytest.mark.parametrize(
     ("name", "insider"),
     [
@@ -68,3 +81,4 @@ def test_governance_is_attacked_among_faults_in_five_hundred_seeds() -> None:
 
     print(tally)
     assert tally.seeds == 500
+    assert tally.accused > 100 and tally.forgotten < tally.accused / 20 and tally.mute > 50

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 import pytest
 
 from credentials.ledger import governance_state
+from credentials.ledger.consents import Wanting
+from credentials.ledger.parties import Key, Stop
 from tests.harness.constitution import model
 from tests.harness.constitution.as_of import Past, asked
 from tests.harness.constitution.bugs import BUGS, patched
-from tests.harness.constitution.events import history
+from tests.harness.constitution.events import Clock, around, history, jump
 from tests.harness.constitution.side import Counts, Difference
 from tests.harness.constitution.walks import DeadEnd, side_by_side, walk, walks
 
 ACTS = 250  # of one network
+CLOCKED = range(30, 42)
 
 
-def run(seeds: Iterable[int]) -> Counts:
+def run(seeds: Iterable[int], clock: Clock = jump) -> Counts:
     """Whole histories; the first difference ends them."""
     counts = Counts()
     for seed in seeds:
-        counts.add(history(seed, ACTS))
+        counts.add(history(seed, ACTS, clock=clock))
     return counts
 
 
@@ -62,6 +66,37 @@ def test_five_thousand_random_events() -> None:
     print(counts)
     assert counts.acts >= 5_000
     assert {"decided", "lapsed", "decided in spite of an objection", "withdrawn"} <= counts.outcomes.keys()
+
+
+@pytest.mark.check
+def test_random_events_with_the_clock_at_every_date() -> None:
+    """
+    The clock jumps to the second of an expiry, a wait, a stop, a suspension, an end of a key or licence, to
+    the one before it, or the one after: registry and restatement decide alike at each.
+    """
+    counts = run(CLOCKED, clock=around)
+
+    print(counts)
+    assert counts.outcomes["decided"] > 100 and counts.outcomes["lapsed"] > 100
+
+
+@pytest.mark.check
+@pytest.mark.parametrize(
+    ("owner", "method", "seed"), [(Stop, "holds", 30), (Key, "valid", 42), (Wanting, "ready", 42)]
+)
+def test_an_answer_that_is_a_second_late_is_found(owner: type, method: str, seed: int) -> None:
+    """
+    A stop, a key or a wait, each begun and over one second late in the registry.
+    """
+    on_time = getattr(owner, method)
+
+    def late(self: Any, at: int) -> Any:
+        return on_time(self, at - 1)
+
+    with patched(owner, method, late), pytest.raises(Difference) as difference:
+        run(range(seed, seed + 12), clock=around)
+
+    print(f"{method}: {str(difference.value)[:160]}")
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from random import Random
 
 from consensus.cose import SeedSigner
@@ -20,12 +21,22 @@ from tests.harness.constitution.model import (
 from tests.harness.constitution.parties import HOUR_S
 from tests.harness.constitution.rules import Offer, targets_for_good, to_be_had, touches_rules
 from tests.harness.constitution.side import Counts, Side
-from tests.harness.constitution.tables import VALIDATORS, key_good, living, of_type, owner_of, stopped
+from tests.harness.constitution.tables import (
+    APPROVALS,
+    VALIDATORS,
+    key_good,
+    living,
+    of_type,
+    owner_of,
+    stopped,
+)
 from tests.harness.ledger import CREATED
 
 WEIGHTS = {
     APPROVED: 55, PROPOSED: 28, TAKEN_BACK: 3, WITHDRAWN: 3, OBJECTED: 3, HELD: 12, "replayed": 2,
 }  # fmt: skip
+WAITS = ("objection_s", "removal_s")
+Clock = Callable[[Random, Model, int], int]  # seconds until the next block, beside the usual ten
 
 
 class Crowd:
@@ -198,14 +209,40 @@ def jump(rng: Random, model: Model, at: int) -> int:
     return HOUR_S * rng.choice([6, 8, 10, 12, 40])
 
 
-def history(seed: int, acts: int) -> Counts:
+def around(rng: Random, model: Model, at: int) -> int:
+    """Mostly onto the second of the next date that anything states, or the one before or after it."""
+    rules = model.current[APPROVALS]
+    waits = {offer.time + rules[name] for offer in model.open.values() for name in WAITS}
+    dates = waits | {offer.expires for offer in model.open.values()}
+    for record, table in model.future.items():
+        if record[0] not in ("limits", "approvals", "app_version"):
+            dates.update(dates_in(table))
+    later = sorted(date for date in dates if at <= date + 1 <= at + 60 * HOUR_S)
+    if not later or rng.random() < 0.4:
+        return 0
+    return max(0, rng.choice(later[:3]) + rng.choice([-1, 0, 1]) - at)
+
+
+def dates_in(value: object) -> Iterator[int]:
+    """Every number of a record."""
+    if type(value) is int:
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from dates_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from dates_in(inner)
+
+
+def history(seed: int, acts: int, *, clock: Clock = jump) -> Counts:
     """One network from its founding on, for so many acts; raises Difference."""
     side = Side()
     crowd = Crowd(seed, side.desk, side.model)
     while side.counts.acts < acts:
-        side.ledger.now += jump(crowd.rng, side.model, side.now)
+        side.ledger.now += clock(crowd.rng, side.model, side.now)
         side.block(crowd.acts(side.now, crowd.rng.choice([1, 2, 3, 4, 6])))
     return side.counts
 
 
-__all__ = ["CREATED", "KINDS", "Crowd", "history", "jump"]
+__all__ = ["CREATED", "KINDS", "Crowd", "around", "dates_in", "history", "jump"]

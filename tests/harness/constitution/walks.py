@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -19,6 +19,7 @@ from random import Random
 from tests.harness.constitution import changes as some
 from tests.harness.constitution.acts import Signed
 from tests.harness.constitution.changes import Chance, Tables, licence_row, party_row
+from tests.harness.constitution.events import dates_in
 from tests.harness.constitution.model import Model
 from tests.harness.constitution.parties import (
     HOUR_S,
@@ -221,19 +222,8 @@ def beyond(model: Model, at: int) -> int:
     for state in (model.current, model.future):
         for record, table in state.items():
             if record[0] not in ("limits", "approvals", "app_version"):
-                dates += _dates(table)
+                dates += dates_in(table)
     return max(dates) + 86_400
-
-
-def _dates(value: object) -> Iterator[int]:
-    if type(value) is int:
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _dates(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _dates(inner)
 
 
 # -- all of it -------------------------------------------------------------------------------------------

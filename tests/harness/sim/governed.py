@@ -33,6 +33,7 @@ from tests.harness.ledger import (
     signer,
 )
 from tests.harness.sim.adversaries.retired_key import RetiredKey
+from tests.harness.sim.adversaries.silent import Silent
 from tests.harness.sim.checks import (
     check_agreement,
     check_evidence,
@@ -106,6 +107,9 @@ class Tally:
     crashes: int = 0
     cuts: int = 0
     contradictions: int = 0  # under a retired key
+    accused: int = 0  # runs in which some of them are on record
+    forgotten: int = 0  # runs in which they came when nobody remembered the votes any more
+    mute: int = 0  # runs in which one of those who vote signed nothing at all
     healed: int = 0  # waits that outlasted the faults
 
     def add(self, other: Tally) -> None:
@@ -119,16 +123,20 @@ class Tally:
 class Trial:
     """One seed: the network, its parties, and what they say."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, mute: int | None = None) -> None:
         self.random = Random(f"governed {seed}")
         self.world = Governed()
-        self.byzantine = self.random.random() < 0.5
+        self.byzantine = self.random.random() < 0.5 and mute is None
+        if not self.byzantine and mute is None and (dice := Random(f"mute {seed}")).random() < 0.3:
+            mute = dice.choice((RETIRED, 3))
         adversaries: dict[int, type[Node]] = {ROTATING: RetiredKey} if self.byzantine else {}
+        if mute is not None:
+            adversaries[mute] = Silent
         self.cluster = Cluster(seed, NODES, world=self.world, adversaries=adversaries)
         self.judge = Judge.of(self.world.genesis)
         self.cluster.on_commit = self.judge.committed
         self.desk = Desk(self.world.genesis.network_id)
-        self.tally = Tally(seeds=1)
+        self.tally = Tally(seeds=1, mute=int(mute is not None))
         self._batteries = iter(self.random.sample(range(1_000), 100))
         self._numbers = iter(range(1_000, 2_000))
         rotating = self.cluster.nodes[validator_name(ROTATING)]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from consensus.evidence import FaultEvidence
+from consensus.faults import HEIGHTS_REMEMBERED
 from tests.harness.constitution.changes import licence_row, party_row
 from tests.harness.constitution.model import APPROVED, TAKEN_BACK, WITHDRAWN
 from tests.harness.constitution.parties import key_table
@@ -24,6 +25,8 @@ from tests.harness.sim.world import validator_name
 
 Step = Callable[[Trial], None]
 REPLAY_MS = 5_000
+SPEAKS_WITHIN = 60  # blocks, however far behind it is
+HEARD_WITHIN = 4  # blocks in which what is said again and again is heard, whatever is lost
 FLOOD, FLOOD_S = 10, 25  # proposals of one party, of which it may have eight open
 
 
@@ -68,18 +71,36 @@ def _retired_key_counts_for_its_past_alone(t: Trial, since: int) -> None:
             for data in commit.block.evidence
         ]
 
-    for _ in range(20):
-        if recorded():
+    byzantine = t.cluster.nodes[validator_name(ROTATING)]
+    assert isinstance(byzantine, RetiredKey)
+    for _ in range(SPEAKS_WITHIN):
+        if recorded() or _late(t, byzantine):
             break
         t.blocks(1)
     found = recorded()
-    assert found, "evidence: nobody recorded what the retired key said against its past"
+    assert found or _long_ago(t, byzantine), "evidence: nobody recorded what a retired key said of its past"
     for evidence in found:
         assert evidence.validator == validator_name(ROTATING), "evidence: it names somebody else"
         assert evidence.height < since, "evidence: a retired key was taken for the present one"
-    byzantine = t.cluster.nodes[validator_name(ROTATING)]
-    assert isinstance(byzantine, RetiredKey)
     t.tally.contradictions = byzantine.retired_said
+    t.tally.accused, t.tally.forgotten = int(bool(found)), int(not found)
+
+
+def _late(t: Trial, byzantine: RetiredKey) -> bool:
+    """Whether it has been said for so long that somebody would have recorded it."""
+    return byzantine.began_at is not None and t.judge.model.height > byzantine.began_at + 20
+
+
+def _long_ago(t: Trial, byzantine: RetiredKey) -> bool:
+    """Whether it first spoke when its votes that others have were of heights that these remember no more.
+
+    A node that was cut off votes again, with its next key, many blocks after its last vote with the old one.
+    """
+    commits = [commit for node in t.cluster.honest for commit in node.commits]
+    held = {v for c in commits for v in (*c.certificate.polka, *c.certificate.precommits)}
+    last = max((vote.height for vote in byzantine.contradicted if vote in held), default=0)
+    assert byzantine.began_at is not None, "evidence: the retired key never spoke"
+    return last < byzantine.began_at - HEIGHTS_REMEMBERED + HEARD_WITHIN
 
 
 def retire(t: Trial) -> None:
@@ -213,24 +234,37 @@ INSIDERS = (replayed, other_base, suspended_between, two_together, flooded, with
 
 
 def expelled(t: Trial) -> None:
-    """Who proposed is sent away: its approval counts no more, its proposal is decided by those who stay."""
+    """
+    Who proposed is sent away: its approval counts no more, its proposal is decided by those who stay. It goes
+    on approving, taking back and proposing, and no block holds any of it.
+    """
     mine = t.propose(RETIRED, t.limits())
     t.final(t.say(1, APPROVED, mine))
     party = t.judge.model.future["participant", validator_name(RETIRED)]
     t.decide(3, party_row({**party, "left": t.now_s}), (1, 2, 4))
     t.blocks()
-    t.final(t.say(2, APPROVED, mine))
-    t.open(mine)
+    other = t.propose(3, t.limits())
+    t.final(t.say(2, APPROVED, mine), t.say(1, APPROVED, other))
+    gone = [t.say(RETIRED, kind, offer) for offer in (mine, other) for kind in (APPROVED, TAKEN_BACK)]
+    gone.append(t.say(RETIRED, WITHDRAWN, mine))
+    t.open(mine, other)
+    t.propose(RETIRED, t.limits(), for_ms=REPLAY_MS)
     t.say(4, APPROVED, mine)
     t.over(mine, "decided")
+    t.blocks()
+    heard = {signed.act.name for signed in gone}
+    assert not any(heard & node.final for node in t.cluster.honest), "who was sent away was heard"
 
 
 # -- a run -------------------------------------------------------------------------------------------------
 
 
-def governed(seed: int, *, insiders: Sequence[Step] = ()) -> Tally:
-    """One seed, with these insiders or a few that it draws; raises AssertionError when a rule is broken."""
-    t = Trial(seed)
+def governed(seed: int, *, insiders: Sequence[Step] = (), mute: int | None = None) -> Tally:
+    """
+    One seed, with these insiders or a few that it draws; raises AssertionError when a rule is broken. `mute`
+    votes, proposes and cosigns nothing, from the first block on.
+    """
+    t = Trial(seed, mute)
     steps: list[Step] = [limits, promote, rotate, retire]
     for insider in insiders or t.random.sample(INSIDERS, t.random.choice((1, 1, 2))):
         steps.insert(t.random.randint(0, len(steps)), insider)

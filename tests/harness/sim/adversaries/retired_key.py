@@ -15,6 +15,7 @@ class RetiredKey(Node):
 
     honest = False
     retired_said = 0
+    began_at: int | None = None  # the last height decided anywhere when it first contradicted its past
 
     def __init__(self, *args: object, **named: object) -> None:
         super().__init__(*args, **named)  # type: ignore[arg-type]
@@ -35,8 +36,15 @@ class RetiredKey(Node):
             self._given = [*self._given, message][-PAST_MAX:]
             return
         self._contradict(message)
+        if self._given and self.began_at is None:
+            self.began_at = max(len(node.commits) for node in self.cluster.honest)
         for vote in self._given:
             self.cluster.note_said(self._contradict(vote))
+
+    @property
+    def contradicted(self) -> list[Vote]:
+        """The votes of its old key that it contradicts."""
+        return self._given
 
     def _contradict(self, vote: Vote) -> bytes:
         """The opposite of a vote, under the old key, to everybody."""
