@@ -3,6 +3,9 @@
 Its values are those of the day it was issued: they never make a battery better than its record. What an
 earlier passport said counts on: publishing again with other words does not make a battery new (I1, I6). So
 does what those of a further code say: it is the same battery (X1).
+
+What was made of others was never original (Art 77(7), 13(9)): a passport that says so of it contradicts its
+record, whatever it is shown as (X16). Another one mends that: only the passport shown is asked.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ def check_own_word(
     claims = sets_of_one_passport(passports).get(OWN_WORD_POINT)
     shown = _Said(claims, why_missing(inquiry, OWN_WORD_POINT) if _kept_back(inquiry) else None)
     said = [shown, *_others(inquiry, further)]
-    if any([_speaks_against(found, one, cell, inquiry) for one in said]):
+    contradicts = _is_original_on_paper_alone(found, shown, cell, inquiry)
+    if any([_speaks_against(found, one, cell, inquiry) for one in said]) or contradicts:
         return
     unread = next((one for one in said if one.claims is None and one.reason is not None), None)
     if unread is not None and unread.reason is not None and cell["condition"] not in (WASTE, NOT_GIVEN):
@@ -73,14 +77,36 @@ def _speaks_against(found: Findings, said: _Said, cell: Cell, inquiry: Inquiry) 
     cycles = _at(claims, *_CYCLES)
     worn = isinstance(cycles, int | float) and table.beyond_new({"cycles": int(cycles)})
     told = {"passport_status": str(status)[:32], "passport_cycles": cycles if worn else None, **said.place}
-    word = str(status).lower()
+    word = _status(claims)
     if word == WASTE and cell["condition"] != WASTE:
         found.failed("standing.state", "waste", rule="X19", **told)
-    elif cell["condition"] == "new" and (worn or (status is not None and word != ORIGINAL)):
+    elif cell["condition"] == "new" and (worn or word not in (None, ORIGINAL)):
         found.failed("new_not_used", "used_sold_as_new", rule="X7", **told)
     else:
         return False
     return True
+
+
+def _is_original_on_paper_alone(found: Findings, said: _Said, cell: Cell, inquiry: Inquiry) -> bool:
+    """Tell of a second life whose own passport says that it is none.
+
+    Of what became something else after its passport was published, waste or out of a pack, the passport says
+    what it was: that is no contradiction.
+    """
+    view, status = inquiry.evidence.ledger, _status(said.claims or {})
+    made = view.standing if view is not None else None
+    if made is None or not made.predecessors or made.eu_status in (ORIGINAL, WASTE) or status != ORIGINAL:
+        return False
+    if cell["condition"] == WASTE:
+        return False
+    told = {"passport": status, "record": made.eu_status, **said.place}
+    found.failed("standing.state", "status_mismatch", rule="X16", **told)
+    return True
+
+
+def _status(claims: Mapping[str, Any]) -> str | None:
+    status = _at(claims, "GeneralProductInformation", "batteryStatus")
+    return None if status is None else str(status).lower()
 
 
 def _others(inquiry: Inquiry, further: Sequence[Record]) -> Iterator[_Said]:

@@ -32,7 +32,7 @@ NOT_IN_A_PASSPORT = {
 SAID_ELSEWHERE = {
     "productIdentifier": "compared with the code (alias)",
     "batteryPassportIdentifier": "its publisher's name of it: the ledger goes by digests",
-    "batteryStatus": "own_word.py: never better than the record",
+    "batteryStatus": "own_word.py: never better than the record, nor original of a second life",
     "manufacturerInformation": "the maker in law has its own name; who made the code is the ledger's",
     "operatorInformation": "who answers changes on the ledger, without another passport",
     "manufacturingPlace": "a postal address: the ledger has a jurisdiction, which is that of a licence",

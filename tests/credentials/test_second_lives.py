@@ -32,7 +32,7 @@ LACKING = ("hold", "status_values_missing")
 PREPARED, REPURPOSED = "second_life.prepared_for_reuse", "second_life.repurposed"
 
 
-def made_of(w: World, kind: str = PREPARED, **changes: Any) -> str:
+def made_of(w: World, kind: str = PREPARED, status: str | None = "Reused", **changes: Any) -> str:
     """A battery made of waste, or of one that was placed: published, and tested after the change."""
     old, text = code(1), code(2, "ZZ5")
     w.produce(old)
@@ -43,7 +43,7 @@ def made_of(w: World, kind: str = PREPARED, **changes: Any) -> str:
     said = {name: value for name, value in (TESTED | changes).items() if value is not None}
     w.happen(SECOND_LIFE, kind, old, said, cosign=(MAKER,), references=(subject_of(text),))
     w.produce(text, by=SECOND_LIFE)
-    w.publish(text, w.issue(text, by=SECOND_LIFE))
+    w.publish(text, w.issue(text, by=SECOND_LIFE, claims=_claims(w, status)))
     w.happen(SECOND_LIFE, "battery.sold", text, {"invoice": "1"}, parties=(WORKSHOP, IMPORTER))
     tested = {"method": "m", "measured_on": "2027-01-15", "soh_permille": 900}
     w.happen(WORKSHOP, "soh.measured", text, tested, quantities={"soh_permille": 900})
@@ -189,3 +189,50 @@ def test_the_opinion_holds_what_is_made_of_waste_that_was_tested_elsewhere(teste
     assert too_good(
         archive.of(trade.battery), Shown(condition="second_life", direction="inland"), "clear"
     ) == ([("hold", "made of waste that was tested elsewhere")] if tested_in == "CN" else [])
+
+
+@pytest.mark.parametrize("status", ["Original", "original", "Reused", "re-used", "Waste", None])
+@pytest.mark.parametrize("condition", ["second_life", "used", "new", "waste"])
+def test_a_second_life_whose_passport_says_original_is_held(status: str | None, condition: str) -> None:
+    """
+    X16, Art 77(7): the passport of a second life says its status; one that says *Original* contradicts the
+    record, as whatever but waste it is shown. Customs, which sees set 1 alone, does not see it.
+    """
+    w = two_publishers()
+    text = made_of(w, status=status)
+    seen = w.evidence(text, points=(1, 2, 3, 4))
+
+    told = w.judge(text, policy_name="importer-eu", evidence=seen, condition=condition).as_dict()
+
+    said = [one for one in told["checks"] if one["reason"] == "status_mismatch"]
+    contradicts = status is not None and status.lower() == "original" and condition != "waste"
+    assert len(said) == contradicts
+    if contradicts:
+        assert told["verdict"] not in GOOD and said[0]["evidence"]["record"] == "re-used"
+        assert condition != "second_life" or shape(told) == ("hold", "status_mismatch")
+    else:
+        assert (told["verdict"] in GOOD) == (condition == "second_life" and status != "Waste")
+
+
+def test_a_second_life_is_held_for_no_passport_that_another_replaced() -> None:
+    """
+    X16: whoever answers for it publishes one that says its status, and is held no more.
+    """
+    w = two_publishers()
+    text = made_of(w, status="Original")
+    first = w.passports[text]
+    second = w.issue(text, by=SECOND_LIFE, version=2, claims=_claims(w, "Reused"))
+    w.run(w.attested(text, second, "passport.superseded", references=(first.digest,)))
+    w.passports[text] = second
+    seen = w.evidence(text, points=(1, 2, 3, 4))
+
+    told = w.judge(text, policy_name="importer-eu", evidence=seen, condition="second_life").as_dict()
+
+    assert not [one for one in told["checks"] if one["reason"] == "status_mismatch"]
+
+
+def _claims(w: World, status: str | None) -> dict[str, Any]:
+    claims = claims_of(w.issued + 1)
+    general = claims["GeneralProductInformation"]
+    general.pop("batteryStatus")
+    return {**claims, "GeneralProductInformation": general | ({"batteryStatus": status} if status else {})}
