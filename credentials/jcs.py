@@ -24,6 +24,7 @@ VALUES_MAX = 1 << 16  # a megabyte of empty lists takes thirty in memory
 DEPTH_MAX = 32
 STRING_CHARACTERS_MAX = 1 << 18  # a status list of a million bits fits
 INTEGER_CHARACTERS_MAX = 64
+PIECE_BYTES = 1 << 16  # looked at together
 INTEGER_MAX = 2**53 - 1  # RFC 8785, 3.2.2.3: beyond it JSON readers disagree
 
 
@@ -44,9 +45,9 @@ def parse_json(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX, values_max:
         # no escape other than \u003a can hide or add one: equal counts mean that nothing was dropped.
         text = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
         if b"\\u" not in data and data.count(b":") == text.count(b":"):
-            outside = b'"'.join(_parts(text)[::2])
+            outside, longest = _outside(text)
             # An integer that did not fit became a float of 1e19 or more.
-            if b"e+" in outside or not _within_limits(text, outside):
+            if b"e+" in outside or longest > STRING_CHARACTERS_MAX or not _is_shallow(outside):
                 _walk(value, 1, exact=False)
             return value
     except orjson.JSONDecodeError as error:
@@ -128,10 +129,34 @@ def _parts(text: bytes) -> list[bytes]:
     return text.split(b'"')
 
 
+def _outside(text: bytes) -> tuple[bytes, int]:
+    """What is outside of strings in a text that orjson wrote, and the bytes of the longest string.
+
+    A piece at a time: the parts of a text of some megabytes would take ten times as much.
+    """
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"\0\0").replace(b'\\"', b"\0\1")
+    kept: list[bytes] = []
+    inside = longest = begun = 0  # begun: of the string that goes on in the next piece
+    for start in range(0, len(text), PIECE_BYTES):
+        parts = text[start : start + PIECE_BYTES].split(b'"')
+        kept.append(b'"'.join(parts[inside::2]))
+        lengths = [begun, *map(len, parts[1 - inside :: 2])]
+        if inside:
+            lengths[1] += begun
+        longest = max(longest, *lengths)
+        inside = (inside + len(parts) - 1) % 2
+        begun = lengths[-1] if inside else 0
+    return b"".join(kept), longest
+
+
 def _within_limits(text: bytes, outside: bytes) -> bool:
     """Say whether no string can be too long and nothing is nested too deep."""
-    if len(text) - len(outside) > STRING_CHARACTERS_MAX:
-        return False
+    return len(text) - len(outside) <= STRING_CHARACTERS_MAX and _is_shallow(outside)
+
+
+def _is_shallow(outside: bytes) -> bool:
+    """Say whether nothing is nested too deep."""
     # Each round takes the innermost brackets away: as many rounds as there are levels.
     brackets = outside.translate(_TO_BRACES, _NO_BRACKETS)
     for _ in range(DEPTH_MAX):

@@ -241,9 +241,9 @@ def _kin_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[int]
     if not behind and not made:
         return []
     lines = context.by_key()
-    older = [other for key in behind for other in lines.get(key, ()) if other.condition != WASTE]
-    newer = [other for key in made for other in lines.get(key, ()) if line.condition != WASTE]
-    return sorted({other.line for other in (*older, *newer)} - {line.line})
+    older = [other for key in behind for other, shown_as in lines.get(key, ()) if shown_as != WASTE]
+    newer = [other for key in made for other, _ in lines.get(key, ()) if line.condition != WASTE]
+    return sorted({*older, *newer} - {line.line})
 
 
 def _check_declared_once(

@@ -10,7 +10,7 @@ Both are asked for where they matter, and never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -45,6 +45,8 @@ _LINE_MEMBERS = frozenset(
     }
 )
 _MANIFEST_MEMBERS = frozenset({"declaration", "consignee_eori", "law_date", "direction", "lines"})
+_NONE: frozenset[bytes] = frozenset()  # of many lines without documents: one of them
+Entry = tuple[int, str | None]  # a line and the condition that it declares
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Line:
 class Manifest:
     """A declaration's list of batteries."""
 
-    lines: tuple[Line, ...]
+    lines: Sequence[Line]
     declaration: str | None = None
     consignee_eori: str | None = None
     law_date: str | None = None
@@ -180,7 +182,7 @@ class ManifestContext:
     # The registrations of the lines: by identifier, the lines that give it, each with its battery's name.
     by_registration: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     # The lines by the keys of their batteries on the ledger: asked for only where a battery has kin.
-    by_key: Callable[[], Mapping[bytes, tuple[Line, ...]]] = field(default=dict, compare=False, repr=False)
+    by_key: Callable[[], Mapping[bytes, tuple[Entry, ...]]] = field(default=dict, compare=False, repr=False)
 
     def direction_for(self, policy: Policy) -> str:
         """The stricter of policy and manifest: the declarant cannot declare the question away."""
@@ -208,7 +210,7 @@ class ManifestContext:
         for line in manifest.lines:
             if line.vin:
                 vehicles.setdefault(line.vin, []).append(line.line)
-            digests = frozenset(d for d in (_digest(document) for document in line.documents) if d)
+            digests = frozenset(d for d in map(_digest, line.documents) if d) if line.documents else _NONE
             name = canonical_name(line.battery, identifier_rules)
             seen.setdefault(name, []).append(Appearance(line.line, digests))
             if _registration(line):
@@ -224,12 +226,12 @@ class ManifestContext:
         )
 
 
-def _by_key(manifest: Manifest, key_of: Callable[[str], bytes | None]) -> Mapping[bytes, tuple[Line, ...]]:
-    found: dict[bytes, tuple[Line, ...]] = {}
+def _by_key(manifest: Manifest, key_of: Callable[[str], bytes | None]) -> Mapping[bytes, tuple[Entry, ...]]:
+    found: dict[bytes, tuple[Entry, ...]] = {}
     for line in manifest.lines:
         key = key_of(line.battery)
         if key is not None:
-            found[key] = (*found.get(key, ()), line)
+            found[key] = (*found.get(key, ()), (line.line, line.condition))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,8 @@ from werkzeug.datastructures import FileStorage
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
-from credentials.verdicts.manifest_csv import manifest_of_csv
+from credentials.verdicts.evidence import declaration_text
+from credentials.verdicts.manifest_csv import ROW_CHARACTERS_MAX, manifest_of_csv
 from credentials.verdicts.severity import ORDER
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
@@ -40,6 +42,10 @@ from node.web.proof import find_proof
 PAGE_ROWS = 50
 ITEMS_PER_PAGE = 500
 
+_NUMBER = re.compile(rb'"line"\s*:')
+_DECLARATION = re.compile(rb'"declaration"\s*:\s*"([^"\\]{1,64})"')
+_ROW = re.compile(rb"[\r\n][^\r\n0-9A-Za-z]*[0-9A-Za-z]")  # below the names of the columns
+
 # What a person filters to: everything that is not simply clear, or one verdict.
 SHOW = {
     "all": None,
@@ -63,6 +69,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
         data = raw_body()
         rows = request.mimetype == CSV
     with service.consignments.reading(client_share(), len(data)):
+        service.consignments.require_room(client_share(), *_counted(data, rows))
         manifest = _manifest_of_rows(data) if rows else _manifest(data)
         created = service.consignments.create(manifest, client_share(), sender=client_name())
     path = url_for("consignments.consignment", consignment_id=created["id"])
@@ -71,6 +78,19 @@ def create_consignment(service: Service) -> ResponseReturnValue:
     answer = json_reply(created, 202)
     answer.headers["Location"] = path
     return answer
+
+
+def _counted(data: bytes, rows: bool) -> tuple[int, str]:
+    """How many lines a manifest has, or fewer, and the declaration that it names: before it is read.
+
+    No member stands inside of a text, whose quotation marks are escaped; documents may have any members.
+    """
+    if rows:
+        told = b'"' in data or b"declaration" in data[:ROW_CHARACTERS_MAX].lower()
+        return 0 if told else sum(1 for _ in _ROW.finditer(data)), ""
+    named = _DECLARATION.search(data)
+    lines = 0 if b'"documents"' in data else sum(1 for _ in _NUMBER.finditer(data))
+    return lines, declaration_text(named[1].decode("utf-8", "replace")) if named else ""
 
 
 def _nothing_sent(upload: FileStorage | None) -> ProblemError:

@@ -36,6 +36,9 @@ SWITCH_INTERVAL_S = 0.001  # a request does not wait 5 ms for a verdict that is 
 # What is loaded stays; attestations come and go by reference counting, and are no reason to walk all of it.
 COLLECT_AT = (20_000, 20, 50)
 _PR_SET_PDEATHSIG = 1
+# glibc's mallopt(3). By default each thread keeps what its largest request took, up to some dozen megabytes.
+_M_MMAP_THRESHOLD, LARGE_BYTES = -3, 1 << 20
+_M_ARENA_MAX, ARENAS_MAX = -8, 2
 
 
 OPEN = (
@@ -86,6 +89,7 @@ def serve(
 ) -> int:
     """Run the node of a data directory until SIGTERM or Ctrl-C."""
     os.umask(0o077)  # whatever it writes is for its owner
+    _settle_memory()
     if die_with_parent:
         _die_with_parent()
     operators = _operators_certificate(tls_cert, tls_key, tls)
@@ -134,6 +138,14 @@ def _settle_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AT)
+
+
+def _settle_memory() -> None:
+    """What was large goes back to the system when it is let go of; before any thread begins."""
+    with contextlib.suppress(OSError, AttributeError):  # not glibc: others keep less by themselves
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        libc.mallopt(_M_ARENA_MAX, ARENAS_MAX)
 
 
 def _operators_certificate(

@@ -27,7 +27,7 @@ from node.storage.found_by import consignment_text
 from node.storage.office import OfficeStore
 from node.verdicts.export import as_csv, as_json
 from node.verdicts.judging import Judging
-from node.verdicts.manifests import OneAtATime
+from node.verdicts.manifests import OneAtATime, TextLines, read_manifest
 from node.verdicts.sources import Gathering
 from node.words import Words
 
@@ -77,6 +77,17 @@ class Consignments:
     def reading(self, client: str, size_bytes: int) -> AbstractContextManager[None]:
         """Around reading a manifest and `create`: it takes many times its size, so one is read at a time."""
         return self._reading.turn(client, size_bytes)
+
+    def require_room(self, client: str, lines: int, declaration: str) -> None:
+        """Before a manifest of some such number of lines is read: it is refused as `create` would refuse it.
+
+        What was uploaded before is read all the same: whoever did not hear the answer is given it again.
+        """
+        table = self._office.consignments
+        with self._office.reading() as db:
+            waiting, own = table.lines_waiting(db, client)
+        if not declaration or not table.of_declaration(declaration):
+            _require_room(lines, waiting, own)
 
     def create(self, manifest: JSON, client: str, *, sender: str | None = None) -> ConsignmentRecord:
         """Store a manifest in the share of `client`; its id is returned before the first verdict.
@@ -232,16 +243,15 @@ class Consignments:
     def report(self, consignment_id: str) -> ReportRecord:
         """The importer's readiness report over the lines of a consignment."""
         row = self._row(consignment_id)
-        value = orjson.loads(self._office.consignments.manifest(consignment_id))
-        manifest = Manifest.parse(value)
-        pairs = self._evidence_of(list(zip(manifest.lines, value["lines"], strict=True)))
+        lines = read_manifest(self._office, consignment_id, self._gathering.key_of).lines
+        pairs = self._evidence_of(lines)
         made = readiness(pairs, self._policy, row.law_date, int(time.time()))
         return {**made, "consignment": consignment_id, "declaration": row.declaration}
 
-    def _evidence_of(self, lines: Sequence[tuple[Line, JSON]]) -> Iterator[tuple[Line, Evidence]]:
+    def _evidence_of(self, lines: TextLines) -> Iterator[tuple[Line, Evidence]]:
         """Each line with its evidence; fetched for a few at a time, and never all in memory."""
         for start in range(0, len(lines), REPORT_LINES_AT_ONCE):
-            part = lines[start : start + REPORT_LINES_AT_ONCE]
+            part = [lines.pair(number) for number in lines.numbers[start : start + REPORT_LINES_AT_ONCE]]
             readings = self._gathering.fetch_for([raw for _, raw in part])
             for (line, raw), reading in zip(part, readings, strict=True):
                 yield line, self._gathering.evidence_of(raw, reading)

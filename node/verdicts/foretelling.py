@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import (
     ACCREDITATION,
@@ -29,12 +27,12 @@ from credentials.ledger.governance_records import (
 from credentials.ledger.recognition import ANY
 from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Evidence, Policy, Tables
-from credentials.verdicts.manifest import Line, Manifest
+from credentials.verdicts.manifest import Line
 from credentials.verdicts.verdict_record import ItemRecord
 from node.storage.office import OfficeStore
 from node.storage.reached import OpenVerdict
 from node.verdicts.declarations import OPEN_S, Declarations
-from node.verdicts.manifests import Together
+from node.verdicts.manifests import ReadManifest, Together, read_manifest
 from node.verdicts.sources import Gathering
 
 LINES_TRIED_MAX = 50
@@ -134,23 +132,15 @@ class Foretelling:
     def _tried(
         self, change: TriedChange, parties: set[str] | None, since: int, at: int
     ) -> Iterator[TriedLine]:
-        together: Together | None = None
-        read, pairs = "", dict[int, tuple[Line, Mapping[str, Any]]]()
+        read: ReadManifest | None = None
         for one in self._office.reached.open_lines(parties, since, LINES_TRIED_MAX):
-            if one.consignment != read:
-                value = orjson.loads(self._office.consignments.manifest(one.consignment))
-                manifest = Manifest.parse(value)
-                together = Together(manifest, self._gathering.key_of)
-                pairs = {
-                    line.line: (line, raw) for line, raw in zip(manifest.lines, value["lines"], strict=True)
-                }
-                read = one.consignment
-            assert together is not None, "it was read"
-            line, raw = pairs[one.line]
+            if read is None or read.id != one.consignment:
+                read = read_manifest(self._office, one.consignment, self._gathering.key_of)
+            line, raw = read.lines.pair(one.line)
             evidence = self._gathering.evidence_of(raw, None)
-            evidence = self._declarations.beside(line.battery, evidence, one.declaration, read)
+            evidence = self._declarations.beside(line.battery, evidence, one.declaration, read.id)
             before, after = (
-                self._judged(line, self._under(evidence, governance), one.law_date, at, together)
+                self._judged(line, self._under(evidence, governance), one.law_date, at, read.together)
                 for governance in (change.before, change.after)
             )
             yield TriedLine(one, line.battery, before, after)

@@ -13,10 +13,11 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from credentials.verdicts.clearance import ItemVerdict, clear_repeated
@@ -32,7 +33,7 @@ from node.storage.office import OfficeStore
 from node.storage.rests_on import Rest
 from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
-from node.verdicts.manifests import Manifests, Pair, Together
+from node.verdicts.manifests import Manifests, Pair, ReadManifest, Together
 from node.verdicts.resting import rests_of
 from node.verdicts.sources import Gathering, Reading
 from node.verdicts.turns import FEW_LINES, Turns
@@ -54,8 +55,8 @@ class _Job:
     """The consignment being judged: read once a turn, worked off from the front."""
 
     row: ConsignmentRow
-    together: Together
-    waiting: list[Pair]
+    manifest: ReadManifest
+    waiting: list[int]  # the numbers of its lines
     seq: int  # of the last line judged
 
 
@@ -180,17 +181,17 @@ class Judging:
                 self._put_aside(db, CONSIGNMENT, row.id, error)
             return None
         done = self._office.consignments.judged(row.id)
-        waiting = [pair for pair in manifest.pairs if pair[0].line not in done]
+        waiting = [number for number in manifest.lines.numbers if number not in done]
         with self._office.writing() as db:
             self._office.consignments.put_state(db, row.id, "running" if waiting else "done")
-        return _Job(row, manifest.together, waiting, max(done.values(), default=0))
+        return _Job(row, manifest, waiting, max(done.values(), default=0))
 
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
-        count = _batch(job.waiting)
-        part, rest = job.waiting[:count], job.waiting[count:]
+        part = _batch(map(job.manifest.lines.pair, job.waiting))
+        rest = job.waiting[len(part) :]
         newest = self._office.consignments.newest()
-        judged = self._judged(part, job.row, job.together)
+        judged = self._judged(part, job.row, job.manifest.together)
         with self._office.writing() as db:
             numbered = enumerate(judged, job.seq + 1)
             items = [self.watching.row_of(one.verdict, number, one.read) for number, one in numbered]
@@ -222,9 +223,8 @@ class Judging:
         row = table.get(stale[0][0])
         assert row is not None, "consignments are never deleted"
         manifest = self.manifests.read(row.id)
-        numbers = {line for _, line in stale}
         newest = table.newest()
-        part = [pair for pair in manifest.pairs if pair[0].line in numbers]
+        part = [manifest.lines.pair(line) for _, line in stale]
         judged = self._judged(part, row, manifest.together)
         last = judged[-1].verdict
         with self._office.writing() as db:
@@ -305,7 +305,7 @@ class Judging:
         row = self._office.consignments.get(consignment_id)
         assert row is not None, "consignments are never deleted"
         manifest = self.manifests.read(consignment_id)
-        pair = next(pair for pair in manifest.pairs if pair[0].line == int(number))
+        pair = manifest.lines.pair(int(number))
         (one,) = self._judged([pair], row, manifest.together)
         with self._office.writing() as db:
             if one.error is not None:
@@ -337,14 +337,16 @@ def _said(pair: Pair) -> bytes:
     return json.dumps(said, sort_keys=True).encode()
 
 
-def _batch(waiting: Sequence[Pair]) -> int:
-    """How many lines from the front are one batch: a few, and those that repeat one of them."""
+def _batch(waiting: Iterable[Pair]) -> list[Pair]:
+    """The lines from the front that are one batch: a few, and those that repeat one of them."""
     said: set[bytes] = set()
-    for count, pair in enumerate(waiting[:REPEATED_LINES_MAX]):
+    batch: list[Pair] = []
+    for pair in islice(waiting, REPEATED_LINES_MAX):
         said.add(_said(pair))
         if len(said) > BATCH_LINES:
-            return count
-    return min(len(waiting), REPEATED_LINES_MAX)
+            break
+        batch.append(pair)
+    return batch
 
 
 def law_date_of(row: ConsignmentRow, now: int) -> str:

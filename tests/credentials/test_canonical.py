@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import rfc8785
 from hypothesis import given
@@ -27,6 +28,7 @@ from credentials.documents.canonical import (
     parse_json,
 )
 from credentials.errors import CredentialError
+from credentials.jcs import _outside as outside
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "jcs"
 NOISE = Path(__file__).parents[1] / "vectors" / "batterypass"
@@ -496,3 +498,20 @@ def test_base64url_is_read_as_the_standard_library_writes_it(text: str) -> None:
                 raise ValueError("another text for these bytes") from error
     else:
         assert base64.urlsafe_b64encode(data).rstrip(b"=").decode() == text
+
+
+@given(
+    st.integers(1, 9), st.lists(st.dictionaries(st.text('a"\\e+{', max_size=6), st.text('a"\\[', max_size=9)))
+)
+def test_a_text_is_looked_at_in_pieces_as_it_would_be_whole(size: int, value: list[dict[str, str]]) -> None:
+    """
+    What is outside of strings and how long the longest is do not depend on where a piece ends.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        whole, longest = outside(orjson.dumps(value))
+        patch.setattr("credentials.jcs.PIECE_BYTES", size)
+        pieces, again = outside(orjson.dumps(value))
+
+    assert pieces.replace(b'"', b"") == whole.replace(b'"', b"")
+    strings = [text for row in value for pair in row.items() for text in pair]
+    assert again == longest >= max(map(len, strings), default=0)

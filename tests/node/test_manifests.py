@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from credentials.documents.code_schemes import identifier_table
 from credentials.verdicts.clearance import clear_item, clear_repeated
+from credentials.verdicts.manifest import Manifest
 from credentials.verdicts.manifest_csv import COLUMNS
 from node.cli.judge import _read_manifest
 from node.config import rule_files, shipped
@@ -144,3 +146,28 @@ def test_a_table_that_cannot_be_read_is_told_with_its_name(tmp_path: Path) -> No
         SetupError, match=r"m\.csv: the manifest cannot be read: the unknown columns 'colour'"
     ):
         _read_manifest(str(tmp_path / "m.csv"))
+
+
+def test_a_manifest_is_kept_as_its_text(tmp_path: Path) -> None:
+    """
+    While a manifest is judged, its lines take little more memory than their text, and each is read as it was
+    sent, by its number.
+    """
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    lines = [{"line": 3 * n, "battery": f"ZZ1PE75QH00001G62{n:07d}", **goods} for n in range(1, 2001)]
+    value = {"declaration": "26NLTEST000001", "lines": lines}
+    office = OfficeStore(tmp_path / "office.db")
+    manifests = Manifests(office, lambda text: None)
+    parsed = Manifest.parse(value)
+    tracemalloc.start()
+    try:
+        manifests.hand_on("c", parsed, lines)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        office.close()
+
+    read = manifests.read("c")
+    assert read.lines.pair(3 * 7) == (parsed.lines[6], lines[6])
+    assert [*read.lines] == [*parsed.lines] and len(read.lines) == 2000
+    assert kept < 1.8 * len(orjson.dumps(lines))

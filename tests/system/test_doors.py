@@ -65,6 +65,7 @@ class Net:
     serial: int = 0
     seconds: float = SECONDS
     rows: list[str] = field(default_factory=list)  # what each attack did, for a table
+    told: Counter[str] = field(default_factory=Counter)  # what /readyz said during the last one, by code
 
     @property
     def attacked(self) -> list[Node]:
@@ -89,6 +90,7 @@ class Net:
     def during(self, what: str, attack: Callable[[Node, threading.Event], None], threads: int = 1) -> None:
         """Run an attack on two validators, and hold the network to its bounds meanwhile."""
         before, ended = self.memory_mib(), threading.Event()
+        self.told.clear()
         attackers = [
             threading.Thread(target=attack, args=(node, ended), daemon=True)
             for node in self.attacked
@@ -101,7 +103,10 @@ class Net:
         while time.monotonic() < until:
             finality.append(self.attest())
             probes.append(max(probe_s(node) for node in self.attacked))
-            ready.update(node.status_of("/readyz") for node in self.attacked)
+            for node in self.attacked:
+                status, said = node.request("GET", "/readyz")
+                ready[status] += 1
+                self.told.update(one["code"] for one in said["conditions"])
             now = self.memory_mib()
             grown = max(grown, *(now[name] - before[name] for name in now))
         ended.set()
@@ -113,9 +118,10 @@ class Net:
             f"/healthz at most {max(probes) * 1000:.0f} ms; memory +{grown:.0f} MiB; /readyz {dict(ready)}"
         )
         said = ", ".join(f"{code} {count} times" for code, count in sorted(ready.items()))
+        codes = " ".join(sorted(self.told))
         self.rows.append(
             f"| {what} | {len(finality)} | {p50 * 1000:.0f} | {p99 * 1000:.0f} | {max(probes) * 1000:.0f} | "
-            f"+{grown:.0f} | {said} |"
+            f"+{grown:.0f} | {said} {codes} |"
         )
         assert p99 < FINALITY_P99_S_MAX
         assert max(probes) < PROBE_S_MAX

@@ -213,6 +213,7 @@ SHORT_LIVED = {
     "node/ledger/snapshot_join.py:_Chain": "one snapshot that is taken over",
     "node/setup/network.py:Founding": "one file that is read",
     "node/verdicts/judging.py:_Job": "one consignment that is judged",
+    "node/verdicts/manifests.py:TextLines": "one manifest",
     "node/web/checks.py:CheckRow": "one page",
     "node/web/checks.py:Section": "one page",
 }
