@@ -57,27 +57,35 @@ class Blocks:
         time = max(tip.time, present.time_ms // 1000)
         offer = self._pool.offer()
         room = present.chain.parameters.block_bytes_max - sum(len(data) + 5 for data in evidence)
-        chosen = self._prepare(offer, time, room) if offer else ()
+        chosen = self.choose(offer, time, room) if offer else ()
         if offer and not chosen:
             self._pool.passed_over(present.now_ms)
             if not empty_allowed:
                 return None
         assert present.name is not None, "an observer proposes nothing"
+        return self.continuing(time, present.name, chosen, evidence)
+
+    def continuing(
+        self, time: int, proposer: str, attestations: Sequence[bytes], evidence: Sequence[bytes]
+    ) -> Block:
+        """The block of these, after the last one: all the rest of it follows from where this node is."""
+        tip, chain = self._present.tip, self._present.chain
         return Block(
             tip.height + 1,
             time,
             tip.block_id,
-            present.name,
+            proposer,
             tip.app_hash,
             tip.log.size,
             tip.log.root,
-            present.chain.config_digest,
-            present.chain.parameters.app_version,
-            chosen,
-            evidence,
+            chain.config_digest,
+            chain.parameters.app_version,
+            tuple(attestations),
+            tuple(evidence),
         )
 
-    def _prepare(self, offer: Sequence[bytes], time: int, room: int) -> tuple[bytes, ...]:
+    def choose(self, offer: Sequence[bytes], time: int, room: int) -> tuple[bytes, ...]:
+        """Those of `offer` that make a valid block of `room` bytes at `time`, in block order."""
         # The heads of the attestations and of the block take less than this share.
         bytes_max = room * 31 // 32
         tip = self._present.tip

@@ -117,6 +117,11 @@ class Pool:
     def __contains__(self, digest: object) -> bool:
         return digest in self._entries
 
+    def may_propose(self, digest: bytes) -> bool:
+        """Whether this attestation is here and waits for no other."""
+        entry = self._entries.get(digest)
+        return entry is not None and entry.ready
+
     @property
     def ready(self) -> int:
         """Attestations that may be proposed now."""

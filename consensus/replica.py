@@ -10,7 +10,6 @@ Persist effect before it is in a Broadcast; after a restart the same bytes are s
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 
 from consensus.application import Application, CannotFollow
@@ -86,7 +85,7 @@ class Replica:
         signers = (signer, *next_signers) if signer is not None else ()
         self._application = application
         self._present = present = Present(chain, name, tip, history)
-        self._read_parameters()  # of today: the chain is of the founding
+        present.read_rules(application)  # of today: the chain is of the founding
         _require_fit(present.chain, application, history.at(tip.height + 1), name, signers)
         self._pool = Pool(application)
         self._log = log = SigningLog(present, wal, guarded)
@@ -269,21 +268,13 @@ class Replica:
 
     # --- stored blocks
 
-    def _read_parameters(self) -> None:
-        """The rules may have changed what consensus reads of them."""
-        present = self._present
-        parameters = self._application.parameters(present.working)
-        if parameters is not None:
-            present.chain = replace(present.chain, parameters=parameters)
-        present.scheduled = self._application.next_block_at(present.tip.time)
-
     def _stored(self, number: int) -> None:
         present, storing = self._present, self._present.storing
         assert isinstance(storing, Storing), "BlockStored answers a Commit"
         block, execution = storing.block, storing.execution
         assert block.height == number, "BlockStored names the height of the last Commit"
         present.move(Tip(number, block.id, block.time, execution.app_hash, storing.log), storing.history)
-        self._read_parameters()
+        present.read_rules(self._application)
         present.stored_ms = present.now_ms
         self._pool.remove((*execution.finals, *(sha256(tx).digest() for tx in block.attestations)))
         self._drop(self._pool.recheck(present.now_ms, present.time_ms // 1000))

@@ -5,10 +5,10 @@ here, with the one who writes it.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from consensus.application import CannotFollow, Execution
+from consensus.application import Application, CannotFollow, Execution
 from consensus.chain import ChainConfig, Tip
 from consensus.cose import Signer
 from consensus.events import Broadcast, Effect, Strike
@@ -65,7 +65,7 @@ class Present:
         self.stored_ms: int | None = (
             None  # when the last block was stored, by `now_ms`; None: not since the start
         )
-        self.scheduled: int | None = None  # when the rules want the next block, in seconds: `replica`
+        self.scheduled: int | None = None  # when the rules want the next block, in seconds
         self.voter: Signer | None = None  # the key this node votes with at this height: `recollection`
         self.move(tip, history)
 
@@ -77,6 +77,13 @@ class Present:
         self.height: Height | None = None  # None: not begun
         self.heard: dict[bytes, Heard] = {}  # by short digest
         self.storing: Storing | Waiting | None = None  # decided; nothing more happens at this height
+
+    def read_rules(self, application: Application) -> None:
+        """The rules may have changed what consensus reads of them."""
+        parameters = application.parameters(self.working)
+        if parameters is not None:
+            self.chain = replace(self.chain, parameters=parameters)
+        self.scheduled = application.next_block_at(self.tip.time)
 
     @property
     def working(self) -> int:

@@ -51,9 +51,10 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import key_name
 from node.peers.messages import ITEM_COSIGNATURE
 from tests.harness import ledger
+from tests.harness.engines import Network
 from tests.harness.replicas import NETWORK, Net, Node, certificate_of, chain_of, did, vote
 from tests.harness.sim.ledger import make_tx
-from tests.node.test_engine import Network, genesis  # noqa: F401 - the fixture of a genesis of today
+from tests.node.test_engine import genesis  # noqa: F401 - the fixture of a genesis of today
 
 CHAIN = chain_of(4)
 V, W = sha256(b"v").digest(), sha256(b"w").digest()

@@ -13,8 +13,9 @@ from credentials.ledger.genesis import Genesis
 from node.ledger.engine_condition import CLOCK_HEARD_S_MAX, CUT_OFF_S, SET_ASIDE_KEPT, Watch
 from tests.consensus.test_edge import poisoned
 from tests.harness import ledger
+from tests.harness.engines import Network
 from tests.harness.replicas import chain_of, did
-from tests.node.test_engine import Network, genesis, network  # noqa: F401 - fixtures
+from tests.node.test_engine import genesis, network  # noqa: F401 - fixtures
 
 VALIDATORS = chain_of(4).validators
 

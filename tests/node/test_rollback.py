@@ -29,9 +29,10 @@ from node.errors import SetupError
 from node.storage.signing import SigningStore, Withheld
 from tests.harness import ledger
 from tests.harness.demo_fixture import ROOT
+from tests.harness.engines import Network
 from tests.harness.replicas import Disk, Net, Node, chain_of, did, vote
 from tests.harness.sim.ledger import make_tx
-from tests.node.test_engine import Network, genesis  # noqa: F401 - the fixture of a genesis of today
+from tests.node.test_engine import genesis  # noqa: F401 - the fixture of a genesis of today
 
 CHAIN = chain_of(4)
 

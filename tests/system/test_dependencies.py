@@ -11,6 +11,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUN = [re.split(r"[>=<]", line)[0] for line in PROJECT["dependencies"]]
 DEV = [re.split(r"[>=<]", line)[0] for line in PROJECT["optional-dependencies"]["dev"]]
 MODULES = {
+    "protobuf": "google.protobuf",
     "pynacl": "nacl",
     "jsonschema-rs": "jsonschema_rs",
     "sqlite-utils": "sqlite_utils",

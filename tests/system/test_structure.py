@@ -84,6 +84,7 @@ WALL_TIME = {
     "node/cli/vc.py": "nbf of a JWT is compared with it",
     "node/issuing/members.py": "the latest day that it is anywhere on earth",
     "node/ledger/checkpoints.py": "the time that a cosignature states",
+    "node/ledger/comet/behind.py": "the time by which the rules judge what may wait for a block",
     "node/ledger/engine_condition.py": "compared with the clocks of others: a wrong one is noticed",
     "node/ledger/ordering.py": "the time of blocks, in milliseconds",
     "node/log.py": "milliseconds of a moment in the log",

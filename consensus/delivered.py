@@ -1,0 +1,198 @@
+"""A chain whose blocks another engine orders: made, judged and executed by the rules of our own (0120).
+
+The other engine agrees on a height, a time, a proposer and items. Here that becomes the `Block` that the
+embedded engine would have decided: its items are our attestations, then our evidence; all the rest of it
+follows from where this node is. So it has the same id, the next one's order is keyed by that id, and never by
+a hash of the other engine.
+
+    an item is offered     check    -> pool       a block is decided   decide -> (entries, app hash) -> stored
+    a block is to be made  propose  <- pool       a block is proposed  accepts
+"""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from consensus.application import Application, Refusal
+from consensus.blocks import Blocks
+from consensus.chain import ChainConfig, Parameters, Tip
+from consensus.encoding import Value, encode
+from consensus.errors import ConsensusError
+from consensus.faults import EVIDENCE_PER_BLOCK_MAX, Faults
+from consensus.merkle import Frontier, leaf_hash
+from consensus.pool import GivenUp, Pool
+from consensus.replica_state import Present, Storing
+from consensus.types import Block
+from consensus.validators import Validator, ValidatorHistory
+
+_STATE_TAG = "comity/engine-state/v1"
+_EVIDENCE_FIRST = encode(["", "", "", "", "", ""])[:1]  # an array of six; an attestation begins with tag 18
+
+
+class Delivered:
+    """What a node knows of a chain that is delivered to it. No clock: whoever calls says what time it is."""
+
+    def __init__(
+        self,
+        chain: ChainConfig,
+        application: Application,
+        tip: Tip,
+        *,
+        history: ValidatorHistory | None = None,
+        admitted: Iterable[tuple[int, bytes]] = (),
+    ) -> None:
+        """`history` and `admitted` (the evidence on the ledger, by height of its block) led to `tip`."""
+        self._application = application
+        self._founded = chain.parameters.app_version
+        self._present = Present(chain, None, tip, history or ValidatorHistory(((1, chain.validators),)))
+        self._present.read_rules(application)
+        self.pool = Pool(application)
+        self.faults = Faults(self._present, admitted)
+        self._blocks = Blocks(self._present, application, self.pool, self.faults)
+
+    # --- what can be asked
+
+    @property
+    def tip(self) -> Tip:
+        """The last stored block."""
+        return self._present.tip
+
+    @property
+    def working(self) -> int:
+        """The height of the next block."""
+        return self._present.working
+
+    @property
+    def history(self) -> ValidatorHistory:
+        """Who votes at which height."""
+        return self._present.history
+
+    @property
+    def parameters(self) -> Parameters:
+        """What governs the next block."""
+        return self._present.chain.parameters
+
+    def parameters_at(self, height: int) -> Parameters:
+        """What governs a height up to the one after the next."""
+        return self._application.parameters(height) or self._present.chain.parameters
+
+    @property
+    def state(self) -> list[Value]:
+        """What the next block of our own says in its head, with the version that executed the last one.
+
+        Wire: [app hash, log size, log root, config digest, app version]. The log ends with the block's entry.
+        """
+        tip = self._present.tip
+        return self._state(tip.height, tip.app_hash, tip.log)
+
+    def _state(self, height: int, app_hash: bytes, log: Frontier) -> list[Value]:
+        version = self.parameters_at(height).app_version if height else self._founded
+        return [app_hash, log.size, log.root, self._present.chain.config_digest, version]
+
+    @property
+    def state_hash(self) -> bytes:
+        """All that this node knows after the last block, in the one hash that the engine's header carries."""
+        return _hash(self.state)
+
+    # --- items that wait
+
+    def check(self, tx: bytes, sender: str, now_ms: int, time: int) -> list[GivenUp]:
+        """Take an attestation in, if it may be proposed now; raises Refusal.
+
+        What it pushed out of its place is given back: who holds most gives way (decision 0103). What waits
+        for another is not kept: the engine would pass it on to everybody.
+        """
+        digest = sha256(tx).digest()
+        given_up = self.pool.add(tx, digest, sender, now_ms, time)
+        own = next((one for one in given_up if one.digest == digest), None)
+        if own is not None:
+            raise Refusal(own.code, own.reason)
+        if not self.pool.may_propose(digest):
+            self.pool.remove([digest])
+            self._application.forget(digest)
+            raise Refusal("waits", "it waits for something that is not on the ledger yet; send it later")
+        return given_up
+
+    # --- blocks
+
+    def propose(self, time: int, bytes_max: int) -> tuple[bytes, ...]:
+        """The items of a valid block of this time, of what waits here."""
+        evidence = self.faults.recordable()
+        size = sum(len(data) + 5 for data in evidence)
+        room = min(bytes_max, self.parameters.block_bytes_max) - size
+        if room < 0:
+            return ()
+        offer = self.pool.offer()
+        return (*(self._blocks.choose(offer, time, room) if offer else ()), *evidence)
+
+    def block(self, height: int, time: int, proposer: str, items: Sequence[bytes]) -> Block:
+        """The block of our own that these items are; raises ConsensusError."""
+        if height != self.working:
+            raise ConsensusError(f"block {height} is offered where {self.working} is the next one")
+        marks = [item[:1] == _EVIDENCE_FIRST for item in items]
+        first = marks.index(True) if True in marks else len(items)
+        if not all(marks[first:]) or len(items) - first > EVIDENCE_PER_BLOCK_MAX:
+            raise ConsensusError("evidence comes last, and not without end")
+        return self._blocks.continuing(time, proposer, items[:first], items[first:])
+
+    def accepts(self, height: int, time: int, proposer: str, items: Sequence[bytes]) -> bool:
+        """valid(v): by the state after the last block alone, so that all correct nodes say the same."""
+        try:
+            block = self.block(height, time, proposer, items)
+        except ConsensusError:
+            self._present.refused["unfit_block"] += 1
+            return False
+        return self._blocks.valid(block)
+
+    def decide(self, height: int, time: int, proposer: str, items: Sequence[bytes]) -> Storing:
+        """What a decided block does; nothing is in force until `stored`.
+
+        Raises ConsensusError when it is not the next one, CannotFollow where this node lacks something. What
+        is agreed on is a fact: a node that cannot execute it stops, by an AssertionError.
+        """
+        present = self._present
+        block = self.block(height, time, proposer, items)
+        execution = self._blocks.decided(block)
+        log = present.tip.log.append([leaf_hash(entry) for entry in execution.entries])
+        present.storing = Storing(block, execution, log, self._blocks.following(execution))
+        return present.storing
+
+    def hash_after(self, storing: Storing) -> bytes:
+        """`state_hash`, once this block is stored."""
+        return _hash(self._state(storing.block.height, storing.execution.app_hash, storing.log))
+
+    def updates(self, storing: Storing) -> tuple[Validator, ...]:
+        """Keys whose weight changes two heights later: an engine knows keys, and no names.
+
+        In order of the key; a weight of 0 removes.
+        """
+        effective = storing.block.height + 2
+        before = {v.public_key: v for v in self._present.history.at(effective).validators}
+        after = {v.public_key: v for v in storing.history.at(effective).validators}
+        gone = [Validator(v.name, key, 0) for key, v in before.items() if key not in after]
+        new = [v for key, v in after.items() if key not in before or before[key].weight != v.weight]
+        return tuple(sorted((*gone, *new), key=lambda v: v.public_key))
+
+    @property
+    def storing(self) -> Storing | None:
+        """The block that is decided and not stored yet."""
+        storing = self._present.storing
+        return storing if isinstance(storing, Storing) else None
+
+    def stored(self, now_ms: int, time: int) -> list[GivenUp]:
+        """The decided block is on disk and in force: go on after it, and say what left the pool."""
+        present, storing = self._present, self.storing
+        assert storing is not None, "a block is stored once it is decided"
+        block, execution = storing.block, storing.execution
+        present.now_ms, present.time_ms = now_ms, time * 1000
+        tip = Tip(block.height, block.id, block.time, execution.app_hash, storing.log)
+        present.move(tip, storing.history)
+        present.read_rules(self._application)
+        self.pool.remove((*execution.finals, *(sha256(tx).digest() for tx in block.attestations)))
+        self.faults.recorded(block)
+        self._blocks.keep(())
+        return [*self.pool.recheck(now_ms, time), *self.pool.expire(now_ms)]
+
+
+def _hash(state: list[Value]) -> bytes:
+    """Wire: SHA-256(["comity/engine-state/v1", *state])."""
+    return sha256(encode([_STATE_TAG, *state])).digest()

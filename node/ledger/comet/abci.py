@@ -1,0 +1,296 @@
+"""ABCI 2.0 (CometBFT 0.38, spec/abci): what this node answers, a method a request.
+
+Nothing here decides: what is admitted, proposed, accepted and executed is `consensus.delivered`, what is
+stored is `Ledger.adopt`. Vote extensions and snapshots are not used: who joins replays the blocks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+from consensus.application import CannotFollow, Refusal
+from consensus.chain import Parameters
+from consensus.cose import PUBLIC_KEY_BYTES
+from consensus.delivered import Delivered
+from consensus.encoding import encode
+from consensus.errors import ConsensusError
+from consensus.pool import GivenUp
+from consensus.validators import Validator
+from node import log
+from node.ledger.comet.proto.tendermint.abci.types_pb2 import (
+    ExecTxResult,
+    Misbehavior,
+    MisbehaviorType,
+    Request,
+    RequestCheckTx,
+    RequestFinalizeBlock,
+    RequestInitChain,
+    RequestPrepareProposal,
+    RequestProcessProposal,
+    Response,
+    ResponseCheckTx,
+    ResponseCommit,
+    ResponseEcho,
+    ResponseFinalizeBlock,
+    ResponseFlush,
+    ResponseInfo,
+    ResponseInitChain,
+    ResponseListSnapshots,
+    ResponseOfferSnapshot,
+    ResponsePrepareProposal,
+    ResponseProcessProposal,
+    ValidatorUpdate,
+)
+from node.ledger.comet.proto.tendermint.crypto.keys_pb2 import PublicKey
+from node.ledger.comet.proto.tendermint.types.params_pb2 import (
+    BlockParams,
+    ConsensusParams,
+    EvidenceParams,
+    ValidatorParams,
+    VersionParams,
+)
+from node.ledger.comet.proven import Proven
+from node.ledger.comet.server import RequestRefused
+from node.ledger.ledger import Decision, Ledger
+
+MEMPOOL = "mempool"  # the sender of everything that CometBFT asks about: it names nobody
+ADDRESS_BYTES = 20
+INITIAL_HEIGHT = 1
+# CometBFT counts header, commit (128 validators) and its own evidence into a block; ours counts none of them.
+EVIDENCE_BYTES_MAX = 64 << 10
+AROUND_BYTES = EVIDENCE_BYTES_MAX + (64 << 10)
+BLOCK_S = 1  # a height takes no less: what is so many heights old is no younger than so many seconds
+_DECIDED_TAG = "comity/decided-by/v1"
+ENGINE = "cometbft"
+
+
+def chain_id(network_id: bytes) -> str:
+    """What CometBFT calls the network; all of its id is under the app hash of genesis.
+
+    Half of the id and the engine's epoch: CometBFT takes 50 characters. The first epoch of an engine is 0.
+    """
+    return f"{network_id[:16].hex()}-0"
+
+
+def address(public_key: bytes) -> bytes:
+    """How CometBFT names a validator: the first 20 bytes of the SHA-256 of its vote key."""
+    return sha256(public_key).digest()[:ADDRESS_BYTES]
+
+
+class Abci:
+    """The application behind CometBFT. One thread asks it, one request after the other."""
+
+    def __init__(
+        self,
+        delivered: Delivered,
+        ledger: Ledger,
+        proven: Proven,
+        network_id: bytes,
+        *,
+        wall: Callable[[], float],
+        gone: Callable[[Sequence[GivenUp]], None],
+    ) -> None:
+        """`gone` is told what left the pool without a block, for whoever waits for it."""
+        self._delivered, self._ledger, self._proven = delivered, ledger, proven
+        self._chain_id, self._wall, self._gone = chain_id(network_id), wall, gone
+        self._decided: tuple[int, bytes] | None = None  # the block that Commit will store: height, its hash
+        self._lacking = ""
+
+    @property
+    def lacking(self) -> str:
+        """What this node has to be given before it can execute the block that was decided."""
+        return self._lacking
+
+    def answer(self, request: Request) -> Response | None:
+        """The answer; None while this node lacks what it takes to execute the block. Raises RequestRefused.
+
+        An AssertionError is a broken invariant of our own: it ends the node, as everywhere.
+        """
+        try:
+            return self._answer(request)
+        except ConsensusError as error:
+            raise RequestRefused(str(error)) from error
+
+    def _answer(self, request: Request) -> Response | None:
+        match request.WhichOneof("value"):
+            case "echo":
+                return Response(echo=ResponseEcho(message=request.echo.message))
+            case "flush":
+                return Response(flush=ResponseFlush())
+            case "info":
+                return Response(info=self._info())
+            case "init_chain":
+                return Response(init_chain=self._init_chain(request.init_chain))
+            case "query":
+                return Response(query=self._proven.answer(request.query))
+            case "check_tx":
+                return Response(check_tx=self._check_tx(request.check_tx))
+            case "prepare_proposal":
+                return Response(prepare_proposal=self._prepare(request.prepare_proposal))
+            case "process_proposal":
+                return Response(process_proposal=self._process(request.process_proposal))
+            case "finalize_block":
+                found = self._finalize(request.finalize_block)
+                return None if found is None else Response(finalize_block=found)
+            case "commit":
+                return Response(commit=self._commit())
+            case "list_snapshots":
+                return Response(list_snapshots=ResponseListSnapshots())
+            case "offer_snapshot":
+                return Response(
+                    offer_snapshot=ResponseOfferSnapshot(result=ResponseOfferSnapshot.Result.ABORT)
+                )
+            case asked:
+                raise RequestRefused(f"this application is not asked for {asked or 'nothing'}")
+
+    # --- where it stands
+
+    def _info(self) -> ResponseInfo:
+        """Where the handshake goes on from: CometBFT delivers every later block again."""
+        tip = self._delivered.tip
+        if tip.height == 0:
+            return ResponseInfo(data="comity", app_version=self._delivered.parameters.app_version)
+        return ResponseInfo(
+            data="comity",
+            app_version=self._delivered.parameters.app_version,
+            last_block_height=tip.height,
+            last_block_app_hash=self._delivered.state_hash,
+        )
+
+    def _init_chain(self, request: RequestInitChain) -> ResponseInitChain:
+        """The chain begins with our genesis, whatever the file of CometBFT says: a rival one is refused."""
+        delivered = self._delivered
+        founded = delivered.history.at(INITIAL_HEIGHT).validators
+        named = {(v.pub_key.ed25519, v.power) for v in request.validators}
+        same = {
+            "the ledger has blocks": delivered.tip.height == 0,
+            "another network": request.chain_id == self._chain_id,
+            "another first height": request.initial_height == INITIAL_HEIGHT,
+            "another time of founding": (request.time.seconds, request.time.nanos) == (delivered.tip.time, 0),
+            "other validators": named in (set(), {(v.public_key, v.weight) for v in founded}),
+        }
+        for what, agrees in same.items():
+            if not agrees:
+                raise RequestRefused(f"CometBFT's genesis is not that of this network: {what}")
+        return ResponseInitChain(
+            consensus_params=_params(delivered.parameters),
+            validators=[_update(v) for v in founded],
+            app_hash=delivered.state_hash,
+        )
+
+    # --- what waits
+
+    def _check_tx(self, request: RequestCheckTx) -> ResponseCheckTx:
+        """Only what may be proposed now enters: all that does is passed on. A recheck asks the pool."""
+        if request.type:
+            kept = self._delivered.pool.may_propose(sha256(request.tx).digest())
+            return ResponseCheckTx(code=0 if kept else 1, codespace="" if kept else "gone")
+        try:
+            given_up = self._delivered.check(request.tx, MEMPOOL, _now_ms(), int(self._wall()))
+        except Refusal as refusal:
+            return ResponseCheckTx(code=1, codespace=refusal.code, log=str(refusal))
+        self._gone(given_up)
+        return ResponseCheckTx()
+
+    # --- blocks
+
+    def _prepare(self, request: RequestPrepareProposal) -> ResponsePrepareProposal:
+        """Of the own pool, which has shares: the order in which CometBFT heard of something says nothing."""
+        if request.height != self._delivered.working:
+            raise RequestRefused(f"block {request.height} is to be made where another is the next one")
+        return ResponsePrepareProposal(
+            txs=self._delivered.propose(request.time.seconds, max(0, request.max_tx_bytes))
+        )
+
+    def _process(self, request: RequestProcessProposal) -> ResponseProcessProposal:
+        status = ResponseProcessProposal.ProposalStatus
+        proposer = self._name(request.proposer_address, request.height)
+        accepts = proposer is not None and self._delivered.accepts(
+            request.height, request.time.seconds, proposer, request.txs
+        )
+        return ResponseProcessProposal(status=status.ACCEPT if accepts else status.REJECT)
+
+    def _finalize(self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock | None:
+        delivered, height = self._delivered, request.height
+        proposer = self._name(request.proposer_address, height)
+        if proposer is None:
+            raise RequestRefused(f"the proposer of block {height} is no validator of that height")
+        try:
+            storing = delivered.decide(height, request.time.seconds, proposer, request.txs)
+        except CannotFollow as lacking:
+            if self._lacking != str(lacking):
+                self._lacking = str(lacking)
+                log.moment("waits", height=height, because=self._lacking)
+            return None
+        self._lacking = ""
+        for fault in request.misbehavior:
+            _tell(fault, self._name(fault.validator.address, fault.height))
+        self._decided = height, request.hash
+        now, then = _params(delivered.parameters), _params(delivered.parameters_at(height + 1))
+        return ResponseFinalizeBlock(
+            tx_results=[ExecTxResult() for _ in request.txs],
+            validator_updates=[_update(v) for v in delivered.updates(storing)],
+            consensus_param_updates=None if now == then else then,
+            app_hash=delivered.hash_after(storing),
+        )
+
+    def _commit(self) -> ResponseCommit:
+        """The block is on disk when this returns: CometBFT takes its answer for that."""
+        delivered, storing, decided = self._delivered, self._delivered.storing, self._decided
+        if storing is None or decided is None:
+            raise RequestRefused("no block is decided that could be committed")
+        block = storing.block
+        changed = None if storing.history is delivered.history else storing.history.steps[-1][1]
+        self._decided = None
+        self._ledger.adopt(
+            block.height,
+            block.time,
+            block.attestations,
+            storing.execution,
+            decision=Decision(block.id, block.encode(), decided_by(*decided), 0, storing.log, changed),
+        )
+        self._gone(delivered.stored(_now_ms(), int(self._wall())))
+        return ResponseCommit()
+
+    def _name(self, address_: bytes, height: int) -> str | None:
+        """The validator of that height with this address."""
+        validators = self._delivered.history.at(height).validators
+        return next((v.name for v in validators if address(v.public_key) == address_), None)
+
+
+def decided_by(height: int, block_hash: bytes) -> bytes:
+    """What is kept in a certificate's place: that CometBFT decided it, and as which of its blocks.
+
+    Wire: ["comity/decided-by/v1", "cometbft", height, hash of its block]. It proves nothing by itself:
+    CometBFT keeps the commit, and what receipts rest on are cosigned checkpoints.
+    """
+    return encode([_DECIDED_TAG, ENGINE, height, block_hash])
+
+
+def _params(limits: Parameters) -> ConsensusParams:
+    """What of our limits CometBFT has to know. Its evidence is as old as ours may be."""
+    params = ConsensusParams(
+        block=BlockParams(max_bytes=limits.block_bytes_max + AROUND_BYTES, max_gas=-1),
+        evidence=EvidenceParams(max_age_num_blocks=limits.evidence_heights_max, max_bytes=EVIDENCE_BYTES_MAX),
+        validator=ValidatorParams(pub_key_types=["ed25519"]),
+        version=VersionParams(app=limits.app_version),
+    )
+    params.evidence.max_age_duration.seconds = limits.evidence_heights_max * BLOCK_S
+    return params
+
+
+def _update(validator: Validator) -> ValidatorUpdate:
+    assert len(validator.public_key) == PUBLIC_KEY_BYTES, "a vote key is Ed25519"
+    return ValidatorUpdate(pub_key=PublicKey(ed25519=validator.public_key), power=validator.weight)
+
+
+def _tell(fault: Misbehavior, name: str | None) -> None:
+    """The ABCI names a fault and shows none of its votes: it is told, and accuses nobody on the ledger."""
+    kind = MisbehaviorType.Name(fault.type).lower()
+    log.moment("misbehaviour", validator=name or "", kind=kind, height=fault.height)
+
+
+def _now_ms() -> int:
+    return int(time.monotonic() * 1000)

@@ -1,0 +1,252 @@
+"""CometBFT's part, played over the real socket: what a node of it asks its application, and in which order.
+
+One validator that agrees with itself. Its blocks are kept as CometBFT keeps them, so that an application that
+forgot, or fell behind, is delivered again what it lacks (spec/abci, "Crash recovery").
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from consensus.log_policy import LogPolicy
+from consensus.merkle import Tree
+from consensus.standings_map import StandingsMap
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.registry import Registry
+from node.ledger.chain import chain_config, constitution_of, tip_of
+from node.ledger.checkpoints import Checkpoints
+from node.ledger.comet.abci import chain_id
+from node.ledger.comet.behind import Behind
+from node.ledger.comet.frames import Frames, frame
+from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
+from node.ledger.cosigner import Cosigner, Cosigning
+from node.ledger.ledger import Ledger
+from node.ledger.log_policies import LogPolicies
+from node.ledger.subscriptions import Moments
+from node.peers.messages import Item
+from node.storage.ledger import LedgerStore, SqliteStandingReader
+from node.storage.signing import SigningStore
+from node.supervision.supervisor import Supervisor
+from tests.harness import ledger
+
+ANSWER_S_MAX = 20.0
+
+
+class Refused(Exception):
+    """The application answered with an exception, or hung up: CometBFT ends itself then."""
+
+
+class Nobody:
+    """`engine.Outgoing` of a node that is alone."""
+
+    def broadcast(self, item: Item, *, observers: bool = False) -> None: ...
+
+    def send(self, did: str, item: Item) -> None: ...
+
+    def request_blocks(self, did: str, height: int) -> None: ...
+
+    def strike(self, sender: str) -> None:
+        raise AssertionError(f"{sender} is struck, and nobody is there")
+
+
+class Application:
+    """The application of one node over its real databases, on a thread of its own."""
+
+    def __init__(self, genesis: Genesis, folder: Path, path: Path, did: str = ledger.MAKER) -> None:
+        folder.mkdir(exist_ok=True)
+        self.signing, self.store = SigningStore(folder / "signing.db"), LedgerStore(folder / "ledger.db")
+        tip = tip_of(self.store, genesis)
+        self.tree = Tree(self.store.leaves.hashes())
+        self.registry = registry = Registry(
+            genesis,
+            SqliteStandingReader(self.store),
+            tip.app_hash,
+            StandingsMap(self.store.standings(), self.store.bucket),
+            constitution=constitution_of(self.store, genesis, genesis.rule_files.get),
+        )
+        policy = genesis.governance.log_policy(genesis.origin)
+        cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), self.signing)
+        policies = LogPolicies(LogPolicy.parse(policy), policy, self.store.leaves)
+        self.moments = Moments()
+        checkpoints = Checkpoints(Cosigning(policies, self.tree, cosigner), self.store, self.moments)
+        checkpoints.out, checkpoints.may_sign = Nobody(), lambda: True
+        self.behind = Behind(
+            path,
+            chain=chain_config(genesis),
+            registry=registry,
+            tip=tip,
+            store=self.store,
+            ledger=Ledger(self.store, registry, self.tree, checkpoints, self.moments),
+            tree=self.tree,
+            moments=self.moments,
+        )
+        self.supervisor = Supervisor()
+        self.supervisor.employ(self.behind, tries_max=1)
+        self.supervisor.start()
+
+    def stop(self) -> None:
+        self.supervisor.stop()
+        self.behind.close()
+        self.signing.close()
+        self.store.close()
+
+
+class Connection:
+    """One of the four."""
+
+    def __init__(self, path: Path) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(ANSWER_S_MAX)
+        self.sock.connect(str(path))
+        self._frames = Frames()
+
+    def send(self, *requests: abci.Request) -> None:
+        self.sock.sendall(b"".join(frame(request.SerializeToString()) for request in requests))
+
+    def receive(self) -> abci.Response:
+        """The next answer; raises Refused where there is none, or an exception."""
+        while True:
+            for message in self._frames.take():
+                response: abci.Response = abci.Response.FromString(message)
+                if response.WhichOneof("value") == "exception":
+                    raise Refused(response.exception.error)
+                return response
+            try:
+                data = self.sock.recv(1 << 16)
+            except ConnectionResetError as error:
+                raise Refused("the connection was reset") from error
+            if not data:
+                raise Refused("the application hung up")
+            self._frames.feed(data)
+
+    def ask(self, **request: Any) -> Any:
+        """One question with its flush, as CometBFT's client sends it."""
+        (name,) = request
+        self.send(abci.Request(**request), abci.Request(flush=abci.RequestFlush()))
+        response = self.receive()
+        assert response.WhichOneof("value") == name
+        assert self.receive().WhichOneof("value") == "flush"
+        return getattr(response, name)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+@dataclass
+class Kept:
+    """A block as CometBFT has it."""
+
+    time: int
+    txs: tuple[bytes, ...]
+    proposer: bytes  # its address
+    misbehavior: tuple[abci.Misbehavior, ...] = ()
+
+    def said(self, height: int) -> dict[str, Any]:
+        """What ProcessProposal and FinalizeBlock are asked."""
+        moment: dict[str, Any] = {"seconds": self.time}
+        return {
+            "txs": self.txs,
+            "height": height,
+            "time": moment,
+            "proposer_address": self.proposer,
+            "hash": sha256(repr((height, self)).encode()).digest(),
+            "misbehavior": self.misbehavior,
+        }
+
+
+@dataclass
+class Comet:
+    """One node of CometBFT: its blocks outlive it, its connections and its mempool do not."""
+
+    genesis: Genesis
+    path: Path
+    proposer: str = ledger.MAKER
+    blocks: list[Kept] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)  # what the application answered, by height
+    updates: dict[int, list[tuple[bytes, int]]] = field(default_factory=dict)  # by height
+    mempool: list[bytes] = field(default_factory=list)
+
+    def connect(self) -> None:
+        """Four connections and the handshake: Info, InitChain at the beginning, and what is lacking."""
+        self.consensus, self.checking, self.query, self.snapshot = (Connection(self.path) for _ in range(4))
+        self.mempool = []
+        info = self.query.ask(info=abci.RequestInfo(version="0.38", abci_version="2.0.0"))
+        if info.last_block_height == 0:
+            self.founded = self.consensus.ask(init_chain=self.init_chain())
+        elif info.last_block_height <= len(self.hashes):
+            assert info.last_block_app_hash == self.hashes[info.last_block_height - 1]
+        for height in range(info.last_block_height + 1, len(self.blocks) + 1):
+            self.deliver(height, self.blocks[height - 1])
+
+    def init_chain(self, **changes: Any) -> abci.RequestInitChain:
+        request = abci.RequestInitChain(chain_id=chain_id(self.genesis.network_id), initial_height=1)
+        request.time.seconds = self.genesis.created
+        for name, value in changes.items():
+            setattr(request, name, value)
+        return request
+
+    def hang_up(self) -> None:
+        for connection in (self.consensus, self.checking, self.query, self.snapshot):
+            connection.close()
+
+    def check(self, tx: bytes) -> abci.ResponseCheckTx:
+        answer: abci.ResponseCheckTx = self.checking.ask(check_tx=abci.RequestCheckTx(tx=tx))
+        if answer.code == 0:
+            self.mempool.append(tx)
+        return answer
+
+    def address(self, did: str | None = None) -> bytes:
+        key = ledger.signer(did or self.proposer, "vote").public_key
+        return sha256(key).digest()[:20]
+
+    def propose(self, time: int, txs: Sequence[bytes] | None = None) -> Kept:
+        """The block that the application makes of what waits, or of `txs`."""
+        asked = abci.RequestPrepareProposal(
+            max_tx_bytes=1 << 20,
+            txs=self.mempool if txs is None else txs,
+            height=len(self.blocks) + 1,
+            proposer_address=self.address(),
+        )
+        asked.time.seconds = time
+        answer = self.consensus.ask(prepare_proposal=asked)
+        return Kept(time, tuple(answer.txs), self.address())
+
+    def accepts(self, block: Kept, height: int | None = None) -> bool:
+        said = block.said(height or len(self.blocks) + 1)
+        answer = self.consensus.ask(process_proposal=abci.RequestProcessProposal(**said))
+        return bool(answer.status == abci.ResponseProcessProposal.ProposalStatus.ACCEPT)
+
+    def finalize(self, height: int, block: Kept) -> abci.ResponseFinalizeBlock:
+        answer: abci.ResponseFinalizeBlock = self.consensus.ask(
+            finalize_block=abci.RequestFinalizeBlock(**block.said(height))
+        )
+        return answer
+
+    def deliver(self, height: int, block: Kept) -> None:
+        """FinalizeBlock and Commit, then the recheck; what the application says is what it said before."""
+        answer = self.finalize(height, block)
+        assert len(answer.tx_results) == len(block.txs)
+        if height <= len(self.hashes):
+            assert answer.app_hash == self.hashes[height - 1], "a replayed block leads elsewhere"
+        else:
+            self.hashes.append(answer.app_hash)
+        self.updates[height] = [(u.pub_key.ed25519, u.power) for u in answer.validator_updates]
+        self.consensus.ask(commit=abci.RequestCommit())
+        left = [tx for tx in self.mempool if tx not in block.txs]
+        kind = abci.CheckTxType.RECHECK
+        self.mempool = [
+            tx for tx in left if self.checking.ask(check_tx=abci.RequestCheckTx(tx=tx, type=kind)).code == 0
+        ]
+
+    def decide(self, time: int, txs: Sequence[bytes] | None = None) -> Kept:
+        """One height, from the proposal to the commit."""
+        block = self.propose(time) if txs is None else Kept(time, tuple(txs), self.address())
+        assert self.accepts(block)
+        self.blocks.append(block)
+        self.deliver(len(self.blocks), block)
+        return block

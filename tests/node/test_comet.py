@@ -1,0 +1,633 @@
+"""The application behind CometBFT, asked over its socket by a script in its part (node/ledger/comet/)."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consensus.encoding import decode, encode
+from consensus.merkle import leaf_hash, verify_inclusion
+from consensus.standings_map import MapProof, verify_map_proof
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import GovernanceAct, make_attestation
+from credentials.ledger.entries import AdmittedEntry, BlockEntry, parse_entry
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance_records import VALIDATORS, records_of
+from credentials.ledger.governance_state import NAMESPACE, SCHEME
+from credentials.ledger.proposals import propose
+from credentials.ledger.registry import standing_key
+from node.errors import SetupError
+from node.ledger.comet.abci import AROUND_BYTES, chain_id
+from node.ledger.comet.frames import FRAME_BYTES_MAX, FrameError, Frames, frame
+from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
+from node.ledger.comet.server import CONNECTIONS_MAX, PATH_BYTES_MAX, Server
+from tests.harness import comet_types, ledger
+from tests.harness.comet import Application, Comet, Connection, Kept, Refused
+from tests.harness.engines import founded_now
+
+
+@pytest.fixture(scope="module")
+def genesis() -> Genesis:
+    return founded_now()
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """A short path: that of a Unix socket has some hundred bytes."""
+    with tempfile.TemporaryDirectory(prefix="comet") as folder:
+        yield Path(folder) / "abci.sock"
+
+
+class Pair:
+    """An application and the CometBFT that asks it; each can die alone."""
+
+    def __init__(self, genesis: Genesis, folder: Path, path: Path) -> None:
+        self.genesis, self.folder, self.path = genesis, folder, path
+        self.comet = Comet(genesis, path)
+        self.documents = 0
+        self.start()
+
+    def start(self, folder: str = "node") -> None:
+        self.application = Application(self.genesis, self.folder / folder, self.path)
+        self.comet.connect()
+
+    def stop(self) -> None:
+        self.comet.hang_up()
+        self.application.stop()
+
+    @property
+    def root(self) -> bytes:
+        return self.application.tree.root()
+
+    def attestation(self, number: int, *, ahead_s: int = 0) -> bytes:
+        """A battery is made; `ahead_s` from now."""
+        moment = int(time.time()) + ahead_s
+        self.documents += 1
+        return make_attestation(
+            signer=ledger.signer(ledger.MAKER),
+            iat=moment,
+            kind="battery.produced",
+            issuer=ledger.MAKER,
+            subject=ledger.battery(number),
+            network_id=self.genesis.network_id,
+            event_time=moment,
+            document_digest=sha256(b"document %d" % self.documents).digest(),
+            produced_on=ledger.day_of(moment),
+        )
+
+    def passport(self, number: int) -> bytes:
+        """A passport of a battery, which has to be made before."""
+        sets = ledger.set_list(number)
+        return make_attestation(
+            signer=ledger.signer(ledger.MAKER),
+            iat=int(time.time()),
+            kind="passport.published",
+            issuer=ledger.MAKER,
+            subject=ledger.battery(number),
+            network_id=self.genesis.network_id,
+            event_time=int(time.time()),
+            document_digest=ledger.set_list_digest(sets),
+            set_list=sets,
+        )
+
+    def act(self, by: str, kind: str, of_digest: bytes, act: GovernanceAct | None) -> bytes:
+        now = int(time.time())
+        return make_attestation(
+            signer=ledger.signer(by),
+            iat=now,
+            kind=f"governance.{kind}",
+            issuer=by,
+            subject=Subject(SCHEME, NAMESPACE, of_digest),
+            network_id=self.genesis.network_id,
+            event_time=now,
+            document_digest=of_digest,
+            governance=act,
+        )
+
+
+@pytest.fixture
+def pair(genesis: Genesis, tmp_path: Path, socket_path: Path) -> Iterator[Pair]:
+    made = Pair(genesis, tmp_path, socket_path)
+    yield made
+    made.stop()
+    assert made.application.supervisor.failure is None
+
+
+def now() -> int:
+    return int(time.time())
+
+
+# --- the handshake
+
+
+def test_a_chain_begins_with_our_genesis(pair: Pair) -> None:
+    """
+    InitChain answers with validators, limits and state of genesis; Info says that nothing was decided yet.
+    """
+    answer = pair.comet.founded
+    limits = pair.genesis.governance.limits
+
+    named = {(v.pub_key.ed25519, v.power) for v in answer.validators}
+    assert named == {(ledger.signer(did, "vote").public_key, 1) for did in ledger.VALIDATORS}
+    assert answer.consensus_params.block.max_bytes == limits.block_bytes_max + AROUND_BYTES
+    assert answer.consensus_params.evidence.max_age_num_blocks == limits.evidence_heights_max
+    assert answer.app_hash == pair.application.behind.delivered.state_hash
+    info = pair.comet.query.ask(info=abci.RequestInfo())
+    assert (info.last_block_height, info.last_block_app_hash) == (0, b"")
+
+
+OTHER_GENESIS: dict[str, Callable[[abci.RequestInitChain], None]] = {
+    "another network": lambda r: setattr(r, "chain_id", "0" * 32 + "-0"),
+    "another first height": lambda r: setattr(r, "initial_height", 7),
+    "another time of founding": lambda r: setattr(r.time, "nanos", 1),
+    "other validators": lambda r: setattr(r.validators.add(power=1).pub_key, "ed25519", bytes(32)),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_GENESIS)
+def test_another_genesis_is_refused(pair: Pair, what: str) -> None:
+    """
+    A file of CometBFT that says otherwise than our genesis begins no chain: it is told what differs.
+    """
+    request = pair.comet.init_chain()
+    OTHER_GENESIS[what](request)
+
+    with pytest.raises(Refused, match=what):
+        pair.comet.consensus.ask(init_chain=request)
+
+
+def test_a_ledger_with_blocks_is_not_founded_again(pair: Pair) -> None:
+    """
+    A CometBFT without its data may not begin a second chain on a ledger that has one.
+    """
+    pair.comet.decide(now())
+
+    with pytest.raises(Refused, match="the ledger has blocks"):
+        pair.comet.consensus.ask(init_chain=pair.comet.init_chain())
+
+
+# --- what waits
+
+
+def test_only_what_is_ready_enters_the_mempool(pair: Pair) -> None:
+    """
+    Malformed, dated ahead or waiting for another: CheckTx says so, and nothing of it is kept or passed on.
+    """
+    ready, ahead = pair.attestation(1), pair.attestation(2, ahead_s=3_600)
+    unknown = pair.passport(3)
+
+    assert pair.comet.check(ready).code == 0
+    codes = {pair.comet.check(tx).codespace for tx in (ahead, unknown)}
+    assert codes == {"waits"}
+    assert pair.comet.check(b"\x00").codespace == "malformed"
+    assert pair.comet.check(ready).code == 0, "it is known already, and still may be proposed"
+    assert len(pair.application.behind.delivered.pool) == 1
+
+
+def test_a_block_is_made_of_the_own_pool(pair: Pair) -> None:
+    """
+    What CometBFT shows for a block does not decide what is in it: only what the pool holds is proposed.
+    """
+    first, second = pair.attestation(1), pair.attestation(2)
+    pair.comet.check(first)
+
+    block = pair.comet.propose(now(), txs=[b"\x00", second])
+
+    assert block.txs == (first,)
+
+
+def test_what_is_final_leaves_the_mempool_and_does_not_come_back(pair: Pair) -> None:
+    """
+    At most once: after its block an attestation is refused, and a block that repeats it is not valid.
+    """
+    tx, other = pair.attestation(1), pair.attestation(2)
+    pair.comet.check(tx)
+    pair.comet.check(other)
+    block = pair.comet.decide(now(), [tx])
+
+    assert pair.comet.mempool == [other]
+    assert pair.comet.check(tx).codespace == "duplicate"
+    assert not pair.comet.accepts(Kept(now(), block.txs, block.proposer))
+    assert [e.attestation.data for e in admitted(pair)] == [tx]
+
+
+def admitted(pair: Pair) -> list[AdmittedEntry]:
+    rows = pair.application.store.leaves.since(0, 1_000)
+    return [e for row in rows if isinstance(e := parse_entry(row.entry), AdmittedEntry)]
+
+
+# --- blocks
+
+
+def test_a_block_is_judged_as_one_of_our_own(pair: Pair) -> None:
+    """
+    Another order, time, proposer or height, a stranger's bytes and a late piece of evidence are rejected.
+    """
+    for number in range(1, 5):
+        pair.comet.check(pair.attestation(number))
+    good = pair.comet.propose(now())
+    assert len(good.txs) == 4
+
+    assert pair.comet.accepts(good)
+    for txs in (good.txs[::-1], (*good.txs, b"\x00"), (*good.txs, good.txs[0]), (b"\x86\x00", *good.txs)):
+        assert not pair.comet.accepts(Kept(good.time, txs, good.proposer))
+    assert not pair.comet.accepts(Kept(pair.genesis.created - 1, good.txs, good.proposer))
+    assert not pair.comet.accepts(Kept(good.time, good.txs, bytes(20)))
+    assert not pair.comet.accepts(good, height=2)
+
+
+def test_the_order_is_keyed_by_our_own_block(pair: Pair) -> None:
+    """
+    The same attestations come in an order that follows from the block before, whatever CometBFT's hash of it.
+    """
+    txs = [pair.attestation(number) for number in range(1, 9)]
+    for tx in txs:
+        pair.comet.check(tx)
+    first = pair.comet.propose(now())
+    ids = pair.application.behind.delivered.tip.block_id
+
+    ranks = [sha256(ids + sha256(tx).digest()).digest() for tx in first.txs]
+    assert ranks == sorted(ranks)
+    assert pair.comet.finalize(1, first).app_hash == pair.comet.finalize(1, Kept(**vars(first))).app_hash
+
+
+def test_what_is_acknowledged_is_on_disk(pair: Pair) -> None:
+    """
+    Until Commit nothing of a block is stored; once it is answered, another process reads it from the file.
+    """
+    tx = pair.attestation(1)
+    pair.comet.check(tx)
+    block = pair.comet.propose(now())
+    count = (
+        "import sqlite3, sys; "
+        "print(sqlite3.connect(sys.argv[1]).execute('SELECT COUNT(*) FROM blocks').fetchone()[0])"
+    )
+
+    def stored() -> str:
+        file = str(pair.folder / "node" / "ledger.db")
+        return subprocess.run(
+            [sys.executable, "-c", count, file], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    pair.comet.blocks.append(block)
+    pair.comet.hashes.append(pair.comet.finalize(1, block).app_hash)
+    assert stored() == "0"
+    pair.comet.consensus.ask(commit=abci.RequestCommit())
+    assert stored() == "1"
+
+
+def test_an_application_that_died_before_its_commit_is_delivered_the_block_again(pair: Pair) -> None:
+    """
+    Decided and not committed: after a restart the handshake delivers it, and it leads to the same hash.
+    """
+    pair.comet.check(pair.attestation(1))
+    pair.comet.decide(now())
+    pair.comet.check(pair.attestation(2))
+    block = pair.comet.propose(now())
+    pair.comet.blocks.append(block)
+    pair.comet.hashes.append(pair.comet.finalize(2, block).app_hash)
+
+    pair.stop()
+    pair.start()
+
+    assert pair.application.behind.delivered.tip.height == 2
+    assert len(admitted(pair)) == 2
+    assert pair.application.behind.delivered.state_hash == pair.comet.hashes[1]
+
+
+def test_an_amnesiac_application_is_replayed_to_the_same_hash(pair: Pair) -> None:
+    """
+    An empty data directory is delivered every block from the first: same hash at each height, same log.
+    """
+    for number in range(1, 6):
+        pair.comet.check(pair.attestation(number))
+        pair.comet.decide(now())
+    root = pair.root
+
+    pair.stop()
+    pair.start("emptied")
+
+    assert pair.application.behind.delivered.tip.height == 5
+    assert pair.root == root
+
+
+def test_the_hash_binds_the_whole_state(pair: Pair) -> None:
+    """
+    CometBFT's header carries one hash of ours: state, whole log, configuration, version of the rules.
+    """
+    pair.comet.check(pair.attestation(1))
+    pair.comet.decide(now())
+    delivered = pair.application.behind.delivered
+    state = [
+        pair.application.registry.app_hash,
+        pair.application.tree.size,
+        pair.application.tree.root(),
+        pair.genesis.config_digest,
+        pair.application.registry.app_version,
+    ]
+
+    assert delivered.state == state
+    assert pair.comet.hashes == [sha256(encode(["comity/engine-state/v1", *state])).digest()]
+
+
+def test_cosignatures_do_not_notice_which_engine_ordered(pair: Pair) -> None:
+    """
+    After a commit the node has signed the checkpoint of the whole log, as under the embedded engine.
+    """
+    pair.comet.check(pair.attestation(1))
+    pair.comet.decide(now())
+
+    assert pair.application.signing.last_cosigned()[:2] == (2, pair.root)  # type: ignore[index]
+
+
+# --- time
+
+
+def test_after_an_idle_hour_the_first_block_carries_nothing_of_now(tmp_path: Path, socket_path: Path) -> None:
+    """
+    0.38 dates a block by the votes on the one before. After an idle hour what is attested now is of that
+    block's future (X11): it is ready in the mempool, stays there over an empty block, and is in the next one.
+    """
+    pair = Pair(founded_now(ago_s=7_200), tmp_path, socket_path)
+    hour_ago = now() - 3_600
+    pair.comet.decide(hour_ago)
+    tx = pair.attestation(1)
+    assert pair.comet.check(tx).code == 0
+
+    assert not pair.comet.accepts(Kept(hour_ago, (tx,), pair.comet.address()))
+    assert pair.comet.decide(hour_ago).txs == ()
+    assert pair.comet.mempool == [tx]
+    assert pair.comet.decide(now()).txs == (tx,)
+    pair.stop()
+
+
+# --- membership
+
+
+def test_who_votes_changes_two_blocks_after_it_was_decided(pair: Pair) -> None:
+    """
+    The decision of block h is an update in the answer to h, which CometBFT and our history put in force at
+    h + 2; then a block by who left is not valid.
+    """
+    state = pair.application.registry.constitution.state
+    changed = {(VALIDATORS, ""): {"participants": [*ledger.VALIDATORS[:3], ledger.IMPORTER]}}
+    of = propose(
+        pair.genesis.network_id, records_of(state.future), changed, expires=now() + 99, nonce=bytes(16)
+    )
+    proposed = pair.act(ledger.CN_AUTHORITY, "proposed", of.digest, GovernanceAct(of.encode(), b""))
+    assert pair.comet.check(proposed).code == 0
+    pair.comet.decide(now())
+    assert pair.comet.check(pair.act(ledger.EU_AUTHORITY, "approved", of.digest, None)).code == 0
+    pair.comet.decide(now())
+
+    decided = max(height for height, updates in pair.comet.updates.items() if updates)
+    gone, new = ledger.VALIDATORS[3], ledger.IMPORTER
+    assert set(pair.comet.updates[decided]) == {
+        (ledger.signer(gone, "vote").public_key, 0),
+        (ledger.signer(new, "vote").public_key, 1),
+    }
+    by_gone, by_new = ((), pair.comet.address(gone)), ((), pair.comet.address(new))
+    assert pair.comet.accepts(Kept(now(), *by_gone)) and not pair.comet.accepts(Kept(now(), *by_new))
+    pair.comet.decide(now(), ())
+    assert not pair.comet.accepts(Kept(now(), *by_gone)) and pair.comet.accepts(Kept(now(), *by_new))
+
+
+def test_misbehaviour_accuses_nobody_on_the_ledger(pair: Pair) -> None:
+    """
+    The ABCI names a fault and shows no votes: it changes neither the log nor the hash.
+    """
+    fault = abci.Misbehavior(type=abci.MisbehaviorType.DUPLICATE_VOTE, height=1)
+    fault.validator.address = pair.comet.address(ledger.CUSTOMS)
+    block = Kept(now(), (), pair.comet.address())
+
+    plain = pair.comet.finalize(1, block).app_hash
+    assert pair.comet.finalize(1, Kept(block.time, (), block.proposer, (fault,))).app_hash == plain
+
+
+# --- queries
+
+
+def test_a_query_proves_what_it_answers(pair: Pair) -> None:
+    """
+    From a record over its root and the block's entry to the hash in CometBFT's next header; from an entry so.
+    """
+    pair.comet.check(pair.attestation(1))
+    pair.comet.decide(now())
+    key = standing_key(ledger.battery(1))
+
+    for asked in (key, standing_key(ledger.battery(99))):
+        answer = pair.comet.query.ask(query=abci.RequestQuery(path="/standing", data=asked, prove=True))
+        standing, leaf, state = steps(answer)
+        entry = parse_entry(leaf[3])
+        assert isinstance(entry, BlockEntry)
+        found = MapProof(tuple((k, d) for k, d in standing[0]), tuple(standing[1]))
+        verify_map_proof(entry.standings_root, asked, answer.value or None, found)
+        _verify_leaf(leaf, state)
+        assert sha256(encode(["comity/engine-state/v1", *state])).digest() == pair.comet.hashes[-1]
+    assert answer.value == b""
+
+    answer = pair.comet.query.ask(query=abci.RequestQuery(path="/entry", data=bytes(8), prove=True))
+    leaf, state = steps(answer)
+    assert leaf[3] == answer.value
+    _verify_leaf(leaf, state)
+
+
+def steps(answer: abci.ResponseQuery) -> list[Any]:
+    return [decode(op.data) for op in answer.proof_ops.ops]
+
+
+def _verify_leaf(leaf: Any, state: Any) -> None:
+    number, size, way, entry = leaf
+    assert size == state[1]
+    verify_inclusion(leaf_hash(entry), number, size, way, state[2])
+
+
+NO_ANSWER: dict[str, tuple[dict[str, Any], int]] = {
+    "no such path": ({"path": "/"}, 1),
+    "no key": ({"path": "/standing", "data": b"short"}, 2),
+    "no number": ({"path": "/entry", "data": b"short"}, 2),
+    "no such leaf": ({"path": "/entry", "data": b"\xff" * 8}, 3),
+    "another height": ({"path": "/entry", "data": bytes(8), "height": 7}, 4),
+}
+
+
+@pytest.mark.parametrize("what", NO_ANSWER)
+def test_a_query_that_has_no_answer_is_told_why(pair: Pair, what: str) -> None:
+    """
+    A code and a sentence; the connection goes on.
+    """
+    asked, code = NO_ANSWER[what]
+
+    assert pair.comet.query.ask(query=abci.RequestQuery(**asked)).code == code
+    assert pair.comet.query.ask(echo=abci.RequestEcho(message="there")).message == "there"
+
+
+def test_no_snapshot_is_offered_or_taken(pair: Pair) -> None:
+    """
+    A node joins by replaying blocks: none is listed, and one that is offered ends the attempt.
+    """
+    assert not pair.comet.snapshot.ask(list_snapshots=abci.RequestListSnapshots()).snapshots
+    offered = abci.RequestOfferSnapshot(snapshot=abci.Snapshot(height=1, format=1, chunks=1))
+    answer = pair.comet.snapshot.ask(offer_snapshot=offered)
+    assert answer.result == abci.ResponseOfferSnapshot.Result.ABORT
+
+
+# --- hostile
+
+
+HOSTILE = {
+    "a length without end": b"\xff" * 8,
+    "a length too large": frame(b"x" * 1)[:0] + b"\xff\xff\xff\x7f",
+    "a length in a longer form": b"\x81\x00",
+    "no protobuf": frame(b"\xff\xff\xff"),
+    "no request": frame(b""),
+    "an unknown request": frame(b"\xda\x0f\x00"),
+    "a vote extension": frame(abci.Request(extend_vote=abci.RequestExtendVote()).SerializeToString()),
+    "a chunk of a snapshot": frame(
+        abci.Request(apply_snapshot_chunk=abci.RequestApplySnapshotChunk(chunk=b"x")).SerializeToString()
+    ),
+    "a commit of nothing": frame(abci.Request(commit=abci.RequestCommit()).SerializeToString()),
+    "a block out of turn": frame(
+        abci.Request(finalize_block=abci.RequestFinalizeBlock(height=9)).SerializeToString()
+    ),
+    "a proposal out of turn": frame(
+        abci.Request(prepare_proposal=abci.RequestPrepareProposal(height=9)).SerializeToString()
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_cannot_be_answered_ends_its_connection_alone(pair: Pair, what: str) -> None:
+    """
+    Nothing leaves the edge: the connection is told and ended, the others and the ledger go on.
+    """
+    pair.comet.snapshot.sock.sendall(HOSTILE[what])
+    with pytest.raises(Refused):
+        pair.comet.snapshot.receive()
+    with pytest.raises(Refused, match=r"hung up|reset"):
+        pair.comet.snapshot.receive()
+
+    pair.comet.check(pair.attestation(1))
+    pair.comet.decide(now())
+    assert pair.application.supervisor.failure is None
+
+
+def test_a_frame_that_is_cut_off_is_waited_for_and_harms_nobody(pair: Pair) -> None:
+    """
+    Half a frame holds nothing up; when its sender hangs up it is forgotten, and its place is free again.
+    """
+    pair.comet.snapshot.sock.sendall(frame(b"x" * 100)[:50])
+    pair.comet.decide(now())
+    pair.comet.snapshot.close()
+
+    deadline = time.monotonic() + 10
+    while pair.application.behind.server.connections == CONNECTIONS_MAX and time.monotonic() < deadline:
+        pair.comet.query.ask(echo=abci.RequestEcho())
+    pair.comet.snapshot = Connection(pair.path)
+    assert pair.comet.snapshot.ask(echo=abci.RequestEcho(message="again")).message == "again"
+
+
+def test_a_fifth_connection_is_not_taken(pair: Pair) -> None:
+    """
+    CometBFT has four; who else comes is hung up on, and the four go on.
+    """
+    fifth = Connection(pair.path)
+
+    with pytest.raises((Refused, BrokenPipeError)):
+        fifth.ask(echo=abci.RequestEcho(message="x"))
+    fifth.close()
+    assert pair.comet.query.ask(echo=abci.RequestEcho(message="there")).message == "there"
+
+
+def test_answers_come_in_order_however_the_bytes_come(pair: Pair) -> None:
+    """
+    A hundred questions byte by byte, or all at once: a hundred answers, in order, before the flush's.
+    """
+    asked = [abci.Request(echo=abci.RequestEcho(message=str(n))) for n in range(100)]
+    data = b"".join(frame(r.SerializeToString()) for r in (*asked, abci.Request(flush=abci.RequestFlush())))
+    pair.comet.query.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    for byte in data[:200]:
+        pair.comet.query.sock.sendall(bytes([byte]))
+    pair.comet.query.sock.sendall(data[200:])
+
+    answers = [pair.comet.query.receive() for _ in range(101)]
+    assert [a.echo.message for a in answers[:-1]] == [str(n) for n in range(100)]
+    assert answers[-1].WhichOneof("value") == "flush"
+
+
+def test_who_fetches_no_answers_is_read_no_further(pair: Pair) -> None:
+    """
+    Somebody who only asks fills a bounded buffer, and nobody else waits.
+    """
+    echo = frame(abci.Request(echo=abci.RequestEcho(message="x" * 60_000)).SerializeToString())
+    pair.comet.query.sock.settimeout(1)
+    with pytest.raises(TimeoutError):
+        for _ in range(1_000):
+            pair.comet.query.sock.sendall(echo)
+
+    pair.comet.decide(now())
+
+
+def test_a_socket_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    """
+    A path that no socket can have is a fault of the set-up, said before anything is answered.
+    """
+    with pytest.raises(SetupError, match="too long"):
+        Server(tmp_path / ("x" * PATH_BYTES_MAX), lambda request: None)
+    with pytest.raises(SetupError, match="no socket"):
+        Server(Path("/proc/abci.sock"), lambda request: None)
+
+
+# --- framing and types
+
+
+def test_frames_are_read_as_they_are_written() -> None:
+    """
+    Every length around a change of its form, whole, in pieces and two at once.
+    """
+    for size in (0, 1, 127, 128, 16_383, 16_384, FRAME_BYTES_MAX):
+        frames, data = Frames(), frame(b"x" * size) * 2
+        frames.feed(data[:1])
+        assert list(frames.take()) == ([b""] if size == 0 else [])
+        frames.feed(data[1:])
+        assert [len(m) for m in frames.take()] == [size] * (1 if size == 0 else 2)
+        assert frames.held == 0
+
+
+@pytest.mark.parametrize(
+    "head", [frame(b"x" * (FRAME_BYTES_MAX + 1))[:4], b"\x80" * 4, b"\x80\x00", b"\xff\x80\x00"]
+)
+def test_a_length_that_is_none_is_refused(head: bytes) -> None:
+    """
+    Too large, without end, or longer than its shortest form: refused before what follows is read.
+    """
+    frames = Frames()
+    frames.feed(head)
+
+    with pytest.raises(FrameError):
+        list(frames.take())
+
+
+def test_the_types_are_those_of_the_proto_files(tmp_path: Path) -> None:
+    """
+    What is committed is what protoc makes of CometBFT's own files, which are beside it.
+    """
+    for name, text in comet_types.generate(tmp_path).items():
+        assert (comet_types.PROTO / name).read_text() == text, "python -m tests.harness.comet_types"
+
+
+def test_the_chain_is_named_after_the_network(genesis: Genesis) -> None:
+    """
+    CometBFT takes at most 50 characters.
+    """
+    assert len(chain_id(genesis.network_id)) <= 50
+    assert chain_id(genesis.network_id) != chain_id(bytes(32))
