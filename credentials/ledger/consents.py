@@ -103,9 +103,10 @@ class _Count:
         }
         if can & self.approving:
             return None
-        # A jurisdiction with one authority cannot confirm its own stop: then all confirm it together.
-        if amendment.not_by and not can and self.network(()) is None:
-            return None
+        if amendment.not_by and not can:
+            # A jurisdiction with one authority cannot confirm its own stop: then all confirm it together.
+            together = self.network(())
+            return together and replace(together, action=amendment.action)
         return ApprovalMissing(amendment.action, AUTHORITY, 1, tuple(sorted(can)), (amendment.jurisdiction,))
 
     def network(self, unseated: Iterable[str]) -> ApprovalMissing | None:

@@ -32,7 +32,7 @@ _COMMANDS = {
     "readiness": ("judge", "The importer's report of WHAT: the id of a consignment, or a manifest file."),
     "log": ("logs", "The log: entries, checkpoint, policy."),
     "receipt": ("logs", "Receipts: proof that a statement is in the log."),
-    "keys": ("access", "Bearer keys and one-time links of a node."),
+    "keys": ("access", "Keys of a participant; bearer keys and one-time links of its node."),
     "backup": ("copies", "Copy what only this participant has; the node may run."),
     "archive": ("copies", "Move what is older than node.toml keeps it to a file; the node must be stopped."),
     "restore": ("copies", "Put a backup back; the node must be stopped."),

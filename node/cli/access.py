@@ -43,7 +43,7 @@ def _access(data: Path) -> Iterator[Access]:
 
 @click.group()
 def keys() -> None:
-    """Bearer keys and one-time links of a node."""
+    """Keys of a participant; bearer keys and one-time links of its node."""
 
 
 @keys.command()

@@ -25,6 +25,7 @@ JSON = dict[str, Any]
 DAY_S = 86_400
 WAIT_S, POLL_S = 30.0, 0.3
 MOMENTS = ("since", "until", "left", "valid_from", "valid_until", "compromised_from")
+SUSPENDED = "suspended"  # [[from], [from, to], ...]
 
 
 _HOW = (
@@ -250,7 +251,11 @@ def _tell_missing(effect: JSON) -> None:
         say(f"not decided before {when(effect['waits_until'])}")
     if effect["held_missing"]:
         say(f"missing: validators with a weight of {effect['held_missing']} that hold its rule files")
-    say(f"decided in the next block, it governs from height {effect['governs_from']} on")
+    height = effect["governs_from"]
+    if effect["ready"]:
+        say(f"decided in the next block, it governs from height {height} on")
+    else:
+        say(f"were it decided in the next block, it would govern from height {height} on")
 
 
 def _tell_change(changed: JSON) -> None:
@@ -270,4 +275,6 @@ def value(member: str, given: Any) -> str:
         return f"{later} s after it is decided" if later else "when it is decided"
     if isinstance(given, int) and member.rpartition(".")[2] in MOMENTS:
         return when(given)
+    if isinstance(given, list) and member == SUSPENDED:
+        return "; ".join(" to ".join(value("since", end) for end in pause) for pause in given)
     return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)

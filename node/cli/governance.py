@@ -63,15 +63,20 @@ def _tell(governing: JSON) -> None:
         say(f"  {party['did']}  {party['jurisdiction']}  {', '.join(does)}  {state}".rstrip())
     for one in governing["accreditations"]:
         codes = ", ".join(" ".join(pair) for pair in one["schemes"])
-        say(f"accreditation {one['id']}  {one['participant_name']}  {one['state']}")
+        say(f"accreditation {one['id']}  {one['participant_name']}  {state_of(one)}")
         say(f"    {', '.join(one['roles'])}: {codes}; {one['jurisdiction']} {one['licence']}".rstrip())
     for one in governing["recognitions"]:
         who = f"{one['issuer']} of {one['issuer_jurisdiction']}"
-        say(f"recognition {one['id']}  {one['authority_name']}  {one['state']}")
+        say(f"recognition {one['id']}  {one['authority_name']}  {state_of(one)}")
         say(f"    {who}: {', '.join(one['rows'])}; {one['effect']}, {one['legal_basis']}")
     for one in governing["stops"]:
         until = when(one["until"]) if one["until"] else "it is lifted"
-        say(f"stop {one['target']}  {one['state']}, by {one['by']}, until {until}")
+        say(f"stop {one['target']}  {state_of(one)}, by {one['by']}, until {until}")
+
+
+def state_of(one: JSON) -> str:
+    """Whether a record holds, as words."""
+    return str(one["state"]).replace("_", " ")
 
 
 @network.command()

@@ -434,13 +434,14 @@ def test_what_is_missing_says_who_can_give_it() -> None:
 
 def test_a_side_with_one_authority_confirms_its_stop_with_all_others() -> None:
     """
-    It cannot confirm what it set: then k authorities and one of each side do.
+    It cannot confirm what it set: then k authorities and one of each side do, and are named.
     """
     row = {("stop", MAKER): {"target": MAKER, "by": CN_AUTHORITY, "since": AT - 100}}
-    nobody = Wanting((ApprovalMissing("stop.confirmed", "authority", 1, (), ("CN",)),))
+    both = ApprovalMissing("stop.confirmed", "network", 2, BOTH, ("CN", "EU"))
+    other = ApprovalMissing("stop.confirmed", "network", 1, (EU_AUTHORITY,), ("EU",))
 
-    assert lacking(row, governance=with_stop(STOPPED)) == nobody
-    assert lacking(row, CUSTOMS, CN_AUTHORITY, governance=with_stop(STOPPED)) == nobody
+    assert lacking(row, governance=with_stop(STOPPED)) == Wanting((both,))
+    assert lacking(row, CUSTOMS, CN_AUTHORITY, governance=with_stop(STOPPED)) == Wanting((other,))
     assert lacking(row, CUSTOMS, *BOTH, governance=with_stop(STOPPED)) == Wanting()
 
 

@@ -97,7 +97,7 @@ def test_who_governs_is_shown_for_people_and_programs(sh: Shell) -> None:
     told = json.loads(sh("network", "show", "--json"))
 
     assert f"{EU_AUTHORITY}  EU  " in text and "may approve" in text
-    assert all(a["id"] in text for a in told["accreditations"])
+    assert all(f"{a['id']}  {a['participant_name']}  in force" in text for a in told["accreditations"])
     assert told["proposals"] == [] and told["approvals"]["approvals_min"] == 2
     assert json.loads(sh("network", "show", "--json", "--height", "1"))["height"] == 1
     assert "knows what governs up to" in sh("network", "show", "--height", "99999", code=65)
@@ -189,9 +189,10 @@ licence = "L-7"
         (a["id"], a["valid_from"]) for a in sh.now()["accreditations"] if a["licence"] == "L-7"
     )
     assert sh.licences(MAKER) == {"L-7": "in_force"}
-    sh.decided("suspend", found)
+    assert "suspended: - -> when it is decided" in sh.decided("suspend", found)
     assert sh.licences(MAKER) == {"L-7": "suspended"}
-    sh.decided("reinstate", found)
+    told = sh.decided("reinstate", found)
+    assert re.search(r"suspended: (20\S+ \S+ UTC) -> \1 to when it is decided\n", told)
     assert sh.licences(MAKER) == {"L-7": "in_force"}
     # What was given in this second would end with the next one, which is a time that is told as one.
     sh.g.node.wait(lambda: time.time() >= given + 1, "the second after it was given")
@@ -324,6 +325,8 @@ def test_changes_for_all_say_what_they_would_do(sh: Shell, tmp_path: Path) -> No
     unknown.write_text("{}")
     tried = json.loads(sh("network", "propose", "rules", unknown, "--json"))
     assert tried["effect"]["held_missing"] == 1, "nobody said that it holds the file"
+    text = sh("network", "propose", "rules", unknown, "--dry-run")
+    assert "were it decided in the next block, it would govern from height" in text
 
     any_records = tmp_path / "change.toml"
     any_records.write_text('[[changes]]\ntype = "validators"\nname = ""\ntable = { participants = ["x"] }\n')
