@@ -69,7 +69,8 @@ class Database:
     def __init__(self, path: Path, history: History) -> None:
         self.path = path
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[tuple[threading.Thread, sqlite3.Connection]] = []
+        self._closed = False
         self._lock = threading.Lock()
         self._refused: str | None = None
         self._tried_at = 0.0  # monotonic
@@ -105,7 +106,9 @@ class Database:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection, opened on first use."""
+        """This thread's connection, opened on first use; none once the database was closed."""
+        if self._closed:
+            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connected()
@@ -120,7 +123,7 @@ class Database:
             self.path, timeout=OPENING_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         with self._lock:  # before the first statement: one that fails leaves no lock behind
-            self._connections.append(connection)
+            self._connections.append((threading.current_thread(), connection))
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
@@ -226,10 +229,16 @@ class Database:
             target.close()
 
     def close(self) -> None:
-        """Close every thread's connection: no thread uses this database any more."""
+        """No thread is given a connection any more.
+
+        That of a thread that still runs is its own to the end: closed while a statement runs on it, it would
+        take the process along. It goes with its thread.
+        """
+        self._closed = True
         with self._lock:
-            for connection in self._connections:
-                connection.close()
+            for thread, connection in self._connections:
+                if thread is threading.current_thread() or not thread.is_alive():
+                    connection.close()
             self._connections.clear()
 
 

@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -685,3 +687,45 @@ def test_a_leaf_beyond_the_log_is_none(ledger: LedgerStore) -> None:
     found = ledger.leaves.at(1)
     assert found is not None and found.entry == row(1).entry
     assert ledger.leaves.at(2) is None
+
+
+CLOSED = """
+import sqlite3, sys, threading, time
+from pathlib import Path
+from node.storage.office import OfficeStore
+LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT SUM(i) FROM n"
+for number in range(8):
+    office = OfficeStore(Path(sys.argv[1]) / f"{number}.db")
+    told = []
+    def read():
+        try:
+            while True:
+                office._db.connection.execute(LONG).fetchone()
+        except sqlite3.ProgrammingError as error:
+            told.append(str(error))
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for one in readers: one.start()
+    time.sleep(0.02)
+    office.close()
+    for one in readers: one.join()
+    assert told == ["Cannot operate on a closed database."] * 2, told
+print("whole")
+"""
+
+
+@pytest.mark.check
+def test_a_database_that_is_closed_while_others_read_takes_nothing_along(tmp_path: Path) -> None:
+    """
+    Threads that are within a statement when the database is closed end it, and are given no connection more.
+
+    The process ended with a segmentation fault.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert (done.returncode, done.stdout) == (0, "whole\n"), done.stderr
