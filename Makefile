@@ -10,7 +10,7 @@ BENCH_OPTIONS ?=
 # What is compiled is kept: else every worker and every node of a test compiles all of it once more.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check long lint sim bench clean
+.PHONY: help demo test check long lint sim bench cometbft clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -48,6 +48,20 @@ sim: .venv/installed-dev ## seeded clusters over a simulated network
 
 bench: .venv/installed-dev ## measured in turn against others: medians and ratios
 	@exec $(PY) -m tests.bench $(BENCH_OPTIONS)
+
+cometbft: .cache/cometbft/cometbft ## build the second engine, CometBFT, with Go (some two minutes, once)
+
+# A pinned version of the Go module, and nothing else of Go's is touched: what it downloads is in Go's own cache.
+COMETBFT := v0.38.25
+GO := $(shell command -v go || echo /usr/local/go/bin/go)
+
+.cache/cometbft/cometbft:
+	@$(GO) version >/dev/null 2>&1 || { \
+	    echo "CometBFT is built with Go, which is missing: install Go 1.22.11 or newer (https://go.dev/doc/install;" >&2; \
+	    echo "that of Debian 12 is too old)." >&2; exit 1; }
+	@echo "Building CometBFT $(COMETBFT) into .cache/cometbft (once)." >&2
+	@GOBIN="$(CURDIR)/.cache/cometbft" $(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT) || { \
+	    echo "CometBFT $(COMETBFT) could not be built by `$(GO) version`: see Go's reason above." >&2; exit 1; }
 
 clean: ## remove what was made, except .venv
 	rm -rf .demo .cache build dist comity.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/artifacts

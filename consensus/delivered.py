@@ -17,6 +17,8 @@ from consensus.blocks import Blocks
 from consensus.chain import ChainConfig, Parameters, Tip
 from consensus.encoding import Value, encode
 from consensus.errors import ConsensusError
+from consensus.events import Broadcast
+from consensus.evidence import FaultEvidence
 from consensus.faults import EVIDENCE_PER_BLOCK_MAX, Faults
 from consensus.merkle import Frontier, leaf_hash
 from consensus.pool import GivenUp, Pool
@@ -46,8 +48,8 @@ class Delivered:
         self._present = Present(chain, None, tip, history or ValidatorHistory(((1, chain.validators),)))
         self._present.read_rules(application)
         self.pool = Pool(application)
-        self.faults = Faults(self._present, admitted)
-        self._blocks = Blocks(self._present, application, self.pool, self.faults)
+        self._faults = Faults(self._present, admitted)
+        self._blocks = Blocks(self._present, application, self.pool, self._faults)
 
     # --- what can be asked
 
@@ -72,7 +74,7 @@ class Delivered:
         return self._present.chain.parameters
 
     def parameters_at(self, height: int) -> Parameters:
-        """What governs a height up to the one after the next."""
+        """What governs a height that is stored, or the next one."""
         return self._application.parameters(height) or self._present.chain.parameters
 
     @property
@@ -112,11 +114,26 @@ class Delivered:
             raise Refusal("waits", "it waits for something that is not on the ledger yet; send it later")
         return given_up
 
+    def show(self, evidence: bytes) -> tuple[bytes, ...]:
+        """Somebody shows evidence, which the next block records; what everybody is to be told of it.
+
+        Raises ConsensusError unless it proves what it says.
+        """
+        self._present.out = []
+        self._faults.take(evidence)
+        told, self._present.out = self._present.out, []
+        return tuple(effect.data for effect in told if isinstance(effect, Broadcast))
+
+    @property
+    def evidence(self) -> list[FaultEvidence]:
+        """The faults shown that no block has recorded yet."""
+        return self._faults.pending
+
     # --- blocks
 
     def propose(self, time: int, bytes_max: int) -> tuple[bytes, ...]:
         """The items of a valid block of this time, of what waits here."""
-        evidence = self.faults.recordable()
+        evidence = self._faults.recordable()
         size = sum(len(data) + 5 for data in evidence)
         room = min(bytes_max, self.parameters.block_bytes_max) - size
         if room < 0:
@@ -188,7 +205,7 @@ class Delivered:
         present.move(tip, storing.history)
         present.read_rules(self._application)
         self.pool.remove((*execution.finals, *(sha256(tx).digest() for tx in block.attestations)))
-        self.faults.recorded(block)
+        self._faults.recorded(block)
         self._blocks.keep(())
         return [*self.pool.recheck(now_ms, time), *self.pool.expire(now_ms)]
 

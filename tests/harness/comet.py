@@ -168,7 +168,7 @@ class Comet:
     proposer: str = ledger.MAKER
     blocks: list[Kept] = field(default_factory=list)
     hashes: list[bytes] = field(default_factory=list)  # what the application answered, by height
-    updates: dict[int, list[tuple[bytes, int]]] = field(default_factory=dict)  # by height
+    answers: dict[int, abci.ResponseFinalizeBlock] = field(default_factory=dict)  # by height
     mempool: list[bytes] = field(default_factory=list)
 
     def connect(self) -> None:
@@ -235,13 +235,22 @@ class Comet:
             assert answer.app_hash == self.hashes[height - 1], "a replayed block leads elsewhere"
         else:
             self.hashes.append(answer.app_hash)
-        self.updates[height] = [(u.pub_key.ed25519, u.power) for u in answer.validator_updates]
+        self.answers[height] = answer
         self.consensus.ask(commit=abci.RequestCommit())
         left = [tx for tx in self.mempool if tx not in block.txs]
         kind = abci.CheckTxType.RECHECK
         self.mempool = [
             tx for tx in left if self.checking.ask(check_tx=abci.RequestCheckTx(tx=tx, type=kind)).code == 0
         ]
+
+    @property
+    def updates(self) -> dict[int, set[tuple[bytes, int]]]:
+        """Keys and weights that changed, by the height whose answer said so."""
+        return {
+            height: {(u.pub_key.ed25519, u.power) for u in answer.validator_updates}
+            for height, answer in self.answers.items()
+            if answer.validator_updates
+        }
 
     def decide(self, time: int, txs: Sequence[bytes] | None = None) -> Kept:
         """One height, from the proposal to the commit."""

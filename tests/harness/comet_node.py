@@ -1,13 +1,18 @@
-"""Real nodes of CometBFT on loopback, each with an application of this node behind it."""
+"""Real nodes of CometBFT on loopback, each with an application of this node behind it, in its own process.
+
+`python -m tests.harness.comet_node GENESIS FOLDER SOCKET DID` is that application, until it is killed.
+"""
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.client
 import json
-import os
 import re
-import signal
+import sqlite3
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -33,7 +38,7 @@ def seed(did: str, role: str) -> bytes:
 
 @dataclass
 class CometNode:
-    """One validator: a process of CometBFT, and its application in a thread of this one."""
+    """One validator: a process of CometBFT and one of its application."""
 
     binary: str
     genesis: Genesis
@@ -43,7 +48,8 @@ class CometNode:
     rpc: int
     p2p: int
     peers: list[CometNode] = field(default_factory=list)
-    process: subprocess.Popen[bytes] | None = None
+    comet: subprocess.Popen[bytes] | None = None
+    application: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +108,15 @@ class CometNode:
         self.start_comet()
 
     def start_application(self) -> None:
-        self.application = Application(self.genesis, self.folder / self.data, self.socket, self.did)
+        """Until its socket is there."""
+        self.socket.unlink(missing_ok=True)
+        genesis = self.folder / "genesis.toml"
+        genesis.write_bytes(self.genesis.data)
+        command = [sys.executable, "-m", "tests.harness.comet_node", str(genesis)]
+        command += [str(self.folder / self.data), str(self.socket), self.did]
+        with (self.folder / "application.log").open("ab") as out:
+            self.application = subprocess.Popen(command, stdout=out, stderr=out)
+        wait("the application", self.socket.exists, [self], START_S_MAX)
 
     def start_comet(self) -> None:
         peers = ",".join(peer.address for peer in self.peers if peer is not self)
@@ -115,20 +129,23 @@ class CometNode:
         ]
         command += ["--p2p.persistent_peers", peers]
         with (self.folder / "comet.log").open("ab") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=out)
+            self.comet = subprocess.Popen(command, stdout=out, stderr=out)
 
     def kill_comet(self) -> None:
-        if self.process is not None:
-            os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+        _kill(self.comet)
+        self.comet = None
 
-    def stop_application(self) -> None:
-        self.application.stop()
+    def kill_application(self) -> None:
+        _kill(self.application)
+        self.application = None
 
     def stop(self) -> None:
         self.kill_comet()
-        self.stop_application()
+        self.kill_application()
+
+    def ended_itself(self) -> bool:
+        """CometBFT does, once its application is gone."""
+        return self.comet is None or self.comet.poll() is not None
 
     # --- asking
 
@@ -146,20 +163,34 @@ class CometNode:
         """The code of CheckTx."""
         return int(self.ask("broadcast_tx_sync", tx=_b64(tx))["code"])
 
+    def log(self) -> list[tuple[str, bytes]]:
+        """Type and bytes of every leaf, as the file has them."""
+        file = f"file:{self.folder / self.data / 'ledger.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(file, uri=True)) as db:
+            rows = db.execute("SELECT type, entry FROM entries ORDER BY leaf_index")
+            return [(kind, bytes(entry)) for kind, entry in rows]
+
+    def attested(self) -> list[bytes]:
+        """The attestations in the log, in order."""
+        return [entry for kind, entry in self.log() if kind not in ("block", "policy")]
+
     @property
-    def height(self) -> int:
-        return self.application.behind.delivered.tip.height
+    def state(self) -> tuple[int, str]:
+        """Height and hash, as the application says."""
+        found = self.ask("abci_info")["response"]
+        return int(found.get("last_block_height", 0)), str(found.get("last_block_app_hash", ""))
 
     @property
     def up(self) -> bool:
         try:
             self.ask("status")
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         return True
 
     def last_words(self) -> str:
-        return (self.folder / "comet.log").read_text()[-3000:]
+        logs = (self.folder / "application.log", self.folder / "comet.log")
+        return "\n".join(log.read_text()[-2_000:] for log in logs if log.exists())
 
 
 def network(
@@ -190,3 +221,21 @@ def wait(what: str, done: Callable[[], bool], nodes: Sequence[CometNode], second
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def _kill(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    genesis, folder, path, did = sys.argv[1:]
+    founded = Genesis.parse(Path(genesis).read_bytes(), ledger.rule_files())
+    application = Application(founded, Path(folder), Path(path), did)
+    application.supervisor.failed.wait()
+    sys.exit(application.supervisor.failure)
+
+
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,7 @@ from node.peers.messages import Item
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
+from tests.harness.governing import Tables
 from tests.harness import ledger
 
 
@@ -43,6 +44,32 @@ def founded_now(*, ago_s: int = 50, **changes: Any) -> Genesis:
     accreditations = [replace(a, valid_from=created - 50) for a in ledger.accreditations()]
     usual = {"created": created, "participants": parties, "accreditations": accreditations}
     return ledger.make_genesis(**(usual | {"recognitions": []} | changes))
+
+
+def voters(dids: Sequence[str]) -> Tables:
+    """The change after which these vote."""
+    return {(VALIDATORS, ""): {"participants": list(dids)}}
+
+
+def acts_of(registry: Registry, changed: Tables) -> list[bytes]:
+    """Proposed by one authority, and approved by the other: a change, in force two blocks later."""
+    state, now, network_id = registry.constitution.state, int(time.time()), registry.genesis.network_id
+    nonce = sha256(repr(changed).encode()).digest()[:16]
+    of = propose(network_id, records_of(state.future), changed, expires=now + 99, nonce=nonce)
+    return [
+        make_attestation(
+            signer=ledger.signer(by),
+            iat=now,
+            kind=f"governance.{kind}",
+            issuer=by,
+            subject=Subject(SCHEME, NAMESPACE, of.digest),
+            network_id=network_id,
+            event_time=now,
+            document_digest=of.digest,
+            governance=GovernanceAct(of.encode(), b"") if kind == "proposed" else None,
+        )
+        for by, kind in ((ledger.CN_AUTHORITY, "proposed"), (ledger.EU_AUTHORITY, "approved"))
+    ]
 
 
 class Node:
@@ -176,27 +203,10 @@ class Network:
     def let_validate(self, dids: Sequence[str]) -> None:
         """Proposed by one authority, approved by the other, and two blocks later in force."""
         registry = next(iter(self.links.nodes.values())).registry
-        state, now = registry.constitution.state, int(time.time())
-        changed = {(VALIDATORS, ""): {"participants": list(dids)}}
-        nonce = sha256(repr(dids).encode()).digest()[:16]
-        of = propose(
-            self.genesis.network_id, records_of(state.future), changed, expires=now + 99, nonce=nonce
-        )
-        for by, kind in ((ledger.CN_AUTHORITY, "proposed"), (ledger.EU_AUTHORITY, "approved")):
-            data = make_attestation(
-                signer=ledger.signer(by),
-                iat=now,
-                kind=f"governance.{kind}",
-                issuer=by,
-                subject=Subject(SCHEME, NAMESPACE, of.digest),
-                network_id=self.genesis.network_id,
-                event_time=now,
-                document_digest=of.digest,
-                governance=GovernanceAct(of.encode(), b"") if kind == "proposed" else None,
-            )
+        for data in acts_of(registry, voters(dids)):
             height = max(self.heights())
             self.submit(data)
-            self.wait(kind, lambda: min(self.heights()) > height)  # noqa: B023
+            self.wait("an act", lambda: min(self.heights()) > height)  # noqa: B023
 
     def checkpoint(self, did: str) -> str:
         """The text of the newest that a node keeps."""

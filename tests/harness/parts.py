@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -18,6 +19,12 @@ IN_CI = os.environ.get("CI", "").lower() == "true"
 
 def _program(*names: str) -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def _cometbft() -> str | None:
+    """What `make cometbft` built, or the one that COMITY_COMETBFT names."""
+    built = Path(__file__).resolve().parents[2] / ".cache" / "cometbft" / "cometbft"
+    return os.environ.get("COMITY_COMETBFT") or (str(built) if built.exists() else None)
 
 
 def _chromium() -> str | None:
@@ -45,6 +52,7 @@ def _mounts() -> str | None:
 # part: (how to find it, what to tell somebody who lacks it)
 PARTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "chromium": (_chromium, "apt-get install chromium, or name it in COMITY_CHROMIUM"),
+    "cometbft": (_cometbft, "make cometbft, which needs Go 1.22.11 or newer"),
     "node": (lambda: _program("node", "nodejs"), "apt-get install nodejs"),
     "npm": (lambda: _program("npm"), "apt-get install npm"),
     "namespaces": (_namespaces, "apt-get install iproute2, and run as root"),

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,11 @@ import pytest
 from consensus.encoding import decode, encode
 from consensus.merkle import leaf_hash, verify_inclusion
 from consensus.standings_map import MapProof, verify_map_proof
-from credentials.documents.identifiers import Subject
-from credentials.ledger.attestation import GovernanceAct, make_attestation
+from credentials.ledger.attestation import make_attestation
 from credentials.ledger.entries import AdmittedEntry, BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.governance_records import VALIDATORS, records_of
-from credentials.ledger.governance_state import NAMESPACE, SCHEME
-from credentials.ledger.proposals import propose
+from credentials.ledger.governance_records import LIMITS
+from credentials.ledger.parties import Limits
 from credentials.ledger.registry import standing_key
 from node.errors import SetupError
 from node.ledger.comet.abci import AROUND_BYTES, chain_id
@@ -32,7 +31,7 @@ from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
 from node.ledger.comet.server import CONNECTIONS_MAX, PATH_BYTES_MAX, Server
 from tests.harness import comet_types, ledger
 from tests.harness.comet import Application, Comet, Connection, Kept, Refused
-from tests.harness.engines import founded_now
+from tests.harness.engines import acts_of, founded_now, voters
 
 
 @pytest.fixture(scope="module")
@@ -97,20 +96,6 @@ class Pair:
             event_time=int(time.time()),
             document_digest=ledger.set_list_digest(sets),
             set_list=sets,
-        )
-
-    def act(self, by: str, kind: str, of_digest: bytes, act: GovernanceAct | None) -> bytes:
-        now = int(time.time())
-        return make_attestation(
-            signer=ledger.signer(by),
-            iat=now,
-            kind=f"governance.{kind}",
-            issuer=by,
-            subject=Subject(SCHEME, NAMESPACE, of_digest),
-            network_id=self.genesis.network_id,
-            event_time=now,
-            document_digest=of_digest,
-            governance=act,
         )
 
 
@@ -378,20 +363,14 @@ def test_who_votes_changes_two_blocks_after_it_was_decided(pair: Pair) -> None:
     The decision of block h is an update in the answer to h, which CometBFT and our history put in force at
     h + 2; then a block by who left is not valid.
     """
-    state = pair.application.registry.constitution.state
-    changed = {(VALIDATORS, ""): {"participants": [*ledger.VALIDATORS[:3], ledger.IMPORTER]}}
-    of = propose(
-        pair.genesis.network_id, records_of(state.future), changed, expires=now() + 99, nonce=bytes(16)
-    )
-    proposed = pair.act(ledger.CN_AUTHORITY, "proposed", of.digest, GovernanceAct(of.encode(), b""))
-    assert pair.comet.check(proposed).code == 0
-    pair.comet.decide(now())
-    assert pair.comet.check(pair.act(ledger.EU_AUTHORITY, "approved", of.digest, None)).code == 0
-    pair.comet.decide(now())
+    dids = [*ledger.VALIDATORS[:3], ledger.IMPORTER]
+    for act in acts_of(pair.application.registry, voters(dids)):
+        assert pair.comet.check(act).code == 0
+        pair.comet.decide(now())
 
-    decided = max(height for height, updates in pair.comet.updates.items() if updates)
+    (decided,) = pair.comet.updates
     gone, new = ledger.VALIDATORS[3], ledger.IMPORTER
-    assert set(pair.comet.updates[decided]) == {
+    assert pair.comet.updates[decided] == {
         (ledger.signer(gone, "vote").public_key, 0),
         (ledger.signer(new, "vote").public_key, 1),
     }
@@ -399,6 +378,22 @@ def test_who_votes_changes_two_blocks_after_it_was_decided(pair: Pair) -> None:
     assert pair.comet.accepts(Kept(now(), *by_gone)) and not pair.comet.accepts(Kept(now(), *by_new))
     pair.comet.decide(now(), ())
     assert not pair.comet.accepts(Kept(now(), *by_gone)) and pair.comet.accepts(Kept(now(), *by_new))
+
+
+def test_a_limit_that_changes_is_told_at_the_first_height_that_it_governs(pair: Pair) -> None:
+    """
+    Decided at h it governs h + 2, whose answer tells CometBFT, for the block after it; no other answer does.
+    """
+    limits = Limits(block_bytes_max=700_000)
+    table: dict[str, Any] = {f.name: getattr(limits, f.name) for f in fields(limits)}
+    for act in acts_of(pair.application.registry, {(LIMITS, ""): table}):
+        assert pair.comet.check(act).code == 0
+        pair.comet.decide(now())
+    for _ in range(3):
+        pair.comet.decide(now(), ())
+
+    told = {h: a.consensus_param_updates.block.max_bytes for h, a in pair.comet.answers.items()}
+    assert told == {1: 0, 2: 0, 3: 0, 4: 700_000 + AROUND_BYTES, 5: 0}
 
 
 def test_misbehaviour_accuses_nobody_on_the_ledger(pair: Pair) -> None:
@@ -569,7 +564,7 @@ def test_who_fetches_no_answers_is_read_no_further(pair: Pair) -> None:
     Somebody who only asks fills a bounded buffer, and nobody else waits.
     """
     echo = frame(abci.Request(echo=abci.RequestEcho(message="x" * 60_000)).SerializeToString())
-    pair.comet.query.sock.settimeout(1)
+    pair.comet.query.sock.settimeout(0.3)
     with pytest.raises(TimeoutError):
         for _ in range(1_000):
             pair.comet.query.sock.sendall(echo)

@@ -228,11 +228,12 @@ class Abci:
         for fault in request.misbehavior:
             _tell(fault, self._name(fault.validator.address, fault.height))
         self._decided = height, request.hash
-        now, then = _params(delivered.parameters), _params(delivered.parameters_at(height + 1))
+        # One height late: what governs the next one is in force once this one is stored.
+        before, now = _params(delivered.parameters_at(height - 1)), _params(delivered.parameters)
         return ResponseFinalizeBlock(
             tx_results=[ExecTxResult() for _ in request.txs],
             validator_updates=[_update(v) for v in delivered.updates(storing)],
-            consensus_param_updates=None if now == then else then,
+            consensus_param_updates=None if now == before else now,
             app_hash=delivered.hash_after(storing),
         )
 
