@@ -33,8 +33,8 @@ from node.peers.messages import Item
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
-from tests.harness.governing import Tables
 from tests.harness import ledger
+from tests.harness.governing import Tables
 
 
 def founded_now(*, ago_s: int = 50, **changes: Any) -> Genesis:
