@@ -327,6 +327,7 @@ def _look_out(
             readiness.of_office(office.refusal),
             readiness.of_entries(lambda: disk.stores.ledger.leaves.damaged),
             readiness.of_ledger(lambda: disk.stores.ledger.tiles.damaged),
+            readiness.of_damage(lambda: disk.stores.office.damaged),
             readiness.of_set_aside(office.aside.count),
             readiness.of_records(trades.following.told),
             readiness.of_rule_files(trades.holding.lacking),

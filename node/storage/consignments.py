@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
-from node.storage.database import Database, Transaction, marks, parts
+from node.storage.database import Damaged, Database, Transaction, marks, parts
 from node.storage.found_by import CONSIGNMENTS, WordTable
 from node.storage.rests_on import Rest, hasten_if_had, put_rests, put_rests_again
 
@@ -62,6 +64,7 @@ class ConsignmentTable:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._words = WordTable(database, CONSIGNMENTS)
+        self.damaged = False  # once something was read that is not what was written
 
     # -- written -------------------------------------------------------------------------------------
 
@@ -92,7 +95,7 @@ class ConsignmentTable:
             values,
         )
         assert made.lastrowid is not None, "a row was made"
-        db.execute("INSERT INTO manifests VALUES (?, ?)", (id, manifest))
+        db.execute("INSERT INTO manifests VALUES (?, ?, ?)", (id, manifest, crc32(manifest)))
         self._words.put(db, made.lastrowid, text)
         return made.lastrowid
 
@@ -104,9 +107,12 @@ class ConsignmentTable:
             put_rests(db, consignment_id, item.line, item.rests)
         db.executemany(
             "INSERT OR IGNORE INTO items (consignment, line, seq, verdict, body, subject, namespace, "
-            f"issuer, due) VALUES ({marks(9)})",
+            f"issuer, due, crc) VALUES ({marks(10)})",
             [
-                (consignment_id, i.line, i.seq, i.verdict, i.body, i.subject, i.namespace, i.issuer, i.due)
+                (
+                    *(consignment_id, i.line, i.seq, i.verdict, i.body, i.subject, i.namespace),
+                    *(i.issuer, i.due, crc32(i.body)),
+                )
                 for i in items
             ],
         )
@@ -119,10 +125,18 @@ class ConsignmentTable:
         """Another verdict for a line that was set aside; its place in the order of judging stays."""
         put_rests_again(db, consignment_id, item.line, item.rests)
         db.execute(
-            "UPDATE items SET verdict = ?, body = ?, due = ?, subject = ?, namespace = ?, issuer = ? "
-            "WHERE consignment = ? AND line = ?",
+            "UPDATE items SET verdict = ?, body = ?, crc = ?, due = ?, subject = ?, namespace = ?, "
+            "issuer = ? WHERE consignment = ? AND line = ?",
             (
-                *(item.verdict, item.body, item.due, item.subject, item.namespace, item.issuer),
+                *(
+                    item.verdict,
+                    item.body,
+                    crc32(item.body),
+                    item.due,
+                    item.subject,
+                    item.namespace,
+                    item.issuer,
+                ),
                 *(consignment_id, item.line),
             ),
         )
@@ -176,9 +190,12 @@ class ConsignmentTable:
     def manifest(self, consignment_id: str) -> bytes:
         """The manifest as it was stored, JSON; the consignment must exist."""
         row = self._db.connection.execute(
-            "SELECT manifest FROM manifests WHERE consignment = ?", (consignment_id,)
-        )
-        return bytes(row.fetchone()["manifest"])
+            "SELECT manifest, crc FROM manifests WHERE consignment = ?", (consignment_id,)
+        ).fetchone()
+        manifest = bytes(row["manifest"])
+        if crc32(manifest) != row["crc"]:
+            raise self._damage(f"the manifest of {consignment_id}")
+        return manifest
 
     def page(self, limit: int, before: int | None, words: Sequence[str] = ()) -> list[ConsignmentRow]:
         """Newest first, of those with a smaller number than `before`, and with all these words."""
@@ -232,17 +249,18 @@ class ConsignmentTable:
         """The bodies of lines with one of `verdicts` (None: any), in line order."""
         condition = "" if verdicts is None else f" AND verdict IN ({marks(len(verdicts))})"
         rows = self._db.connection.execute(
-            f"SELECT body FROM items WHERE consignment = ?{condition} ORDER BY line LIMIT ? OFFSET ?",
+            f"SELECT body, line, crc FROM items WHERE consignment = ?{condition} "
+            "ORDER BY line LIMIT ? OFFSET ?",
             (consignment_id, *(verdicts or ()), -1 if limit is None else limit, offset),
         )
-        return [row["body"] for row in rows]
+        return [self._whole(consignment_id, row) for row in rows]
 
     def item(self, consignment_id: str, line: int) -> bytes | None:
         """The body of one line."""
         row = self._db.connection.execute(
-            "SELECT body FROM items WHERE consignment = ? AND line = ?", (consignment_id, line)
+            "SELECT body, line, crc FROM items WHERE consignment = ? AND line = ?", (consignment_id, line)
         ).fetchone()
-        return None if row is None else bytes(row["body"])
+        return None if row is None else self._whole(consignment_id, row)
 
     def judged(self, consignment_id: str) -> dict[int, int]:
         """{line: seq} of the lines that have a verdict."""
@@ -264,14 +282,25 @@ class ConsignmentTable:
         line = -1
         while True:
             rows = self._db.connection.execute(
-                "SELECT line, body FROM items WHERE consignment = ? AND line > ? ORDER BY line LIMIT ?",
+                "SELECT body, line, crc FROM items WHERE consignment = ? AND line > ? ORDER BY line LIMIT ?",
                 (consignment_id, line, EXPORT_LINES),
             ).fetchall()
             if not rows:
                 return
             for row in rows:
-                yield row["body"]
+                yield self._whole(consignment_id, row)
             line = rows[-1]["line"]
+
+    def _whole(self, consignment_id: str, row: sqlite3.Row) -> bytes:
+        """The verdict of a line; Damaged where it is not what was written."""
+        body = bytes(row["body"])
+        if crc32(body) != row["crc"]:
+            raise self._damage(f"line {row['line']} of {consignment_id}")
+        return body
+
+    def _damage(self, what: str) -> Damaged:
+        self.damaged = True
+        return Damaged(f"office.db is damaged: {what} is not what was written")
 
     def _where(self, condition: str, values: Sequence[object]) -> list[ConsignmentRow]:
         rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM consignments WHERE {condition}", values)

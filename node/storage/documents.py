@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
-from node.storage.database import Database, Transaction, marks, parts
+from credentials.documents.canonical import b64u
+from node.storage.database import Damaged, Database, Transaction, marks, parts
 from node.storage.rests_on import DOCUMENT, UNREAD, hasten
 
 
@@ -32,6 +34,7 @@ class DocumentTable:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.damaged = False  # once something was read that is not what was written
 
     @staticmethod
     def put(db: Transaction, documents: Iterable[StoredDocument]) -> None:
@@ -41,13 +44,13 @@ class DocumentTable:
         """
         documents = list(documents)
         db.executemany(
-            f"INSERT INTO documents ({_COLUMNS}) VALUES ({marks(9)}) "
+            f"INSERT INTO documents ({_COLUMNS}, crc) VALUES ({marks(10)}) "
             "ON CONFLICT (digest) DO UPDATE SET fetched_at = excluded.fetched_at "
             "WHERE documents.fetched_at IS NOT NULL",
             [
                 (
                     *(d.digest, d.kind, d.body, d.issuer, d.battery),
-                    *(d.point, d.set_digest, d.credential_id, d.fetched_at),
+                    *(d.point, d.set_digest, d.credential_id, d.fetched_at, crc32(d.body)),
                 )
                 for d in documents
             ],
@@ -100,5 +103,12 @@ class DocumentTable:
         return found
 
     def _where(self, condition: str, values: Sequence[object]) -> list[StoredDocument]:
-        rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM documents WHERE {condition}", values)
-        return [StoredDocument(*row) for row in rows]
+        """Damaged where one of them is not what was written: whose it is would be blamed for it."""
+        rows = self._db.connection.execute(f"SELECT crc, {_COLUMNS} FROM documents WHERE {condition}", values)
+        found = [(crc, StoredDocument(*row)) for crc, *row in rows]
+        for crc, document in found:
+            if crc32(document.body) != crc:
+                self.damaged = True
+                told = b64u(document.digest)
+                raise Damaged(f"office.db is damaged: the document {told} is not what was written")
+        return [document for _, document in found]

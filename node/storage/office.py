@@ -52,6 +52,11 @@ class OfficeStore:
         self.remembered = self._db.remembered
         self.remember = self._db.remember
 
+    @property
+    def damaged(self) -> bool:
+        """True once something was read that is not what was written."""
+        return self.documents.damaged or self.consignments.damaged
+
     def followed(self) -> int:
         """How many leaves of the log this office has followed."""
         return int.from_bytes(self.remembered(FOLLOWED) or b"", "big")

@@ -6,6 +6,8 @@ one row. The first step of each history takes over files from before versions we
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import orjson
 import sqlite_utils
 
@@ -321,6 +323,14 @@ def office_13_found_by_words(db: sqlite_utils.Database) -> None:
         db.table(name).enable_fts(["text"], create_triggers=True, tokenize="trigram")
 
 
+def office_14_sums(db: sqlite_utils.Database) -> None:
+    """What tells a document, a verdict and a manifest from one of which a bit flipped on the disk."""
+    db.conn.create_function("crc32", 1, crc32, deterministic=True)
+    for table, column in (("documents", "body"), ("items", "body"), ("manifests", "manifest")):
+        db.table(table).add_column("crc", int, not_null_default=0)
+        db.execute(f"UPDATE {table} SET crc = crc32({column})")
+
+
 def _member(body: bytes | None, name: str) -> object:
     """A member of a stored JSON object; None where there is none."""
     try:
@@ -346,4 +356,5 @@ OFFICE = History(
     office_11_manifests_apart,
     office_12_whose_share,
     office_13_found_by_words,
+    office_14_sums,
 )

@@ -297,6 +297,16 @@ def of_ledger(damaged: Callable[[], bool]) -> Source:
     return look
 
 
+def of_damage(damaged: Callable[[], bool]) -> Source:
+    """Something of office.db was read that is not what was written: told until a backup is put back."""
+
+    def look() -> Iterator[Condition]:
+        if damaged():
+            yield Condition("damaged_office", stops=True)
+
+    return look
+
+
 def of_pool(facts: Callable[[], EngineCondition]) -> Source:
     """Attestations wait for a block, nearly as many or as large as are kept: the next ones are refused."""
 

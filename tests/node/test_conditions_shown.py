@@ -308,6 +308,7 @@ SHOWN = {
     "temporary_full": _DISK,
     "not_known": _DISK,
     "damaged_ledger": "tests/node/test_damage.py::test_a_tile_that_is_not_what_was_written_is_said",
+    "damaged_office": "tests/node/test_damage.py::test_a_flipped_bit_of_own_records_blames_nobody",
     "damaged": "tests/node/test_damage.py::test_an_entry_that_is_not_what_was_written_is_not_served",
     "not_written": _READINESS + "test_a_disk_that_takes_nothing_shows_within_seconds_and_ends_when_it_does",
     "set_aside": "tests/node/test_set_aside.py::"

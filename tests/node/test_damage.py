@@ -34,9 +34,9 @@ def flipped(value: Any, number: int) -> Any:
     return data.decode() if isinstance(value, str) else bytes(data)
 
 
-def change(data: Path, table: str, column: str, where: str, value: Any) -> Any:
-    """Put a value into ledger.db; what was there."""
-    with sqlite3.connect(data / "ledger.db") as db:
+def change(data: Path, table: str, column: str, where: str, value: Any, *, name: str = "ledger.db") -> Any:
+    """Put a value into a database; what was there."""
+    with sqlite3.connect(data / name) as db:
         (before,) = db.execute(f"SELECT {column} FROM {table} WHERE {where}").fetchone()
         db.execute(
             f"UPDATE {table} SET {column} = ? WHERE {where}", (value(before) if callable(value) else value,)
@@ -194,3 +194,63 @@ def asked(data: Path) -> dict[str, tuple[int, Any]]:
         return {path: (one.status_code, one.get_json()) for path, one in answers.items()}
     finally:
         service.stop()
+
+
+OWN = {
+    "a document": ("documents", "body", "kind = 'passport'"),
+    "a manifest": ("manifests", "manifest", "consignment = '{made}'"),
+    "a verdict": ("items", "body", "consignment = '{made}'"),
+}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_a_flipped_bit_of_own_records_blames_nobody(tmp_path: Path, what: str) -> None:
+    """
+    A document, a manifest or a verdict of office.db that is not what was written is not served, and no line
+    says that its issuer signed it wrongly: 500 by the fault of this node, and /readyz says what mends it.
+    """
+    table, column, where = OWN[what]
+    with live_node(tmp_path) as node:
+        told = node.post_json("/passports", {"code": CODE, "claims": sample_claims(node.service, CODE)})
+        digest = told.get_json()["digest"]
+        node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the receipt")
+        made = judged(node, 1)
+        change(node.data, table, column, where.format(made=made), flip, name="office.db")
+        verdicts = []
+        if table == "documents":
+            verdicts = node.get_json(f"/consignments/{judged(node, 2)}")["items"]
+        asked = {
+            "documents": lambda: node.post_json("/clearance", {"battery": CODE, "goods": "battery"}),
+            "manifests": lambda: node.get(f"/consignments/{made}/readiness"),
+            "items": lambda: node.get(f"/consignments/{made}/items/1"),
+        }[table]()
+        conditions = node.get("/readyz").get_json()["conditions"]
+
+    assert [(one["verdict"], one["reason"], one["fault"]) for one in verdicts] in (
+        [],
+        [("undecided", "set_aside", "node")],
+    )
+    assert (asked.status_code, asked.get_json()["code"], asked.get_json()["fault"]) == (
+        500,
+        "damaged",
+        "node",
+    )
+    assert "comity restore" in asked.get_json()["next"]
+    (said,) = [one for one in conditions if one["code"] == "damaged_office"]
+    assert said["stops"] and "comity restore --data" in said["text"]
+
+
+def flip(body: bytes) -> bytes:
+    """One bit within a text of it, so that it is JSON as before."""
+    at = body.rindex(b'"', 0, len(body) // 2) - 1
+    while not body[at : at + 1].isalnum():
+        at -= 1
+    return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+
+
+def judged(node: LiveNode, number: int) -> str:
+    """A consignment of one line, judged."""
+    line = {"line": number, "battery": CODE, "goods": "battery", "condition": "new"}
+    made: str = node.post_json("/consignments", {"lines": [line]}).get_json()["id"]
+    node.wait(lambda: bool(node.get_json(f"/consignments/{made}?limit=0")["state"] == "done"), "the verdict")
+    return made

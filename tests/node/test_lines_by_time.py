@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 import orjson
 import pytest
@@ -76,7 +77,9 @@ def test_a_line_is_judged_again_when_its_time_has_come(
     first = service.consignments.item(made, 1)
     due = row(service, made)["due"]
     body = orjson.dumps({**first, "evaluated_at": 5, "reason": "x"})
-    change(service, "UPDATE items SET due = 5, body = ? WHERE consignment = ?", body, made)
+    change(
+        service, "UPDATE items SET due = 5, body = ?, crc = ? WHERE consignment = ?", body, crc32(body), made
+    )
 
     for _ in range(TURNS_MAX):
         service.judging.turn()

@@ -114,6 +114,8 @@ STOPS: dict[str, Source] = {
     "version_needed": engine(lacking=VersionNotHere(2), stalled_s=20.0),
     "rules_unread": readiness.of_unread_rules(lambda: [UNREADABLE]),
     "damaged": readiness.of_entries(lambda: 4),
+    "damaged_ledger": readiness.of_ledger(lambda: True),
+    "damaged_office": readiness.of_damage(lambda: True),
     "not_written": readiness.of_office(lambda: "database or disk is full"),
     "behind": readiness.of_lag(lambda height: 9, lambda: None, 3),
     "comparing_records": records("office.db was put back from a backup"),
