@@ -17,11 +17,18 @@ from node.storage.schema_steps import SIGNING
 Guard = tuple[int, int, str]  # height, round, kind
 
 
+KINDS = ("proposal", "prevote", "precommit")  # of guards, in the order in which a round has them
+GUARDS_KEPT = 4  # heights whose guards stay; `highest` outlives them
 FORKED = "forked"  # the reason that two blocks were decided at a height: `Withheld.height`
 
 
 class GuardError(AssertionError):
     """This validator was about to sign a second, different statement: the node stops instead."""
+
+
+def _place(guard: Guard) -> tuple[int, int, int]:
+    """Where in time a statement is: a validator signs forwards only."""
+    return guard[0], guard[1], KINDS.index(guard[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,30 @@ class SigningStore:
                     db.execute("INSERT INTO guard VALUES (?, ?, ?, ?)", (*guard, record))
                     db.execute("INSERT OR REPLACE INTO highest VALUES (1, ?, ?, ?)", guard)
                 db.execute("INSERT INTO wal (height, record) VALUES (?, ?)", (height, record))
+
+    def guard_once(self, guard: Guard, record: bytes) -> bytes:
+        """Take a guard that is later than every one before, for `record`; what it was taken for, if it was.
+
+        For an engine that asks again after a restart and is given the same answer. An earlier guard that is
+        forgotten, or was never taken, raises `GuardError`: what was signed there cannot be known any more.
+        """
+        with self._db.writing() as db:
+            row = db.execute(
+                "SELECT record FROM guard WHERE height = ? AND round = ? AND kind = ?", guard
+            ).fetchone()
+            if row is not None:
+                return bytes(row["record"])
+            last = db.execute("SELECT height, round, kind FROM highest").fetchone()
+            if last is not None and _place(guard) <= _place((last["height"], last["round"], last["kind"])):
+                raise GuardError(
+                    f"a {last['kind']} of height {last['height']} round {last['round']} was signed, and "
+                    f"{guard[2]} of height {guard[0]} round {guard[1]} is not later"
+                )
+            db.execute("INSERT INTO guard VALUES (?, ?, ?, ?)", (*guard, record))
+            db.execute("INSERT OR REPLACE INTO highest VALUES (1, ?, ?, ?)", guard)
+            if last is not None and last["height"] < guard[0]:
+                db.execute("DELETE FROM guard WHERE height < ?", (guard[0] - GUARDS_KEPT,))
+        return record
 
     def wal(self, height_min: int) -> list[bytes]:
         """Records written while working on `height_min` or later, in order."""

@@ -24,6 +24,7 @@ from node.ledger.comet.abci import chain_id
 from node.ledger.comet.behind import Behind
 from node.ledger.comet.frames import Frames, frame
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
+from node.ledger.comet.signer import SignerLink, VoteSigner
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.ledger import Ledger
 from node.ledger.log_policies import LogPolicies
@@ -57,7 +58,15 @@ class Nobody:
 class Application:
     """The application of one node over its real databases, on a thread of its own."""
 
-    def __init__(self, genesis: Genesis, folder: Path, path: Path, did: str = ledger.MAKER) -> None:
+    def __init__(
+        self,
+        genesis: Genesis,
+        folder: Path,
+        path: Path,
+        did: str = ledger.MAKER,
+        signer: Path | None = None,
+    ) -> None:
+        """`signer`: where CometBFT listens for who signs for it."""
         folder.mkdir(exist_ok=True)
         self.signing, self.store = SigningStore(folder / "signing.db"), LedgerStore(folder / "ledger.db")
         tip = tip_of(self.store, genesis)
@@ -87,11 +96,18 @@ class Application:
         )
         self.supervisor = Supervisor()
         self.supervisor.employ(self.behind, tries_max=1)
+        self.link: SignerLink | None = None
+        if signer is not None:
+            votes = VoteSigner(ledger.signer(did, "vote"), self.signing, chain_id(genesis.network_id))
+            self.link = SignerLink(signer, votes)
+            self.supervisor.employ(self.link, tries_max=1)
         self.supervisor.start()
 
     def stop(self) -> None:
         self.supervisor.stop()
         self.behind.close()
+        if self.link is not None:
+            self.link.close()
         self.signing.close()
         self.store.close()
 

@@ -1,6 +1,7 @@
-"""Real nodes of CometBFT on loopback, each with an application of this node behind it, in its own process.
+"""Real nodes of CometBFT on loopback, each with an application of this node behind it, in its own process,
+which signs for it: CometBFT has no key of ours.
 
-`python -m tests.harness.comet_node GENESIS FOLDER SOCKET DID` is that application, until it is killed.
+`python -m tests.harness.comet_node GENESIS FOLDER SOCKET DID SIGNER` is that application, until it is killed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +20,6 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,6 @@ from tests.harness.comet import Application
 from tests.harness.net.harness import free_ports
 
 START_S_MAX, BLOCK_S_MAX = 30.0, 30.0
-
-
-def seed(did: str, role: str) -> bytes:
-    """What `ledger.signer` makes its key of."""
-    return sha256(f"{did}/{role}".encode()).digest()
 
 
 @dataclass
@@ -53,19 +49,9 @@ class CometNode:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.home = self.folder / "comet"
+        self.home, self.signer = self.folder / "comet", self.socket.with_suffix(".votes")
         self.data = "node"
         self._run("init")
-        public = ledger.signer(self.did, "vote").public_key
-        private = seed(self.did, "vote") + public
-        self._write(
-            "config/priv_validator_key.json",
-            {
-                "address": sha256(public).hexdigest()[:40].upper(),
-                "pub_key": {"type": "tendermint/PubKeyEd25519", "value": _b64(public)},
-                "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": _b64(private)},
-            },
-        )
         moment = datetime.fromtimestamp(self.genesis.created, UTC)
         self._write(
             "config/genesis.json",
@@ -113,7 +99,7 @@ class CometNode:
         genesis = self.folder / "genesis.toml"
         genesis.write_bytes(self.genesis.data)
         command = [sys.executable, "-m", "tests.harness.comet_node", str(genesis)]
-        command += [str(self.folder / self.data), str(self.socket), self.did]
+        command += [str(self.folder / self.data), str(self.socket), self.did, str(self.signer)]
         with (self.folder / "application.log").open("ab") as out:
             self.application = subprocess.Popen(command, stdout=out, stderr=out)
         wait("the application", self.socket.exists, [self], START_S_MAX)
@@ -127,7 +113,8 @@ class CometNode:
             "--p2p.laddr",
             f"tcp://127.0.0.1:{self.p2p}",
         ]
-        command += ["--p2p.persistent_peers", peers]
+        command += ["--p2p.persistent_peers", peers, "--priv_validator_laddr", f"unix://{self.signer}"]
+        self.signer.unlink(missing_ok=True)
         with (self.folder / "comet.log").open("ab") as out:
             self.comet = subprocess.Popen(command, stdout=out, stderr=out)
 
@@ -146,6 +133,13 @@ class CometNode:
     def ended_itself(self) -> bool:
         """CometBFT does, once its application is gone."""
         return self.comet is None or self.comet.poll() is not None
+
+    def forget(self, name: str) -> None:
+        """The application loses its ledger, and not what it signed: `start` goes on in another folder."""
+        kept = self.folder / self.data / "signing.db"
+        self.data = name
+        (self.folder / name).mkdir()
+        shutil.copy(kept, self.folder / name / "signing.db")
 
     # --- asking
 
@@ -230,9 +224,9 @@ def _kill(process: subprocess.Popen[bytes] | None) -> None:
 
 
 def main() -> None:
-    genesis, folder, path, did = sys.argv[1:]
+    genesis, folder, path, did, signer = sys.argv[1:]
     founded = Genesis.parse(Path(genesis).read_bytes(), ledger.rule_files())
-    application = Application(founded, Path(folder), Path(path), did)
+    application = Application(founded, Path(folder), Path(path), did, Path(signer))
     application.supervisor.failed.wait()
     sys.exit(application.supervisor.failure)
 

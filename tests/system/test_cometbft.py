@@ -78,7 +78,7 @@ def test_one_real_node_orders_for_our_application(tmp_path: Path, sockets: Path)
         assert sorted(node.attested()) == sorted(txs)
 
         node.stop()
-        node.data = "emptied"
+        node.forget("emptied")
         node.start()
         wait("the replay", lambda: node.up and node.state == state, nodes, START_S_MAX)
         assert node.log() == log
@@ -135,7 +135,7 @@ def test_kills_lose_and_double_nothing(four: list[CometNode], capsys: pytest.Cap
         wait("CometBFT to end", node.ended_itself, [node], START_S_MAX)
         if draw.random() < 0.1:
             node.kill_application()
-            node.data = f"emptied-{kill}"
+            node.forget(f"emptied-{kill}")
         if node.application is None:
             node.start_application()
         node.start_comet()

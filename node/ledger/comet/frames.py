@@ -30,8 +30,8 @@ def frame(message: bytes) -> bytes:
 class Frames:
     """The frames of one connection, as its bytes come."""
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    def __init__(self, size_bytes_max: int = FRAME_BYTES_MAX) -> None:
+        self._buffer, self._most = bytearray(), size_bytes_max
 
     @property
     def held(self) -> int:
@@ -59,8 +59,8 @@ class Frames:
             length |= (byte & 0x7F) << (7 * place)
             if byte & 0x80:
                 continue
-            if length > FRAME_BYTES_MAX:
-                raise FrameError(f"a message of {length} bytes, at most {FRAME_BYTES_MAX} are read")
+            if length > self._most:
+                raise FrameError(f"a message of {length} bytes, at most {self._most} are read")
             if place and byte == 0:
                 raise FrameError("a length is not in its shortest form")
             return length, place + 1
