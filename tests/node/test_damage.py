@@ -204,38 +204,35 @@ OWN = {
 
 
 @pytest.mark.parametrize("what", OWN)
-def test_a_flipped_bit_of_own_records_blames_nobody(tmp_path: Path, what: str) -> None:
+def test_a_flipped_bit_of_own_records_blames_nobody(node: LiveNode, what: str) -> None:
     """
     A document, a manifest or a verdict of office.db that is not what was written is not served, and no line
     says that its issuer signed it wrongly: 500 by the fault of this node, and /readyz says what mends it.
     """
     table, column, where = OWN[what]
-    with live_node(tmp_path) as node:
-        told = node.post_json("/passports", {"code": CODE, "claims": sample_claims(node.service, CODE)})
-        digest = told.get_json()["digest"]
-        node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the receipt")
-        made = judged(node, 1)
-        change(node.data, table, column, where.format(made=made), flip, name="office.db")
+    made, number = judged(node, 1), 2 + [*OWN].index(what)
+    place = where.format(made=made)
+    before = change(node.data, table, column, place, flip, name="office.db")
+    try:
         verdicts = []
         if table == "documents":
-            verdicts = node.get_json(f"/consignments/{judged(node, 2)}")["items"]
+            verdicts = node.get_json(f"/consignments/{judged(node, number)}")["items"]
         asked = {
             "documents": lambda: node.post_json("/clearance", {"battery": CODE, "goods": "battery"}),
             "manifests": lambda: node.get(f"/consignments/{made}/readiness"),
             "items": lambda: node.get(f"/consignments/{made}/items/1"),
         }[table]()
-        conditions = node.get("/readyz").get_json()["conditions"]
+    finally:
+        change(node.data, table, column, place, before, name="office.db")
+    conditions = node.get("/readyz").get_json()["conditions"]
 
     assert [(one["verdict"], one["reason"], one["fault"]) for one in verdicts] in (
         [],
         [("undecided", "set_aside", "node")],
     )
-    assert (asked.status_code, asked.get_json()["code"], asked.get_json()["fault"]) == (
-        500,
-        "damaged",
-        "node",
-    )
-    assert "comity restore" in asked.get_json()["next"]
+    told = asked.get_json()
+    assert (asked.status_code, told["code"], told["fault"]) == (500, "damaged", "node")
+    assert "comity restore" in told["next"]
     (said,) = [one for one in conditions if one["code"] == "damaged_office"]
     assert said["stops"] and "comity restore --data" in said["text"]
 

@@ -7,7 +7,7 @@ import html
 import io
 import string
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -106,19 +106,24 @@ def constants(function: ast.AST) -> dict[str, set[str]]:
     return found
 
 
-def refusing(tree: ast.AST) -> Iterator[tuple[ast.Call, str, dict[str, set[str]]]]:
-    """Every call that refuses, its name, and the texts of the names around it."""
-    around = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    seen: set[int] = set()
-    for function in reversed(around):  # the innermost first
-        known = constants(function)
-        for node in ast.walk(function):
-            if not isinstance(node, ast.Call) or id(node) in seen:
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in REFUSING and len(node.args) > REFUSING[name][2]:
-                seen.add(id(node))
-                yield node, name, known
+def called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def refusing(nodes: Sequence[ast.AST]) -> Iterator[tuple[ast.Call, str, dict[str, set[str]]]]:
+    """Every call that refuses of the nodes of a module, its name, and the texts of the names around it."""
+    calls = {
+        id(node): (node, name)
+        for node in nodes
+        if isinstance(node, ast.Call) and (name := called(node)) in REFUSING
+        if len(node.args) > REFUSING[name][2]
+    }
+    around = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for function in reversed(around if calls else []):  # the innermost first
+        inside = [calls.pop(id(node)) for node in ast.walk(function) if id(node) in calls]
+        known = constants(function) if inside else {}
+        for call, name in inside:
+            yield call, name, known
 
 
 def text(node: ast.expr) -> str | None:
@@ -127,7 +132,8 @@ def text(node: ast.expr) -> str | None:
 
 def read(path: str, tree: ast.AST, said: Said) -> None:
     """Add what a module says."""
-    for call, name, known in refusing(tree):
+    nodes = [*ast.walk(tree)]
+    for call, name, known in refusing(nodes):
         code, title, sentence = REFUSING[name]
         if code is not None and name in ("Refusal", "NotYet", "GivenUp") and (told := text(call.args[code])):
             said.codes.add(told)
@@ -144,7 +150,7 @@ def read(path: str, tree: ast.AST, said: Said) -> None:
             said.sentences[one] |= parameters
         if not texts:
             said.untold[path].append(call.lineno)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RuleConflict":
             said.codes |= {told for told in [text(node.args[0])] if told}
 
