@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from consensus.evidence import FaultEvidence
+from consensus.faults import HEIGHTS_REMEMBERED
+from consensus.replica import Replica
 from node.storage.signing import SigningStore
 from tests.harness.sim.adversaries import ADVERSARIES
-from tests.harness.sim.attacks import Attack, attack_with_amnesia, attack_with_twins
+from tests.harness.sim.attacks import Attack, attack_with_amnesia, attack_with_twins, long_parted
 from tests.harness.sim.checks import check_all
 from tests.harness.sim.cluster import Cluster, Node, log_root
 from tests.harness.sim.scenario import SIZES, run, trouble
-from tests.harness.sim.world import Border, faulty_max, lives
+from tests.harness.sim.world import Border, faulty_max, lives, validator_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,6 +126,40 @@ def test_a_forced_fork_names_f_plus_one(validators: int, way: Callable[[int, int
     assert faulty_max(validators) < len(done.guilty) <= len(done.faulty)
     assert faulty_max(validators) < len(done.named)
     assert {*done.guilty, *done.named} <= {*done.faulty}
+
+
+@pytest.mark.check
+def test_a_fork_of_long_ago_is_noticed_by_both_parts_that_went_on() -> None:
+    """
+    Their votes of the height at which they parted are remembered no more: both find two blocks at one of the
+    last sixteen heights, and vote no more.
+    """
+    honest = long_parted(1, (20, 20))
+
+    for node in honest:
+        forked = replica_of(node).forked
+        assert forked is not None and forked > 1 and len(node.commits) > HEIGHTS_REMEMBERED
+
+
+@pytest.mark.check
+def test_who_is_far_ahead_of_a_fork_has_the_thieves_on_record() -> None:
+    """
+    One part stood still: it finds two blocks at one height. The other one, far ahead, does
+    not: it records of that height who broke its word, which are more than f validators.
+    """
+    behind, ahead = long_parted(2, (3, 30))
+
+    assert len(ahead.commits) > len(behind.commits) + HEIGHTS_REMEMBERED
+    assert replica_of(behind).forked is not None and replica_of(ahead).forked is None
+    told = [FaultEvidence.decode(data) for commit in ahead.commits for data in commit.block.evidence]
+    thieves = {one.validator for one in told if one.height <= len(behind.commits)}
+    assert thieves == {validator_name(0), validator_name(1)}
+
+
+def replica_of(node: Node) -> Replica:
+    """Of one that is up."""
+    assert node.replica is not None
+    return node.replica
 
 
 @pytest.mark.parametrize("validators", [5, 6])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from random import Random
 
 from tests.harness.sim.adversaries.amnesiac import Amnesiac
@@ -23,10 +25,11 @@ from tests.harness.sim.checks import (
     total,
     weight,
 )
-from tests.harness.sim.cluster import Cluster, read_said
+from tests.harness.sim.cluster import Cluster, Node, read_said
 from tests.harness.sim.world import Border, faulty_max, lives, validator_name
 
 ATTACK_MS = 20_000
+BLOCK_MS = 1_500  # in which what was submitted is decided
 TALK_MS = 20_000  # after healing: the two sides compare what they hold
 
 
@@ -68,6 +71,27 @@ def attack_with_twins(seed: int, validators: int) -> Attack:
     _submit_to(cluster, sides[1], lives(world, range(2, 4)))
     cluster.run(ATTACK_MS)
     return _aftermath("twins", cluster, world)
+
+
+def long_parted(seed: int, blocks: Sequence[int]) -> list[Node]:
+    """
+    Two of four validators run twice, beside one honest each, until each part has decided about so many blocks
+    of its own; then all hear each other. The honest, in order of their parts.
+    """
+    cluster = Cluster(seed, 4, world=Border(4), adversaries=dict.fromkeys((0, 1), Twin))
+    twins = [validator_name(i) for i in (0, 1)]
+    honest = sorted(cluster.honest, key=lambda node: node.id)
+    sides = [[honest[0].id, *twins], [honest[1].id, *(f"{name}#twin" for name in twins)]]
+    cluster.links.part(*sides)
+    cluster.start()
+    numbers = count()
+    for side, some in zip(sides, blocks, strict=True):
+        for number in islice(numbers, some):
+            _submit_to(cluster, side, lives(cluster.world, range(number, number + 1)))
+            cluster.run(BLOCK_MS)
+    cluster.heal()
+    cluster.run(TALK_MS)
+    return honest
 
 
 def attack_with_amnesia(seed: int, validators: int) -> Attack:
