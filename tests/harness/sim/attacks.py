@@ -78,7 +78,8 @@ def long_parted(seed: int, blocks: Sequence[int]) -> list[Node]:
     Two of four validators run twice, beside one honest each, until each part has decided about so many blocks
     of its own; then all hear each other. The honest, in order of their parts.
     """
-    cluster = Cluster(seed, 4, world=Border(4), adversaries=dict.fromkeys((0, 1), Twin))
+    world = Border(4)
+    cluster = Cluster(seed, 4, world=world, adversaries=dict.fromkeys((0, 1), Twin))
     twins = [validator_name(i) for i in (0, 1)]
     honest = sorted(cluster.honest, key=lambda node: node.id)
     sides = [[honest[0].id, *twins], [honest[1].id, *(f"{name}#twin" for name in twins)]]
@@ -87,7 +88,7 @@ def long_parted(seed: int, blocks: Sequence[int]) -> list[Node]:
     numbers = count()
     for side, some in zip(sides, blocks, strict=True):
         for number in islice(numbers, some):
-            _submit_to(cluster, side, lives(cluster.world, range(number, number + 1)))
+            _submit_to(cluster, side, lives(world, range(number, number + 1)))
             cluster.run(BLOCK_MS)
     cluster.heal()
     cluster.run(TALK_MS)
