@@ -99,7 +99,7 @@ class Frontier:
         return cls(int.from_bytes(data[:8], "big"), peaks)
 
 
-def _paired(row: bytes) -> bytes:
+def paired(row: bytes) -> bytes:
     """Return the level above a row of hashes."""
     step = 2 * HASH_BYTES
     pairs = range(0, len(row) // step * step, step)
@@ -110,7 +110,7 @@ def tile_nodes(hashes: bytes) -> bytes:
     """Return a full tile and every node above it: 256 hashes, 128, ..., and its root as the last 32 bytes."""
     rows = [hashes]
     for _ in range(TILE_HEIGHT):
-        rows.append(_paired(rows[-1]))
+        rows.append(paired(rows[-1]))
     return b"".join(rows)
 
 
@@ -134,7 +134,7 @@ class _Edge:
                 raise MerkleError(f"the partial tile of level {level} does not fit a tree of {size} leaves")
             rows.append(tile)
             for _ in range(1, TILE_HEIGHT):
-                rows.append(_paired(rows[-1]))
+                rows.append(paired(rows[-1]))
         if size >> TILE_HEIGHT * len(tiles):
             raise MerkleError(f"{len(tiles)} partial tiles are too few for a tree of {size} leaves")
         return cls(size, tuple(rows))

@@ -7,9 +7,17 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain, pairwise
 
-from consensus.merkle import HASH_BYTES, LEAF_OPENING, MerkleError, leaf_hash, node_hash, require_hashes
+from consensus.merkle import (
+    HASH_BYTES,
+    LEAF_OPENING,
+    MerkleError,
+    leaf_hash,
+    node_hash,
+    paired,
+    require_hashes,
+)
 
 BUCKET_BITS = 16
 BUCKET_COUNT = 1 << BUCKET_BITS
@@ -32,14 +40,17 @@ def _bucket_of(key: bytes) -> int:
     return int.from_bytes(key[:2], "big")
 
 
-def _bucket_hash(items: Iterable[tuple[bytes, bytes]]) -> bytes:
+def bucket_hash(items: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Hash a bucket, given in ascending order of keys, as one leaf."""
-    return leaf_hash(b"".join(key + digest for key, digest in items))
+    return leaf_hash(b"".join(chain.from_iterable(items)))
+
+
+EMPTY_BUCKET = bucket_hash(())
 
 
 def _empty_nodes() -> bytearray:
     """Return the binary heap (root at 1, buckets from 2^16) of a map without items."""
-    level, count, rows = _bucket_hash(()), BUCKET_COUNT, []
+    level, count, rows = EMPTY_BUCKET, BUCKET_COUNT, []
     while count:
         rows.append(level * count)
         level, count = node_hash(level, level), count // 2
@@ -73,6 +84,20 @@ class StandingsMap:
         else:
             self._load(items)
 
+    @classmethod
+    def over(cls, hashes: bytes, bucket_reader: BucketReader) -> "StandingsMap":
+        """Return the map with these hashes of all its buckets: what is in them is not looked at.
+
+        Who trusts nobody compares its root with one that was agreed on.
+        """
+        if len(hashes) != BUCKET_COUNT * HASH_BYTES:
+            raise MerkleError(f"{len(hashes)} bytes are not the hashes of {BUCKET_COUNT} buckets")
+        made, rows = cls(bucket_reader=bucket_reader), [hashes]
+        while len(rows[-1]) > HASH_BYTES:
+            rows.append(paired(rows[-1]))
+        made._nodes = bytearray(HASH_BYTES) + b"".join(reversed(rows))
+        return made
+
     @property
     def root(self) -> bytes:
         """The root over all buckets."""
@@ -86,6 +111,16 @@ class StandingsMap:
         nodes = self._overlay(changes)
         self._asked = changes, nodes
         return nodes.get(1, self.root)
+
+    def buckets(self) -> bytes:
+        """The hashes of all buckets, as `over` takes them."""
+        return bytes(self._nodes[BUCKET_COUNT * HASH_BYTES :])
+
+    def buckets_with(self, changes: Mapping[bytes, bytes]) -> dict[int, bytes]:
+        """Return the hash of each bucket that `changes` make different, by its number."""
+        asked = self._asked
+        nodes = asked[1] if asked is not None and asked[0] is changes else self._overlay(changes)
+        return {at - BUCKET_COUNT: node for at, node in nodes.items() if at >= BUCKET_COUNT}
 
     def apply(self, changes: Mapping[bytes, bytes]) -> None:
         """Adopt `changes`."""
@@ -137,7 +172,7 @@ class StandingsMap:
             by_bucket.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()
         return self._raise(
             {
-                BUCKET_COUNT + bucket: _bucket_hash(sorted((dict(self._read(bucket)) | fresh).items()))
+                BUCKET_COUNT + bucket: bucket_hash(sorted((dict(self._read(bucket)) | fresh).items()))
                 for bucket, fresh in by_bucket.items()
             }
         )
@@ -165,7 +200,7 @@ def verify_map_proof(root: bytes, key: bytes, value: bytes | None, proof: MapPro
     require_hashes((*keys, *(digest for _, digest in proof.bucket)), "an item of the map proof")
     if any(first >= second for first, second in pairwise(keys)):
         raise MerkleError("the items of the map proof are not in ascending order")
-    current = _bucket_hash(proof.bucket)
+    current = bucket_hash(proof.bucket)
     for sibling in proof.path:
         current = node_hash(sibling, current) if at & 1 else node_hash(current, sibling)
         at >>= 1

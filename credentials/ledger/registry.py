@@ -15,7 +15,7 @@ same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from consensus.application import Execution, Refusal
@@ -113,6 +113,7 @@ class Changes:
     attestations: tuple[Attestation, ...]  # so that whoever stores the entries need not parse them again
     resolution: Resolution
     policies: tuple[tuple[int, str], ...] = ()  # of the log: the size after which it decides, its text
+    buckets: Mapping[int, bytes] = field(default_factory=dict)  # of the map of standings: changed hashes
 
 
 def parameters_of(governance: Governance, origin: str) -> Parameters:
@@ -348,7 +349,7 @@ class Registry:
             governance_root=governance_root,
             validator_updates=resolution.validator_updates,
             governance=resolution.rows,
-            changes=changes,
+            changes=replace(changes, buckets=self.standings_map.buckets_with(standings)),
         )
 
     def _authentic(

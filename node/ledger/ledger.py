@@ -69,7 +69,8 @@ class Ledger:
         assert height == self.height + 1, "blocks are adopted in order"
         # The registry hands over what it parsed; `changes` is opaque to consensus.
         changes = execution.changes
-        parsed = {a.data: a for a in changes.attestations} if isinstance(changes, Changes) else {}
+        known = changes if isinstance(changes, Changes) else None
+        parsed = {a.data: a for a in known.attestations} if known is not None else {}
         rows = [row_of(entry, parsed) for entry in execution.entries]
         self._store.commit_block(
             LedgerTip(height, decision.block_id, time, execution.app_hash, decision.log.encode()),
@@ -80,6 +81,7 @@ class Ledger:
             finals=execution.finals,
             validators=decision.validators,
             governance=execution.governance,
+            buckets=known.buckets if known is not None else None,
         )
         self._application.commit(execution)
         for offset, row in enumerate(rows):

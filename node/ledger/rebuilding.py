@@ -116,7 +116,8 @@ def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis, rule_files: Ru
     constitution = Constitution.restored(genesis, (), 0, rule_files)
     history = constitution.history
     reader = SqliteStandingReader(new)
-    registry = Registry(genesis, reader, start.app_hash, StandingsMap([]), constitution=constitution)
+    standings = StandingsMap.over(new.standings.hashes(), new.standings.bucket)
+    registry = Registry(genesis, reader, start.app_hash, standings, constitution=constitution)
     log, before, height = Frontier(), genesis.network_id, 0
     while pairs := old.blocks(height + 1, BLOCKS_AT_ONCE, BLOCKS_BYTES_MAX):
         for data, certificate in pairs:

@@ -103,7 +103,7 @@ def _rows(ledger: LedgerStore, genesis: Genesis, tip: LedgerTip, kept: tuple[int
     leaves = (row.entry for start in range(0, kept[0], 1000) for row in ledger.leaves.since(start, 1000))
     for part in _parts(leaves, len):
         yield ["entries", part]
-    for pairs in _parts(ledger.standings(), lambda pair: len(pair[0]) + len(pair[1])):
+    for pairs in _parts(ledger.standings.all(), lambda pair: len(pair[0]) + len(pair[1])):
         yield ["standings", [list(pair) for pair in pairs]]
 
 

@@ -111,9 +111,10 @@ def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> int:
     chain = _Chain(known, _Told(height, note, checkpoint), replay, adoption)
     records = chain.rows(_resumed(first, rows))
     # Streamed: the map wants the records in rising order of keys, and so does the store's index.
-    root = StandingsMap(records, lambda _: ()).root
+    standings = StandingsMap(records, lambda _: ())
+    adoption.buckets(standings.buckets())
     record = chain.end()
-    if root != record.standings_root:
+    if standings.root != record.standings_root:
         raise SnapshotRefused(
             f"a standing was altered: the records do not lead to the root in the record of block {height}"
         )

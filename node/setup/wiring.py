@@ -115,7 +115,7 @@ class _Agreement:
 
 def _agree(disk: Disk) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
-    standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
+    standings = StandingsMap.over(stores.ledger.standings.hashes(), stores.ledger.standings.bucket)
     require_state(stores.ledger, standings, tip, disk.directory.ledger)
     reader = SqliteStandingReader(stores.ledger)
     log_policies = disk.log_policies
@@ -308,7 +308,7 @@ def _look_out(
     disk: Disk, agreement: _Agreement, trades: _Trades, threads: tuple[Supervisor, Lanes], part: OwnPart
 ) -> readiness.Lookout:
     """Everything that knows something about the health of this node."""
-    supervisor, lanes = threads
+    (supervisor, lanes), kept = threads, disk.stores.ledger
     engine, office, history, lag = agreement.engine, disk.stores.office, disk.history, trades.gathering.lag
     lookout = readiness.Lookout(
         (
@@ -322,11 +322,11 @@ def _look_out(
             part.conditions,
             readiness.of_clock(engine.condition),
             readiness.of_pool(engine.condition),
-            readiness.of_lag(lag.lag_heights, disk.stores.ledger.tip, disk.policy.lag_heights_max),
+            readiness.of_lag(lag.lag_heights, kept.tip, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),
             readiness.of_office(office.refusal),
-            readiness.of_entries(lambda: disk.stores.ledger.leaves.damaged),
-            readiness.of_ledger(lambda: disk.stores.ledger.tiles.damaged),
+            readiness.of_entries(lambda: kept.leaves.damaged),
+            readiness.of_ledger(lambda: kept.tiles.damaged or kept.standings.damaged),
             readiness.of_damage(lambda: disk.stores.office.damaged),
             readiness.of_set_aside(office.aside.count),
             readiness.of_records(trades.following.told),

@@ -24,6 +24,7 @@ from node.storage.database import Damaged, Database, marks, parts
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.leaves import Leaves
 from node.storage.ledger_steps import LEDGER
+from node.storage.standings import Standings, hash_changed, put, put_all_hashes, put_hashes
 from node.storage.tiles import Tiles, fill
 
 CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
@@ -43,6 +44,9 @@ class LedgerStore:
             ) from error
         self.leaves = Leaves(self._db)
         self.tiles = Tiles(self._db)
+        self.standings = Standings(self._db)
+        self.standing, self.records = self.standings.of, self.standings.these
+        self.changed = self.standings.changed
         self.reading = self._db.reading
         self.bind = self._db.bind
         self._writer: int | None = None  # the thread that commits blocks
@@ -65,9 +69,13 @@ class LedgerStore:
         finals: Iterable[bytes],
         validators: ValidatorSet | None = None,
         governance: Iterable[GovernanceRecord] = (),
+        buckets: Mapping[int, bytes] | None = None,
         durable: bool = True,
     ) -> None:
-        """Write the block and all it changed, or nothing; `validators` are in force two heights on."""
+        """Write the block and all it changed, or nothing; `validators` are in force two heights on.
+
+        `buckets`: the hashes of those that the standings changed, if whoever executed the block knows them.
+        """
         with self._db.writing(durable=durable) as db:
             db.execute(
                 "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -79,7 +87,8 @@ class LedgerStore:
                 [_entry_values(first + offset, tip.height, row) for offset, row in enumerate(entries)],
             )
             fill(db, first, first + len(entries))
-            db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
+            put(db, standings)
+            put_hashes(db, tip.height, hash_changed(db, standings) if buckets is None else buckets)
             db.executemany(
                 "INSERT INTO changed VALUES (?, ?)", [(tip.height, key) for key in sorted(standings)]
             )
@@ -209,45 +218,6 @@ class LedgerStore:
         ).fetchone()
         return int(row["n"])
 
-    def standings(self) -> Iterator[tuple[bytes, bytes]]:
-        """All records in the order of their keys."""
-        for row in self._db.connection.execute("SELECT subject, value FROM standings ORDER BY subject"):
-            yield row["subject"], row["value"]
-
-    def bucket(self, number: int) -> list[tuple[bytes, bytes]]:
-        """(key, SHA-256 of the record) of the keys with these first two bytes (`standings_map.py`)."""
-        first, last = number.to_bytes(2, "big"), number.to_bytes(2, "big") + b"\xff" * 31
-        rows = self._db.connection.execute(
-            "SELECT subject, value FROM standings WHERE subject BETWEEN ? AND ?", (first, last)
-        )
-        return [(row["subject"], sha256(row["value"]).digest()) for row in rows]
-
-    def changed(self, first: int, last: int) -> list[bytes] | None:
-        """Keys of the records that blocks `first` to `last` changed; None if that is not known of all.
-
-        A ledger that began with a snapshot knows it from there on.
-        """
-        known = self._db.connection.execute("SELECT MIN(height) AS h FROM changed").fetchone()["h"]
-        if known is None or known > first:
-            return None
-        rows = self._db.connection.execute(
-            "SELECT DISTINCT subject FROM changed WHERE height BETWEEN ? AND ?", (first, last)
-        )
-        return [bytes(row["subject"]) for row in rows]
-
-    def standing(self, subject: bytes) -> bytes | None:
-        row = self._db.connection.execute(
-            "SELECT value FROM standings WHERE subject = ?", (subject,)
-        ).fetchone()
-        return None if row is None else bytes(row["value"])
-
-    def records(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The records of the map of standings that exist, of a few keys at once."""
-        rows = self._db.connection.execute(
-            f"SELECT subject, value FROM standings WHERE subject IN ({marks(len(keys))})", keys
-        )
-        return {row["subject"]: row["value"] for row in rows}
-
     def notes(self) -> Iterator[tuple[int, int, str, str]]:
         """(size, time, first note, newest note) of every checkpoint, by size."""
         rows = self._db.connection.execute(
@@ -307,7 +277,10 @@ class Adoption:
         self._db.execute(_INSERT_ENTRY, _entry_values(leaf_index, height, row))
 
     def standing(self, key: bytes, value: bytes) -> None:
-        self._db.execute("INSERT INTO standings VALUES (?, ?)", (key, value))
+        self._db.execute("INSERT INTO standings VALUES (?, ?, ?)", (key, value, sha256(value).digest()))
+
+    def buckets(self, hashes: bytes) -> None:
+        put_all_hashes(self._db, hashes)
 
     def governance(self, row: GovernanceRow) -> None:
         self._db.execute("INSERT INTO governance VALUES (?, ?, ?, ?, ?)", row)
@@ -356,12 +329,12 @@ class SqliteStandingReader:
         """The standings of those of `keys` that have one."""
         cached = self._ledger.cached()
         if cached is None:
-            return dict(self._select("SELECT subject, value FROM standings WHERE subject", keys))
+            return dict(self._records(keys))
         standings = cached[0]
         unknown = [key for key in keys if key not in standings]
         if unknown:
             standings.update(dict.fromkeys(unknown))
-            standings.update(self._select("SELECT subject, value FROM standings WHERE subject", unknown))
+            standings.update(self._records(unknown))
         return {key: value for key in keys if (value := standings[key]) is not None}
 
     def final(self, digests: Sequence[bytes]) -> set[bytes]:
@@ -371,12 +344,14 @@ class SqliteStandingReader:
         unknown = [digest for digest in digests if digest not in finals]
         if unknown:
             finals.update(dict.fromkeys(unknown, False))
-            rows = self._select("SELECT digest, height FROM finals WHERE digest", unknown)
-            finals.update((row[0], True) for row in rows)
+            finals.update((row[0], True) for row in self._select("digest FROM finals WHERE digest", unknown))
         return {digest for digest in digests if finals[digest]}
 
-    def _select(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    def _records(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        for row in self._select("subject, value, digest FROM standings WHERE subject", keys):
+            yield row[0], self._ledger.standings.whole(*row)
+
+    def _select(self, what: str, values: Sequence[bytes]) -> Iterator[sqlite3.Row]:
         with self._ledger.reading() as db:
             for part in parts(values):
-                found = db.execute(f"{statement} IN ({marks(len(part))})", part)
-                yield from (tuple(row) for row in found)
+                yield from db.execute(f"SELECT {what} IN ({marks(len(part))})", part)

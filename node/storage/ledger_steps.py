@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import sqlite_utils
 
 from node.storage.schema_history import History, make_index, make_table
+from node.storage.standings import make_hashes, put_all_hashes
 from node.storage.tiles import fill
 
 
@@ -75,6 +78,22 @@ def ledger_5_tiles(db: sqlite_utils.Database) -> None:
     fill(db.conn, 0, size)
 
 
+def ledger_6_buckets(db: sqlite_utils.Database) -> None:
+    """The hashes of the map of standings, and each record's digest: a start hashes no record.
+
+    The index is unique no more: a key has one record because it is looked for before one is put in.
+    """
+    make_table(db, "buckets", {"number": int, "hashes": bytes}, pk="number")
+    make_table(db, "bucket_changes", {"height": int, "total": int, "hashes": bytes}, pk="height")
+    db.execute("ALTER TABLE standings ADD COLUMN digest BLOB NOT NULL DEFAULT x''")
+    db.conn.create_function("record_digest", 1, lambda value: sha256(value).digest(), deterministic=True)
+    db.execute("UPDATE standings SET digest = record_digest(value)")
+    db.execute("DROP INDEX standings_subject")
+    db.execute("CREATE INDEX standings_digest ON standings (subject, digest)")
+    if db.table("standings").count:  # a ledger that begins has none, which needs no row
+        put_all_hashes(db.conn, make_hashes(db.conn))
+
+
 LEDGER = History(
     "ledger",
     ledger_1_blocks_and_entries,
@@ -82,4 +101,5 @@ LEDGER = History(
     ledger_3_what_governs,
     ledger_4_decisions,
     ledger_5_tiles,
+    ledger_6_buckets,
 )

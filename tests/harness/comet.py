@@ -75,7 +75,7 @@ class Application:
             genesis,
             SqliteStandingReader(self.store),
             tip.app_hash,
-            StandingsMap(self.store.standings(), self.store.bucket),
+            StandingsMap.over(self.store.standings.hashes(), self.store.standings.bucket),
             constitution=constitution_of(self.store, genesis, genesis.rule_files.get),
         )
         policy = genesis.governance.log_policy(genesis.origin)

@@ -85,7 +85,7 @@ class Node:
         self._drops: list[tuple[bytes, str]] = []
         tip = tip_of(self.ledger, genesis)
         self.tree = Tree(self.ledger.leaves.hashes())
-        standings = StandingsMap(self.ledger.standings(), self.ledger.bucket)
+        standings = StandingsMap.over(self.ledger.standings.hashes(), self.ledger.standings.bucket)
         reader = SqliteStandingReader(self.ledger)
         cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), self.signing)
 

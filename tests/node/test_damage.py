@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from credentials.ledger.attestation import standing_key
 from node.api import create_app
 from node.config import DataDirectory
 from node.errors import SetupError
@@ -124,10 +125,31 @@ def test_a_tile_that_is_not_what_was_written_is_said(node: LiveNode) -> None:
         tiles.damaged = False
 
 
+@pytest.mark.parametrize("column", ["value", "digest"])
+def test_a_record_that_is_not_what_was_written_is_not_served(node: LiveNode, column: str) -> None:
+    """
+    A start does not read it; whoever asks what rests on it gets 500 by the fault of this node.
+    """
+    standings = node.service.stores.ledger.standings
+    about = node.service.overview.gathering.subject_of(CODE)
+    assert about is not None
+    where = f"subject = x'{standing_key(about).hex()}'"
+    before = change(node.data, "standings", column, where, lambda value: flipped(value, 9))
+    try:
+        answer = node.get(f"/batteries/{CODE}")
+        assert (answer.status_code, answer.get_json()["code"]) == (500, "damaged")
+        assert standings.damaged
+        assert "damaged_ledger" in {one["code"] for one in node.get("/readyz").get_json()["conditions"]}
+    finally:
+        change(node.data, "standings", column, where, before)
+        standings.damaged = False
+    assert node.get(f"/batteries/{CODE}").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("table", "column", "where"),
     [
-        ("standings", "value", "rowid = (SELECT MAX(rowid) FROM standings)"),
+        ("bucket_changes", "hashes", "height = (SELECT MAX(height) FROM bucket_changes)"),
         ("blocks", "frontier", "height = (SELECT MAX(height) FROM blocks)"),
         ("blocks", "app_hash", "height = (SELECT MAX(height) FROM blocks)"),
         ("entries", "entry", "leaf_index = (SELECT MAX(leaf_index) FROM entries)"),

@@ -198,14 +198,14 @@ def test_the_map_of_standings_reads_its_buckets_from_disk(ledger: LedgerStore) -
     commit(ledger, 1, [row(0)], standings=records)
     changes = {keys[0]: b"changed", sha256(b"new").digest(): b"new"}
 
-    on_disk = StandingsMap(ledger.standings(), ledger.bucket)
+    on_disk = StandingsMap.over(ledger.standings.hashes(), ledger.standings.bucket)
 
     in_memory = StandingsMap(records.items())
     assert on_disk.root == in_memory.root
     assert on_disk.root_with(changes) == in_memory.root_with(changes)
     commit(ledger, 2, [row(1)], standings=changes)
     on_disk.apply(changes)
-    assert on_disk.root == in_memory.root_with(changes) == StandingsMap(ledger.standings()).root
+    assert on_disk.root == in_memory.root_with(changes) == StandingsMap(ledger.standings.all()).root
 
 
 def test_blocks_are_given_in_sequence_within_limits(ledger: LedgerStore) -> None:

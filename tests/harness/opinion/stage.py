@@ -440,6 +440,9 @@ class _FewRecords:
         digests = self.digests | {key: sha256(value).digest() for key, value in changes.items()}
         return sha256(b"".join(key + digests[key] for key in sorted(digests))).digest()
 
+    def buckets_with(self, changes: Mapping[bytes, bytes]) -> dict[int, bytes]:
+        return {}
+
     def apply(self, changes: Mapping[bytes, bytes]) -> None:
         self.digests = self.digests | {key: sha256(value).digest() for key, value in changes.items()}
 
