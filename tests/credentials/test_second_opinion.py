@@ -19,6 +19,7 @@ from tests.harness.opinion.explore import Finding
 from tests.harness.opinion.histories import EVENTS, liftings, many, side_by_side
 from tests.harness.opinion.kinds import LICENCES
 from tests.harness.opinion.law import Archive, after
+from tests.harness.opinion.names import further
 from tests.harness.opinion.ordinary import AT_HOME, IMPORT, INLAND, OUT, expected
 from tests.harness.opinion.packs import fates_of, origins_of
 from tests.harness.opinion.parties import (
@@ -27,6 +28,7 @@ from tests.harness.opinion.parties import (
     EU_CUSTOMS,
     HOLDER,
     MAKER,
+    RIVAL,
     STRANGER,
 )
 from tests.harness.opinion.record import broken
@@ -321,15 +323,33 @@ def test_of_what_a_code_was_before_it_began_anew_nobody_tells() -> None:
         assert stage.would(act)[0] != STATE and not may_speak(archive, replace(act, late=True))
 
 
+def test_what_an_enroller_said_goes_with_its_enrolment_by_the_law_too() -> None:
+    """
+    I5: whoever makes a code makes it: what its enroller's passport named it by names it no more, and nobody
+    tells of the hour of the enrolment, by the ledger and by the law.
+    """
+    stage, archive = Stage.new(), Archive()
+    for act in (Act(MAKER, "battery.produced", "L"), Act(RIVAL, "battery.enrolled", "B")):
+        archive = taken(stage, archive, act)
+    archive = taken(stage, archive, Act(RIVAL, "passport.published", "B", version=1, names=("L",)))
+    assert further(archive, "B") == ["L"]
+    stage.hour()
+    archive = taken(stage, archive.hour(), Act(MAKER, "battery.produced", "B"))
+
+    certified = Act(EU_AUTHORITY, "end_of_life.certified", "B", parties=(HOLDER,), ago=1)
+    assert further(archive, "B") == [] and stage.standing("B").passport is None
+    assert stage.would(certified)[0] != STATE and not may_speak(archive, replace(certified, late=True))
+
+
 # Each had a finding once: an ordinary trade that was held by a stranger's word under a further code, what an
 # enrolment was out of, a declaration that customs closed, and what waits or is on record already.
-HAD_FINDINGS = (30500, 30679, 30797, 31016, 31019, 31180, 31383, 31492, 31747)
+HAD_FINDINGS = (30500, 30679, 30797, 31016, 31019, 31180, 31383, 31492, 31747, 32259, 32321)
 
 
 @pytest.mark.check
 def test_histories_that_had_findings_agree_with_the_law() -> None:
     """
-    The seeds of random histories of which decision 0936 says what was right.
+    The seeds of random histories of which decisions 0936 and 0942 say what was right.
     """
     found = [f for seed in HAD_FINDINGS for f in many(range(seed, seed + 1), 200).findings.values()]
 

@@ -276,6 +276,7 @@ def _hold_told(
     voided = any(said.event == "attestation.voided" and said.battery == act.battery for said in history)
     anew = (stage.standing(act.battery).production_time or 0) > then_stage.world.now
     makers = {hour.of(act.battery).maker for hour in archive.hours[-act.ago :]} | {then.maker}
+    anew = anew or (then.enrolled and not now.enrolled)  # it gave way to what its maker made of another
     if now.ended == "recycling.completed" or makers != {now.maker} or now.disputed or voided or anew:
         return
     if act.event in MOVES and now.is_set("lost"):

@@ -24,8 +24,14 @@ def named_by(archive: Archive, battery: str, version: int) -> tuple[str, ...]:
 
 
 def names_in(archive: Archive, battery: str) -> list[str]:
-    """The codes that the passports on its record name, but for those of its own scheme: other batteries'."""
-    named = [name for act in archive.record(battery) for name in act.names]  # in force, and those before it
+    """The codes that the passports on its record name, but for those of its own scheme: other batteries'.
+
+    What an enroller published went with its enrolment, once whoever makes the code made it.
+    """
+    record, file = archive.record(battery), archive.of(battery)
+    made = [place for place, act in enumerate(record) if act.event == "battery.produced"]
+    record = record[made[-1] :] if made and not file.disputed else record
+    named = [name for act in record for name in act.names]  # in force, and those before it
     return [name for name in dict.fromkeys(named) if name.startswith(LINK) != battery.startswith(LINK)]
 
 

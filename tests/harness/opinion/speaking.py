@@ -96,13 +96,15 @@ def may_tell(archive: Archive, act: Act) -> bool:
 def _began_since(archive: Archive, act: Act) -> bool:
     """Whether the code has another beginning than it had then: of what it was before nobody tells.
 
-    It was nobody's in an hour since, or whoever makes it made it out of what somebody entered. Where it took
-    that back, the enrolment lies there as before, and what was said of either was said.
+    It was nobody's in an hour since, or whoever makes it made it out of what somebody entered, or gave it to
+    what it made of another. Where it took that back, the enrolment lies there as before, and what was said of
+    either was said.
     """
     files = [hour.of(act.battery) for hour in archive.hours[-act.ago :]]
     unborn = not all(file.exists for file in files)
-    made = files[0].maker is None and archive.of(act.battery).maker is not None
-    return unborn or made
+    now = archive.of(act.battery)
+    made = files[0].maker is None and now.maker is not None
+    return unborn or made or (files[0].enrolled and not now.enrolled)
 
 
 def _without_licence(file: File, act: Act) -> bool:
