@@ -19,6 +19,11 @@ class Blocks:
         self._present, self._application, self._pool, self._faults = present, application, pool, faults
         self._executions: dict[bytes, Execution | None] = {}  # by block id; None: the block is not valid
 
+    @property
+    def executed(self) -> int:
+        """Blocks whose outcome is kept."""
+        return len(self._executions)
+
     def due(self) -> bool:
         """Whether there is a reason to begin a height: an empty one for a heartbeat or what is scheduled."""
         return (

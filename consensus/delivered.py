@@ -9,6 +9,7 @@ a hash of the other engine.
     a block is to be made  propose  <- pool       a block is proposed  accepts
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
@@ -26,6 +27,7 @@ from consensus.replica_state import Present, Storing
 from consensus.types import Block
 from consensus.validators import Validator, ValidatorHistory
 
+EXECUTED_MAX = 8  # proposals of a height whose outcome is kept: each some MiB
 _STATE_TAG = "comity/engine-state/v1"
 _EVIDENCE_FIRST = encode(["", "", "", "", "", ""])[:1]  # an array of six; an attestation begins with tag 18
 
@@ -50,6 +52,7 @@ class Delivered:
         self.pool = Pool(application)
         self._faults = Faults(self._present, admitted)
         self._blocks = Blocks(self._present, application, self.pool, self._faults)
+        self._asked = deque[bytes](maxlen=EXECUTED_MAX)  # block ids
 
     # --- what can be asked
 
@@ -131,6 +134,11 @@ class Delivered:
 
     # --- blocks
 
+    @property
+    def executed(self) -> int:
+        """Proposals whose outcome is in memory."""
+        return self._blocks.executed
+
     def propose(self, time: int, bytes_max: int) -> tuple[bytes, ...]:
         """The items of a valid block of this time, of what waits here."""
         evidence = self._faults.recordable()
@@ -158,6 +166,9 @@ class Delivered:
         except ConsensusError:
             self._present.refused["unfit_block"] += 1
             return False
+        # An engine asks about a block a round, without end: what was executed long ago is executed again.
+        self._asked.append(block.id)
+        self._blocks.keep(self._asked)
         return self._blocks.valid(block)
 
     def decide(self, height: int, time: int, proposer: str, items: Sequence[bytes]) -> Storing:

@@ -130,10 +130,6 @@ class CometNode:
         self.kill_comet()
         self.kill_application()
 
-    def ended_itself(self) -> bool:
-        """CometBFT does, once its application is gone."""
-        return self.comet is None or self.comet.poll() is not None
-
     def forget(self, name: str) -> None:
         """The application loses its ledger, and not what it signed: `start` goes on in another folder."""
         kept = self.folder / self.data / "signing.db"

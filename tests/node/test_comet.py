@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from consensus.delivered import EXECUTED_MAX
 from consensus.encoding import decode, encode
 from consensus.merkle import leaf_hash, verify_inclusion
 from consensus.standings_map import MapProof, verify_map_proof
@@ -67,16 +68,18 @@ class Pair:
     def root(self) -> bytes:
         return self.application.tree.root()
 
-    def attestation(self, number: int, *, ahead_s: int = 0) -> bytes:
+    def attestation(
+        self, number: int, *, ahead_s: int = 0, by: str = ledger.MAKER, namespace: str = "ZZ1"
+    ) -> bytes:
         """A battery is made; `ahead_s` from now."""
         moment = int(time.time()) + ahead_s
         self.documents += 1
         return make_attestation(
-            signer=ledger.signer(ledger.MAKER),
+            signer=ledger.signer(by),
             iat=moment,
             kind="battery.produced",
-            issuer=ledger.MAKER,
-            subject=ledger.battery(number),
+            issuer=by,
+            subject=ledger.battery(number, namespace),
             network_id=self.genesis.network_id,
             event_time=moment,
             document_digest=sha256(b"document %d" % self.documents).digest(),
@@ -230,6 +233,21 @@ def test_a_block_is_judged_as_one_of_our_own(pair: Pair) -> None:
     assert not pair.comet.accepts(good, height=2)
 
 
+def test_proposals_without_end_are_not_kept(pair: Pair) -> None:
+    """
+    A height of a hundred rounds leaves a few executed proposals in memory; the first can still be decided.
+    """
+    pair.comet.check(pair.attestation(1))
+    first = pair.comet.propose(now())
+    assert pair.comet.accepts(first)
+    for later_s in range(100):
+        assert pair.comet.accepts(Kept(first.time + later_s, first.txs, first.proposer))
+
+    assert pair.application.behind.delivered.executed <= EXECUTED_MAX
+    pair.comet.blocks.append(first)
+    pair.comet.deliver(1, first)
+
+
 def test_the_order_is_keyed_by_our_own_block(pair: Pair) -> None:
     """
     The same attestations come in an order that follows from the block before, whatever CometBFT's hash of it.
@@ -322,6 +340,43 @@ def test_the_hash_binds_the_whole_state(pair: Pair) -> None:
 
     assert delivered.state == state
     assert pair.comet.hashes == [sha256(encode(["comity/engine-state/v1", *state])).digest()]
+
+
+@pytest.mark.check
+def test_a_full_block_of_strangers_is_executed_in_time(
+    genesis: Genesis, tmp_path: Path, socket_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    As many attestations as genesis allows, none of them seen before: ProcessProposal takes less than half the
+    propose timeout, a replayed FinalizeBlock less than a second, both of this process's CPU.
+    """
+    limits = genesis.governance.limits
+    pair = Pair(genesis, tmp_path, socket_path)
+    most = limits.per_issuer_per_block_max
+    txs = [pair.attestation(n) for n in range(most)]
+    rest = limits.attestations_per_block_max - most
+    txs += [pair.attestation(n, by=ledger.OTHER_MAKER, namespace="ZZ3") for n in range(rest)]
+    for tx in txs:
+        assert pair.comet.check(tx).code == 0
+    block = pair.comet.propose(now())
+    assert len(block.txs) == limits.attestations_per_block_max
+    pair.stop()
+
+    took = {}
+    for name in ("process", "finalize"):
+        pair.start(name)
+        began = time.process_time()
+        if name == "process":
+            assert pair.comet.accepts(block)
+        else:
+            pair.comet.finalize(1, block)
+        took[name] = time.process_time() - began
+        pair.stop()
+
+    with capsys.disabled():
+        print("\n" + ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in took.items()), f"of {len(txs)}")
+    assert took["process"] < limits.timeout_propose_ms / 2_000
+    assert took["finalize"] < 1
 
 
 def test_cosignatures_do_not_notice_which_engine_ordered(pair: Pair) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
@@ -13,7 +16,7 @@ from consensus.cose import parse_sign1
 from consensus.validators import ValidatorSet
 from credentials.ledger.genesis import Genesis
 from node.ledger.chain import chain_config
-from tests.harness import ledger
+from tests.harness import delivering, ledger
 from tests.harness.comet import Application, Comet, Kept
 from tests.harness.engine_contract import (
     Behind,
@@ -216,3 +219,26 @@ def test_one_sequence_leads_to_one_state_whichever_engine_delivers_it(
     assert kept == [block.encode() for block in found]
     assert last == tip
     assert any(comet.updates.values()) and any(block.evidence for block in found)
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
+def test_two_processes_execute_a_recording_alike(count: int, tmp_path: Path) -> None:
+    """
+    Whatever PYTHONHASHSEED is: every leaf, block id, update and hash of a recorded sequence is the same.
+    """
+    blocks, attestations = delivering.record(count, seed=count)
+    assert attestations > count
+    delivering.write(tmp_path / "recorded", blocks)
+
+    told = {
+        subprocess.run(
+            [sys.executable, "-m", "tests.harness.delivering", str(tmp_path / "recorded")],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+
+    assert len(told) == 1 and told.pop().startswith(f"{count} ")

@@ -69,7 +69,7 @@ def test_one_real_node_orders_for_our_application(tmp_path: Path, sockets: Path)
         recorded(nodes, txs)
 
         node.kill_application()
-        wait("CometBFT to end itself", node.ended_itself, nodes, START_S_MAX)
+        node.kill_comet()  # as whoever supervises both: without its signer it may wait for minutes (D621)
         node.start()
         wait("both", lambda: node.up, nodes, START_S_MAX)
         txs.append(submit(node, 3))
@@ -117,12 +117,12 @@ def test_four_real_nodes_agree(four: list[CometNode]) -> None:
 @pytest.mark.long
 def test_kills_lose_and_double_nothing(four: list[CometNode], capsys: pytest.CaptureFixture[str]) -> None:
     """
-    SIGKILL of an application, of CometBFT or of both while attestations come: what a node recorded stays, no
-    attestation is recorded twice, and at the end four logs are one. One in ten applications loses its data.
+    SIGKILL of an application with its CometBFT, or of CometBFT alone, while attestations come: what a node
+    recorded stays, none is recorded twice, and at the end four logs are one. One in ten loses its ledger.
     """
     draw, sent, slowest = random.Random(SEED), list[bytes](), 0.0
     for kill in range(KILLS):
-        node, victim = draw.choice(four), draw.choice(("application", "comet", "both"))
+        node, victim = draw.choice(four), draw.choice(("application", "comet"))
         other = draw.choice([one for one in four if one is not node])
         sent += [submit(other, kill * 10 + n) for n in range(3)]
         wait("one", lambda: sent[-1] in other.attested(), [other], BLOCK_S_MAX)  # noqa: B023
@@ -130,9 +130,9 @@ def test_kills_lose_and_double_nothing(four: list[CometNode], capsys: pytest.Cap
         sent += [submit(other, kill * 10 + 3)]
         if victim != "comet":
             node.kill_application()
-        if victim != "application":
-            node.kill_comet()
-        wait("CometBFT to end", node.ended_itself, [node], START_S_MAX)
+        elif draw.random() < 0.5:
+            time.sleep(1)  # the application is left alone for a moment
+        node.kill_comet()  # as whoever supervises both: without its signer it may wait for minutes (D621)
         if draw.random() < 0.1:
             node.kill_application()
             node.forget(f"emptied-{kill}")
