@@ -57,8 +57,8 @@ GO := $(shell command -v go || echo /usr/local/go/bin/go)
 
 .cache/cometbft/cometbft:
 	@$(GO) version >/dev/null 2>&1 || { \
-	    echo "CometBFT is built with Go, which is missing: install Go 1.22.11 or newer (https://go.dev/doc/install;" >&2; \
-	    echo "that of Debian 12 is too old)." >&2; exit 1; }
+	    echo "CometBFT is built with Go, which is missing: install Go 1.22.11 or newer" >&2; \
+	    echo "(that of Debian 12 is too old)." >&2; exit 1; }
 	@echo "Building CometBFT $(COMETBFT) into .cache/cometbft (once)." >&2
 	@GOBIN="$(CURDIR)/.cache/cometbft" $(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT) || { \
 	    echo "CometBFT $(COMETBFT) could not be built by `$(GO) version`: see Go's reason above." >&2; exit 1; }
