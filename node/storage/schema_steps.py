@@ -45,6 +45,30 @@ def signing_3_whose_it_is(db: sqlite_utils.Database) -> None:
     make_table(db, "meta", {"name": str, "value": bytes}, pk="name")
 
 
+# What each row of signing.db is summed over: a bit of a guard that flipped would let another one be signed.
+SUMMED = {
+    "wal": "height, record",
+    "guard": "height, round, kind, record",
+    "highest": "height, round, kind",
+    "withheld": "reason, height, size",
+    "allowed": "height, size",
+    "cosign_guard": "size, root, time",
+}
+
+
+def summed(*values: int | str | bytes) -> int:
+    """The sum of a row of signing.db."""
+    return crc32(repr(values).encode())
+
+
+def signing_4_sums(db: sqlite_utils.Database) -> None:
+    """What tells a row from one of which a bit flipped on the disk."""
+    db.conn.create_function("summed", -1, summed, deterministic=True)
+    for table, columns in SUMMED.items():
+        db.table(table).add_column("crc", int, not_null_default=0)
+        db.execute(f"UPDATE {table} SET crc = summed({columns})")
+
+
 # -- office.db ---------------------------------------------------------------------------------------------
 
 
@@ -340,7 +364,7 @@ def _member(body: bytes | None, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else None
 
 
-SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
+SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is, signing_4_sums)
 OFFICE = History(
     "office",
     office_1_records,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.errors import SetupError
-from node.storage.database import Damaged, Database
-from node.storage.schema_steps import SIGNING
+from node.storage.database import Damaged, Database, Transaction, marks
+from node.storage.schema_steps import SIGNING, SUMMED, summed
 
 Guard = tuple[int, int, str]  # height, round, kind
 
@@ -57,9 +57,17 @@ class SigningStore:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self.close()
             raise SetupError(damaged) from error
-        if found != "ok":
+        if found != "ok" or not self._is_whole():
             self.close()
             raise SetupError(damaged)
+
+    def _is_whole(self) -> bool:
+        """Whether every row is what was written; PRAGMA quick_check looks at none of them."""
+        return all(
+            summed(*values) == crc
+            for table, columns in SUMMED.items()
+            for *values, crc in self._db.connection.execute(f"SELECT {columns}, crc FROM {table}")
+        )
 
     def bind(self, name: str, value: bytes) -> bytes:
         """Remember `value` under `name` at first use; afterwards the first value is what is returned."""
@@ -82,9 +90,9 @@ class SigningStore:
                                 f"another {guard[2]} of height {guard[0]} round {guard[1]} was already signed"
                             )
                         continue
-                    db.execute("INSERT INTO guard VALUES (?, ?, ?, ?)", (*guard, record))
-                    db.execute("INSERT OR REPLACE INTO highest VALUES (1, ?, ?, ?)", guard)
-                db.execute("INSERT INTO wal (height, record) VALUES (?, ?)", (height, record))
+                    _put(db, "guard", *guard, record)
+                    _put_one(db, "highest", *guard)
+                _put(db, "wal", height, record)
 
     def guard_once(self, guard: Guard, record: bytes) -> bytes:
         """Take a guard that is later than every one before, for `record`; what it was taken for, if it was.
@@ -104,8 +112,8 @@ class SigningStore:
                     f"a {last['kind']} of height {last['height']} round {last['round']} was signed, and "
                     f"{guard[2]} of height {guard[0]} round {guard[1]} is not later"
                 )
-            db.execute("INSERT INTO guard VALUES (?, ?, ?, ?)", (*guard, record))
-            db.execute("INSERT OR REPLACE INTO highest VALUES (1, ?, ?, ?)", guard)
+            _put(db, "guard", *guard, record)
+            _put_one(db, "highest", *guard)
             if last is not None and last["height"] < guard[0]:
                 db.execute("DELETE FROM guard WHERE height < ?", (guard[0] - GUARDS_KEPT,))
         return record
@@ -138,7 +146,7 @@ class SigningStore:
         with self._db.writing() as db:
             before = db.execute("SELECT height, size FROM withheld").fetchone() or (0, 0)
             height, size = max(withheld.height, before[0]), max(withheld.size, before[1])
-            db.execute("INSERT OR REPLACE INTO withheld VALUES (1, ?, ?, ?)", (withheld.reason, height, size))
+            _put_one(db, "withheld", withheld.reason, height, size)
 
     def allow_vote(self) -> tuple[int, int]:
         """Let the validator vote above what it was shown; (first height, first size to cosign)."""
@@ -146,7 +154,7 @@ class SigningStore:
             shown = db.execute("SELECT height, size FROM withheld").fetchone() or (0, 0)
             before = db.execute("SELECT height, size FROM allowed").fetchone() or (0, 0)
             allowed = max(shown[0] + 1, before[0]), max(shown[1] + 1, before[1])
-            db.execute("INSERT OR REPLACE INTO allowed VALUES (1, ?, ?)", allowed)
+            _put_one(db, "allowed", *allowed)
             db.execute("DELETE FROM withheld")
         return allowed
 
@@ -180,4 +188,16 @@ class SigningStore:
                     raise GuardError(
                         f"a checkpoint of size {last['size']} was cosigned; size {size} would contradict it"
                     )
-            db.execute("INSERT OR REPLACE INTO cosign_guard VALUES (1, ?, ?, ?)", (size, root, time))
+            _put_one(db, "cosign_guard", size, root, time)
+
+
+def _put(db: Transaction, table: str, *values: int | str | bytes) -> None:
+    """One more row, with its sum; a guard that is there already is an error."""
+    row = (*values, summed(*values))
+    db.execute(f"INSERT INTO {table} ({SUMMED[table]}, crc) VALUES ({marks(len(row))})", row)
+
+
+def _put_one(db: Transaction, table: str, *values: int | str | bytes) -> None:
+    """The one row of a table, in place of what it was."""
+    row = (1, *values, summed(*values))
+    db.execute(f"INSERT OR REPLACE INTO {table} (id, {SUMMED[table]}, crc) VALUES ({marks(len(row))})", row)

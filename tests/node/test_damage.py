@@ -19,6 +19,8 @@ from node.errors import SetupError
 from node.setup.wiring import open_service
 from node.storage.database import Damaged
 from node.storage.entries import EntryRow, is_whole
+from node.storage.schema_steps import SUMMED
+from node.storage.signing import SigningStore, Withheld
 from node.web.sample import sample_claims
 from tests.harness.command_line import here
 from tests.harness.support_service import CODE, PASSPHRASE, LiveNode, live_node
@@ -273,3 +275,35 @@ def judged(node: LiveNode, number: int) -> str:
     made: str = node.post_json("/consignments", {"lines": [line]}).get_json()["id"]
     node.wait(lambda: bool(node.get_json(f"/consignments/{made}?limit=0")["state"] == "done"), "the verdict")
     return made
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(table, column) for table, columns in SUMMED.items() for column in columns.split(", ")],
+)
+def test_a_flipped_bit_of_what_was_signed_starts_no_validator(
+    tmp_path: Path, table: str, column: str
+) -> None:
+    """
+    Whatever in signing.db is not what was written is found before anything is signed: a guard of which a bit
+    flipped would let another vote be given.
+    """
+    path = tmp_path / "signing.db"
+    signing = SigningStore(path)
+    signing.persist(7, [(b"vote", (7, 0, "prevote"))])
+    signing.guard_cosignature(5, b"root", 100)
+    signing.withhold(Withheld("older than what peers saw", 9, 6))
+    signing.allow_vote()
+    signing.withhold(Withheld("older than what peers saw", 9, 6))
+    signing.close()
+    SigningStore(path).close()  # whole
+
+    def other(value: Any) -> Any:
+        return value ^ 1 if isinstance(value, int) else flipped(value, 4)
+
+    change(tmp_path, table, column, "1", other, name="signing.db")
+
+    with pytest.raises(
+        SetupError, match=r"signing\.db is damaged: what this validator signed cannot be known"
+    ):
+        SigningStore(path)

@@ -26,6 +26,7 @@ from node.demo.founding import found
 from node.demo.launcher import free_block
 from node.demo.play import shipped_sample
 from node.errors import SetupError
+from node.storage.schema_steps import summed
 from node.storage.signing import SigningStore, Withheld
 from tests.harness import ledger
 from tests.harness.demo_fixture import ROOT
@@ -231,7 +232,7 @@ def test_a_damaged_record_stops_the_node_with_one_sentence(genesis: Genesis, tmp
     assert signing.wal(0) == []
     for damaged in (b"damaged", encode(["comity/wal/v1", 1, 0, "prevote", b"not a vote", None, []])):
         with sqlite3.connect(path) as db:
-            db.execute("INSERT OR REPLACE INTO wal VALUES (1, 1, ?)", (damaged,))
+            db.execute("INSERT OR REPLACE INTO wal VALUES (1, 1, ?, ?)", (damaged, summed(1, damaged)))
         db.close()
         with pytest.raises(SetupError, match=r"signing\.db holds a damaged record"):
             network.start(ledger.CUSTOMS)
