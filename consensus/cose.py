@@ -24,6 +24,7 @@ PUBLIC_KEY_BYTES = 32
 
 _OPENING = b"\xd2\x84"  # tag 18, array of 4
 _BYTES = 2  # major type of a byte string
+_WIDTH_AND_LEAST = ((1, 24), (2, 1 << 8), (4, 1 << 16))  # what is less has a shorter head
 
 
 class SignatureInvalid(ConsensusError):
@@ -115,7 +116,7 @@ def parse_sign1(data: bytes, *, size_bytes_max: int = 65536) -> Sign1:
     if at != len(data) or len(signature) != SIGNATURE_BYTES:
         raise EncodingError("the message ends with a signature of 64 bytes")
     protected = decode(protected_bytes, allow_negative=True)
-    if type(protected) is not dict or not all(type(label) is int for label in protected):
+    if type(protected) is not dict or set(map(type, protected)) - {int}:
         raise EncodingError("the protected header is a map with integer labels")
     if protected.get(ALGORITHM) != ED25519:
         raise EncodingError("the algorithm must be Ed25519 (-19)")
@@ -154,15 +155,15 @@ def _take_bstr(data: bytes, at: int) -> tuple[bytes, int]:
     """The byte string whose head is at `at`, and where it ends; the head must be the shortest one."""
     if at >= len(data) or data[at] >> 5 != _BYTES:
         raise EncodingError("a byte string is missing")
-    size = data[at] & 31
+    size, least = data[at] & 31, 0
     start = at + 1
     if size >= 24:
-        width = {24: 1, 25: 2, 26: 4}.get(size)
-        if width is None:
+        if size > 26:
             raise EncodingError("a byte string has a head that is not allowed")
+        width, least = _WIDTH_AND_LEAST[size - 24]
         size = int.from_bytes(data[start : start + width], "big")
         start += width
     taken = data[start : start + size]
-    if len(taken) != size or _bstr(taken) != data[at : start + size]:
+    if len(taken) != size or size < least:
         raise EncodingError("a byte string is cut short or has a longer head than it needs")
     return taken, start + size

@@ -21,8 +21,22 @@ DEPTH_MAX = 8
 INTEGER_MAX = (1 << 53) - 1  # what SQLite, JSON and every other reader can hold exactly
 NEGATIVE_MIN = -(1 << 31)
 
-_STRINGS = (2, 3)  # major types whose head says how many bytes follow
+_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _LIST, _MAP = range(6)  # major types (RFC 8949, section 3.1)
+_STRINGS = (_BYTES, _TEXT)  # their heads say how many bytes follow
 _FIRST_WIDTH = 24  # of the four numbers in a head after which 1, 2, 4 or 8 bytes say the size
+
+_LEAST_OF_WIDTH = (24, 1 << 8, 1 << 16, 1 << 32)  # what is less has a shorter head
+_NEGATIVE_SIZE_MAX = -1 - NEGATIVE_MIN
+# How far it is to what follows small numbers, short strings, false, true and null, by their heads; else 0.
+_STEPS = bytes(
+    1
+    if head < _FIRST_WIDTH or 0xF4 <= head <= 0xF6
+    else 1 + (head & 31)
+    if head >> 5 in _STRINGS and head & 31 < _FIRST_WIDTH
+    else 0
+    for head in range(256)
+)
+_WALKED_BYTES_MAX = 1 << 10  # more, as a block has, is written again faster than walked over
 
 _AS_THEY_ARE = frozenset((bytes, str, bool, type(None)))
 
@@ -87,7 +101,7 @@ def decode(
     if len(data) > values_max:  # each has a byte at least
         _require_few_values(data, values_max)
     value = decode_written(data)
-    if encode(value, allow_negative=allow_negative) != data:
+    if not _is_ordered(data, allow_negative) and encode(value, allow_negative=allow_negative) != data:
         raise EncodingError("not deterministically encoded (RFC 8949, section 4.2.1)")
     return value
 
@@ -131,6 +145,55 @@ def _require_few_values(data: bytes, values_max: int) -> None:
             at += size
     if at < end:
         raise EncodingError(f"more than {values_max} values")
+
+
+def _is_ordered(data: bytes, allow_negative: bool) -> bool:
+    """Whether the heads show that `encode` writes this so; False: they do not, and it is to be written.
+
+    `cbor2` has read the bytes before: nothing in them is cut short.
+    """
+    if len(data) > _WALKED_BYTES_MAX:
+        return False
+    return _end_of(data, 0, 1, DEPTH_MAX, negative=allow_negative) == len(data)
+
+
+def _end_of(data: bytes, at: int, items: int, depth: int, *, negative: bool, keys: bool = False) -> int:
+    """Where so many items end, every other one a key if `keys`; 0: something is not as `encode` writes it."""
+    before, is_key = b"", keys
+    for _ in range(items):
+        start, head = at, data[at]
+        at += _STEPS[head]
+        if at == start:
+            kind, size = head >> 5, head & 31
+            at += 1
+            if size >= _FIRST_WIDTH:
+                if kind > _MAP or size > _FIRST_WIDTH + 3:
+                    return 0
+                least, width = _LEAST_OF_WIDTH[size - _FIRST_WIDTH], 1 << (size - _FIRST_WIDTH)
+                size = data[at] if width == 1 else int.from_bytes(data[at : at + width], "big")
+                at += width
+                if size < least:
+                    return 0
+            if kind in _STRINGS:
+                at += size
+            elif _LIST <= kind <= _MAP and depth and not is_key:
+                pairs = kind == _MAP
+                at = _end_of(data, at, size << pairs, depth - 1, negative=negative, keys=pairs)
+                if at == 0:
+                    return 0
+            elif not (
+                (kind == _UNSIGNED and size <= INTEGER_MAX)
+                or (kind == _NEGATIVE and negative and size <= _NEGATIVE_SIZE_MAX)
+            ):
+                return 0
+        if is_key:
+            key = data[start:at]
+            if key <= before or not (head < _BYTES << 5 or head >> 5 == _TEXT):
+                return 0
+            before, is_key = key, False
+        else:
+            is_key = keys
+    return at
 
 
 def whole_numbers(*values: object) -> bool:

@@ -22,7 +22,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
 
-from consensus.encoding import Value, encode, whole_numbers
+from consensus.encoding import INTEGER_MAX, Value, encode, whole_numbers
 from credentials.documents.canonical import b64u_decode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
@@ -171,7 +171,7 @@ def read_urn(value: object, prefix: str, what: str) -> bytes:
 
 
 def read_time(value: object, what: str) -> int:
-    if type(value) is not int or not whole_numbers(value):
+    if type(value) is not int or not 0 <= value <= INTEGER_MAX:
         raise malformed(f"{what} is not a time in whole seconds")
     return value
 

@@ -1,6 +1,8 @@
 """COSE_Sign1 and the one Ed25519 rule."""
 
 import json
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from consensus.cose import (
     SeedSigner,
     SignatureInvalid,
+    _take_bstr,
     parse_sign1,
     sign1,
     verify_ed25519,
@@ -16,6 +19,7 @@ from consensus.cose import (
 from consensus.encoding import EncodingError, encode
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "wycheproof" / "ed25519_test.json"
+SIZES = (0, 1, 23, 24, 255, 256, 65_535, 65_536)
 SIGNER = SeedSigner("did:web:maker.example#attest-1", bytes(range(32)))
 
 # The eight points of small order and the encodings of them (and of y >= p) that are not canonical.
@@ -170,6 +174,27 @@ def test_refuses_other_messages(data: bytes) -> None:
     """
     with pytest.raises(EncodingError):
         parse_sign1(data)
+
+
+def test_a_byte_string_is_taken_as_it_would_be_written() -> None:
+    """
+    Every head of two sizes around each bound, whole and cut short: taken if and only if writing what it holds
+    makes the same bytes.
+    """
+    taken = 0
+    for head, said, held in product(range(256), SIZES, SIZES):
+        width = {24: 1, 25: 2, 26: 4, 27: 8}.get(head & 31, 0)
+        number = said.to_bytes(8, "big")[8 - width :]
+        data = bytes([head]) + number + bytes(held)
+        size = int.from_bytes(number, "big") if width else head & 31
+        written = encode(bytes(size)) if size <= held else None
+        for shown in (data, data[:2], data[:4]):
+            at = None
+            with suppress(EncodingError):
+                _, at = _take_bstr(shown, 0)
+            assert at == (len(written) if written is not None and shown.startswith(written) else None)
+            taken += at is not None
+    assert taken > 100
 
 
 def test_a_signer_does_not_show_its_seed() -> None:

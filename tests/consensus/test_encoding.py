@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -280,6 +281,130 @@ def test_any_bytes_are_read_exactly_or_refused(data: bytes) -> None:
     except EncodingError:
         return
     assert encode(value) == data
+
+
+def _any_value(random: Random, depth: int) -> Value:
+    """Any value that can be written, numbers near the bounds of heads; negative ones, too deep ones."""
+    kind = random.randrange(7 if depth else 5)
+    if kind >= 5:
+        items = [_any_value(random, depth - 1) for _ in range(random.choice((0, 1, 2, 3, 5, 25)))]
+        if kind == 5:
+            return items
+        return {_any_key(random): item for item in items}
+    number = max(0, random.choice((0, 24, 1 << 8, 1 << 16, 1 << 32, 1 << 53)) + random.randrange(-2, 3))
+    return (
+        random.choice((None, False, True)),
+        number,
+        -1 - min(number, 1 << 31),
+        random.randbytes(random.choice((0, 1, 23, 24, 40))),
+        random.choice(("", "a", "\u00e9" * 12, "b" * 24, "\U0001f50b")),
+    )[kind]
+
+
+def _any_key(random: Random) -> int | str:
+    key = _any_value(random, 0)
+    return key if isinstance(key, str) or type(key) is int else "key"
+
+
+def _raw(value: Value, random: Random) -> bytes:
+    """CBOR of a value with keys in any order and, now and then, a head that is longer than it needs."""
+    if isinstance(value, list):
+        return _head(4, len(value), random) + b"".join(_raw(item, random) for item in value)
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: cbor2.dumps(key, canonical=True))
+        if random.randrange(4) == 0:
+            random.shuffle(keys)
+        return _head(5, len(keys), random) + b"".join(_raw(k, random) + _raw(value[k], random) for k in keys)
+    if isinstance(value, bool) or value is None:
+        return cbor2.dumps(value)
+    if isinstance(value, int):
+        return _head(0, value, random) if value >= 0 else _head(1, -1 - value, random)
+    text = value.encode() if isinstance(value, str) else value
+    return _head(3 if isinstance(value, str) else 2, len(text), random) + text
+
+
+def _head(major: int, size: int, random: Random) -> bytes:
+    shortest = next(n for n, bound in enumerate((24, 1 << 8, 1 << 16, 1 << 32, 1 << 64)) if size < bound)
+    width = min(4, shortest + (random.randrange(40) == 0))
+    if width == 0:
+        return bytes([major << 5 | size])
+    return bytes([major << 5 | 23 + width]) + size.to_bytes(1 << (width - 1), "big")
+
+
+def _read_both_ways(data: bytes, allow_negative: bool) -> tuple[str, str]:
+    """What `decode` says of these bytes, and what writing them again says."""
+
+    def written_again() -> Value:
+        value = decode_written(data)
+        if encode(value, allow_negative=allow_negative) != data:
+            raise EncodingError("not deterministically encoded (RFC 8949, section 4.2.1)")
+        return value
+
+    def read_here() -> Value:
+        return decode(data, values_max=len(data), allow_negative=allow_negative)
+
+    return _told(read_here), _told(written_again)
+
+
+def _told(read: Callable[[], Value]) -> str:
+    try:
+        return repr(read())
+    except EncodingError as error:
+        return f"refused: {error}"
+
+
+@pytest.mark.parametrize(
+    ("seed", "documents"),
+    [(1, 10_000), pytest.param(2, 500_000, marks=pytest.mark.long)],
+)
+def test_what_heads_show_is_what_writing_again_says(seed: int, documents: int) -> None:
+    """
+    Seeded values, written well, with keys in another order, with long heads or a changed byte, are read or
+    refused as by writing them again, in the same words.
+    """
+    random, taken, refused = Random(seed), 0, 0
+    for number in range(documents):
+        data = _raw(_any_value(random, random.randrange(1, DEPTH_MAX // 2)), random)
+        if number % 3 == 0:
+            at = random.randrange(len(data))
+            data = data[:at] + bytes([random.randrange(256)]) + data[at + 1 :]
+        if number % 97 == 0:
+            data = b"\x81" * random.randrange(DEPTH_MAX - 2, DEPTH_MAX + 2) + data
+        data += b"\x00" * (number % 101 == 0)
+        here, again = _read_both_ways(data, bool(random.getrandbits(1)))
+        assert here == again, data.hex()
+        taken += not here.startswith("refused")
+        refused += here.startswith("refused")
+    assert min(taken, refused) > documents // 5
+
+
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in REFUSED.items()])
+def test_what_is_refused_is_refused_in_the_same_words(data: str) -> None:
+    """
+    Each way to be no deterministic CBOR is told as writing it again tells it, with and without negatives.
+    """
+    for allow_negative in (False, True):
+        here, again = _read_both_ways(bytes.fromhex(data), allow_negative)
+        assert here == again
+
+
+def test_what_this_network_writes_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An attestation, a vote and a standing are read without a second encoding; what is long, with one.
+    """
+    random = Random(3)
+    made = {name: TYPES[name](random) for name in ("attestation", "vote", "standing")}
+    long = encode([bytes(600), bytes(600)])
+
+    def never(*_: object, **__: object) -> bytes:
+        raise AssertionError("written again")
+
+    monkeypatch.setattr("consensus.encoding.encode", never)
+    parse_attestation(made["attestation"])
+    decode(made["vote"])
+    decode(made["standing"])
+    with pytest.raises(AssertionError, match="written again"):
+        decode(long)
 
 
 def _block(random: Random) -> Block:
