@@ -11,12 +11,14 @@ a hash of the other engine.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from typing import Self
 
 from consensus.application import Application, Refusal
 from consensus.blocks import Blocks
 from consensus.chain import ChainConfig, Parameters, Tip
-from consensus.encoding import Value, encode
+from consensus.encoding import EncodingError, Value, encode, whole_numbers
 from consensus.errors import ConsensusError
 from consensus.events import Broadcast
 from consensus.evidence import FaultEvidence
@@ -32,6 +34,42 @@ _STATE_TAG = "comity/engine-state/v1"
 _EVIDENCE_FIRST = encode(["", "", "", "", "", ""])[:1]  # an array of six; an attestation begins with tag 18
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the engine's header says of ours: what the next block of our own would say in its head.
+
+    Wire: ["comity/engine-state/v1", app hash, log size, log root, config digest, app version], of the last
+    block that did something. The log ends with that block's entry; the version executed it.
+    """
+
+    height: int
+    app_hash: bytes
+    log_size: int
+    log_root: bytes
+    config_digest: bytes
+    app_version: int
+
+    @property
+    def state(self) -> list[Value]:
+        return [self.app_hash, self.log_size, self.log_root, self.config_digest, self.app_version]
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the wire form."""
+        return sha256(encode([_STATE_TAG, *self.state])).digest()
+
+    @classmethod
+    def read(cls, height: Value, state: Value) -> Self:
+        """From its members; raises EncodingError."""
+        match state:
+            case [bytes() as app_hash, size, bytes() as root, bytes() as digest, version] if whole_numbers(
+                height, size, version
+            ):
+                assert isinstance(height, int) and isinstance(size, int) and isinstance(version, int)
+                return cls(height, app_hash, size, root, digest, version)
+        raise EncodingError("not what an engine carries")
+
+
 class Delivered:
     """What a node knows of a chain that is delivered to it. No clock: whoever calls says what time it is."""
 
@@ -43,8 +81,12 @@ class Delivered:
         *,
         history: ValidatorHistory | None = None,
         admitted: Iterable[tuple[int, bytes]] = (),
+        carried: Carried | None = None,
     ) -> None:
-        """`history` and `admitted` (the evidence on the ledger, by height of its block) led to `tip`."""
+        """`history` and `admitted` (the evidence on the ledger, by height of its block) led to `tip`.
+
+        `carried` is what `carried_after` said of the last block; None before the first one.
+        """
         self._application = application
         self._founded = chain.parameters.app_version
         self._present = Present(chain, None, tip, history or ValidatorHistory(((1, chain.validators),)))
@@ -52,6 +94,7 @@ class Delivered:
         self.pool = Pool(application)
         self._faults = Faults(self._present, admitted)
         self._blocks = Blocks(self._present, application, self.pool, self._faults)
+        self.carried = carried or Carried(tip.height, *self._state(tip.height, tip.app_hash, tip.log))
         self._asked = deque[bytes](maxlen=EXECUTED_MAX)  # block ids
 
     # --- what can be asked
@@ -80,23 +123,25 @@ class Delivered:
         """What governs a height that is stored, or the next one."""
         return self._application.parameters(height) or self._present.chain.parameters
 
-    @property
-    def state(self) -> list[Value]:
-        """What the next block of our own says in its head, with the version that executed the last one.
-
-        Wire: [app hash, log size, log root, config digest, app version]. The log ends with the block's entry.
-        """
-        tip = self._present.tip
-        return self._state(tip.height, tip.app_hash, tip.log)
-
-    def _state(self, height: int, app_hash: bytes, log: Frontier) -> list[Value]:
+    def _state(self, height: int, app_hash: bytes, log: Frontier) -> tuple[bytes, int, bytes, bytes, int]:
         version = self.parameters_at(height).app_version if height else self._founded
-        return [app_hash, log.size, log.root, self._present.chain.config_digest, version]
+        return app_hash, log.size, log.root, self._present.chain.config_digest, version
 
-    @property
-    def state_hash(self) -> bytes:
-        """All that this node knows after the last block, in the one hash that the engine's header carries."""
-        return _hash(self.state)
+    def carried_after(self, storing: Storing) -> Carried:
+        """What the engine's header carries once this block is stored: the same as before if it did nothing.
+
+        CometBFT makes a further block whenever that hash changes, so an idle network would never rest. What
+        an idle block adds, its own entry, follows from height, time and proposer, which its header has; the
+        next one that does something binds it (decision 0123).
+        """
+        execution = storing.execution
+        idle = len(execution.entries) == 1 and not (
+            execution.standings or execution.governance or execution.validator_updates
+        )
+        height = storing.block.height
+        if idle and self.carried.height:
+            return self.carried
+        return Carried(height, *self._state(height, execution.app_hash, storing.log))
 
     # --- items that wait
 
@@ -184,10 +229,6 @@ class Delivered:
         present.storing = Storing(block, execution, log, self._blocks.following(execution))
         return present.storing
 
-    def hash_after(self, storing: Storing) -> bytes:
-        """`state_hash`, once this block is stored."""
-        return _hash(self._state(storing.block.height, storing.execution.app_hash, storing.log))
-
     def updates(self, storing: Storing) -> tuple[Validator, ...]:
         """Keys whose weight changes two heights later: an engine knows keys, and no names.
 
@@ -211,6 +252,7 @@ class Delivered:
         present, storing = self._present, self.storing
         assert storing is not None, "a block is stored once it is decided"
         block, execution = storing.block, storing.execution
+        self.carried = self.carried_after(storing)
         present.now_ms, present.time_ms = now_ms, time * 1000
         tip = Tip(block.height, block.id, block.time, execution.app_hash, storing.log)
         present.move(tip, storing.history)
@@ -219,8 +261,3 @@ class Delivered:
         self._faults.recorded(block)
         self._blocks.keep(())
         return [*self.pool.recheck(now_ms, time), *self.pool.expire(now_ms)]
-
-
-def _hash(state: list[Value]) -> bytes:
-    """Wire: SHA-256(["comity/engine-state/v1", *state])."""
-    return sha256(encode([_STATE_TAG, *state])).digest()

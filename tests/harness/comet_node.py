@@ -160,6 +160,12 @@ class CometNode:
             rows = db.execute("SELECT type, entry FROM entries ORDER BY leaf_index")
             return [(kind, bytes(entry)) for kind, entry in rows]
 
+    def height_of(self, tx: bytes) -> int:
+        """The block that recorded it."""
+        file = f"file:{self.folder / self.data / 'ledger.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(file, uri=True)) as db:
+            return int(db.execute("SELECT height FROM entries WHERE entry = ?", (tx,)).fetchone()[0])
+
     def attested(self) -> list[bytes]:
         """The attestations in the log, in order."""
         return [entry for kind, entry in self.log() if kind not in ("block", "policy")]

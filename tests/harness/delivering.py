@@ -37,7 +37,7 @@ class Chain:
         """Execute and store it; everything that came of it."""
         time, proposer, items = block
         storing = self.delivered.decide(self.delivered.working, time, proposer, items)
-        told = [self.delivered.hash_after(storing), storing.block.id, *storing.execution.entries]
+        told = [self.delivered.carried_after(storing).hash, storing.block.id, *storing.execution.entries]
         told += [v.public_key for v in self.delivered.updates(storing)]
         self.reader.store(storing.execution)
         self.registry.commit(storing.execution)

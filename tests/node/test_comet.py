@@ -128,7 +128,7 @@ def test_a_chain_begins_with_our_genesis(pair: Pair) -> None:
     assert named == {(ledger.signer(did, "vote").public_key, 1) for did in ledger.VALIDATORS}
     assert answer.consensus_params.block.max_bytes == limits.block_bytes_max + AROUND_BYTES
     assert answer.consensus_params.evidence.max_age_num_blocks == limits.evidence_heights_max
-    assert answer.app_hash == pair.application.behind.delivered.state_hash
+    assert answer.app_hash == pair.application.behind.delivered.carried.hash
     info = pair.comet.query.ask(info=abci.RequestInfo())
     assert (info.last_block_height, info.last_block_app_hash) == (0, b"")
 
@@ -304,7 +304,7 @@ def test_an_application_that_died_before_its_commit_is_delivered_the_block_again
 
     assert pair.application.behind.delivered.tip.height == 2
     assert len(admitted(pair)) == 2
-    assert pair.application.behind.delivered.state_hash == pair.comet.hashes[1]
+    assert pair.application.behind.delivered.carried.hash == pair.comet.hashes[1]
 
 
 def test_an_amnesiac_application_is_replayed_to_the_same_hash(pair: Pair) -> None:
@@ -338,7 +338,7 @@ def test_the_hash_binds_the_whole_state(pair: Pair) -> None:
         pair.application.registry.app_version,
     ]
 
-    assert delivered.state == state
+    assert delivered.carried.state == state
     assert pair.comet.hashes == [sha256(encode(["comity/engine-state/v1", *state])).digest()]
 
 
@@ -377,6 +377,35 @@ def test_a_full_block_of_strangers_is_executed_in_time(
         print("\n" + ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in took.items()), f"of {len(txs)}")
     assert took["process"] < limits.timeout_propose_ms / 2_000
     assert took["finalize"] < 1
+
+
+def test_an_idle_block_changes_nothing_that_cometbft_sees(pair: Pair) -> None:
+    """
+    CometBFT makes a block after each that changed its hash: one that did nothing keeps it, also over a
+    restart and a replay, and its entry is bound by the next that does something.
+    """
+    pair.comet.check(pair.attestation(1))
+    pair.comet.decide(now())
+    for _ in range(3):
+        pair.comet.decide(now(), ())
+    pair.stop()
+    pair.start()
+    pair.comet.decide(now(), ())
+    assert len(set(pair.comet.hashes)) == 1 and pair.application.tree.size == 6
+
+    asked = abci.RequestQuery(path="/entry", data=bytes(8), prove=True)
+    leaf, state = steps(pair.comet.query.ask(query=asked))
+    _verify_leaf(leaf, state)
+    assert sha256(encode(["comity/engine-state/v1", *state])).digest() == pair.comet.hashes[-1]
+    later = abci.RequestQuery(path="/entry", data=(5).to_bytes(8, "big"), prove=True)
+    assert not pair.comet.query.ask(query=later).proof_ops.ops
+
+    pair.comet.check(pair.attestation(2))
+    pair.comet.decide(now())
+    assert len(set(pair.comet.hashes)) == 2
+    assert pair.application.behind.delivered.carried.log_size == pair.application.tree.size == 8
+    pair.stop()
+    pair.start("emptied")
 
 
 def test_cosignatures_do_not_notice_which_engine_ordered(pair: Pair) -> None:

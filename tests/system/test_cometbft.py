@@ -13,6 +13,7 @@ import pytest
 
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.parties import Limits
 from tests.harness import ledger
 from tests.harness.comet_node import BLOCK_S_MAX, START_S_MAX, CometNode, network, wait
 from tests.harness.engines import founded_now
@@ -82,6 +83,32 @@ def test_one_real_node_orders_for_our_application(tmp_path: Path, sockets: Path)
         node.start()
         wait("the replay", lambda: node.up and node.state == state, nodes, START_S_MAX)
         assert node.log() == log
+    finally:
+        node.stop()
+
+
+@pytest.mark.long
+def test_after_idling_a_real_node_records_in_its_second_block(tmp_path: Path, sockets: Path) -> None:
+    """
+    With nothing to do no block is made. The first one after that is dated before it: what is attested now
+    stays in the mempool over it, and is in the next one, which CometBFT begins by itself.
+    """
+    limits = Limits(clock_skew_s=1)
+    genesis = founded_now(validators=(ledger.MAKER,), limits=limits)
+    (node,) = nodes = network(require("cometbft"), genesis, [ledger.MAKER], tmp_path, sockets)
+    try:
+        node.start()
+        wait("CometBFT", lambda: node.up, nodes, START_S_MAX)
+        first = submit(node, 0)
+        recorded(nodes, [first])
+        time.sleep(2)
+        height, _ = node.state
+        time.sleep(5)
+        assert node.state[0] == height == node.height_of(first) + 1, "an idle network rests"
+        second = submit(node, 1)
+        recorded(nodes, [second])
+
+        assert node.height_of(second) == height + 2
     finally:
         node.stop()
 

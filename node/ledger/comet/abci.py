@@ -13,8 +13,8 @@ from hashlib import sha256
 from consensus.application import CannotFollow, Refusal
 from consensus.chain import Parameters
 from consensus.cose import PUBLIC_KEY_BYTES
-from consensus.delivered import Delivered
-from consensus.encoding import encode
+from consensus.delivered import Carried, Delivered
+from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
 from consensus.pool import GivenUp
 from consensus.validators import Validator
@@ -156,7 +156,7 @@ class Abci:
             data="comity",
             app_version=self._delivered.parameters.app_version,
             last_block_height=tip.height,
-            last_block_app_hash=self._delivered.state_hash,
+            last_block_app_hash=self._delivered.carried.hash,
         )
 
     def _init_chain(self, request: RequestInitChain) -> ResponseInitChain:
@@ -177,7 +177,7 @@ class Abci:
         return ResponseInitChain(
             consensus_params=_params(delivered.parameters),
             validators=[_update(v) for v in founded],
-            app_hash=delivered.state_hash,
+            app_hash=delivered.carried.hash,
         )
 
     # --- what waits
@@ -234,7 +234,7 @@ class Abci:
             tx_results=[ExecTxResult() for _ in request.txs],
             validator_updates=[_update(v) for v in delivered.updates(storing)],
             consensus_param_updates=None if now == before else now,
-            app_hash=delivered.hash_after(storing),
+            app_hash=delivered.carried_after(storing).hash,
         )
 
     def _commit(self) -> ResponseCommit:
@@ -250,7 +250,14 @@ class Abci:
             block.time,
             block.attestations,
             storing.execution,
-            decision=Decision(block.id, block.encode(), decided_by(*decided), 0, storing.log, changed),
+            decision=Decision(
+                block.id,
+                block.encode(),
+                decided_by(*decided, delivered.carried_after(storing)),
+                0,
+                storing.log,
+                changed,
+            ),
         )
         self._gone(delivered.stored(_now_ms(), int(self._wall())))
         return ResponseCommit()
@@ -261,13 +268,22 @@ class Abci:
         return next((v.name for v in validators if address(v.public_key) == address_), None)
 
 
-def decided_by(height: int, block_hash: bytes) -> bytes:
+def decided_by(height: int, block_hash: bytes, carried: Carried) -> bytes:
     """What is kept in a certificate's place: that CometBFT decided it, and as which of its blocks.
 
-    Wire: ["comity/decided-by/v1", "cometbft", height, hash of its block]. It proves nothing by itself:
-    CometBFT keeps the commit, and what receipts rest on are cosigned checkpoints.
+    Wire: ["comity/decided-by/v1", "cometbft", height, hash of its block, height and state that its next
+    header carries]. It proves nothing by itself: CometBFT keeps the commit, and receipts rest on cosigned
+    checkpoints.
     """
-    return encode([_DECIDED_TAG, ENGINE, height, block_hash])
+    return encode([_DECIDED_TAG, ENGINE, height, block_hash, carried.height, carried.state])
+
+
+def carried_by(certificate: bytes) -> Carried:
+    """What the header after that block carries; raises EncodingError where another engine decided it."""
+    match decode(certificate):
+        case [tag, engine, _, _, height, state] if (tag, engine) == (_DECIDED_TAG, ENGINE):
+            return Carried.read(height, state)
+    raise EncodingError("another engine decided the last block")
 
 
 def _params(limits: Parameters) -> ConsensusParams:

@@ -14,7 +14,7 @@ from consensus.pool import GivenUp
 from credentials.ledger.registry import Registry
 from node import log
 from node.errors import SetupError
-from node.ledger.comet.abci import Abci
+from node.ledger.comet.abci import Abci, carried_by
 from node.ledger.comet.proven import Proven
 from node.ledger.comet.server import Server
 from node.ledger.ledger import Ledger
@@ -50,6 +50,7 @@ class Behind:
                 registry,
                 tip,
                 history=store.validator_history(chain.validators),
+                carried=next(map(carried_by, store.certificates(1)), None),
                 admitted=[(row.height, row.entry) for row in store.leaves.evidence()],
             )
         except ConsensusError as error:

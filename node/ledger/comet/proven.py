@@ -8,7 +8,7 @@ Each way is three steps at most (`ProofOp`, type and CBOR data), from the value 
     comity:standing  [[[key, SHA-256 of the record], ...], [16 hashes]]     `standings_map.MapProof`
     comity:leaf      [leaf, size, [hashes], entry]   RFC 9162 2.1.3; of a standing: the block's own entry,
                                                      which names the root of the standings
-    comity:state     [app hash, log size, log root, config digest, app version]   `Delivered.state_hash`
+    comity:state     [app hash, log size, log root, config digest, app version]   `delivered.Carried`
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ NO_SUCH_PATH, NOT_A_KEY, NOT_THERE, NOT_NOW = 1, 2, 3, 4
 
 
 class Proven:
-    """Answers with their proofs, of the last block and no other."""
+    """Answers with their proofs, of the last block that did something; later leaves have none yet."""
 
     def __init__(self, delivered: Delivered, store: LedgerStore, tree: Tree, standings: StandingsMap) -> None:
         self._delivered, self._store, self._tree, self._standings = delivered, store, tree, standings
 
     def answer(self, query: RequestQuery) -> ResponseQuery:
         """What is asked for, or a code other than 0 and why."""
-        height = self._delivered.tip.height
+        height = self._delivered.carried.height
         if query.height not in (0, height):
-            return _no(NOT_NOW, f"this node answers for block {height}, its last one")
+            return _no(NOT_NOW, f"this node answers for block {height}, the last that did something")
         match query.path:
             case "/entry":
                 return self._entry(query, height)
@@ -52,7 +52,7 @@ class Proven:
         if row is None:
             return _no(NOT_THERE, f"the log has {self._tree.size} leaves")
         answer = ResponseQuery(height=height, index=leaf, key=query.data, value=row.entry)
-        if query.prove:
+        if query.prove and leaf < self._delivered.carried.log_size:
             answer.proof_ops.ops.extend([self._leaf(leaf, row), self._state()])
         return answer
 
@@ -66,16 +66,18 @@ class Proven:
             found = self._standings.proof(query.data)
             pairs = [list(pair) for pair in found.bucket]
             step = ProofOp(type="comity:standing", key=query.data, data=encode([pairs, list(found.path)]))
-            answer.proof_ops.ops.extend([step, self._leaf(self._tree.size - 1, own), self._state()])
+            answer.proof_ops.ops.extend(
+                [step, self._leaf(self._delivered.carried.log_size - 1, own), self._state()]
+            )
         return answer
 
     def _leaf(self, leaf: int, row: EntryRow) -> ProofOp:
-        way = self._tree.inclusion_proof(leaf)
-        data = encode([leaf, self._tree.size, list(way), row.entry])
+        size = self._delivered.carried.log_size
+        data = encode([leaf, size, list(self._tree.inclusion_proof(leaf, size)), row.entry])
         return ProofOp(type="comity:leaf", key=leaf.to_bytes(LEAF_BYTES, "big"), data=data)
 
     def _state(self) -> ProofOp:
-        return ProofOp(type="comity:state", key=b"", data=encode(self._delivered.state))
+        return ProofOp(type="comity:state", key=b"", data=encode(self._delivered.carried.state))
 
 
 def _no(code: int, why: str) -> ResponseQuery:
