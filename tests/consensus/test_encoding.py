@@ -699,3 +699,16 @@ def test_a_changed_byte_never_raises_anything_else() -> None:
                 assert decode_message(decode(changed)) != message
             except EncodingError:
                 continue
+
+
+@pytest.mark.parametrize("place", range(1, 12))
+def test_a_block_of_which_one_member_is_of_another_kind_is_none(place: int) -> None:
+    """
+    Each member of a block is of its kind, or the block is not read.
+    """
+    members = decode(_block(Random(3)).encode())
+    assert isinstance(members, list)
+    other = b"x" if isinstance(members[place], int) else 7
+
+    with pytest.raises(EncodingError):
+        Block.decode(encode([*members[:place], other, *members[place + 1 :]]))
