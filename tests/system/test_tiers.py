@@ -179,4 +179,4 @@ def test_every_attack_of_ten_seconds_goes_on_for_a_minute_as_well() -> None:
     }
 
     assert len(attacks) > 8
-    assert {attack.__name__ for attack in test_chaos.STOPPERS.values()} == attacks
+    assert attacks <= {attack.__name__ for attack in test_chaos.STOPPERS.values()}
