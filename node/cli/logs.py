@@ -1,4 +1,4 @@
-"""`comity log`, `comity receipt get | verify`: the log as a node shows it, and proof without any node."""
+"""`comity log`, `comity receipt get | verify`: the log as a node shows or holds it, and proof."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import click
 from consensus.checkpoint import encode_base64
 from consensus.receipt import ReceiptError
 from credentials.ledger.log_epochs import EpochError
-from node.cli.client import Client, named, read_json, speaks_to_node, write_out
+from node.cli.client import Client, DataFolder, named, read_json, speaks_to_node, write_out
 from node.cli.in_parts import fetch_epochs
 from node.cli.terminal import say
+from node.config import DataDirectory
 from node.errors import SetupError
+from node.ledger import verifying
 from node.receipts.checker import (
     check_document,
     read_epochs,
@@ -23,6 +25,7 @@ from node.receipts.checker import (
     verify_file,
     what_it_says,
 )
+from node.setup import network as networks
 
 
 @click.group()
@@ -100,6 +103,23 @@ def walk_epochs(*, old: Path, file: Path, output: Path | None) -> int:
         say(f"checkpoint of {found.head.size} leaves under it: {encode_base64(found.head.root)}", err=True)
     write_out(found.newest.text, output)
     return 0
+
+
+@log.command("verify")
+@click.option("--data", type=DataFolder(), required=True, help="Data directory of a node on this machine.")
+def verify_log(*, data: Path) -> None:
+    """Read all of ledger.db, and hold each entry, hash and record to what the newest block names.
+
+    The node may run meanwhile. Exit 0: all is what was written; otherwise what is not, and what mends it.
+    """
+    directory = DataDirectory(data)
+    if not directory.ledger.exists():
+        raise SetupError(f"{data} holds no ledger.db yet: start the node, which fetches it")
+    found = verifying.verify(directory.ledger, networks.verify(directory.network).genesis)
+    say(
+        f"{directory.ledger}: {found.entries} entries and {found.records} records up to block "
+        f"{found.height} are what was written"
+    )
 
 
 @click.group()

@@ -106,6 +106,10 @@ class Standings:
         ):
             yield row["subject"], self.whole(*row)
 
+    def count(self) -> int:
+        """How many there are; every key is looked at."""
+        return int(self._db.connection.execute("SELECT COUNT(*) FROM standings").fetchone()[0])
+
     def of(self, subject: bytes) -> bytes | None:
         """One record."""
         return self.these((subject,)).get(subject)

@@ -16,6 +16,8 @@ from credentials.ledger.attestation import standing_key
 from node.api import create_app
 from node.config import DataDirectory
 from node.errors import SetupError
+from node.ledger.verifying import verify
+from node.setup.network import joined
 from node.setup.wiring import open_service
 from node.storage.database import Damaged
 from node.storage.entries import EntryRow, is_whole
@@ -23,6 +25,7 @@ from node.storage.schema_steps import SUMMED
 from node.storage.signing import SigningStore, Withheld
 from node.web.sample import sample_claims
 from tests.harness.command_line import here
+from tests.harness.grown import grow
 from tests.harness.support_service import CODE, PASSPHRASE, LiveNode, live_node
 
 ENTRIES = "/log/entries"
@@ -174,6 +177,52 @@ def test_a_state_that_is_not_what_was_decided_starts_no_node_until_it_is_rebuilt
     done = here("rebuild", "--data", data, COMITY_PASSPHRASE=PASSPHRASE)
     assert done.returncode == 0, done.stderr
     open_service(DataDirectory(data), PASSPHRASE, 0).stop()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "where"),
+    [
+        ("entries", "entry", "leaf_index = 1"),
+        ("entries", "leaf_hash", "leaf_index = 1"),
+        ("standings", "value", "rowid = (SELECT MIN(rowid) FROM standings)"),
+        ("standings", "digest", "rowid = (SELECT MIN(rowid) FROM standings)"),
+        ("bucket_changes", "hashes", "height = (SELECT MAX(height) FROM bucket_changes)"),
+        ("blocks", "frontier", "height = (SELECT MAX(height) FROM blocks)"),
+    ],
+)
+def test_whoever_reads_everything_finds_what_is_not_what_was_written(
+    stopped: Path, tmp_path: Path, table: str, column: str, where: str
+) -> None:
+    """
+    `comity log verify` says that all of a whole ledger is what was written; of a changed one that it is
+    damaged, and what mends it.
+    """
+    data = tmp_path / "data"
+    shutil.copytree(stopped, data)
+    whole = here("log", "verify", "--data", data)
+    change(data, table, column, where, lambda value: flipped(value, 30))
+    found = here("log", "verify", "--data", data)
+
+    assert whole.returncode == 0 and "are what was written" in whole.stdout, whole.stderr
+    assert found.returncode != 0 and "comity rebuild --data" in found.stderr, found.stdout
+
+
+def test_a_tile_that_nobody_asks_for_is_found_by_whoever_reads_everything(tmp_path: Path) -> None:
+    """
+    The same of a full tile, of either level, in a log of more than 256 entries.
+    """
+    with live_node(tmp_path) as made:
+        path = made.data / "ledger.db"
+    genesis = joined(DataDirectory(made.data)).genesis
+    grow(path, genesis, entries=600, records=50)
+    found = verify(path, genesis)
+    assert (found.entries, found.records) == (600, 50)
+    for where in ("level = 0 AND number = 1", "level = 1"):
+        before = change(made.data, "tiles", "hashes", where, lambda value: flipped(value, 30))
+        with pytest.raises(SetupError, match=r"damaged.*comity rebuild --data"):
+            verify(path, genesis)
+        change(made.data, "tiles", "hashes", where, before)
+    assert verify(path, genesis) == found
 
 
 @pytest.mark.check

@@ -1,0 +1,101 @@
+"""A ledger of any size on disk, without the signatures that it would take: for what opening and reading cost.
+
+Entries, records, tiles and hashes are written by the store as for any block, and lead to what the last block
+names; only blocks and certificates are empty, and nobody signed anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from consensus.chain import Tip
+from consensus.merkle import Frontier, leaf_hash
+from consensus.standings_map import StandingsMap
+from consensus.types import PRECOMMIT, PREVOTE, Block, CommitCertificate, Vote
+from credentials.ledger.entries import BlockEntry
+from credentials.ledger.genesis import Genesis
+from node.ledger.chain import tip_of
+from node.storage.entries import EntryRow, LedgerTip, row_of
+from node.storage.ledger import LedgerStore
+
+PER_BLOCK = 2_000
+ISSUER, KIND = "did:web:filler.example", "battery.produced"
+
+
+def filler(number: int) -> EntryRow:
+    """An entry about a battery of its own."""
+    document = sha256(b"document %d" % number).digest()
+    entry = b" ".join((KIND.encode(), ISSUER.encode(), document, b"%d" % number, bytes(120)))
+    return EntryRow(
+        entry,
+        leaf_hash(entry),
+        "admitted",
+        kind=KIND,
+        issuer=ISSUER,
+        subject=sha256(b"battery %d" % number).digest(),
+        digest=sha256(entry).digest(),
+        document_digest=document,
+    )
+
+
+def records_of(first: int, last: int) -> Iterator[tuple[bytes, bytes]]:
+    """Records of batteries by their numbers."""
+    for number in range(first, last):
+        yield sha256(b"battery %d" % number).digest(), b"record %d " % number + bytes(150)
+
+
+def grow(path: Path, genesis: Genesis, *, entries: int, records: int) -> Tip:
+    """Add blocks to a ledger until it has so many entries, with so many records among them; its tip."""
+    store = LedgerStore(path)
+    try:
+        tip = tip_of(store, genesis)
+        made = 0
+        while tip.log.size < entries:
+            count = min(PER_BLOCK, entries - tip.log.size)
+            rows = [filler(tip.log.size + offset) for offset in range(count - 1)]
+            until = records if tip.log.size + count == entries else min(records, made + count)
+            changed, made = dict(records_of(made, until)), until
+            tip = _commit(store, genesis, tip, rows, changed)
+        return tip
+    finally:
+        store.close()
+
+
+def _commit(
+    store: LedgerStore, genesis: Genesis, tip: Tip, rows: list[EntryRow], changed: dict[bytes, bytes]
+) -> Tip:
+    standings = StandingsMap.over(store.standings.hashes(), store.standings.bucket)
+    root, height, time = standings.root_with(changed), tip.height + 1, tip.time + 1
+    block = Block(
+        height=height,
+        time=time,
+        previous_id=tip.block_id,
+        proposer="filler",
+        app_hash=tip.app_hash,
+        log_size=tip.log.size,
+        log_root=tip.log.root,
+        config_digest=genesis.config_digest,
+        app_version=genesis.governance.app_version,
+        attestations=(),
+    )
+    precommits, prevotes = (
+        (Vote(kind, height, 0, -1, block.id, "filler", bytes(64)),) for kind in (PRECOMMIT, PREVOTE)
+    )
+    app_hash = sha256(block.id).digest()
+    validators = genesis.governance.validators.hash
+    last = BlockEntry(height, time, app_hash, root, bytes(32), validators, genesis.config_digest)
+    rows = [*rows, row_of(last.encode())]
+    log: Frontier = tip.log.append(row.leaf_hash for row in rows)
+    store.commit_block(
+        LedgerTip(height, block.id, time, app_hash, log.encode()),
+        block=block.encode(),
+        certificate=CommitCertificate(height, 0, block.id, precommits, prevotes).encode(),
+        entries=rows,
+        standings=changed,
+        finals=[row.digest for row in rows if row.digest is not None],
+        buckets=standings.buckets_with(changed),
+        durable=False,
+    )
+    return Tip(height, block.id, time, app_hash, log)
