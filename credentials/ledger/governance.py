@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND, NoteKey
@@ -321,7 +320,6 @@ class GovernanceHistory:
         if starts[:1] != [0] or any(first >= second for first, second in pairwise(starts)):
             raise governance_invalid("epochs follow each other, the first from height 0 on")
         self._indexed: OrderedDict[int, Governance] = OrderedDict()  # of the past, those asked for last
-        self._lock = Lock()
         for (start, before), (_, after) in pairwise(self._epochs):
             _require_same_keys(before, after)
             self._was_asked(start, before)
@@ -371,11 +369,11 @@ class GovernanceHistory:
             self._was_asked(*past)
 
     def _was_asked(self, start: int, governance: Governance) -> None:
-        with self._lock:
-            self._indexed[start] = governance
-            self._indexed.move_to_end(start)
-            if len(self._indexed) > INDEXED_MAX:
-                self._indexed.popitem(last=False)[1].forget_indices()
+        # Threads may cross here: each of these is one step, and what is forgotten early is built again.
+        self._indexed.pop(start, None)
+        self._indexed[start] = governance
+        if len(self._indexed) > INDEXED_MAX:
+            self._indexed.popitem(last=False)[1].forget_indices()
 
 
 class Derived(Generic[T]):

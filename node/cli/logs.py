@@ -16,7 +16,6 @@ from node.cli.in_parts import fetch_epochs
 from node.cli.terminal import say
 from node.config import DataDirectory
 from node.errors import SetupError
-from node.ledger import verifying
 from node.receipts.checker import (
     check_document,
     read_epochs,
@@ -25,7 +24,6 @@ from node.receipts.checker import (
     verify_file,
     what_it_says,
 )
-from node.setup import network as networks
 
 
 @click.group()
@@ -112,6 +110,9 @@ def verify_log(*, data: Path) -> None:
 
     The node may run meanwhile. Exit 0: all is what was written; otherwise what is not, and what mends it.
     """
+    from node.ledger import verifying  # noqa: PLC0415
+    from node.setup import network as networks  # noqa: PLC0415
+
     directory = DataDirectory(data)
     if not directory.ledger.exists():
         raise SetupError(f"{data} holds no ledger.db yet: start the node, which fetches it")

@@ -24,6 +24,7 @@ BOUNDED = {
     "consensus/blocks.py:Blocks._executions": (
         "blocks of the height that is decided: the others go with each block"
     ),
+    "consensus/delivered.py:Delivered._asked": "EXECUTED_MAX",
     "consensus/faults.py:Faults._admitted": (
         "faults on the ledger: RECORDED_PER_KIND_MAX of a validator in evidence_heights_max blocks"
     ),
@@ -69,6 +70,7 @@ BOUNDED = {
     ),
     "credentials/jsonld/terms.py:Table._derived": "TABLES_KEPT_MAX",
     "credentials/jsonld/terms.py:Table.members": "of Table._derived",
+    "credentials/ledger/governance.py:GovernanceHistory._indexed": "INDEXED_MAX",
     "credentials/ledger/policy_keys.py:PolicyKeys.until": "keys that have cosigned, which governance names",
     "credentials/ledger/registry.py:MemoryReader.entries": (
         "nothing at a node, which reads its database: for tests and offline checks"
@@ -95,6 +97,8 @@ BOUNDED = {
     # --- node: as many as there are participants, keys, threads
     "node/issuing/profiled.py:Securing._lists": "the profiles",
     "node/ledger/checkpoints.py:Checkpoints._note_sent": "participants",
+    "node/ledger/comet/server.py:Server._connections": "CONNECTIONS_MAX",
+    "node/ledger/comet/server.py:_Connection.waiting": "READ_BYTES and one frame: read on once it is empty",
     "node/ledger/cosigner.py:Cosigning._lines": "sizes of Cosigning._said",
     "node/ledger/cosigner.py:Cosigning._said": "SIZES_MAX of each key of a log policy",
     "node/ledger/cosigner.py:Cosigning.ends_kept": "log policies: one number for each change of cosigners",
