@@ -220,6 +220,7 @@ def test_a_battery_costs_the_same_however_long_its_record(node: LiveNode) -> Non
     assert all(few == many for few, many in numbers.values()), numbers
 
 
+@pytest.mark.check
 def test_the_history_of_decisions_costs_the_same_however_long_it_is(tmp_path: Path) -> None:
     """
     Newest first, by party, type and height, in pages: as many statements with many decisions as with few; so
