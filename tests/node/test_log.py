@@ -6,7 +6,6 @@ import ast
 import json
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +13,8 @@ import pytest
 
 from node import log
 from tests.node.test_http import GET, answer, serving
+from tests.system.test_structure import trees
 
-ROOT = Path(__file__).resolve().parents[2]
 Read = Callable[[], list[dict[str, Any]]]
 # What writes to people, and why it may.
 BESIDE = {
@@ -141,18 +140,13 @@ def test_nothing_is_logged_past_the_one_door() -> None:
     """
     No other module of a running node writes to stderr; what is written always is written somewhere.
     """
-    trees = {
-        str(path.relative_to(ROOT)): ast.parse(path.read_text())
-        for folder in ("node", "credentials", "consensus")
-        for path in (ROOT / folder).rglob("*.py")
-    }
-    writers = {name for name, tree in trees.items() if _writes(tree)}
+    writers = {name for name, tree in trees().items() if _writes(tree)}
     assert [name for name in writers if not name.startswith(tuple(BESIDE))] == []
 
-    del trees["node/log.py"]
     said = {
         one.value
-        for tree in trees.values()
+        for name, tree in trees().items()
+        if name != "node/log.py"
         for one in ast.walk(tree)
         if isinstance(one, ast.Constant) and isinstance(one.value, str)
     }

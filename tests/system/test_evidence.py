@@ -5,8 +5,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "tests" / "EVIDENCE.md"
 
@@ -40,11 +38,11 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def definitions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Return the functions of a file, the first of each name."""
+    """Return the functions of a file and of its classes, the first of each name."""
     found: dict[str, ast.FunctionDef] = {}
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.FunctionDef):
-            found.setdefault(node.name, node)
+    bodies = [tree(path).body, *(node.body for node in tree(path).body if isinstance(node, ast.ClassDef))]
+    for node in (node for body in bodies for node in body if isinstance(node, ast.FunctionDef)):
+        found.setdefault(node.name, node)
     return found
 
 
@@ -57,29 +55,42 @@ def definition(test_id: str) -> ast.FunctionDef | None:
     return definitions(path).get(name.split("[")[0].split("::")[-1])
 
 
+@cache
+def module_marks(path: Path) -> tuple[ast.expr, ...]:
+    """Return what a file of tests marks all of them with."""
+    given = (node for node in tree(path).body if isinstance(node, ast.Assign))
+    return tuple(
+        node.value
+        for node in given
+        if any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets)
+    )
+
+
 def marks(path: Path, function: ast.FunctionDef) -> set[str]:
     """Return the names of the marks of a test, its module's included."""
-    nodes: list[ast.expr] = list(function.decorator_list)
-    for node in tree(path).body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
-        ):
-            nodes.append(node.value)
+    nodes = (*function.decorator_list, *module_marks(path))
     return {inner.attr for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
 
 
-@pytest.mark.parametrize("test_id", named_ids())
-def test_id_exists_and_is_not_skipped(test_id: str) -> None:
+def faults(test_id: str) -> list[str]:
+    """Return why a test cannot be evidence."""
+    function = definition(test_id)
+    if function is None:
+        return [f"{test_id} does not exist"]
+    never = sorted(marks(ROOT / test_id.partition("::")[0], function) & NEVER_RUN)
+    called = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+    skips = {one.attr for one in called if isinstance(one, ast.Attribute)} & {"skip", "importorskip", "xfail"}
+    return [f"{test_id} is marked {mark}" for mark in never] + [f"{test_id} skips itself"] * bool(skips)
+
+
+def test_id_exists_and_is_not_skipped() -> None:
     """
     A test named as evidence is there, is not marked skip or xfail, and does not skip itself out of hand.
     """
-    function = definition(test_id)
+    named = named_ids()
 
-    assert function is not None, f"{test_id} does not exist"
-    assert not marks(ROOT / test_id.partition("::")[0], function) & NEVER_RUN
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            assert node.func.attr not in {"skip", "importorskip", "xfail"}, f"{test_id} skips itself"
+    assert len(named) > 1_500
+    assert [fault for test_id in named for fault in faults(test_id)] == []
 
 
 def test_every_row_names_something_that_can_be_run() -> None:
