@@ -51,6 +51,30 @@ def voters(dids: Sequence[str]) -> Tables:
     return {(VALIDATORS, ""): {"participants": list(dids)}}
 
 
+def produced(
+    genesis: Genesis,
+    number: int,
+    document: bytes,
+    *,
+    by: str = ledger.MAKER,
+    namespace: str = "ZZ1",
+    ahead_s: int = 0,
+) -> bytes:
+    """A battery is made, `ahead_s` from now."""
+    moment = int(time.time()) + ahead_s
+    return make_attestation(
+        signer=ledger.signer(by),
+        iat=moment,
+        kind="battery.produced",
+        issuer=by,
+        subject=ledger.battery(number, namespace),
+        network_id=genesis.network_id,
+        event_time=moment,
+        document_digest=document,
+        produced_on=ledger.day_of(moment),
+    )
+
+
 def acts_of(registry: Registry, changed: Tables) -> list[bytes]:
     """Proposed by one authority, and approved by the other: a change, in force two blocks later."""
     state, now, network_id = registry.constitution.state, int(time.time()), registry.genesis.network_id
@@ -187,18 +211,7 @@ class Network:
             self.links.nodes[did].supervisor.start()
 
     def attestation(self, number: int, by: str = ledger.MAKER, namespace: str = "ZZ1") -> bytes:
-        now = int(time.time())
-        return make_attestation(
-            signer=ledger.signer(by),
-            iat=now,
-            kind="battery.produced",
-            issuer=by,
-            subject=ledger.battery(number, namespace),
-            network_id=self.genesis.network_id,
-            event_time=now,
-            document_digest=bytes([number]) * 32,
-            produced_on=ledger.day_of(now),
-        )
+        return produced(self.genesis, number, bytes([number]) * 32, by=by, namespace=namespace)
 
     def let_validate(self, dids: Sequence[str]) -> None:
         """Proposed by one authority, approved by the other, and two blocks later in force."""

@@ -1,7 +1,9 @@
 """What the tests of node/ share with pytest."""
 
+import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
 
 import nacl.pwhash.argon2id
 import pytest
@@ -31,3 +33,10 @@ def _unspent_log() -> Iterator[None]:
         patch.setattr(log, "_budgets", OrderedDict())
         patch.setattr(log, "_owing", {})
         yield
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """A short path: that of a Unix socket has some hundred bytes."""
+    with tempfile.TemporaryDirectory(prefix="comet") as folder:
+        yield Path(folder) / "abci.sock"

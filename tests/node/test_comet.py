@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -32,19 +31,12 @@ from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
 from node.ledger.comet.server import CONNECTIONS_MAX, PATH_BYTES_MAX, Server
 from tests.harness import comet_types, ledger
 from tests.harness.comet import Application, Comet, Connection, Kept, Refused
-from tests.harness.engines import acts_of, founded_now, voters
+from tests.harness.engines import acts_of, founded_now, produced, voters
 
 
 @pytest.fixture(scope="module")
 def genesis() -> Genesis:
     return founded_now()
-
-
-@pytest.fixture
-def socket_path() -> Iterator[Path]:
-    """A short path: that of a Unix socket has some hundred bytes."""
-    with tempfile.TemporaryDirectory(prefix="comet") as folder:
-        yield Path(folder) / "abci.sock"
 
 
 class Pair:
@@ -72,19 +64,9 @@ class Pair:
         self, number: int, *, ahead_s: int = 0, by: str = ledger.MAKER, namespace: str = "ZZ1"
     ) -> bytes:
         """A battery is made; `ahead_s` from now."""
-        moment = int(time.time()) + ahead_s
         self.documents += 1
-        return make_attestation(
-            signer=ledger.signer(by),
-            iat=moment,
-            kind="battery.produced",
-            issuer=by,
-            subject=ledger.battery(number, namespace),
-            network_id=self.genesis.network_id,
-            event_time=moment,
-            document_digest=sha256(b"document %d" % self.documents).digest(),
-            produced_on=ledger.day_of(moment),
-        )
+        document = sha256(b"document %d" % self.documents).digest()
+        return produced(self.genesis, number, document, by=by, namespace=namespace, ahead_s=ahead_s)
 
     def passport(self, number: int) -> bytes:
         """A passport of a battery, which has to be made before."""

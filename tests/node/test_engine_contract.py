@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -40,12 +39,6 @@ ENGINES = ("embedded", "cometbft")
 @pytest.fixture(scope="module")
 def genesis() -> Genesis:
     return founded_now()
-
-
-@pytest.fixture
-def socket_path() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="comet") as folder:
-        yield Path(folder) / "abci.sock"
 
 
 @pytest.fixture(params=ENGINES)

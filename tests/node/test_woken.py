@@ -63,6 +63,15 @@ def as_gathered(view: LedgerView) -> LedgerView:
     return replace(view, entries=entries)
 
 
+def gathered(build: Callable[[World], str]) -> tuple[World, str, Evidence]:
+    """A situation, its battery, and its evidence as a node gathers it."""
+    w = World()
+    text = build(w)
+    whole = w.evidence(text)
+    assert whole.ledger is not None
+    return w, text, replace(whole, ledger=as_gathered(whole.ledger))
+
+
 def had(digest: bytes) -> Callable[[OfficeStore, Any, int], None]:
     def comes(office: OfficeStore, db: Any, now: int) -> None:
         office.documents.put(db, [StoredDocument(digest, "fetched", b"{}", MAKER, fetched_at=now)])
@@ -194,11 +203,7 @@ def test_whatever_was_missing_wakes_the_line_that_was_judged_without(
     within = {"claims": CLAIMS_S, "the lag": ASK_AGAIN_S}
     tried, changed = 0, Counter[str]()
     for situation, build in SITUATIONS.items():
-        w = World()
-        text = build(w)
-        whole = w.evidence(text)
-        assert whole.ledger is not None
-        whole = replace(whole, ledger=as_gathered(whole.ledger))
+        w, text, whole = gathered(build)
         for declared in AS:
             fresh = said(w.judge(text, evidence=whole, **DECLARED[declared]).as_dict())
             for piece in pieces(w, text, whole):

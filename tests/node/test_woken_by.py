@@ -29,13 +29,13 @@ from node.verdicts.foretelling import parties_concerned
 from node.verdicts.resting import rests_of
 from node.verdicts.watching import Watching, claimed_of
 from tests.credentials.test_pinned_verdicts import DECLARED, SITUATIONS
-from tests.harness.border import World, policy
+from tests.harness.border import policy
 from tests.harness.ledger import CN_AUTHORITY, CUSTOMS, EU_AUTHORITY
 from tests.harness.opinion import histories
 from tests.harness.opinion.alphabet import CAR
 from tests.harness.opinion.law import Archive, after
 from tests.harness.opinion.stage import REFUSED, STATE, Stage
-from tests.node.test_woken import AS, POLICY, Gathering, as_gathered, office, open_line, said
+from tests.node.test_woken import AS, POLICY, Gathering, as_gathered, gathered, office, open_line, said
 
 __all__ = ["office"]
 
@@ -83,11 +83,7 @@ def test_woken_by_whatever_governs_otherwise(one_in: int, office: OfficeStore) -
     watching = Watching(*[cast(Any, one) for one in (office, None, Gathering(), policy(POLICY))])
     tried, changed = 0, Counter[str]()
     for situation, build in SITUATIONS.items():
-        w = World()
-        text = build(w)
-        whole = w.evidence(text)
-        assert whole.ledger is not None
-        whole = replace(whole, ledger=as_gathered(whole.ledger))
+        w, text, whole = gathered(build)
         before = whole.network.governance
         assert before is not None
         read = rests_of(whole, CUSTOMS, policy(POLICY).status_list_age_s_max, w.now)
