@@ -205,6 +205,7 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
         for key, kept in there
         if kept.by == a.issuer
         and side_of(key) in (PARTY, voice.jurisdiction)
+        and not _left_its_passport(s, kept, c)
         and could_set(name, key, kept, a, c)
     ]
     like = [
@@ -214,6 +215,14 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
     ]
     lifted = next(iter((*own, *like, *_inherited(s, a, c, name, there))), None)
     return replace(voice, lifts=lifted) if lifted is not None else None
+
+
+def _left_its_passport(s: Standing, kept: Setting, c: Context) -> bool:
+    """True if it is a passport that would come back, and who set this answers for the battery no more (D956).
+
+    A passport has one state: nobody sets it again beside it, so the operator of now may rest on it.
+    """
+    return c.event.effects.passport is not None and not kept.role and kept.by != s.responsible
 
 
 def not_licensed(issuer: str) -> Refusal:
@@ -274,6 +283,7 @@ _DECIDES: Mapping[str, _Decides] = {
     "authorities": _as_anybody,
     "any": _as_anybody,
 }
+_ANSWERS = "{by} answers for this battery and has to attest this"
 # Where nobody without the right has anything to say: refused, not recorded as a claim.
 _NO_CLAIM = frozenset({"custodian", "responsible", "customs", "setter", "contest"})
 
@@ -304,12 +314,15 @@ def _wanted(standing: Standing, issuer: str, context: Context) -> Refusal:
     """Who has the right, and what it must do."""
     match context.event.speaks:
         case "operator" | "responsible":
-            told = "{by} answers for this battery and has to attest this"
-            return Refusal("not_responsible", told, by=standing.responsible)
+            return Refusal("not_responsible", _ANSWERS, by=standing.responsible)
         case "setter":
-            setters = tuple(sorted({s.by for s in standing.settings(context.event.lifts or "").values()}))
-            if issuer in setters:
+            there = standing.settings(context.event.lifts or "").values()
+            own = [kept for kept in there if kept.by == issuer]
+            if any(_left_its_passport(standing, kept, context) for kept in own):
+                return Refusal("not_responsible", _ANSWERS, by=standing.responsible)
+            if own:
                 return not_licensed(issuer)
+            setters = tuple(sorted({kept.by for kept in there}))
             told = "{by} set it and has to lift it, or the same authority of that side"
             return Refusal("not_responsible", told, by=setters)
         case "customs":

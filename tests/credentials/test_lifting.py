@@ -307,6 +307,29 @@ HANDED_ON: dict[str, Callable[[Ledger], object]] = {
 }
 
 
+def test_who_handed_it_on_puts_its_passport_back_no_more() -> None:
+    """
+    A passport has one state, and who answers for it now rests on it: it is put back by the operator of now
+    alone, or by whom it is handed back to. A recall stands beside others, and stays the maker's (D956).
+    """
+    ledger = Ledger()
+    beside_its_recall(ledger)
+    answering(ledger, MAKER, IMPORTER)
+    back = ledger.attest(MAKER, "passport.reinstated", battery(1), references=PASSPORT)
+
+    with pytest.raises(Refusal) as refusal:
+        ledger.run(back)
+    assert refusal.value.code == "not_responsible"
+    assert str(refusal.value).startswith(f"{IMPORTER} answers for this battery")
+    assert stands(PASSPORT_SUSPENDED)(ledger)
+    ledger.happen(MAKER, "battery.recall_lifted", battery(1))
+    assert not stands(RECALLED)(ledger)
+
+    answering(ledger, IMPORTER, MAKER)
+    ledger.happen(MAKER, "passport.reinstated", battery(1), references=PASSPORT)
+    assert not stands(PASSPORT_SUSPENDED)(ledger)
+
+
 def hands_over(ledger: Ledger, by: str, to: str) -> str:
     try:
         answering(ledger, by, to)
