@@ -1,7 +1,8 @@
 """One hostile party at the doors of a running network of four: what it cannot take from the others.
 
 Each attack runs for ten seconds (COMITY_DOORS_S) against two of the validators, while the maker attests one
-battery after the other. Printed and held to: finality of the honest, memory, and the time that a probe waits.
+battery after the other. Printed and held to: finality of the honest, memory, the time that a probe waits, and
+what /readyz says.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ FINALITY_P99_S_MAX = 2.0
 MEMORY_MIB_MAX = 50
 PROBE_S_MAX = 2.0
 CONNECTIONS = 110
+NOTHING_IS_WRONG = frozenset[str]()  # what /readyz says of a node from which nothing is kept
 HEAD = (
     "| what | attested | final p50 ms | p99 ms | /healthz at most ms | memory MiB | /readyz |\n"
     "|---|---|---|---|---|---|---|"
@@ -87,8 +89,18 @@ class Net:
             name: pss_bytes(node.process.pid) / 2**20 for name, node in self.nodes.items() if node.process
         }
 
-    def during(self, what: str, attack: Callable[[Node, threading.Event], None], threads: int = 1) -> None:
-        """Run an attack on two validators, and hold the network to its bounds meanwhile."""
+    def during(
+        self,
+        what: str,
+        attack: Callable[[Node, threading.Event], None],
+        threads: int = 1,
+        *,
+        says: frozenset[str] = NOTHING_IS_WRONG,
+    ) -> None:
+        """Run an attack on two validators, and hold the network to its bounds meanwhile.
+
+        /readyz of the two says these conditions and no others; of what stops nothing, that they are ready.
+        """
         before, ended = self.memory_mib(), threading.Event()
         self.told.clear()
         attackers = [
@@ -126,6 +138,8 @@ class Net:
         assert p99 < FINALITY_P99_S_MAX
         assert max(probes) < PROBE_S_MAX
         assert grown < MEMORY_MIB_MAX
+        assert set(self.told) <= says, f"{what}: /readyz says {dict(self.told)}"
+        assert says or set(ready) == {200}, f"{what}: /readyz answers {dict(ready)} and does not say why"
         for node in self.nodes.values():
             node.wait_ready()
 

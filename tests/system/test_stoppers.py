@@ -10,9 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 
 import pytest
+import urllib3
 
 from consensus.encoding import encode
 from consensus.pool import WAITING_PER_ISSUER_MAX
@@ -20,10 +22,11 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import make_attestation
 from node.setup import network as networks
 from node.setup.keystore import Keys
+from tests.bench.harness import percentile
 from tests.consensus.test_edge import poisoned
 from tests.harness.false_statements import FALSE
 from tests.harness.net.clocks import Clocks, turned
-from tests.harness.net.harness import PASSPHRASE, Node
+from tests.harness.net.harness import PASSPHRASE, Node, comity
 from tests.system import test_doors as doors
 from tests.system.test_doors import HOSTILE, Net, running
 
@@ -116,6 +119,36 @@ def test_what_only_waits(net: Net) -> None:
         pool = node.get("/status")["pool"]
         print(f"{node.party.name}: {pool} in the pool")
         assert 0 < pool <= WAITING_PER_ISSUER_MAX + 10
+
+
+def test_records_of_yesterday(net: Net) -> None:
+    """
+    N11: a validator is stopped, given an office.db of before, and started again: it compares itself with the
+    ledger and says so, is ready by itself, and what the honest attest is final within bounds.
+    """
+    node = net.nodes["cn"]
+    backup = node.data.parent / "cn.backup"
+    assert comity("backup", "--data", node.data, "--out", backup) == 0
+    for _ in range(5):
+        net.attest()
+    node.stop()
+    assert comity("restore", "--data", node.data, "--from", backup, "--replace") == 0
+    node.start()
+    told, ready = set[str](), False
+    while not ready:
+        with suppress(urllib3.exceptions.HTTPError):
+            status, said = node.request("GET", "/readyz")
+            told |= {one["code"] for one in said["conditions"]}
+            ready = status == 200
+        time.sleep(0.01)
+    until, finality = time.monotonic() + net.seconds, list[float]()
+    while time.monotonic() < until:
+        finality.append(net.attest())
+    p50, p99 = percentile(finality, 0.5), percentile(finality, 0.99)
+    codes = " ".join(sorted(told))
+    net.rows.append(f"| N11 restored | {len(finality)} | {p50 * 1000:.0f} | {p99 * 1000:.0f} | | | {codes} |")
+    assert "comparing_records" in told
+    assert p99 < doors.FINALITY_P99_S_MAX
 
 
 def test_wrong_clocks(net: Net, clocks: Clocks) -> None:
