@@ -10,6 +10,7 @@ import pytest
 from consensus.cose import (
     SeedSigner,
     SignatureInvalid,
+    _bstr,
     _take_bstr,
     parse_sign1,
     sign1,
@@ -176,6 +177,33 @@ def test_refuses_other_messages(data: bytes) -> None:
         parse_sign1(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (_message(GOOD)[1:], r"not a COSE_Sign1 message: it starts with tag 18 and an array of four"),
+        (_message(GOOD, unprotected="a10441ff"), r"the unprotected header must be the empty map"),
+        (_message(GOOD, tail="00"), r"the message ends with a signature of 64 bytes"),
+        (_message(encode([1])), r"the protected header is a map with integer labels"),
+        (_message(encode({1: -8, 4: b"k"}, allow_negative=True)), r"the algorithm must be Ed25519 \(-19\)"),
+        (
+            _message(encode({1: -19, 2: [99], 4: b"k"}, allow_negative=True)),
+            r"the message marks headers as critical; none is understood here",
+        ),
+        (_message(encode({1: -19, 4: "k"}, allow_negative=True)), r"header 4 must name the key"),
+        (
+            _message(encode({1: -19, 4: b"\xff"}, allow_negative=True)),
+            r"header 4 must be the DID URL of the key in UTF-8",
+        ),
+    ],
+)
+def test_what_is_no_message_is_told(data: bytes, told: str) -> None:
+    """
+    Each in these words.
+    """
+    with pytest.raises(EncodingError, match=f"^{told}$"):
+        parse_sign1(data)
+
+
 def test_a_byte_string_is_taken_as_it_would_be_written() -> None:
     """
     Every head of two sizes around each bound, whole and cut short: taken if and only if writing what it holds
@@ -195,6 +223,26 @@ def test_a_byte_string_is_taken_as_it_would_be_written() -> None:
             assert at == (len(written) if written is not None and shown.startswith(written) else None)
             taken += at is not None
     assert taken > 100
+    for size in (0, 23, 24, 255, 256, 65_535, 65_536):
+        assert _bstr(bytes(size)) == encode(bytes(size))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "a byte string is missing"),
+        (b"\xa0", "a byte string is missing"),
+        (b"\x5b" + bytes(8), "a byte string has a head that is not allowed"),
+        (b"\x42\x00", "a byte string is cut short or has a longer head than it needs"),
+        (b"\x58\x01\xa0", "a byte string is cut short or has a longer head than it needs"),
+    ],
+)
+def test_what_is_no_byte_string_is_told(data: bytes, told: str) -> None:
+    """
+    In these words.
+    """
+    with pytest.raises(EncodingError, match=f"^{told}$"):
+        _take_bstr(data, 0)
 
 
 def test_a_signer_does_not_show_its_seed() -> None:

@@ -388,6 +388,28 @@ def test_what_is_refused_is_refused_in_the_same_words(data: str) -> None:
         assert here == again
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "duplicate key",
+        "duplicate text key",
+        "indefinite list",
+        "text date",
+        "bignum",
+        "decimal",
+        "regular expression",
+        "IP address",
+        "unknown tag",
+    ],
+)
+def test_what_was_written_here_is_read_without_tags_and_second_keys(name: str) -> None:
+    """
+    It is not written again to compare: the reader itself makes no value of a tag and drops no key.
+    """
+    with pytest.raises(EncodingError, match=r"^not plain deterministic CBOR$"):
+        decode_written(bytes.fromhex(REFUSED[name]))
+
+
 def test_what_this_network_writes_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     An attestation, a vote and a standing are read without a second encoding; what is long, with one.

@@ -1,5 +1,6 @@
 """The replica: persisting, restarting, helping, catching up, and refusing what does not belong."""
 
+import sys
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from random import Random
@@ -40,6 +41,7 @@ from consensus.types import (
     PRECOMMIT,
     PREVOTE,
     Block,
+    CertificateInvalid,
     CommitCertificate,
     Kind,
     Proposal,
@@ -614,6 +616,32 @@ def test_a_bad_certificate_is_refused(bad: CommitCertificate) -> None:
     assert [e.peer for e in bench.out if isinstance(e, RequestBlocks)] == [NAMES[2]]
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"value_id": bytes(32)}, "the certificate is about another block"),
+        ({"precommits": tuple(all_votes(PRECOMMIT, 1, BLOCK))}, "a precommit is about something else"),
+        ({"precommits": tuple(all_votes(PREVOTE, 0, BLOCK))}, "a precommit is about something else"),
+        ({"polka": tuple(all_votes(PREVOTE, 0, None))}, "a prevote is about something else"),
+        (
+            {"polka": (*all_votes(PREVOTE, 0, BLOCK, (1, 2)), vote(PREVOTE, 0, 3, BLOCK, 0))},
+            "the prevotes name different valid rounds",
+        ),
+        (
+            {"precommits": tuple(all_votes(PRECOMMIT, 0, BLOCK, (1, 2, 2)))},
+            "a precommit is repeated or by a stranger",
+        ),
+        ({"polka": tuple(all_votes(PREVOTE, 0, BLOCK, (1, 2)))}, "the prevotes weigh less than a quorum"),
+    ],
+)
+def test_what_is_no_certificate_is_told(changes: dict[str, object], told: str) -> None:
+    """
+    Each in these words, before a signature is verified.
+    """
+    with pytest.raises(CertificateInvalid, match=f"^{told}$"):
+        verify_certificate(certificate(BLOCK, **changes), BLOCK, CHAIN.validators, CHAIN.network_id)
+
+
 def test_a_validator_that_slept_catches_up_in_the_middle_of_a_height() -> None:
     """
     Blocks with certificates end the height at which a validator is stuck.
@@ -716,13 +744,40 @@ def test_the_buffer_for_the_next_height_is_bounded_per_sender() -> None:
 
 def test_duplicates_cost_no_verification() -> None:
     """
-    A message heard twice is dropped by its digest.
+    A message heard again is dropped by its digest, and counted each time.
     """
     bench = Bench()
     bench.hear(vote(PREVOTE, 0, 1, BLOCK))
 
-    assert bench.hear(vote(PREVOTE, 0, 1, BLOCK)) == []
-    assert bench.replica.refused["duplicate"] == 1
+    for count in (1, 2):
+        assert bench.hear(vote(PREVOTE, 0, 1, BLOCK)) == []
+        assert bench.replica.refused["duplicate"] == count
+
+
+def test_the_largest_block_that_limits_allow_is_heard_and_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A block of 1 MiB to the byte (the bound of `block_bytes_max`), whose proposal is larger than that: from
+    the wire, after a restart, and in an answer of a peer; of one byte more it votes for nothing.
+    """
+    most = 1 << 20
+    monkeypatch.setattr(
+        sys.modules[__name__],
+        "CHAIN",
+        replace(CHAIN, parameters=replace(CHAIN.parameters, block_bytes_max=most)),
+    )
+    room = most - len(make_block(make_tx("large", padding=most // 2)).encode())
+    largest, larger = (make_block(make_tx("large", padding=most // 2 + room + more)) for more in (0, 1))
+    assert (len(largest.encode()), len(larger.encode())) == (most, most + 1)
+    bench, other, observer = Bench(), Bench(), Bench(me=2)
+
+    bench.hear(propose(0, largest), *all_votes(PREVOTE, 0, largest))
+    bench.restart()
+    decided = commit_of(bench.hear(propose(0, largest), *all_votes(PRECOMMIT, 0, largest)))
+    other.hear(propose(0, larger), *all_votes(PREVOTE, 0, larger, who=(1, 2)))
+    told = observer.feed(BlocksReceived(NAMES[1], [(largest.encode(), decided.certificate.encode())]))
+
+    assert decided.block == commit_of(told).block == largest
+    assert not other.votes() and other.replica.refused == {"malformed": 1}
 
 
 def test_double_votes_are_kept_as_evidence() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +29,7 @@ LINKS = [
     "http://maker.example/p/01/9521001000017/21/SN1",
 ]
 LINK = "https://id.gs1.org/01/09521001000017/21/SN1"
+CASES = Path(__file__).parents[1] / "vectors" / "cases"
 BROWSER = {"Accept": "text/html", "Origin": "http://localhost"}
 
 
@@ -68,6 +71,10 @@ def judged(node: LiveNode, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def line_of(number: int, text: str) -> dict[str, Any]:
     goods = {"goods": "battery", "condition": "new", "commodity_code": "8507\u00a060 00 00"}
     return {"line": number, "battery": text, **goods}
+
+
+def checks_of(item: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(check["name"], check["outcome"], check["reason"]) for check in item["checks"]]
 
 
 def drafted(node: LiveNode, text: str) -> dict[str, Any]:
@@ -163,6 +170,51 @@ def test_every_spelling_finds_its_battery_on_the_command_line(
     words = [[(c["name"], c["outcome"], c["reason"]) for c in verdict["checks"]] for verdict in verdicts]
     assert words[0] == words[1] and verdicts[0]["reason"] == verdicts[1]["reason"] != "not_found"
     assert draft == drafted(node, own)
+
+
+@pytest.mark.parametrize(
+    "case", ["15-vin-with-a-blank-or-in-lower-case", "16-commodity-code-with-no-break-spaces"]
+)
+def test_a_manifest_is_read_however_its_numbers_are_spelled(node: LiveNode, case: str) -> None:
+    """
+    The manifest of each case, about a battery of this ledger: judged as the same line in plain spelling.
+    """
+    row = json.loads((CASES / case / "manifest.json").read_text())["lines"][0] | {"battery": CODE}
+    plain = {name: re.sub(r"\s", "", text) if isinstance(text, str) else text for name, text in row.items()}
+
+    as_sent, as_meant = (judged(node, [one])[0] for one in (row, plain))
+
+    assert row != plain
+    assert checks_of(as_sent) == checks_of(as_meant)
+    assert not {"vin_invalid", "commodity_code"} & {reason for _, _, reason in checks_of(as_sent)}
+
+
+@pytest.mark.parametrize("text", ["abc", "85076 O", "8507-60"])
+def test_a_member_that_is_none_is_refused_before_it_is_signed(
+    node: LiveNode, address: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Case 17, its command: told what belongs there, nothing is signed; blanks around a code are spelling.
+    """
+    where = ("--node", address, "--key", node.operator_key)
+    words = (CASES / "17-event-members-are-any-text" / "command.txt").read_text().split()[1:]
+    named = [CODE if word == "CODE" else word for word in words]
+    data = named.index("--data")
+    command = [*named[:data], *named[data + 2 :], *where]
+    outbox = node.service.stores.office.outbox
+
+    code = run([word.replace("=abc", f"={text}") for word in command])
+    told = capsys.readouterr().err
+
+    assert code == 65 and "6, 8 or 10 digits" in told
+    assert not outbox.of_battery(CODE, "battery.exported")
+
+    spelled = [word.replace("=abc", "=850760 ") for word in command]
+    assert run([*spelled, "--event-time", "1790000000", "--draft"]) == 0
+    plain = [word.replace("=abc", "=850760") for word in command]
+    draft = json.loads(capsys.readouterr().out)
+    assert run([*plain, "--event-time", "1790000000", "--draft"]) == 0
+    assert json.loads(capsys.readouterr().out) == draft
 
 
 def test_two_spellings_on_a_manifest_are_one_battery_twice(node: LiveNode) -> None:
