@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, block, finality, load, passport, scan, suites
+from tests.bench import attestation, block, finality, growth, load, passport, scan, suites
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
@@ -35,6 +35,13 @@ def _load(quick: bool) -> str:
     return f"a stream into four validators: {load.measure(rate=650, seconds=5 if quick else 60).text()}"
 
 
+def _growth(quick: bool) -> str:
+    print("growth, in times of the first row:")
+    for line in growth.measure(largest=100_000 if quick else 1_000_000, rounds=1 if quick else 3):
+        print(line, flush=True)
+    return "(a larger one by hand: tests/bench/growth.py)"
+
+
 ROWS: dict[str, Callable[[bool], str]] = {
     "passport": lambda quick: _compared(passport.measure, quick),
     "suites": _suites,
@@ -43,6 +50,7 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "finality": _finality,
     "scan": _scan,
     "load": _load,
+    "growth": _growth,
 }
 
 

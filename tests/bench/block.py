@@ -19,12 +19,15 @@ from tests.harness.ledger import (
 )
 
 
-def _steps(ledger: Ledger, count: int) -> list[list[bytes]]:
-    """What is signed beforehand: six blocks of `count` attestations each."""
-    subjects = [battery(number) for number in range(count)]
+def steps_of(ledger: Ledger, count: int, first: int = 0, namespace: str = "ZZ1") -> list[list[bytes]]:
+    """What is signed beforehand: six blocks of `count` attestations each, of batteries from `first` on."""
+    subjects = [battery(number, namespace) for number in range(first, first + count)]
     return [
         [ledger.attest(MAKER, "battery.produced", s) for s in subjects],
-        [ledger.attest(MAKER, "passport.published", s, set_list=set_list(n)) for n, s in enumerate(subjects)],
+        [
+            ledger.attest(MAKER, "passport.published", s, set_list=set_list(n))
+            for n, s in enumerate(subjects, first)
+        ],
         [ledger.attest(CN_AUTHORITY, "battery.exported", s, parties=(IMPORTER,)) for s in subjects],
         [ledger.attest(IMPORTER, "battery.presented", s) for s in subjects],
         [ledger.attest(CUSTOMS, "customs.released", s) for s in subjects],
@@ -35,7 +38,7 @@ def _steps(ledger: Ledger, count: int) -> list[list[bytes]]:
 def _round(count: int) -> float:
     """Microseconds of CPU per attestation, in a node that has seen none of them."""
     ledger = Ledger(make_genesis(limits=Limits(block_bytes_max=1 << 20)))
-    steps = _steps(ledger, count)
+    steps = steps_of(ledger, count)
     ledger.now += 100
     total_s = 0.0
     for txs in steps:

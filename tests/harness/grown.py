@@ -6,9 +6,12 @@ names; only blocks and certificates are empty, and nobody signed anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 from consensus.chain import Tip
 from consensus.merkle import Frontier, leaf_hash
@@ -18,9 +21,12 @@ from credentials.ledger.entries import BlockEntry
 from credentials.ledger.genesis import Genesis
 from node.ledger.chain import tip_of
 from node.storage.entries import EntryRow, LedgerTip, row_of
-from node.storage.ledger import LedgerStore
+from node.storage.ledger import Adoption, LedgerStore
+from node.storage.standings import make_hashes, put_all_hashes
+from node.storage.tiles import fill
 
 PER_BLOCK = 2_000
+PER_TRANSACTION = 100_000  # of what is loaded at once
 ISSUER, KIND = "did:web:filler.example", "battery.produced"
 
 
@@ -46,6 +52,14 @@ def records_of(first: int, last: int) -> Iterator[tuple[bytes, bytes]]:
         yield sha256(b"battery %d" % number).digest(), b"record %d " % number + bytes(150)
 
 
+def certificate_of(height: int, block_id: bytes) -> bytes:
+    """In the form of one, of nobody's votes."""
+    precommits, prevotes = (
+        (Vote(kind, height, 0, -1, block_id, "filler", bytes(64)),) for kind in (PRECOMMIT, PREVOTE)
+    )
+    return CommitCertificate(height, 0, block_id, precommits, prevotes).encode()
+
+
 def grow(path: Path, genesis: Genesis, *, entries: int, records: int) -> Tip:
     """Add blocks to a ledger until it has so many entries, with so many records among them; its tip."""
     store = LedgerStore(path)
@@ -63,10 +77,65 @@ def grow(path: Path, genesis: Genesis, *, entries: int, records: int) -> Tip:
         store.close()
 
 
+def load(path: Path, genesis: Genesis, entries: int) -> Tip:
+    """The same with a record for each entry, in one block and without its indexes: many at once; its tip."""
+    store = LedgerStore(path)
+    try:
+        tip = tip_of(store, genesis)
+        first, last, log = tip.log.size, entries - 1, tip.log
+        with _without_indexes(path):
+            for start in range(first, last, PER_TRANSACTION):
+                end = min(last, start + PER_TRANSACTION)
+                rows = [filler(number) for number in range(start, end)]
+                with store._db.writing(durable=False) as db:
+                    adoption = Adoption(db)
+                    for number, row in enumerate(rows, start):
+                        adoption.entry(number, tip.height + 1, row)
+                    for record in records_of(start, end):
+                        adoption.standing(*record)
+                    adoption.final(tip.height + 1, [row.digest for row in rows if row.digest is not None])
+                    fill(db, start, end)
+                log = log.append(row.leaf_hash for row in rows)
+        with store._db.writing() as db:
+            put_all_hashes(db, make_hashes(db))
+        standings = StandingsMap.over(store.standings.hashes(), store.standings.bucket)
+        return _decide(store, genesis, Tip(tip.height, tip.block_id, tip.time, tip.app_hash, log), standings)
+    finally:
+        store.close()
+
+
+@contextmanager
+def _without_indexes(path: Path) -> Iterator[None]:
+    """Those of what every block adds to are made again at the end, of what is there by then."""
+    many = ("entries", "standings", "finals")
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN"
+    with sqlite3.connect(path) as db:
+        indexes = db.execute(f"{query} (?, ?, ?)", many).fetchall()
+        for name, _ in indexes:
+            db.execute(f"DROP INDEX {name}")
+    yield
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA cache_size=-200000")
+        for _, statement in indexes:
+            db.execute(statement)
+    db.close()
+
+
 def _commit(
     store: LedgerStore, genesis: Genesis, tip: Tip, rows: list[EntryRow], changed: dict[bytes, bytes]
 ) -> Tip:
     standings = StandingsMap.over(store.standings.hashes(), store.standings.bucket)
+    return _decide(store, genesis, tip, standings, rows, changed)
+
+
+def _decide(
+    store: LedgerStore,
+    genesis: Genesis,
+    tip: Tip,
+    standings: StandingsMap,
+    rows: Iterable[EntryRow] = (),
+    changed: Mapping[bytes, bytes] = MappingProxyType({}),
+) -> Tip:
     root, height, time = standings.root_with(changed), tip.height + 1, tip.time + 1
     block = Block(
         height=height,
@@ -80,9 +149,6 @@ def _commit(
         app_version=genesis.governance.app_version,
         attestations=(),
     )
-    precommits, prevotes = (
-        (Vote(kind, height, 0, -1, block.id, "filler", bytes(64)),) for kind in (PRECOMMIT, PREVOTE)
-    )
     app_hash = sha256(block.id).digest()
     validators = genesis.governance.validators.hash
     last = BlockEntry(height, time, app_hash, root, bytes(32), validators, genesis.config_digest)
@@ -91,7 +157,7 @@ def _commit(
     store.commit_block(
         LedgerTip(height, block.id, time, app_hash, log.encode()),
         block=block.encode(),
-        certificate=CommitCertificate(height, 0, block.id, precommits, prevotes).encode(),
+        certificate=certificate_of(height, block.id),
         entries=rows,
         standings=changed,
         finals=[row.digest for row in rows if row.digest is not None],
