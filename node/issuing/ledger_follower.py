@@ -300,8 +300,8 @@ class Following:
             kept = self._ledger.checkpoint()
             if kept is not None:
                 self._office.outbox.receipt(db, kept[0], batch.now, -1)
-            size = self._ledger.log_size()
-            rows = self._ledger.leaves.concerning("", self._kinds.changing, 0, size)
+            issued = self._office.issuances.subjects()
+            rows = self._ledger.leaves.told_of(issued, self._kinds.changing)
             self._projection.project(db, self._changed(rows))
         self._repair = False
         self._open()

@@ -76,6 +76,14 @@ class IssuanceTable:
             "published IN (SELECT digest FROM outbox WHERE subject = ?) ORDER BY number", (subject,)
         )
 
+    def subjects(self) -> list[bytes]:
+        """The standing keys of all batteries that we issued a passport of."""
+        published = "digest IN (SELECT published FROM issuances)"
+        rows = self._db.connection.execute(
+            f"SELECT DISTINCT subject FROM outbox WHERE subject IS NOT NULL AND {published}"
+        )
+        return [bytes(row["subject"]) for row in rows]
+
     def page(self, limit: int, before: int | None, words: Sequence[str] = ()) -> list[Issuance]:
         """Newest first, of those with a smaller number than `before`, and with all these words."""
         if words:

@@ -48,6 +48,12 @@ class Leaves:
         condition = f"subject = ? AND type = 'admitted' AND {who} ORDER BY leaf_index"
         return self._select(condition, (subject, *issuers, *kinds))
 
+    def told_of(self, subjects: Sequence[bytes], kinds: Sequence[str]) -> Iterator[EntryRow]:
+        """What is admitted of these kinds about these subjects; what is said of others is not read."""
+        of_a_kind = f"type = 'admitted' AND kind IN ({marks(len(kinds))})"
+        for part in parts(subjects, beside=len(kinds)):
+            yield from self._select(f"subject IN ({marks(len(part))}) AND {of_a_kind}", (*part, *kinds))
+
     def with_digest(self, digest: bytes) -> list[EntryRow]:
         """Entries of the attestation with this digest: one, or none."""
         return self._select("digest = ? ORDER BY leaf_index", (digest,))

@@ -1,9 +1,9 @@
 """Rows of growth: what a node costs on ledgers of more and more batteries, each row beside the first.
 
-One data directory grows (`tests/harness/grown.py`: entries, records, tiles and hashes are the store's own). At
-each size its node is opened in a process of its own and asked, and then real blocks are executed and committed
-on it: six of an import for each of some batteries, none seen before, whose records and indexes lie scattered
-among all others. Seconds are of the processor: others on this machine take no part in them.
+One data directory grows (`tests/harness/grown.py`: entries, records, tiles and hashes are the store's own).
+At each size its node is opened in a process of its own and asked, and then real blocks are executed and
+committed on it: six of an import for each of some batteries, none seen before, whose records and indexes lie
+scattered among all others. Seconds are of the processor: others on this machine take no part in them.
 """
 
 from __future__ import annotations
@@ -85,16 +85,16 @@ class Row:
     """What was measured at one size."""
 
     size: int
+    on_disk: float
     open_s: float
     memory_mib: float
     memory_asked_mib: float
     scan_ms: float
     receipt_ms: float
     proof_ms: float
-    execute_us: float = 0.0
-    commit_us: float = 0.0
-    written: float = 0.0
-    on_disk: float = 0.0
+    execute_us: float
+    commit_us: float
+    written: float
 
     def cells(self, first: Row) -> Iterator[str]:
         """Each figure, and how many times the first it is."""
@@ -161,12 +161,8 @@ def _measured(data: DataDirectory, network: Network, digests: list[str], size: i
     asked(data, digests)  # the first one follows what was recorded since it ran
     told = [asked(data, digests) for _ in range(2)]
     blocks = [executed(data, network, GROUP) for _ in range(rounds)]
-    return Row(
-        size,
-        *(min(column) for column in zip(*told, strict=True)),
-        *map(min, zip(*blocks, strict=True)),
-        on_disk,
-    )
+    figures = [min(column) for rows in (told, blocks) for column in zip(*rows, strict=True)]
+    return Row(size, on_disk, *figures)
 
 
 def _size_of(path: Path) -> int:
@@ -174,7 +170,7 @@ def _size_of(path: Path) -> int:
 
 
 def asked(data: DataDirectory, digests: Sequence[str]) -> list[float]:
-    """Of a process of its own: seconds to open, MiB, MiB after it was asked, ms a scan, a receipt, a proof."""
+    """Of a process of its own: seconds to open, MiB, MiB once asked, ms a scan, a receipt, a proof."""
     done = subprocess.run(
         [sys.executable, "-c", NODE, str(data.root), ",".join(digests)],
         cwd=ROOT,

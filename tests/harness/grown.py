@@ -7,11 +7,11 @@ names; only blocks and certificates are empty, and nobody signed anything.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 
 from consensus.chain import Tip
 from consensus.merkle import Frontier, leaf_hash
@@ -30,15 +30,15 @@ PER_TRANSACTION = 100_000  # of what is loaded at once
 ISSUER, KIND = "did:web:filler.example", "battery.produced"
 
 
-def filler(number: int) -> EntryRow:
+def filler(number: int, kind: str = KIND) -> EntryRow:
     """An entry about a battery of its own."""
     document = sha256(b"document %d" % number).digest()
-    entry = b" ".join((KIND.encode(), ISSUER.encode(), document, b"%d" % number, bytes(120)))
+    entry = b" ".join((kind.encode(), ISSUER.encode(), document, b"%d" % number, bytes(120)))
     return EntryRow(
         entry,
         leaf_hash(entry),
         "admitted",
-        kind=KIND,
+        kind=kind,
         issuer=ISSUER,
         subject=sha256(b"battery %d" % number).digest(),
         digest=sha256(entry).digest(),
@@ -60,7 +60,7 @@ def certificate_of(height: int, block_id: bytes) -> bytes:
     return CommitCertificate(height, 0, block_id, precommits, prevotes).encode()
 
 
-def grow(path: Path, genesis: Genesis, *, entries: int, records: int) -> Tip:
+def grow(path: Path, genesis: Genesis, *, entries: int, records: int, kind: str = KIND) -> Tip:
     """Add blocks to a ledger until it has so many entries, with so many records among them; its tip."""
     store = LedgerStore(path)
     try:
@@ -68,7 +68,7 @@ def grow(path: Path, genesis: Genesis, *, entries: int, records: int) -> Tip:
         made = 0
         while tip.log.size < entries:
             count = min(PER_BLOCK, entries - tip.log.size)
-            rows = [filler(tip.log.size + offset) for offset in range(count - 1)]
+            rows = [filler(tip.log.size + offset, kind) for offset in range(count - 1)]
             until = records if tip.log.size + count == entries else min(records, made + count)
             changed, made = dict(records_of(made, until)), until
             tip = _commit(store, genesis, tip, rows, changed)
@@ -98,8 +98,7 @@ def load(path: Path, genesis: Genesis, entries: int) -> Tip:
                 log = log.append(row.leaf_hash for row in rows)
         with store._db.writing() as db:
             put_all_hashes(db, make_hashes(db))
-        standings = StandingsMap.over(store.standings.hashes(), store.standings.bucket)
-        return _decide(store, genesis, Tip(tip.height, tip.block_id, tip.time, tip.app_hash, log), standings)
+        return _commit(store, genesis, replace(tip, log=log), [], {})
     finally:
         store.close()
 
@@ -125,17 +124,6 @@ def _commit(
     store: LedgerStore, genesis: Genesis, tip: Tip, rows: list[EntryRow], changed: dict[bytes, bytes]
 ) -> Tip:
     standings = StandingsMap.over(store.standings.hashes(), store.standings.bucket)
-    return _decide(store, genesis, tip, standings, rows, changed)
-
-
-def _decide(
-    store: LedgerStore,
-    genesis: Genesis,
-    tip: Tip,
-    standings: StandingsMap,
-    rows: Iterable[EntryRow] = (),
-    changed: Mapping[bytes, bytes] = MappingProxyType({}),
-) -> Tip:
     root, height, time = standings.root_with(changed), tip.height + 1, tip.time + 1
     block = Block(
         height=height,

@@ -14,6 +14,8 @@ from node.config import DataDirectory
 from node.ledger.verifying import verify
 from node.setup.network import joined
 from node.setup.wiring import open_service
+from node.web.sample import sample_claims
+from tests.harness.counted import counted
 from tests.harness.earlier import EARLIER
 from tests.harness.grown import grow
 from tests.harness.support_service import CODE, PASSPHRASE, live_node
@@ -92,6 +94,32 @@ def test_a_million_entries_open_as_ten_thousand_do(tmp_path: Path) -> None:
     )
 
     assert many < 1.2 * few and many_s < 2.0
+
+
+@pytest.mark.check
+def test_comparing_reads_what_is_said_of_own_passports_and_not_of_others(tmp_path: Path) -> None:
+    """
+    Records that may be old are compared with the ledger in as many steps of the database whether it holds
+    2,700 revocations by others or none: they were all read at once.
+    """
+    with live_node(tmp_path) as made:
+        issued = made.service.passports.issue(sample_claims(made.service, CODE), code=CODE)
+        made.wait_quiet()
+        made.service.passports.revoke(issued["digest"], "a test")
+        made.wait_quiet()
+    directory, found = DataDirectory(made.data), []
+    for entries in (300, 3_000):
+        size = {"entries": entries, "records": entries}
+        grow(directory.ledger, joined(directory).genesis, **size, kind="passport.revoked")
+        service = open_service(directory, PASSPHRASE, 0)
+        try:
+            service.following.turn()
+            with counted(service.stores.ledger._db) as work:
+                service.following._compare()
+            found.append(work.steps)
+        finally:
+            service.stop()
+    assert 100 < found[1] < 1.1 * found[0], found
 
 
 def test_a_data_directory_of_the_program_before_opens(tmp_path: Path) -> None:
