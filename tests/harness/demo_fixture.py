@@ -39,6 +39,10 @@ class DemoNetwork:
     def consignment(self) -> str:
         return str(self.state["consignment"])
 
+    def said(self) -> str:
+        """What this demo printed."""
+        return (self.root.parent / "demo.out").read_text()
+
     @property
     def log_policy(self) -> Path:
         return self.root / str(self.state["nodes"]["customs"]["data"]) / "network" / "log.policy"
@@ -76,3 +80,18 @@ def _state(process: subprocess.Popen[bytes], root: Path) -> dict[str, Any]:
             return state
         time.sleep(0.2)
     raise AssertionError(f"the demo did not come up:\n{(root.parent / 'demo.out').read_text()[-3000:]}")
+
+
+def ended(pids: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while left := [pid for pid in pids if _alive(pid)]:
+        assert time.monotonic() < deadline, f"these go on: {left}"
+        time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in ("Z", "X")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.demo_fixture import ROOT, DemoNetwork, running_demo
+from tests.harness.demo_fixture import ROOT, DemoNetwork
 from tests.harness.parts import find, require
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
@@ -24,13 +24,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-@pytest.fixture(scope="module")
-def demo_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
-    """A demo of its own, played to its end, that goes on serving."""
-    with running_demo(tmp_path_factory.mktemp("demo") / "network") as network:
-        yield network
 
 
 @pytest.fixture(scope="module")
@@ -98,17 +91,17 @@ class Officer:
 @pytest.mark.check
 @pytest.mark.parametrize("place", WIDTHS)
 def test_officer_finds_the_altered_item_and_verifies_its_receipt(
-    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+    demo: DemoNetwork, browser: object, place: str, tmp_path: Path
 ) -> None:
     """
     The officer opens the consignment, filters to problems, opens the altered item, downloads the receipt and
     verifies it by the command the page shows; then the same for a clear item. At 1280 and at 390 px.
     """
-    officer = Officer(browser, WIDTHS[place], demo_network.link("customs", "/customs"), tmp_path)
+    officer = Officer(browser, WIDTHS[place], demo.link("customs", "/customs"), tmp_path)
     page = officer.page
     officer.photograph("customs")
 
-    page.click(f"table a[href='/consignments/{demo_network.consignment}']")
+    page.click(f"table a[href='/consignments/{demo.consignment}']")
     officer.photograph("consignment")
     all_items = page.locator("table.lines tbody tr").count()
     page.click("nav.filters a[href='?show=problems']")
@@ -136,14 +129,14 @@ def test_officer_finds_the_altered_item_and_verifies_its_receipt(
 @pytest.mark.check
 @pytest.mark.parametrize("place", WIDTHS)
 def test_officer_finds_a_consignment_by_a_part_of_its_reference(
-    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+    demo: DemoNetwork, browser: object, place: str, tmp_path: Path
 ) -> None:
     """
     The field above the list leads to what has the words; what nobody has is told as that, with the way back.
     """
-    officer = Officer(browser, WIDTHS[place], demo_network.link("customs", "/customs"), tmp_path)
+    officer = Officer(browser, WIDTHS[place], demo.link("customs", "/customs"), tmp_path)
     page = officer.page
-    row = f"table a[href='/consignments/{demo_network.consignment}']"
+    row = f"table a[href='/consignments/{demo.consignment}']"
     part = page.inner_text(row).strip()[3:].lower()
 
     page.fill("#q", part)
@@ -165,12 +158,12 @@ def test_officer_finds_a_consignment_by_a_part_of_its_reference(
 @pytest.mark.check
 @pytest.mark.parametrize("place", WIDTHS)
 def test_maker_issues_a_passport_by_the_form(
-    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+    demo: DemoNetwork, browser: object, place: str, tmp_path: Path
 ) -> None:
     """
     The form, sent as it is filled, ends at a page that becomes signed, recorded, proof of record by itself.
     """
-    maker = Officer(browser, WIDTHS[place], demo_network.link("manufacturer", "/manufacturer"), tmp_path)
+    maker = Officer(browser, WIDTHS[place], demo.link("manufacturer", "/manufacturer"), tmp_path)
     page = maker.page
     maker.photograph("manufacturer")
 
@@ -187,13 +180,13 @@ def test_maker_issues_a_passport_by_the_form(
 @pytest.mark.check
 @pytest.mark.parametrize("place", WIDTHS)
 def test_importer_reads_what_is_covered(
-    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+    demo: DemoNetwork, browser: object, place: str, tmp_path: Path
 ) -> None:
     """
     The readiness report opens with its computed sentence, labels the recognition a demonstration, and never
     says that anything is compliant.
     """
-    importer = Officer(browser, WIDTHS[place], demo_network.link("importer", "/importer"), tmp_path)
+    importer = Officer(browser, WIDTHS[place], demo.link("importer", "/importer"), tmp_path)
     page = importer.page
     importer.photograph("importer")
 

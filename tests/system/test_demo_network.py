@@ -17,7 +17,7 @@ import requests
 from node.demo import _fresh_folder, scenario
 from node.demo.launcher import pss_bytes
 from node.demo.play import JSON
-from tests.harness.demo_fixture import ROOT, DemoNetwork, running_demo
+from tests.harness.demo_fixture import ROOT, DemoNetwork, ended, running_demo
 from tests.harness.parts import require
 
 PSS_BYTES_MAX = 150 * 1024 * 1024
@@ -29,12 +29,6 @@ pytestmark = pytest.mark.check
 def second(demo: DemoNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
     """Another one beside it, until a test kills it."""
     with running_demo(tmp_path_factory.mktemp("second") / "network") as network:
-        yield network
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
-    with running_demo(tmp_path_factory.mktemp("demo") / "network") as network:
         yield network
 
 
@@ -197,12 +191,7 @@ def test_two_clones_run_side_by_side(demo: DemoNetwork, second: DemoNetwork) -> 
 
     assert not ports[0] & ports[1] and len(ports[1]) == 6
     assert verdicts[0] == verdicts[1] and len(verdicts[1]) == 66
-    assert "All 66 lines, the used pack, the four lives and the report are as expected." in said_by(second)
-
-
-def said_by(network: DemoNetwork) -> str:
-    """What this demo printed."""
-    return (network.root.parent / "demo.out").read_text()
+    assert "All 66 lines, the used pack, the four lives and the report are as expected." in second.said()
 
 
 def test_children_die_with_a_killed_parent(second: DemoNetwork) -> None:
@@ -212,21 +201,6 @@ def test_children_die_with_a_killed_parent(second: DemoNetwork) -> None:
     os.kill(second.state["pid"], signal.SIGKILL)
 
     ended([node["pid"] for node in second.state["nodes"].values()])
-
-
-def ended(pids: list[int]) -> None:
-    deadline = time.monotonic() + 60
-    while left := [pid for pid in pids if _alive(pid)]:
-        assert time.monotonic() < deadline, f"these go on: {left}"
-        time.sleep(0.1)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in ("Z", "X")
 
 
 def test_a_folder_in_which_a_demo_runs_is_left_alone(tmp_path: Path) -> None:
@@ -258,14 +232,3 @@ def test_a_folder_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
     assert run.returncode == 70
     assert "was not made by the demo" in run.stderr
     assert (mine / "thesis.txt").read_text() == "years of work"
-
-
-def test_ctrl_c_is_an_orderly_end(demo: DemoNetwork) -> None:
-    """
-    Ctrl-C, which a terminal sends to the whole process group, ends the demo in order and leaves nothing. The
-    last test of this file: it ends the demo of the others.
-    """
-    os.killpg(demo.state["pid"], signal.SIGINT)
-
-    ended([demo.state["pid"], *(node["pid"] for node in demo.state["nodes"].values())])
-    assert said_by(demo).rstrip().endswith("Stopping the six nodes.")

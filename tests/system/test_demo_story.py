@@ -6,7 +6,9 @@ Nobody who was there is started again. Every act is a command, typed at the node
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ import tomli_w
 
 from node.demo import scenario
 from node.demo.play import Desk
-from tests.harness.demo_fixture import DemoNetwork, running_demo
+from tests.harness.demo_fixture import DemoNetwork, ended
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.net.harness import Node, Party, comity, free_ports, wait
 
@@ -32,6 +34,7 @@ GARAGE = Party("garage", "EU", ("workshop", "lab"), validator=False)
 ROLES = ("vote", "cosign", "log", "attest", "credential", "transport")
 LIFECYCLE = "lifecycle.json"
 FIRST_SERIAL, HOUR_S = 5_000_000, 3_600
+PAUSE_S = 0.8  # between a passport and the next, a pair of verdicts and the next: ten nodes share two cores
 
 
 @dataclass
@@ -54,7 +57,7 @@ class Trade:
 
     def _run(self, turn: Any) -> None:
         try:
-            while not self._over.wait(0.4):
+            while not self._over.wait(PAUSE_S):
                 turn()
         except BaseException as error:
             self.failed.append(error)
@@ -179,16 +182,15 @@ class Story:
 
 @pytest.fixture
 def story(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    demo: DemoNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Story]:
-    with running_demo(tmp_path / "network") as demo:
-        monkeypatch.setenv("COMITY_PASSPHRASE", (demo.root / "passphrase").read_text().strip())
-        told = Story(demo, tmp_path, capsys)
-        try:
-            yield told
-        finally:
-            for node in told.newcomers.values():
-                node.stop()
+    monkeypatch.setenv("COMITY_PASSPHRASE", (demo.root / "passphrase").read_text().strip())
+    told = Story(demo, tmp_path, capsys)
+    try:
+        yield told
+    finally:
+        for node in told.newcomers.values():
+            node.stop()
 
 
 def test_the_running_demo_network_changes_and_nothing_is_lost(story: Story) -> None:
@@ -374,3 +376,14 @@ class Receipts:
 
 def of_the_demo(pid: int) -> bool:
     return b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_ctrl_c_is_an_orderly_end(demo: DemoNetwork) -> None:
+    """
+    Ctrl-C, which a terminal sends to the whole process group, ends the demo in order and leaves nothing. The
+    last test of this file: it ends the demo of the others.
+    """
+    os.killpg(demo.state["pid"], signal.SIGINT)
+
+    ended([demo.state["pid"], *(node["pid"] for node in demo.state["nodes"].values())])
+    assert demo.said().rstrip().endswith("Stopping the six nodes.")
