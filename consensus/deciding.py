@@ -21,6 +21,7 @@ from consensus.sync import Sync
 from consensus.types import PRECOMMIT, Block, CertificateInvalid, CommitCertificate, verify_certificate
 
 TRY_AGAIN_MS = 1_000  # between two tries to follow a block for which something is lacking
+ASK_RIVALS_MS = 5_000
 
 
 class Deciding:
@@ -31,6 +32,7 @@ class Deciding:
     ) -> None:
         self._present, self._sync, self._faults = present, sync, faults
         self._recollection, self._blocks = recollection, blocks
+        self._asked_ms: int | None = None  # when others were asked for a block beside one that is here
 
     def decide(self, height: Height, round: int, value_id: bytes) -> None:
         """A quorum has precommitted this value before this node's eyes."""
@@ -86,8 +88,11 @@ class Deciding:
         Who is ahead asks nobody for blocks, and would go on with those who signed the other block too.
         """
         present = self._present
-        if present.storing is None and self._recollection.forked is None:
+        if present.storing is not None or self._recollection.forked is not None:
+            return
+        if self._asked_ms is None or present.now_ms - self._asked_ms >= ASK_RIVALS_MS:
             for height in self._faults.doubtful():
+                self._asked_ms = present.now_ms
                 others = present.history.at(height).validators
                 present.out.extend(RequestBlocks(v.name, height) for v in others if v.name != present.name)
 

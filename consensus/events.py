@@ -140,6 +140,14 @@ class RequestBlocks:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """A quorum decided this block long ago: where the stored one of its height is another, `Replica.fork`."""
+
+    height: int
+    block_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """The pool gave an attestation up."""
 
@@ -165,4 +173,4 @@ class Unforeseen:
     error: Exception
 
 
-Effect = Persist | Broadcast | Send | SetTimer | Commit | RequestBlocks | Drop | Strike | Unforeseen
+Effect = Persist | Broadcast | Send | SetTimer | Commit | RequestBlocks | Compare | Drop | Strike | Unforeseen

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
 from consensus.errors import ConsensusError
+from consensus.events import Compare
 from consensus.evidence import CHECKPOINTS, FaultEvidence, evidence_in, keys_under, verify_evidence
 from consensus.replica_state import Present
 from consensus.types import Block, CommitCertificate, Vote, verify_certificate, verify_vote
@@ -37,7 +38,8 @@ class Faults:
         for height, data in admitted:
             self._admit(height, FaultEvidence.decode(data))
         self._past: dict[int, Votes] = {}  # of decided heights
-        self._broke: dict[int, set[str]] = {}  # of these heights: who signed what goes against what it signed
+        # At these heights: as of which height that was news, and who signed what goes against what it signed.
+        self._broke: dict[int, tuple[int, frozenset[str]]] = {}
 
     @property
     def pending(self) -> list[FaultEvidence]:
@@ -157,35 +159,41 @@ class Faults:
         self.accuse(votes.evidence.values())
         self._past[certificate.height] = votes
         self._past.pop(certificate.height - HEIGHTS_REMEMBERED, None)
-        self._broke.pop(certificate.height - HEIGHTS_REMEMBERED, None)
+        over = certificate.height - HEIGHTS_REMEMBERED
+        self._broke = {height: told for height, told in self._broke.items() if told[0] > over}
 
     def doubtful(self) -> list[int]:
         """Decided heights at which more than f validators broke their word: perhaps another block was too."""
-        sets = ((height, names, self._present.history.at(height)) for height, names in self._broke.items())
-        return sorted(
+        sets = (
+            (height, names, self._present.history.at(height)) for height, (_, names) in self._broke.items()
+        )
+        found = sorted(
             height
             for height, names, validators in sets
-            if height in self._past and validators.weight_of(names) >= validators.one_honest
+            if height < self._present.working and validators.weight_of(names) >= validators.one_honest
         )
+        return found[:HEIGHTS_REMEMBERED]
 
     def _hold_against(self, evidence: FaultEvidence) -> None:
-        oldest = self._present.working - HEIGHTS_REMEMBERED
-        if evidence.kind != CHECKPOINTS and evidence.height >= oldest:
-            self._broke.setdefault(evidence.height, set()).add(evidence.validator)
+        """However long ago that was: who hears of it late has gone on with whoever signed both."""
+        if evidence.kind != CHECKPOINTS:
+            _, names = self._broke.get(evidence.height, (0, frozenset()))
+            self._broke[evidence.height] = self._present.working, names | {evidence.validator}
 
     def rival(self, block: Block, certificate_data: bytes) -> bool:
         """Whether a decided block of a height that this node has too is another: it names f+1 validators.
 
-        Raises ConsensusError when its certificate does not verify.
+        Of a height whose votes are forgotten the ledger has to say it. Raises ConsensusError when its
+        certificate does not verify.
         """
-        votes = self._past.get(block.height)
-        if votes is None:
-            return False
+        present, votes = self._present, self._past.get(block.height)
         certificate = CommitCertificate.decode(certificate_data)
-        if certificate.value_id in {value_id for _, value_id in votes.decisions()}:
+        if votes is not None and certificate.value_id in {value_id for _, value_id in votes.decisions()}:
             return False
-        present = self._present
         verify_certificate(certificate, block, present.history.at(block.height), present.chain.network_id)
+        if votes is None:
+            present.out.append(Compare(block.height, block.id))
+            return False
         self.accuse(evidence_in((*votes.all(), *certificate.polka, *certificate.precommits)))
         # Others hold votes that this node never saw, and the other way round.
         for vote in votes.all()[:RIVAL_VOTES_TOLD_MAX]:

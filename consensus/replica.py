@@ -189,7 +189,7 @@ class Replica:
         return self._recollection.forked
 
     def fork(self, height: int) -> None:
-        """This node was shown so before it was stopped."""
+        """So the engine found (`Compare`), or this node was shown before it was stopped."""
         self._recollection.fork(height)
 
     def withhold(self, reason: str) -> None:
@@ -255,7 +255,7 @@ class Replica:
         if self._sync.tick():
             for evidence in self.evidence[:EVIDENCE_REPEATED]:
                 self._present.broadcast(evidence.encode())
-            self._deciding.ask_for_rivals()
+        self._deciding.ask_for_rivals()
         self._recollection.ask()
 
     def _start_if_due(self) -> None:

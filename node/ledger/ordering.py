@@ -22,6 +22,7 @@ from consensus.events import (
     BlockStored,
     Broadcast,
     Commit,
+    Compare,
     Drop,
     Effect,
     Event,
@@ -272,6 +273,9 @@ class Ordering:
                     self._timers.set(token, delay_ms)
                 case RequestBlocks(peer, from_height):
                     self._out.request_blocks(peer, from_height)
+                case Compare(height, block_id):
+                    if self._store.block_id(height) not in (None, block_id):
+                        self.replica.fork(height)
                 case Strike(sender):
                     self._out.strike(sender)
                 case Unforeseen(what, sender, error):

@@ -192,6 +192,12 @@ class LedgerStore:
             found.append((row["block"], row["certificate"]))
         return found
 
+    def block_id(self, height: int) -> bytes | None:
+        """What the block of a height is called; None where there is none."""
+        query = "SELECT id FROM blocks WHERE height = ?"
+        row = self._db.connection.execute(query, (height,)).fetchone()
+        return None if row is None else bytes(row["id"])
+
     def certificates(self, count: int) -> list[bytes]:
         """The commit certificates of the last `count` blocks, in order."""
         rows = self._db.connection.execute(

@@ -24,6 +24,7 @@ from consensus.checkpoint import (
     sign_log_line,
 )
 from consensus.cose import SeedSigner, SignatureInvalid
+from consensus.deciding import ASK_RIVALS_MS
 from consensus.encoding import EncodingError, encode
 from consensus.errors import ConsensusError
 from consensus.events import BlocksReceived, MessageReceived, RequestBlocks, Tick
@@ -35,6 +36,7 @@ from consensus.evidence import (
     evidence_of_checkpoints,
     verify_evidence,
 )
+from consensus.faults import HEIGHTS_REMEMBERED
 from consensus.machine import (
     CastVote,
     NewProposal,
@@ -539,6 +541,54 @@ def test_a_rival_history_names_the_guilty_and_stops_the_vote(net: Net) -> None:
     assert len(named) >= CHAIN.validators.one_honest
     assert node.up.withheld is not None and "two blocks at height 1" in node.up.withheld
     assert not node.up.voting
+
+
+def test_a_rival_of_long_ago_is_compared_with_what_was_stored(net: Net) -> None:
+    """
+    The votes of that height are forgotten: what is stored tells. The same block is none, and one that no
+    quorum decided is not compared. Of a rival the node hears by asking, once it is told who signed both.
+    """
+    node = net.node(0)
+    for number in range(HEIGHTS_REMEMBERED + 1):
+        net.submit_named(f"long {number}")
+        net.run_until(lambda n=number: net.final_everywhere(make_tx(f"long {n}")))  # type: ignore[misc]
+    net.run(100)
+    commit = node.disk.commits[0]
+    rival = replace(commit.block, time=commit.block.time + 1)
+
+    node.feed(BlocksReceived(did(3), [(commit.block.encode(), commit.certificate.encode())]))
+    few = certificate_of(rival.id, commit.certificate.round, CHAIN, (1, 2))
+    node.feed(BlocksReceived(did(3), [(rival.encode(), few.encode())]))
+    assert node.up.forked is None and node.up.voting
+
+    for liar in (1, 2):
+        node.feed(MessageReceived(did(liar), double_vote(liar).encode()))
+    told = node.up.handle(Tick(), node.net.now_ms + IDLE_STATUS_MS)
+    asked = {(effect.peer, effect.from_height) for effect in told if isinstance(effect, RequestBlocks)}
+    assert asked == {(did(i), 1) for i in (1, 2, 3)}
+    enough = certificate_of(rival.id, commit.certificate.round, CHAIN, (1, 2, 3))
+    node.feed(BlocksReceived(did(3), [(rival.encode(), enough.encode())]))
+    assert node.up.forked == 1 and not node.up.voting
+    assert node.up.withheld is not None and "two blocks at height 1" in node.up.withheld
+
+
+def test_what_was_heard_of_long_ago_is_asked_about_for_so_many_heights(net: Net) -> None:
+    """
+    Nobody shows another block: sixteen blocks after the news nobody is asked any more.
+    """
+    node = net.node(0)
+    for liar in (1, 2):
+        node.feed(MessageReceived(did(liar), double_vote(liar).encode()))
+
+    def asks(later_ms: int) -> bool:
+        told = node.up.handle(Tick(), node.net.now_ms + later_ms)
+        return any(isinstance(effect, RequestBlocks) for effect in told)
+
+    assert asks(ASK_RIVALS_MS) and not asks(ASK_RIVALS_MS + 1)
+    for number in range(HEIGHTS_REMEMBERED + 1):
+        net.submit_named(f"later {number}")
+        net.run_until(lambda n=number: net.final_everywhere(make_tx(f"later {n}")))  # type: ignore[misc]
+    assert not asks(10 * ASK_RIVALS_MS)
 
 
 def test_who_is_ahead_asks_what_was_decided_where_more_than_f_broke_their_word(net: Net) -> None:

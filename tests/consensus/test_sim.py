@@ -142,16 +142,19 @@ def test_a_fork_of_long_ago_is_noticed_by_both_parts_that_went_on() -> None:
 
 
 @pytest.mark.check
-def test_who_is_far_ahead_of_a_fork_has_the_thieves_on_record() -> None:
+def test_who_is_far_ahead_of_a_fork_notices_it_too() -> None:
     """
-    One part stood still: it finds two blocks at one height. The other one, far ahead, does
-    not: it records of that height who broke its word, which are more than f validators.
+    One part stood still: it finds two blocks at one height, and tells who broke its word there, which are
+    more than f validators. The other one, far ahead, hears that, asks for the block that was decided there,
+    which is not its own, and votes no more either.
     """
     behind, ahead = long_parted(2, (3, 30))
 
     assert len(ahead.commits) > len(behind.commits) + HEIGHTS_REMEMBERED
-    assert replica_of(behind).forked is not None and replica_of(ahead).forked is None
-    told = [FaultEvidence.decode(data) for commit in ahead.commits for data in commit.block.evidence]
+    assert replica_of(behind).forked is not None
+    assert replica_of(ahead).forked in range(1, len(behind.commits) + 1) and not replica_of(ahead).voting
+    recorded = [FaultEvidence.decode(data) for commit in ahead.commits for data in commit.block.evidence]
+    told = (*recorded, *replica_of(ahead).evidence)
     thieves = {one.validator for one in told if one.height <= len(behind.commits)}
     assert thieves == {validator_name(0), validator_name(1)}
 

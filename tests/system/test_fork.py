@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from consensus.faults import HEIGHTS_REMEMBERED
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import PASSPHRASE, VALIDATORS, Node, comity, found, free_ports, wait
 from tests.harness.net.link import Link, Relay
@@ -84,12 +85,14 @@ def test_two_blocks_at_one_height_are_noticed_by_both_sides(
     """
     Whoever has the vote keys of two of four validators signs one block for each of the two others, and goes
     on with one of them. Once these hear each other, both say so at /readyz and in their logs, vote no more,
-    and name the stolen keys (`comity evidence list`); the one that is ahead as the one behind, and after a
-    restart.
+    and name the stolen keys (`comity evidence list`); the one that is far ahead as the one behind, and after
+    a restart.
     """
-    for thief, serial in ((parted.nodes["maker"], 1), (parted.twins["maker"], 2), (parted.twins["maker"], 3)):
+    alone, on = parted.nodes["maker"], parted.twins["maker"]
+    for thief, serial in ((alone, 1), *((on, serial) for serial in range(2, 3 + HEIGHTS_REMEMBERED + 1))):
         wait_receipted(thief, str(issue(thief, serial)["digest"]))
     honest = [parted.nodes[name] for name in ("cn", "eu")]
+    assert honest[1].height() > honest[0].height() + HEIGHTS_REMEMBERED
 
     parted.relay.heal()
 

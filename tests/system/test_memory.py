@@ -29,7 +29,7 @@ BOUNDED = {
         "faults on the ledger: RECORDED_PER_KIND_MAX of a validator in evidence_heights_max blocks"
     ),
     "consensus/faults.py:Faults._blocks_of": "RECORDED_PER_KIND_MAX heights of each key of a validator",
-    "consensus/faults.py:Faults._broke": "HEIGHTS_REMEMBERED",
+    "consensus/faults.py:Faults._broke": "EVIDENCE_PENDING_MAX",
     "consensus/faults.py:Faults._past": "HEIGHTS_REMEMBERED",
     "consensus/faults.py:Faults._pending": "EVIDENCE_PENDING_MAX",
     "consensus/machine.py:Height._proposals": (

@@ -20,6 +20,7 @@ from consensus.events import (
     BlockStored,
     Broadcast,
     Commit,
+    Compare,
     Drop,
     Effect,
     Event,
@@ -348,6 +349,10 @@ class Node:
                 for peer in cluster.named(name):
                     for delay_ms in cluster.links.arrivals(self.id, peer.id):
                         cluster.after(delay_ms, lambda peer=peer: peer.serve(self, height))  # type: ignore[misc]
+            case Compare(height=height, block_id=block_id):
+                if self.commits[height - 1].block.id != block_id:
+                    assert self.replica is not None
+                    self.replica.fork(height)
             case Drop() as drop:
                 self.dropped.append(drop)
             case Unforeseen(error=error):
