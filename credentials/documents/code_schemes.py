@@ -271,7 +271,12 @@ def _field(layout: Layout, name: str) -> Mapping[str, Any]:
 
 
 def _places(rule: Mapping[str, Any]) -> tuple[int, int]:
-    first, _, last = str(rule["pos"]).partition("-")
+    return _places_of(str(rule["pos"]))
+
+
+@lru_cache(maxsize=256)  # the places of a few layouts
+def _places_of(written: str) -> tuple[int, int]:
+    first, _, last = written.partition("-")
     return int(first), int(last or first)
 
 

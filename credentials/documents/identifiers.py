@@ -18,6 +18,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from credentials.documents.canonical import b64u
@@ -37,6 +38,7 @@ from credentials.errors import CredentialError
 URI_CHARACTERS_MAX = 512
 COMMODITY_CODE_DIGITS = (6, 8, 10)
 DECLARATION_CHARACTERS_MAX = 35
+_KEPT_CHARACTERS_MAX = 128  # a longer text is read each time
 
 _VIN_SYMBOLS = UPPER_AND_DIGITS - frozenset("IOQ")  # ISO 3779, 4.5
 # Characters of a GS1 serial (AI 21, at most 20) that need no escape in a Digital Link.
@@ -137,7 +139,29 @@ def read_identifier(
 
     Raises CredentialError: `identifier_invalid` with what is mistyped, or `identifier_unsupported`.
     """
-    return parse_identifier(scheme or guess_scheme(text, rules), text, rules, namespace=namespace)
+    if len(text) > _KEPT_CHARACTERS_MAX:
+        return parse_identifier(scheme or guess_scheme(text, rules), text, rules, namespace=namespace)
+    return _read(text, _Table(rules), namespace, scheme)
+
+
+class _Table:
+    """A table of rules as a key: the same one, not one that reads alike. It lives as long as what it read."""
+
+    __slots__ = ("rules",)
+
+    def __init__(self, rules: Mapping[str, Any]) -> None:
+        self.rules = rules
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Table) and self.rules is other.rules
+
+    def __hash__(self) -> int:
+        return id(self.rules)
+
+
+@lru_cache(maxsize=2048)  # a verdict reads the few codes of its line twenty times (decision 0961)
+def _read(text: str, table: _Table, namespace: str | None, scheme: str | None) -> Identifier:
+    return parse_identifier(scheme or guess_scheme(text, table.rules), text, table.rules, namespace=namespace)
 
 
 def _schemes(rules: Mapping[str, Any]) -> Mapping[str, CodeScheme]:

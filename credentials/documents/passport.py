@@ -381,7 +381,12 @@ def _submodels(paths: Mapping[str, Any]) -> list[str]:
 
 
 def _point(row: Mapping[str, Any]) -> int:
-    return 1 if row["access"] == "public" else int(row["access"].removeprefix("XIII."))
+    return _point_of(row["access"])
+
+
+@lru_cache(maxsize=16)  # the words for the points of Annex XIII
+def _point_of(access: str) -> int:
+    return 1 if access == "public" else int(access.removeprefix("XIII."))
 
 
 def _in_force(since: str | None, law_date: str) -> bool:

@@ -95,6 +95,10 @@ class _Places:
         """Nothing waits any more."""
         self._lines.clear()
 
+    def is_asked(self, since: float) -> bool:
+        """Whether any turn waits, or runs that began after this moment."""
+        return bool(self._lines) or any((turn.since or since) > since for turn in self.running)
+
     def is_lost(self, rank: Rank, late: list[_Turn[Any]]) -> bool:
         """Whether those that last too long leave this rank no thread that comes back."""
         return not self._fits(rank, late, self._threads)
@@ -190,6 +194,11 @@ class Lane:
             oldest = min((turn.since or now for turn in self._places.running), default=now)
             lost = self._places.is_lost(Rank.STRANGER, self._late())
         return ThreadFact(f"answering {self.name}", True, 0, None, now - oldest, lost, self._turn_s_max)
+
+    def is_asked(self, seconds: float) -> bool:
+        """Whether somebody waits here for a thread, or has had one for less than so long; from any thread."""
+        with self._lock:
+            return self._places.is_asked(self.monotonic() - seconds)
 
     def close(self, seconds_max: float) -> None:
         """Drop what waits; wait for what runs. A thread that does not come back ends with the process."""

@@ -377,6 +377,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     history, stores, gathering = disk.history, disk.stores, trades.gathering
     office, ledger = stores.office, stores.ledger
     supervisor, lanes, progress = _employ(agreement, trades), Lanes(), ProgressReport(ledger, trades.issuing)
+    trades.judging.gives_way_to(lanes.pages.is_asked)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files

@@ -1,10 +1,11 @@
 """The consignments' thread: lines are judged a few at a time, by turns of who sent them; a restart goes on.
 
 A few verdicts are one transaction and one turn; between two lines the job gives way to whoever waits for one
-verdict (`scanning`): verdicts are computed under the interpreter's lock, so a job beside them would double
-their time. A line is judged once, and
-again when the ledger has learned more about its battery (`watching.py`). One that raises what nobody foresaw
-is set aside: it reads `undecided`, by this node's fault, until the operator has it judged again.
+verdict (`scanning`), and for a moment to every request that has just come (decision 0646): verdicts are
+computed under the interpreter's lock, so a job beside them would double their time. Nobody asks: no pause.
+A line is judged once, and again when the ledger has learned more about its battery (`watching.py`). One that
+raises what nobody foresaw is set aside: it reads `undecided`, by this node's fault, until the operator has it
+judged again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,9 +44,9 @@ JSON = dict[str, Any]
 BATCH_LINES = 8  # fetched for together, stored together
 REPEATED_LINES_MAX = 256  # of a batch, with those that say again what another one says
 TURNS_OF_A_LOOK = 4  # one turn of so many is for lines that the ledger has overtaken, however much waits
-YIELD_S = 0.002
 SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
+REQUEST_WAIT_S_MAX = 0.005  # per line, about what a line takes: whoever asks without pause doubles its time
 WAIT_S = 5.0
 LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
 
@@ -89,6 +90,11 @@ class Judging:
         self._stopping = threading.Event()
         self._scans = 0  # verdicts that somebody waits for right now
         self._scans_lock = threading.Lock()
+        self._asked: Callable[[float], bool] = lambda seconds: False
+
+    def gives_way_to(self, asked: Callable[[float], bool]) -> None:
+        """Who asks: whether a request waits, or was begun less than so many seconds ago."""
+        self._asked = asked
 
     def wake(self) -> None:
         """There may be something to judge."""
@@ -115,9 +121,14 @@ class Judging:
                 self._scans -= 1
 
     def _give_way(self) -> None:
-        until = time.monotonic() + SCAN_WAIT_S_MAX
-        while self._scans and time.monotonic() < until:
+        since = time.monotonic()
+        while self._is_awaited(time.monotonic() - since):
             time.sleep(SCAN_POLL_S)
+
+    def _is_awaited(self, waited: float) -> bool:
+        if self._scans:
+            return waited < SCAN_WAIT_S_MAX
+        return waited < REQUEST_WAIT_S_MAX and self._asked(REQUEST_WAIT_S_MAX)
 
     def turn(self) -> None:
         """Judge the next few lines, or wait for some."""
@@ -282,7 +293,6 @@ class Judging:
             raise
         except Exception as raised:
             judged = [_Judged(one, error=raised) for one in _not_judged(self._gathering, lines, row)]
-        time.sleep(YIELD_S)
         self._give_way()
         return judged
 

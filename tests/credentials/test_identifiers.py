@@ -502,3 +502,37 @@ def test_ascii_is_spelled_as_the_tables_say(text: str) -> None:
     assert upper(text) == upper(text + mark)[:-1]
     assert joined(text) == joined(text + mark)[:-1]
     assert trimmed(text) == trimmed(mark + text + mark)[1:-1].strip(BLANKS)
+
+
+@given(
+    text=st.one_of(
+        st.sampled_from(
+            [CODE, CODE.lower(), f" {CODE} ", CODE[:-1], "1HGBH41JXMN109186", "did:web:a.example"]
+        ),
+        st.from_regex(r"\A[A-Z0-9]{15,26}\Z"),
+        st.text(max_size=140),
+    ),
+    namespace=st.sampled_from([None, "-", "did:web:maker.example"]),
+    renamed=st.booleans(),
+)
+def test_what_is_kept_is_what_is_read(text: str, namespace: str | None, *, renamed: bool) -> None:
+    """
+    A text that was read before by a table is read alike again, and by another table as that says: kept is
+    what reading it gives, refusals are not.
+    """
+    letters = {**RULES["newProductCode"]["fields"][7], "map": {}} if renamed else None
+    fields = [*RULES["newProductCode"]["fields"]]
+    if letters is not None:
+        fields[7] = letters  # no day can be read by it
+    table = {**RULES, "newProductCode": {**RULES["newProductCode"], "fields": fields}}
+
+    def read(reading: Any) -> object:
+        try:
+            return reading()
+        except CredentialError as error:
+            return error.code, str(error)
+
+    plain = read(lambda: parse_identifier(guess_scheme(text, table), text, table, namespace=namespace))
+
+    for _ in range(2):
+        assert read(lambda: read_identifier(text, table, namespace=namespace)) == plain

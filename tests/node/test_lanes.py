@@ -191,3 +191,32 @@ def test_what_failed_is_let_go_of_at_once() -> None:
         assert len(kept) == 3 and not [one for one in kept if one() is not None]
     finally:
         gc.enable()
+
+
+def test_it_is_asked_while_somebody_waits_and_for_a_while_after_a_thread_took_it() -> None:
+    """
+    A lane tells of what waits for a thread however long that lasts, of what runs only for so many seconds: a
+    long turn holds nothing up that gives way to requests.
+    """
+
+    async def doing(here: Held) -> None:
+        now = [100.0]
+        here.lane.monotonic = lambda: now[0]
+        assert not here.lane.is_asked(5.0)
+
+        first = here.ask("a", Rank.STRANGER)
+        await here.until_begun(1)
+        assert here.lane.is_asked(5.0)
+        now[0] += 6.0
+        assert not here.lane.is_asked(5.0)
+
+        second = here.ask("b", Rank.STRANGER)  # strangers have one thread
+        await asyncio.sleep(0)
+        now[0] += 6.0
+        assert here.lane.is_asked(5.0)
+        await here.one_goes_on()
+        here.goes_on.release()
+        await asyncio.gather(first, second)
+        assert not here.lane.is_asked(5.0)
+
+    held(doing)
