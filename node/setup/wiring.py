@@ -374,10 +374,14 @@ def _overview(
 
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     catalogues.read_all()
-    history, stores, gathering = disk.history, disk.stores, trades.gathering
-    office, ledger = stores.office, stores.ledger
+    history, gathering, office, ledger = (
+        disk.history,
+        trades.gathering,
+        disk.stores.office,
+        disk.stores.ledger,
+    )
     supervisor, lanes, progress = _employ(agreement, trades), Lanes(), ProgressReport(ledger, trades.issuing)
-    trades.judging.gives_way_to(lanes.pages.is_asked)
+    trades.judging.giving_way.to(lanes.pages.is_asked)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
@@ -431,5 +435,5 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         engine=agreement.engine,
         gossip=agreement.gossip,
         following=trades.following,
-        stores=stores,
+        stores=disk.stores,
     )

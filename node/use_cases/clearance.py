@@ -33,7 +33,7 @@ class Clearance:
         except CredentialError as error:
             raise bad_request(error.code, str(error).replace("the manifest", "this scan", 1)) from error
         when = require_law_date(law_date if law_date is not None else item.get("law_date"))
-        with self._judging.scanning():
+        with self._judging.giving_way.scanning():
             evidence = self._judging.declarations.beside(line.battery, self._gathering.evidence(item), "")
             judged = clear_item(
                 line, evidence, self._policy, when, int(time.time()), direction=item.get("direction")

@@ -1,11 +1,9 @@
 """The consignments' thread: lines are judged a few at a time, by turns of who sent them; a restart goes on.
 
-A few verdicts are one transaction and one turn; between two lines the job gives way to whoever waits for one
-verdict (`scanning`), and for a moment to every request that has just come (decision 0646): verdicts are
-computed under the interpreter's lock, so a job beside them would double their time. Nobody asks: no pause.
-A line is judged once, and again when the ledger has learned more about its battery (`watching.py`). One that
-raises what nobody foresaw is set aside: it reads `undecided`, by this node's fault, until the operator has it
-judged again.
+A few verdicts are one transaction and one turn; between two lines the job gives way (`giving_way.py`). A line
+is judged once, and again when the ledger has learned more about its battery (`watching.py`). One that raises
+what nobody foresaw is set aside: it reads `undecided`, by this node's fault, until the operator has it judged
+again.
 """
 
 from __future__ import annotations
@@ -14,8 +12,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -34,6 +31,7 @@ from node.storage.office import OfficeStore
 from node.storage.rests_on import Rest
 from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
+from node.verdicts.giving_way import GivingWay
 from node.verdicts.manifests import Manifests, Pair, ReadManifest, Together
 from node.verdicts.resting import rests_of
 from node.verdicts.sources import Gathering, Reading
@@ -44,9 +42,6 @@ JSON = dict[str, Any]
 BATCH_LINES = 8  # fetched for together, stored together
 REPEATED_LINES_MAX = 256  # of a batch, with those that say again what another one says
 TURNS_OF_A_LOOK = 4  # one turn of so many is for lines that the ledger has overtaken, however much waits
-SCAN_POLL_S = 0.001
-SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
-REQUEST_WAIT_S_MAX = 0.005  # per line, about what a line takes: whoever asks without pause doubles its time
 WAIT_S = 5.0
 LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
 
@@ -88,13 +83,7 @@ class Judging:
         self.manifests = Manifests(office, gathering.key_of)
         self._woken = threading.Event()
         self._stopping = threading.Event()
-        self._scans = 0  # verdicts that somebody waits for right now
-        self._scans_lock = threading.Lock()
-        self._asked: Callable[[float], bool] = lambda seconds: False
-
-    def gives_way_to(self, asked: Callable[[float], bool]) -> None:
-        """Who asks: whether a request waits, or was begun less than so many seconds ago."""
-        self._asked = asked
+        self.giving_way = GivingWay()
 
     def wake(self) -> None:
         """There may be something to judge."""
@@ -108,27 +97,6 @@ class Judging:
     def stopping(self) -> bool:
         """True once nothing more will be judged before the next start."""
         return self._stopping.is_set()
-
-    @contextmanager
-    def scanning(self) -> Iterator[None]:
-        """Somebody waits for one verdict: the job makes no new one meanwhile."""
-        with self._scans_lock:
-            self._scans += 1
-        try:
-            yield
-        finally:
-            with self._scans_lock:
-                self._scans -= 1
-
-    def _give_way(self) -> None:
-        since = time.monotonic()
-        while self._is_awaited(time.monotonic() - since):
-            time.sleep(SCAN_POLL_S)
-
-    def _is_awaited(self, waited: float) -> bool:
-        if self._scans:
-            return waited < SCAN_WAIT_S_MAX
-        return waited < REQUEST_WAIT_S_MAX and self._asked(REQUEST_WAIT_S_MAX)
 
     def turn(self) -> None:
         """Judge the next few lines, or wait for some."""
@@ -264,7 +232,7 @@ class Judging:
         readings: list[Reading | None] = [None] * len(alike)
         try:
             raws = [pairs[0][1] for pairs in alike]
-            readings = list(self._gathering.fetch_for(raws, self._give_way))
+            readings = list(self._gathering.fetch_for(raws, self.giving_way.wait))
         except PASSING:
             raise
         except Exception as error:
@@ -293,7 +261,7 @@ class Judging:
             raise
         except Exception as raised:
             judged = [_Judged(one, error=raised) for one in _not_judged(self._gathering, lines, row)]
-        self._give_way()
+        self.giving_way.wait()
         return judged
 
     # -- what was set aside --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from node.verdicts import judging
+from node.verdicts import giving_way
 from tests.harness.support_service import CODE, LiveNode, live_node
 
 LINES = 12  # that differ
@@ -23,9 +23,6 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
-    def time(self) -> float:
-        return 1_800_000_000.0
-
     def sleep(self, seconds: float) -> None:
         self.pauses += 1
         self.now += seconds
@@ -40,7 +37,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(judging, "time", clock)
+    monkeypatch.setattr(giving_way, "time", clock)
     return clock
 
 
@@ -62,14 +59,14 @@ def test_a_job_gives_way_to_the_lane_of_scans_and_pages(node: LiveNode) -> None:
     """
     A node that is opened asks its lane of pages, on which `POST /clearance` is answered.
     """
-    assert node.service.judging._asked == node.service.lanes.pages.is_asked
+    assert node.service.judging.giving_way._asked == node.service.lanes.pages.is_asked
 
 
 def test_a_job_nobody_asks_beside_pauses_never(node: LiveNode, clock: Clock) -> None:
     """
     No line waits for a time that is fixed: without requests a job does not pause once.
     """
-    node.service.judging.gives_way_to(lambda seconds: False)
+    node.service.judging.giving_way.to(lambda seconds: False)
 
     judge(node, "26NLPAUSE00001", 1)
 
@@ -81,15 +78,15 @@ def test_a_request_that_came_has_a_moment_and_a_scan_longer(node: LiveNode, cloc
     Whoever asks without pause holds each step of a line up by 5 ms, and scans without pause by 50 ms: neither
     stops a job.
     """
-    job = node.service.judging
-    job.gives_way_to(lambda seconds: seconds == judging.REQUEST_WAIT_S_MAX)
-    job._give_way()
+    job = node.service.judging.giving_way
+    job.to(lambda seconds: seconds == giving_way.REQUEST_WAIT_S_MAX)
+    job.wait()
     for_a_request, clock.pauses = clock.pauses, 0
     with job.scanning():
-        job._give_way()
+        job.wait()
     for_a_scan, clock.pauses = clock.pauses, 0
     judge(node, "26NLPAUSE00002", 41)
-    job.gives_way_to(lambda seconds: False)
+    job.to(lambda seconds: False)
 
     assert for_a_request in (5, 6)  # milliseconds
     assert for_a_scan in (50, 51)
@@ -106,7 +103,7 @@ def test_a_request_ends_the_pause_when_it_is_answered(node: LiveNode, clock: Clo
         left[0] -= 1
         return left[0] >= 0
 
-    node.service.judging.gives_way_to(asked)
-    node.service.judging._give_way()
+    node.service.judging.giving_way.to(asked)
+    node.service.judging.giving_way.wait()
 
     assert clock.pauses == 2
