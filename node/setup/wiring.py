@@ -289,9 +289,10 @@ def _follow(disk: Disk, issuing: Issuing, securing: Securing, gathering: Gatheri
 # -- 4. who calls --------------------------------------------------------------------------------------
 
 
-def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
-    """Every long-lived thread of the node, in the order in which they start."""
-    supervisor = Supervisor()
+def _employ(agreement: _Agreement, trades: _Trades) -> tuple[Supervisor, Lanes]:
+    """Every long-lived thread of the node, in the order in which they start, and those that answer."""
+    supervisor, lanes = Supervisor(), Lanes()
+    trades.judging.giving_way.to(lanes.pages.is_asked)
     supervisor.employ(agreement.engine, tries_max=1, turn_s_max=PROMPT_S_MAX)
     for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
@@ -301,7 +302,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
     supervisor.employ(trades.holding, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(agreement.retiring, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(trades.judging)
-    return supervisor
+    return supervisor, lanes
 
 
 def _look_out(
@@ -374,14 +375,9 @@ def _overview(
 
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     catalogues.read_all()
-    history, gathering, office, ledger = (
-        disk.history,
-        trades.gathering,
-        disk.stores.office,
-        disk.stores.ledger,
-    )
-    supervisor, lanes, progress = _employ(agreement, trades), Lanes(), ProgressReport(ledger, trades.issuing)
-    trades.judging.giving_way.to(lanes.pages.is_asked)
+    history, gathering = disk.history, trades.gathering
+    office, ledger = disk.stores.office, disk.stores.ledger
+    (supervisor, lanes), progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files

@@ -98,7 +98,7 @@ WALL_TIME = {
 SLEEPERS = {
     "node/cli/serve.py": "watches the parent process",
     "node/ledger/snapshot.py": "a newcomer that waits until a snapshot is made, before it serves anything",
-    "node/verdicts/judging.py": "the thread of consignments, which gives way to scans",
+    "node/verdicts/giving_way.py": "the thread of consignments, which gives way to scans",
 }
 
 
