@@ -134,6 +134,13 @@ class Judge:
         """The vehicle or asset, with what is bound to it."""
         return self._record(asset_key(subject), Asset.decode, Asset) or Asset(plain(subject))
 
+    def recalls(self, subject: Subject) -> Recalls:
+        """The recalls in force about the codes of the namespace of a battery."""
+        return self._recalls(Recalls(subject.scheme, subject.namespace))
+
+    def _recalls(self, empty: Recalls) -> Recalls:
+        return self._record(empty.key, Recalls.decode, Recalls) or empty
+
     def _record(self, key: bytes, decode: Callable[[bytes], R], kind: type[R]) -> R | None:
         if key not in self.records:
             data = self._data(key)
@@ -203,9 +210,6 @@ class Judge:
     def _next_quota(self, share: str, limits: Limits) -> Quota:
         found = self._record(quota_key(share), Quota.decode, Quota) or Quota(share, 0)
         return next_quota(found, self.at, self.per_issuer.get(share, 0), limits)
-
-    def _recalls(self, empty: Recalls) -> Recalls:
-        return self._record(empty.key, Recalls.decode, Recalls) or empty
 
     def _status_list(self, attestation: Attestation, context: Context) -> RuleConflict | None:
         _require_own_list(attestation)  # before the record is read: under another key lies no list

@@ -8,7 +8,6 @@ from dataclasses import replace
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.changes import Change
-from credentials.ledger.lifecycle import Event
 from credentials.ledger.never_left import given_back
 from credentials.ledger.passports import passport_after
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
@@ -40,7 +39,7 @@ def after(
             return replace(contested, producer=attestation.issuer, undo=undo)
         standing = _unseated(standing, context.leaf_index)
     to: Change = {"undo": undo}
-    marks = marks_left(standing, event)
+    marks = marks_left(standing, attestation, context)
     if marks:
         to["marks"] = tuple(sorted({*standing.marks, *marks}))
     to |= _axes(standing, attestation, context, voice)
@@ -57,9 +56,17 @@ def after(
     return replace(standing, **to)
 
 
-def marks_left(standing: Standing, event: Event) -> tuple[str, ...]:
-    """The marks that an event leaves on its battery."""
-    return (*event.marks, *(event.marks_in_use if standing.used else ()))
+def marks_left(standing: Standing, attestation: Attestation, context: Context) -> tuple[str, ...]:
+    """The marks that an event leaves on its battery.
+
+    What was repaired with what had a life of its own is not as new (I1), whichever of the parts that was.
+    """
+    event = context.event
+    marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
+    if not event.marks_used_part:
+        return marks
+    parts = (context.records.standing(subject) for subject in attestation.referenced_subjects)
+    return (*marks, *event.marks_used_part) if any(part.marks for part in parts) else marks
 
 
 def _axes(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:

@@ -12,6 +12,8 @@ name is in code. What a node needs in order to judge an event is one `Event`:
     marks, marks_in_use    marks it leaves for ever; the second only on a battery that was in use before
     marks_named            marks it leaves on the batteries it names, by whoever may speak about these too;
     marks_named_in_use     these as well where the vehicle was registered or sold
+    marks_named_again      these as well on what was in a vehicle before, and by its record is not in this one
+    marks_used_part        marks it leaves where a battery that it names as a part carries marks itself
     custody, place, names  who holds the battery afterwards, where it is, whether its parties are named
     sets, lifts            the setting (kept per jurisdiction, with who set it) it sets or lifts
     members                what the event document holds; those with a `ledger` field are in the delta as well
@@ -123,6 +125,7 @@ class Effects:
     responsible: str | None = None  # first_party
     undo: str | None = None  # takes the effect of the referenced attestation back: correct | withdraw | void
     under_late: bool = False  # it corrects the last record also where others were told late since
+    minds_recalls: bool = False  # no day of production on which a recall by others rests is corrected
     keeps_pack: bool = False  # an enrolment taken back so leaves that its code came out of a pack
     contests: bool = False  # remembered beside the last record, which stays the one that can be taken back
     status_list: bool = False
@@ -160,6 +163,8 @@ class Event:
     marks_in_use: tuple[str, ...] = ()
     marks_named: tuple[str, ...] = ()
     marks_named_in_use: tuple[str, ...] = ()
+    marks_named_again: tuple[str, ...] = ()
+    marks_used_part: tuple[str, ...] = ()
     custody: str | None = None
     place: str | None = None
     names: bool = False

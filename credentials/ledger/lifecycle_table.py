@@ -48,7 +48,8 @@ _KNOWN = (
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
     "type from to to_in_vehicle attesters speaks countersigned_by requires_passport_from irreversible "
-    "marks marks_in_use marks_named marks_named_in_use custody place names sets lifts members ledger_members "
+    "marks marks_in_use marks_named marks_named_in_use "
+    "marks_named_again marks_used_part custody place names sets lifts members ledger_members "
     "guards effects told_late binds_late_in duties needs duty basis note"
 )
 
@@ -148,6 +149,7 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
             raise rules_invalid(f"{name}: {state!r} is no state")
     passport_from = row.get("requires_passport_from")
     days = {} if passport_from is None else _texts(passport_from, f"{name} requires_passport_from")
+    marks = words.marks
     event = Event(
         type=name,
         from_states=frozenset(_words(row["from"], {**words.states, ANY: ""}, f"{name} from")),
@@ -161,12 +163,12 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         countersigned_by=_one_of(row.get("countersigned_by"), COUNTERSIGNERS, f"{name} countersigned_by"),
         requires_passport_from={side: _day(day, name) for side, day in days.items()},
         irreversible=_truth(row.get("irreversible", False), f"{name} irreversible"),
-        marks=_words(row.get("marks", []), words.marks, f"{name} marks"),
-        marks_in_use=_words(row.get("marks_in_use", []), words.marks, f"{name} marks_in_use"),
-        marks_named=_words(row.get("marks_named", []), words.marks, f"{name} marks_named"),
-        marks_named_in_use=_words(
-            row.get("marks_named_in_use", []), words.marks, f"{name} marks_named_in_use"
-        ),
+        marks=_words(row.get("marks", []), marks, f"{name} marks"),
+        marks_in_use=_words(row.get("marks_in_use", []), marks, f"{name} marks_in_use"),
+        marks_named=_words(row.get("marks_named", []), marks, f"{name} marks_named"),
+        marks_named_in_use=_words(row.get("marks_named_in_use", []), marks, f"{name} marks_named_in_use"),
+        marks_named_again=_words(row.get("marks_named_again", []), marks, f"{name} marks_named_again"),
+        marks_used_part=_words(row.get("marks_used_part", []), marks, f"{name} marks_used_part"),
         custody=_one_of(row.get("custody"), CUSTODIES, f"{name} custody"),
         place=_one_of(row.get("place"), PLACES, f"{name} place"),
         names=_truth(row.get("names", False), f"{name} names"),
@@ -335,11 +337,8 @@ def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Me
 
 def _truths(words: Sequence[str], where: str) -> dict[str, int]:
     """Between what a boolean lies as a quantity of the ledger: 1 says that it is so, 0 that it is not."""
-    said = [("false", "true").index(_one_of(word, ("false", "true"), where) or "") for word in words] or [
-        0,
-        1,
-    ]
-    return {"minimum": min(said), "maximum": max(said)}
+    said = [("false", "true").index(_one_of(word, ("false", "true"), where) or "") for word in words]
+    return {"minimum": min(said, default=0), "maximum": max(said, default=1)}
 
 
 _EFFECT_WORDS = {"passport": PASSPORT_EFFECTS, "bound": BOUND_EFFECTS, "presentation": PRESENTATION_EFFECTS,
@@ -356,8 +355,8 @@ def _effects(event: str, row: object) -> Effects:
     effects = Effects(**row)
     for name, words in _EFFECT_WORDS.items():
         _one_of(getattr(effects, name), words, f"{event} {name}")
-    if effects.under_late and effects.undo != "correct":
-        raise rules_invalid(f"{event}: only what corrects reaches under what was told late")
+    if (effects.under_late or effects.minds_recalls) and effects.undo != "correct":
+        raise rules_invalid(f"{event}: only what corrects reaches under what was told late, or minds recalls")
     return effects
 
 

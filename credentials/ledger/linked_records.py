@@ -6,7 +6,7 @@ brought into being by its maker, by enrolment, or by the dismantler whose own it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from consensus.application import NotYet, Refusal
@@ -14,6 +14,7 @@ from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.lifecycle import RESTS_ON_ALL_PACKS
+from credentials.ledger.put_in import Heard, put_in
 from credentials.ledger.records import AUTHORITY, INSTALLED_BY, Asset, Installed, Record
 from credentials.ledger.rules import (
     LOST,
@@ -37,15 +38,12 @@ from credentials.ledger.standing import (
     WASTE,
     Parent,
     Standing,
-    Undo,
 )
 from credentials.ledger.values import require_own
 
 # Of what a pack came of, asked when it is taken apart: as many as a verdict reads. A maker's own have no end.
 ORIGINS_READ_MAX = 256
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
-
-Heard = Callable[[Standing, Attestation, Context], bool]
 
 
 def children_root(subjects: Sequence[Subject]) -> bytes:
@@ -86,7 +84,7 @@ def linked(
     if context.told_late:
         moved = before.bound_asset != after.bound_asset
         vehicles = _assets(before, after, attestation, context) if moved else []
-        return [*vehicles, *_put_in(before, attestation, context, heard)]
+        return [*vehicles, *put_in(before, attestation, context, heard)]
     if effects.claims_children:
         return [
             *_assets(before, after, attestation, context),
@@ -99,40 +97,7 @@ def linked(
         ]
     if effects.undo is not None:
         return [*_assets(before, after, attestation, context), *_released(before, after, context)]
-    return [*_assets(before, after, attestation, context), *_put_in(before, attestation, context, heard)]
-
-
-def _put_in(before: Standing, attestation: Attestation, context: Context, heard: Heard) -> list[Record]:
-    """What replaces this one goes into its vehicle, though nobody recorded that it was installed (I6).
-
-    Said by whoever may speak about that one too: a workshop marks no battery of a stranger (I5). It is the
-    last record of that one as well, so that authorities can void it there.
-    """
-    event, found = context.event, list[Record]()
-    if not event.marks_named:
-        return found
-    assert attestation.bound_asset is not None, "lifecycle_table.py asks for it"
-    asset = context.records.asset(attestation.bound_asset)
-    inside = asset.of(before.key)
-    told = inside.told if inside is not None else {}
-    for subject in attestation.referenced_subjects:
-        named = context.records.standing(subject)
-        in_use = told or asset.told_to(told_of(named))
-        marks = {*event.marks_named, *(event.marks_named_in_use if in_use else ())}
-        if marks <= set(named.marks) or not heard(named, attestation, context):
-            continue
-        said = Undo(
-            attestation.digest,
-            attestation.issuer,
-            event.type,
-            context.leaf_index,
-            context.at,
-            countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
-            taken_back=False,
-            core_before=named.core(),
-        )
-        found.append(replace(named.with_marks(*marks), undo=said))
-    return found
+    return [*_assets(before, after, attestation, context), *put_in(before, attestation, context, heard)]
 
 
 def _assets(before: Standing, after: Standing, attestation: Attestation, context: Context) -> list[Record]:

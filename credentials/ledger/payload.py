@@ -130,6 +130,11 @@ class Criteria:
             return False
         return not made or any(self._reaches(first, last) for first, last in made)
 
+    def rests_on(self, made: Sequence[Span]) -> bool:
+        """True if it goes by days of production, and by one on which this was made: whatever the code."""
+        by_days = self.produced_from is not None or self.produced_until is not None
+        return by_days and any(self._reaches(first, last) for first, last in made)
+
     def _reaches(self, first: int, last: int) -> bool:
         return (self.produced_from is None or self.produced_from <= last) and (
             self.produced_until is None or first <= self.produced_until

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from consensus.application import NotYet, Refusal
 from credentials.documents.canonical import b64u
@@ -30,8 +30,12 @@ from credentials.ledger.payload import DAY_S
 from credentials.ledger.records import AUTHORITY, Asset
 from credentials.ledger.standing import LIVE, PLACED, PRIVATE, SUSPENDED, Standing
 
+if TYPE_CHECKING:
+    from credentials.ledger.recalls import Recalls
+
 LOST = "lost"  # the setting
 PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
+PUT_IN = "put_in"  # fact: it was last said to be in a vehicle where it replaced another
 ACTED_ON = "acted_on"  # fact: an authority, or its maker, last signed an act about an enrolled battery
 OWN_RECORD = "own_record"  # fact: its maker unseated an enrolment there: what stands before is not its own
 WENT_WITH_PACK = "went_with_pack"  # fact: its maker still held it when its pack was taken apart
@@ -56,6 +60,8 @@ class Records(Protocol):
     def standing_at(self, key: bytes) -> Standing | None: ...
 
     def asset(self, subject: Subject) -> Asset: ...
+
+    def recalls(self, subject: Subject) -> Recalls: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def after_late(
         facts = {**facts, event.effects.fact: context.leaf_index}
     leaves = (*past.late_leaves, context.leaf_index)[:LATE_SHOWN_MAX]
     now = replace(
-        standing.with_marks(*marks_left(standing, event)),
+        standing.with_marks(*marks_left(standing, attestation, context)),
         bound=bound,
         eu_status=event.effects.eu_status or standing.eu_status,  # waste is waste (I1)
         facts=facts,

@@ -22,8 +22,9 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import enrolment_voided
+from credentials.ledger.recalls import made_when_recorded
 from credentials.ledger.records import INSTALLED_BY
-from credentials.ledger.rules import ACTED_ON, Context, told_of, x09_accredited
+from credentials.ledger.rules import ACTED_ON, PUT_IN, Context, told_of, x09_accredited
 from credentials.ledger.speaking import Voice, not_licensed
 from credentials.ledger.standing import (
     CHILD,
@@ -180,7 +181,12 @@ def _all_since(undo: Undo, attestation: Attestation) -> Undo:
 
 
 def _with_acts(restored: Standing, standing: Standing, context: Context) -> Standing:
-    """What was done in a jurisdiction (placed, released, refused there) stays: never again a first (I1)."""
+    """What was done in a jurisdiction (placed, released, refused there) stays: never again a first (I1).
+
+    So does that it was in a vehicle where it replaced another: it is not for the first time in the next one.
+    """
+    put_in = {name: leaf for name, leaf in standing.facts.items() if name == PUT_IN}
+    restored = replace(restored, facts={**restored.facts, **put_in})
     for name, kind in context.governance.lifecycle.settings.items():
         for key, setting in standing.settings(name).items() if kind.key == "act" else ():
             restored = restored.with_set(name, key, setting)
@@ -201,6 +207,8 @@ def _require_correctable(
     _require_licensed(standing, undo, done, attestation, context)
     if undo.admitted_at + context.governance.limits.correction_s_max < context.at:
         raise Refusal("too_late", "the time for a correction by its author is over")
+    if done.effects.creates and context.event.effects.minds_recalls:
+        _require_no_recall_rests_on_it(standing, attestation, context)
     bound = standing.bound
     if bound is not None and bound.leaf_index == undo.leaf_index:
         inside = context.records.asset(bound.asset).of(standing.key)
@@ -208,6 +216,14 @@ def _require_correctable(
             raise Refusal("depends", "a record about the vehicle rests on it")
     elif done.effects.bound is not None:
         _require_nothing_rests_on_leaving(standing, undo, context)
+
+
+def _require_no_recall_rests_on_it(standing: Standing, attestation: Attestation, context: Context) -> None:
+    """Made anew of another day it would be out of a recall that only whoever published that lifts (I2)."""
+    made = made_when_recorded(standing)
+    for recall in context.records.recalls(standing.subject).recalls:
+        if recall.by != attestation.issuer and recall.criteria is not None and recall.criteria.rests_on(made):
+            raise Refusal("depends", "a recall by {by} rests on the day on which it was made", by=recall.by)
 
 
 def _require_licensed(

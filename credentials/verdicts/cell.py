@@ -171,25 +171,28 @@ def _presented(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: D
 
 
 def _closed(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:
-    """True if customs here closed this declaration: released the battery under it, or have none open now."""
+    """True if customs closed this declaration: released the battery under it, or have none open now.
+
+    It was made here or came here, and may have gone on from here: whichever office closed it, it is over.
+    """
     if declared.declaration is None:
         return False
     events = inquiry.events
     moving, releasing = events.get("moved", ()), events.get("released", ())
-    number, released, office = declaration_text(declared.declaration), False, ""
+    number, released, here = declaration_text(declared.declaration), False, False
     for step in reversed(inquiry.record.of_kinds([*events.get("presentation", ()), *moving, *releasing])):
         said = step.attestation
         if said.kind in releasing:
             released = True
             continue
-        office = office or (*said.parties, said.issuer)[0]  # where it went last
+        here = here or _is_here((*said.parties, said.issuer)[0], inquiry)
         if said.kind in moving:
             continue
-        if (released or standing.presentation is None) and _is_here(office, inquiry):
+        if here and (released or standing.presentation is None):
             members = event_members(inquiry, step) or {}
             if declaration_text(str(members.get("declaration_number"))) == number:
                 return True
-        released, office = False, ""
+        released, here = False, False
     return False
 
 
@@ -244,7 +247,7 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     """Every word of the axis `use` that the record shows: marks, statements, readings, vehicles."""
     record, events = inquiry.record, inquiry.events
     own = {mark for mark in standing.marks if mark not in table.lineage_of}
-    if own <= table.following:
+    if own <= table.following and len(own) < len(standing.marks):
         own = set()  # what followed its second life is no use of it: X20 asks for the test itself (D720)
     yield from (table.use_of.get(mark, "used") for mark in own)
     # What an authority certified to have ended is ended in what was made of it, whenever it was said (D818).

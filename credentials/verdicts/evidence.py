@@ -108,6 +108,7 @@ class LedgerView:
     kin_otherwise: str | None = None  # what one of these is under a further code instead, as a reason code
     taken_out: Sequence[LedgerEntry] = ()  # by which it came out of its pack, and these of theirs
     made_into: Sequence[LedgerEntry] = ()  # the acts by which its predecessors became this battery
+    put_in: Sequence[LedgerEntry] = ()  # the act on another by which it was last put into that one's place
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
     namings: Namings | None = None  # what names it without being state of it

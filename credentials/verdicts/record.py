@@ -12,7 +12,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.governance import Governance
-from credentials.ledger.rules import OWN_RECORD
+from credentials.ledger.rules import OWN_RECORD, PUT_IN
 from credentials.ledger.standing import CEASED, PASSPORT_SUSPENDED, REVOKED, SUSPENDED, Standing
 from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView, Policy, kin_of
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
@@ -39,6 +39,11 @@ def made_into_at(standing: Standing | None, relatives: Mapping[bytes, Standing])
     made = standing.predecessors if standing is not None else ()
     old = (one for key in made if (one := relatives.get(key)) is not None)
     return {one.lineage.leaf_index: one for one in old if one.lineage is not None}
+
+
+def put_in_at(standing: Standing | None) -> tuple[int, ...]:
+    """The leaf of the act by which it was last put into a vehicle in place of another, if there is one."""
+    return (standing.facts[PUT_IN],) if standing is not None and PUT_IN in standing.facts else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,8 @@ class Record:
     unseated: tuple[Recorded, ...] = ()
     begins: int = 0  # the leaf from which the battery's own record goes on
     late: frozenset[int] = frozenset()  # leaves of what was told of a time before the record came to stand so
+    # What the record of another says of this one: it was put into a vehicle in place of that.
+    put_in: Recorded | None = None
 
     @classmethod
     def read(cls, view: LedgerView | None, governance: Governance | None) -> Record:
@@ -151,6 +158,7 @@ class Record:
             unseated,
             since,
             frozenset(standing.past.late_leaves if standing else ()),
+            next((_admitted_at(leaf) for leaf in view.put_in), None) if view else None,
         )
 
     def covering(self, digest: bytes) -> Recorded | None:
@@ -182,12 +190,11 @@ class Record:
         return (r for r in self.shown() if r.leaf_index not in self.late)
 
     def shown_assets(self, kinds: Sequence[str]) -> frozenset[Subject]:
-        """The vehicles of every admitted statement of these kinds that was not voided."""
-        return frozenset(
-            r.attestation.bound_asset
-            for r in self.shown()
-            if r.attestation.kind in kinds and r.attestation.bound_asset is not None
-        )
+        """The vehicles of every admitted statement of these kinds that was not voided, or it was put into."""
+        said = [r for r in self.shown() if r.attestation.kind in kinds]
+        said += [self.put_in] if self.put_in is not None else []
+        assets = (r.attestation.bound_asset for r in said)
+        return frozenset(asset for asset in assets if asset is not None)
 
     def revokes(self, passport: bytes, governance: Governance) -> bool:
         """True if the passport with this set-list digest was revoked once: it stays so (I3)."""
@@ -287,11 +294,14 @@ class Inquiry:
 
     @property
     def kin_missing(self) -> bool:
-        """True if something it was made from or taken out of is not in hand, or by what that was named."""
+        """True if something it was made from or taken out of is not in hand, or by what that was named.
+
+        Or what the record of another says of it.
+        """
         view = self.evidence.ledger
         if view is None or view.standing is None:
             return False
-        if view.kin_unread:
+        if view.kin_unread or (self.record.put_in is None and put_in_at(view.standing)):
             return True
         family = (view.standing, *view.relatives.values())
         return any(key not in view.relatives for one in family for key in kin_of(one))

@@ -140,7 +140,8 @@ def _day_of_test(said: object, export: Recorded, standing: Standing) -> int | No
 
 def _outdated(tested: int, record: Record, events: Mapping[str, Any]) -> Recorded | None:
     """What happened to the battery after the day of a test: it is not what was tested."""
-    since = (r for r in record.shown() if r.attestation.kind in events["outdatesTests"])
+    since = [r for r in record.shown() if r.attestation.kind in events["outdatesTests"]]
+    since += [record.put_in] if record.put_in is not None else []
     return next((r for r in since if r.attestation.event_time >= tested + _DAY_S), None)
 
 

@@ -18,7 +18,7 @@ from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
-from credentials.verdicts.record import Record, made_into_at, taken_out_at
+from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -60,6 +60,7 @@ def read_view(
         kin_recalls=recalls_of(relatives, ledger.records),
         taken_out=_entries(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
         made_into=_entries(ledger, [r for a in into_at if (r := ledger.leaves.at(a)) is not None]),
+        put_in=_entries(ledger, [r for a in put_in_at(standing) if (r := ledger.leaves.at(a)) is not None]),
         kin_placed=_times(ledger, placings_of(relatives)),
         behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
         namings=namings,

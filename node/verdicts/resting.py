@@ -85,7 +85,7 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
 
 
 def _speaking(view: LedgerView) -> Iterator[str]:
-    for leaf in (*view.entries, *view.taken_out, *view.made_into, *view.behind):
+    for leaf in (*view.entries, *view.taken_out, *view.made_into, *view.put_in, *view.behind):
         if isinstance(leaf.parsed, AdmittedEntry):
             yield leaf.parsed.attestation.issuer
     for relative in view.relatives.values():

@@ -10,8 +10,8 @@ import pytest
 
 from consensus.application import Refusal
 from credentials.ledger.namings import NAMINGS_MAX, Naming, Namings
-from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, placed, shape
-from tests.credentials.test_used_before import remanufactured
+from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, placed, removed, shape
+from tests.credentials.test_used_before import remanufactured, second_life_pack
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
@@ -117,6 +117,46 @@ def test_a_part_of_stock_that_was_reworked_is_not_clear_once_that_was_used() -> 
     w.happen(WORKSHOP, "battery.installed", pack, {"vin": VIN}, bound_asset=subject_of(VIN))
 
     assert shape(judged(w, text)) == ("undecided", "part_of_used")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_was_repaired_with_a_used_part_is_not_new(*, swapped: bool) -> None:
+    """
+    I1, 0945: never sold and reworked with a battery that was in a car, or that came out of one, it is held as
+    new; with a new part it is as clear as before. A network whose table does not say so keeps its bytes.
+    """
+    w = World()
+    used, pack, other = removed(w, 7), code(1), code(2)
+    for text in (pack, other):
+        w.produce(text)
+        w.publish(text)
+    parts = (module(w, 8), used) if swapped else (used,)
+    repaired(w, pack, *parts, by=MAKER)
+    repaired(w, other, module(w, 9), by=MAKER)
+
+    assert w.ledger.standing(subject_of(pack)).marks == ("used_part",)
+    assert shape(judged(w, pack)) == ("hold", "used_sold_as_new")
+    assert judged(w, other)["verdict"] in GOOD
+
+    table = lifecycle_table()
+    del next(event for event in table["events"] if event["type"] == "battery.maintained")["marks_used_part"]
+    w.ledger.go_by(table)
+    repaired(w, other, used, by=MAKER)
+    assert w.ledger.standing(subject_of(other)).marks == ()
+
+
+def test_a_second_life_that_was_repaired_with_a_used_part_is_one_as_before() -> None:
+    """
+    It was made of what was used: another such part makes no other battery of it.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text = second_life_pack(w)
+    before = judged(w, text, condition="second_life")
+    assert before["verdict"] in GOOD
+    repaired(w, text, removed(w, 7), by=SECOND_LIFE, cosign=())
+
+    assert "used_part" in w.ledger.standing(subject_of(text)).marks
+    assert shape(judged(w, text, condition="second_life")) == shape(before)
 
 
 def placed_stock(w: World) -> str:

@@ -47,6 +47,41 @@ def recalls(ledger: Ledger, scheme: str = "gbt34014", namespace: str = "ZZ1") ->
     return Recalls.decode(ledger.reader.records[Recalls(scheme, namespace).key])
 
 
+@pytest.mark.parametrize("by", [CN_AUTHORITY, EU_AUTHORITY, MAKER])
+@pytest.mark.parametrize(("first", "last"), [(3, 3), (4, 30)])
+def test_no_production_is_redated_out_of_a_recall(by: str, first: int, last: int) -> None:
+    """
+    I2, I3: once somebody else's recall goes by the day on which it was made, its maker does not correct that,
+    to make it anew of another day; authorities void it. Its own recall it could lift as well.
+    """
+    w = World()
+    text = code(1)
+    said = {"production_date": "2026-06-03", "category": "ev"}
+    made = w.happen(MAKER, "battery.produced", text, said)
+    lifted = w.recall(by, criteria=june(first, last))
+    back = {"references": (made,)}
+
+    rests = by != MAKER and first == 3
+    assert (ends_as(w.ledger, MAKER, "attestation.corrected", subject_of(text), **back) == "depends") == rests
+    if rests:
+        subject = recall_subject("gbt34014", "ZZ1")
+        w.run(w.ledger.attest(by, "recall.lifted", subject, references=(lifted,)))
+        assert ends_as(w.ledger, MAKER, "attestation.corrected", subject_of(text), **back) == "admitted"
+
+
+def test_a_recall_of_codes_holds_up_no_correction_of_a_day() -> None:
+    """
+    What goes by codes reaches the battery whenever it was made.
+    """
+    w = World()
+    text = code(1)
+    made = w.happen(MAKER, "battery.produced", text, {"production_date": "2026-06-03", "category": "ev"})
+    w.recall(CN_AUTHORITY, criteria=Criteria((text[:7],)))
+
+    back = {"references": (made,)}
+    assert ends_as(w.ledger, MAKER, "attestation.corrected", subject_of(text), **back) == "admitted"
+
+
 # -- days of production ----------------------------------------------------------------------------------
 
 

@@ -129,6 +129,12 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
     (("events", 0, "marks_in_use"), ["wings"], "battery.produced marks_in_use: 'wings' is not known"),
     (("events", 0, "marks_named"), ["wings"], "battery.produced marks_named: 'wings' is not known"),
     (
+        ("events", 0, "marks_named_again"),
+        ["wings"],
+        "battery.produced marks_named_again: 'wings' is not known",
+    ),
+    (("events", 0, "marks_used_part"), ["wings"], "battery.produced marks_used_part: 'wings' is not known"),
+    (
         ("events", 0, "marks_named_in_use"),
         ["wings"],
         "battery.produced marks_named_in_use: 'wings' is not known",
@@ -292,7 +298,12 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
     (
         ("events", 0, "effects", "under_late"),
         True,
-        "battery.produced: only what corrects reaches under what was told late",
+        "battery.produced: only what corrects reaches under what was told late, or minds recalls",
+    ),
+    (
+        ("events", 0, "effects", "minds_recalls"),
+        True,
+        "battery.produced: only what corrects reaches under what was told late, or minds recalls",
     ),
     (("events", 0, "effects", "undo"), "x", "battery.produced undo: 'x' is not known"),
     (("events", 0, "effects", "recall"), "x", "battery.produced recall: 'x' is not known"),

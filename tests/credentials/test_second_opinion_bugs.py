@@ -10,18 +10,18 @@ import pytest
 from credentials.ledger import admission, linked_records, told_late
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing
-from credentials.verdicts import battery, record, shown
+from credentials.verdicts import battery, cell, record, shown
 from tests.credentials.test_second_opinion import new_findings, taken
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
-from tests.harness.opinion.alphabet import CAR, WATCH_DECKS, more_acts_of
+from tests.harness.opinion.alphabet import CAR, OTHER_CAR, OURS, WATCH_DECKS, more_acts_of
 from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import BUGS, MADE_FOR, patched, table_changed
 from tests.harness.opinion.explore import explore
 from tests.harness.opinion.histories import many
 from tests.harness.opinion.law import Archive
 from tests.harness.opinion.names import further
-from tests.harness.opinion.parties import HOLDER, MAKER, RIVAL
+from tests.harness.opinion.parties import CN_AUTHORITY, CN_CUSTOMS, EU_CUSTOMS, HOLDER, MAKER, RIVAL
 from tests.harness.opinion.record import broken
 from tests.harness.opinion.speaking import may_speak
 from tests.harness.opinion.stage import STATE, Stage
@@ -118,6 +118,93 @@ def test_more_than_went_in_is_found(
     assert weighed_wrongly(event, *before) == set()
     with table_changed(event, "members", without(event, bound)):
         assert len(weighed_wrongly(event, *before)) == taken_for_true
+
+
+ON_SHELF = tuple(
+    act
+    for battery in ("A", "B")
+    for act in (
+        Act(MAKER, "battery.produced", battery),
+        Act(MAKER, "passport.published", battery, version=1),
+    )
+)
+
+
+def said_too_well(*acts: Act, **shown: Any) -> set[str]:
+    """On which grounds the verdict on A after these acts, shown so, is better than the law allows."""
+    stage, archive = Stage.new(), Archive()
+    for act in acts:
+        archive = taken(stage, archive, act)
+    asked = Shown(**shown)
+    word = stage.word("A", asked, CAR)
+    return {ground for _, ground in too_good(archive.bound("A"), asked, word)}
+
+
+def test_what_was_repaired_with_a_used_part_and_is_new_is_found() -> None:
+    """
+    I1: where the table leaves no mark of it, the law holds that against the verdict.
+    """
+    used = (
+        Act(MAKER, "market.placed", "B", parties=(HOLDER,)),
+        Act(HOLDER, "battery.installed", "B", vehicle=CAR),
+    )
+    acts = (*ON_SHELF, *used, Act(MAKER, "battery.maintained", "A", others=("B",)))
+
+    assert said_too_well(*acts) == set()
+    with table_changed("battery.maintained", "marks_used_part", None):
+        assert said_too_well(*acts) == {"as new, with marks of use: used_part"}
+
+
+def test_what_was_put_into_another_vehicle_before_and_is_new_in_this_is_found() -> None:
+    """
+    I1, I6: in place of another battery, which is all that says so; where the table does not keep it, nobody
+    knows.
+    """
+    placed = [Act(MAKER, "market.placed", battery, parties=(HOLDER,)) for battery in ("A", "B")]
+    replaced = Act(HOLDER, "battery.replaced", "B", vehicle=OTHER_CAR, others=("A",))
+    installed = Act(HOLDER, "battery.installed", "B", vehicle=OTHER_CAR)
+    acts = (*ON_SHELF, *placed, installed, replaced, Act(HOLDER, "battery.installed", "A", vehicle=CAR))
+    shown = {"direction": "export", "goods": "in_vehicle"}
+
+    assert said_too_well(*acts, **shown) == set()
+    with table_changed("battery.replaced", "marks_named_again", None):
+        assert said_too_well(*acts, **shown) == {"as new, with marks of use: in_second_vehicle"}
+
+
+def test_what_comes_in_under_a_declaration_that_another_office_closed_is_found() -> None:
+    """
+    I4: taken on in transit, and closed where it went.
+    """
+    acts = (
+        *ON_SHELF,
+        Act(MAKER, "battery.exported", "A", parties=(HOLDER,)),
+        Act(HOLDER, "battery.presented", "A", declaration=OURS),
+        Act(EU_CUSTOMS, "customs.moved", "A", parties=(CN_CUSTOMS,)),
+        Act(CN_CUSTOMS, "customs.released", "A"),
+        Act(MAKER, "battery.exported", "A", parties=(HOLDER,)),
+    )
+
+    assert said_too_well(*acts) == set()
+    with patched(cell, "_closed", lambda *_: False):
+        assert said_too_well(*acts) == {"declaration closed"}
+
+
+def test_a_production_that_is_redated_out_of_a_recall_is_found() -> None:
+    """
+    I2: nobody but whoever recalled it lifts that; where the table does not mind, the maker does.
+    """
+    made = Act(MAKER, "battery.produced", "A")
+    corrected = Act(MAKER, "attestation.corrected", "A", undoes=made)
+
+    def says(by: str) -> tuple[bool, bool]:
+        stage, archive = Stage.new(), Archive()
+        for act in (made, Act(by, "recall.published", "A", scope="days")):
+            archive = taken(stage, archive, act)
+        return stage.would(corrected)[0] == STATE, may_speak(archive, corrected)
+
+    assert says(CN_AUTHORITY) == (False, False) and says(MAKER) == (True, True)
+    with table_changed("attestation.corrected", "effects", {"undo": "correct"}):
+        assert says(CN_AUTHORITY) == (True, False)
 
 
 OUT_OF_USE = (

@@ -721,6 +721,32 @@ def test_sent_out_and_back_a_battery_comes_in_under_another_declaration() -> Non
     assert judged(w, text, condition="return")["reason"] == "declaration_closed"
 
 
+@pytest.mark.parametrize("closed", ["customs.released", "customs.refused", "customs.invalidated"])
+@pytest.mark.parametrize("back", [False, True])
+def test_a_declaration_that_went_on_to_another_office_is_closed_by_it(closed: str, *, back: bool) -> None:
+    """
+    I4: taken on in transit and closed by the office that it went to, it is closed where it was made as well:
+    what leaves from there and comes here comes under another.
+    """
+    w = World()
+    text = exported(w, 1)
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    ways = [(CUSTOMS, CN_CUSTOMS)] + ([(CN_CUSTOMS, CUSTOMS), (CUSTOMS, CN_CUSTOMS)] if back else [])
+    for by, to in ways:
+        w.happen(by, "customs.moved", text, {"transit_document": "T-1"}, parties=(to,))
+    members = {
+        "customs.released": {"basis": "registry_check"},
+        "customs.refused": {"conclusion": "c", "endorsement": "e"},
+        "customs.invalidated": {"basis": "b"},
+    }
+    w.happen(CN_CUSTOMS, closed, text, members[closed])
+    if closed != "customs.invalidated":
+        w.happen(CN_AUTHORITY, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER,))
+
+    assert shape(judged(w, text)) == ("undecided", "declaration_closed")
+    assert judged(w, text, head=AGAIN)["verdict"] in GOOD
+
+
 def test_placed_here_it_is_never_placed_first_again() -> None:
     """
     I1: unsold stock that comes back is a return; declared as new at import it is held, elsewhere it is new.

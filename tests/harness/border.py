@@ -59,7 +59,7 @@ from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.named import taken_back_by_authorities
 from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
-from credentials.verdicts.record import Record, made_into_at, taken_out_at
+from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -484,6 +484,7 @@ class World:
             relatives=relatives,
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
             made_into=[self.leaves[leaf] for leaf in made_into_at(standing, relatives)],
+            put_in=[self.leaves[leaf] for leaf in put_in_at(standing)],
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},

@@ -97,7 +97,9 @@ class File:
     used: frozenset[str] = frozenset()
     settings: frozenset[Set] = frozenset()
     vehicle: str | None = None
+    been_in: frozenset[str] = frozenset()  # vehicles into which it was put, by its own record or another's
     declaration: tuple[str, str] | None = None  # the open one, and the jurisdiction it was made in
+    moved_from: frozenset[tuple[str, str]] = frozenset()  # where it was before it was moved to there
     # Declarations, and where, that customs closed for it: for good those that it was released under.
     released_under: frozenset[tuple[str, str]] = frozenset()
     closed: frozenset[tuple[str, str]] = frozenset()

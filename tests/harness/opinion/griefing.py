@@ -20,7 +20,7 @@ from functools import cache
 from typing import Any
 
 from .acts import Act, own_code
-from .alphabet import CAR, CUSTOMS, EVERYBODY, acts_of, more_acts_of
+from .alphabet import CAR, CUSTOMS, EVERYBODY, OTHER_CAR, acts_of, more_acts_of
 from .bounds import Shown, sights
 from .heard import OUT_OF_ANOTHER, REPAIR
 from .kinds import SHOWS_USE
@@ -31,7 +31,6 @@ from .speaking import may_speak
 from .stage import ANOTHER, CLAIM, CONDITIONS, REFUSED, STATE, Stage
 from .trades import Trade
 
-OTHER_CAR = "ZZ9DEM0E0T0000047"
 IN_USE = (
     Act(MAKER, "battery.produced", ANOTHER),
     Act(MAKER, "battery.exported", ANOTHER, parties=(HOLDER,)),

@@ -19,6 +19,7 @@ from .alphabet import (
     BORDER,
     CAR,
     OFFICIAL,
+    OTHER_CAR,
     PASSPORTS,
     RECALLS,
     UNDOING,
@@ -71,6 +72,7 @@ WHOLE_LIVES = 0.2  # of the acts: of a whole life, by somebody whom the law lets
 HEARD = 0.15  # of the acts that are no state and name another battery: recorded all the same, and kept
 LAPSED = 0.02  # of the acts: put to the ledger after the time that they carry
 CORRECTED = 0.1  # each step where something was told late: what lies under it is corrected
+TWO_CARS, OTHER = 2, 0.3  # of four seeds: there are two vehicles; of the acts about one: about the other
 HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour before
 
 
@@ -199,6 +201,7 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
     licences = random.Random(-1 - seed)  # of its own: who loses a licence changes no other choice
     undoing = random.Random(f"undoing {seed}")  # as well
     times, hours = random.Random(f"hours {seed}"), list[Stage]()  # of its own, too; the ledger as each ended
+    cars = random.Random(f"cars {seed}")
     rng, walks, stage, archive = (
         random.Random(seed),
         Walks(histories=1, steps_max=steps),
@@ -223,6 +226,8 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
             or _of_before(times, archive, batteries)
             or next(chosen(rng, archive, batteries))
         )
+        if seed % 4 == TWO_CARS and act.vehicle and cars.random() < OTHER:
+            act = replace(act, vehicle=OTHER_CAR)
         if not stage.accredited(act):
             continue
         walks.steps += 1

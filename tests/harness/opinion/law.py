@@ -141,8 +141,29 @@ def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str
                 found[other] = frozenset({mark})
     if act.event == "battery.replaced":
         for other in act.others:
-            if holds(files.get(other, NOTHING), act):
-                found[other] = frozenset({"installed"})
+            known = files.get(other, NOTHING)
+            if holds(known, act):
+                # What was in a vehicle and is in this one now, in place of another, was taken out of it.
+                out = {"removed"} if "installed" in known.used and known.vehicle != act.vehicle else set()
+                found[other] = frozenset({"installed"} | out)
+    if act.event == "battery.maintained":
+        parts = [files.get(other, NOTHING) for other in act.others]
+        if any(part.in_use or part.enrolled for part in parts):  # whichever of them was put in
+            found[act.battery] = frozenset({"used_part"})
+    return found
+
+
+def put_into(files: Mapping[str, File], act: Act) -> dict[str, File]:
+    """The files of what an act puts into a vehicle: of a second one no battery is the first (I1)."""
+    put = [act.battery] if act.event == "battery.installed" else []
+    if act.event == "battery.replaced":
+        put += [other for other in act.others if holds(files.get(other, NOTHING), act)]
+    found = {}
+    for battery in put if act.vehicle else ():
+        known = files.get(battery, NOTHING)
+        been = known.been_in | {act.vehicle or ""}
+        second = {"in_second_vehicle"} if len(been) > 1 else set()
+        found[battery] = replace(known, been_in=been, used=known.used | second)
     return found
 
 
@@ -219,7 +240,8 @@ def before_whom(act: Act) -> str:
 
 def _presented(file: File, act: Act) -> File:
     where = before_whom(act)
-    return replace(file, declaration=(act.declaration or "", where), place=where, supervised=True)
+    declared = replace(file, declaration=(act.declaration or "", where), moved_from=frozenset())
+    return replace(declared, place=where, supervised=True)
 
 
 def _customs(file: File, act: Act) -> File:
@@ -231,9 +253,11 @@ def _customs(file: File, act: Act) -> File:
         lifted = {s for s in file.settings if s.what == "refused" and s.where == where}
         return replace(file, settings=file.settings - lifted)
     if what == "moved":
-        to = side(act.parties[0])
-        return replace(file, declaration=(file.declaration[0] if file.declaration else "", to), place=to)
-    ended = frozenset([file.declaration] if file.declaration else [])
+        to, number = side(act.parties[0]), file.declaration[0] if file.declaration else ""
+        left = frozenset([file.declaration] if file.declaration else [])
+        return replace(file, declaration=(number, to), moved_from=file.moved_from | left, place=to)
+    # One declaration, whichever offices it went through (UCC Art 226): closed by one, it is over for all.
+    ended = file.moved_from | frozenset([file.declaration] if file.declaration else [])
     under = file.released_under | (ended if what == "released" else frozenset())
     closed = replace(file, declaration=None, settings=file.settings - suspended)
     closed = replace(closed, closed=file.closed | ended, released_under=under)
@@ -460,6 +484,7 @@ def after(archive: Archive, act: Act) -> Archive:
         files[other] = replace(known, used=known.used | marks)
     for other, marks in marks_beside(archive.files, act).items():
         files[other] = replace(files[other], used=files[other].used | marks)
+    files |= put_into(files, act)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
     registered = (act.vehicle,) if act.event == "vehicle.registered" and act.vehicle else ()
@@ -531,7 +556,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     # That an authority acted on an enrolment outlives what the act set; to take a report back is an act too.
     # A production that its maker takes back is none: the enrolment lies there as before.
     official = (now if now.enrolled else old).official or is_authority(act.by)
-    told = replace(old, used=used, official=official, settings=old.settings | kept)
+    been = old.been_in if voided else old.been_in | now.been_in
+    told = replace(old, used=used, official=official, settings=old.settings | kept, been_in=been)
     if undone.event == "battery.enrolled":
         told = replace(told, not_of=_not_given(archive, act.battery))
     if undone.event == "passport.revoked":  # whoever voids it: a revoked credential stays revoked (I3)

@@ -10,7 +10,7 @@ from .parties import PARTIES, name
 
 # The law's marks by the names that the public record gives them; the rest of the law's are not recorded.
 RECORDED = {"installed", "removed", "measured_in_use", "repaired_in_use", "transferred_after_use", "waste",
-            "consumed", "child_of_dismantled", "second_life"}  # fmt: skip
+            "consumed", "child_of_dismantled", "second_life", "used_part"}  # fmt: skip
 
 
 def _party(did: str | None) -> str:

@@ -135,6 +135,9 @@ def _may_undo(archive: Archive, act: Act) -> bool:
         return False
     if act.event == "attestation.voided":
         return together
+    days = (r for r in archive.of(act.battery).recalls if r.scope == "days")
+    if act.undoes.event == "battery.produced" and any(r.by != act.by for r in days):
+        return False  # another's recall rests on the day on which it was made (I2)
     if act.undoes.event in LEAVES_A_VEHICLE:  # the vehicle was registered without it: that rests on it
         file, vehicle = archive.of(act.battery), act.undoes.vehicle or ""
         if archive.registered.count(vehicle) > file.registered_before:

@@ -1,0 +1,55 @@
+"""What is put into a vehicle in place of another battery, by what is said of that one (I1, I6).
+
+Its own record has no statement of it: it carries the marks, and the leaf at which it was said (`PUT_IN`), so
+that a verdict reads in which vehicle it was, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.records import Record
+from credentials.ledger.rules import PUT_IN, Context, told_of
+from credentials.ledger.standing import Standing, Undo
+
+Heard = Callable[[Standing, Attestation, Context], bool]
+
+
+def put_in(before: Standing, attestation: Attestation, context: Context, heard: Heard) -> list[Record]:
+    """What replaces this one goes into its vehicle, though nobody recorded that it was installed (I6).
+
+    Said by whoever may speak about that one too: a workshop marks no battery of a stranger (I5). It is the
+    last record of that one as well, so that authorities can void it there. What was in a vehicle before, and
+    by its record is not in this one, was taken out of it, whether or not anybody said so.
+    """
+    event, found = context.event, list[Record]()
+    if not event.marks_named:
+        return found
+    assert attestation.bound_asset is not None, "lifecycle_table.py asks for it"
+    asset = context.records.asset(attestation.bound_asset)
+    inside = asset.of(before.key)
+    told = inside.told if inside is not None else {}
+    for subject in attestation.referenced_subjects:
+        named = context.records.standing(subject)
+        in_use = told or asset.told_to(told_of(named))
+        marks = {*event.marks_named, *(event.marks_named_in_use if in_use else ())}
+        elsewhere = bool(event.marks_named_again) and named.bound_asset != attestation.bound_asset
+        if elsewhere and not context.governance.lifecycle.binding_marks.isdisjoint(named.marks):
+            marks |= {*event.marks_named_again}
+        if (marks <= set(named.marks) and not elsewhere) or not heard(named, attestation, context):
+            continue
+        said = Undo(
+            attestation.digest,
+            attestation.issuer,
+            event.type,
+            context.leaf_index,
+            context.at,
+            countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
+            taken_back=False,
+            core_before=named.core(),
+        )
+        facts = {**named.facts, PUT_IN: context.leaf_index} if elsewhere else named.facts
+        found.append(replace(named.with_marks(*marks), facts=facts, undo=said))
+    return found
