@@ -107,8 +107,7 @@ class Judge:
             keys[quota_key(_share_of(attestation))] = None
             if attestation.bound_asset is not None:
                 keys[asset_key(attestation.bound_asset)] = None
-            for subject in attestation.referenced_subjects:
-                keys[standing_key(subject)] = None
+            keys.update(dict.fromkeys(map(standing_key, attestation.referenced_subjects)))
         found = self.reader.get_many(list(keys))
         self.fetched.update((key, found.get(key)) for key in keys)
 
@@ -134,11 +133,8 @@ class Judge:
         """The vehicle or asset, with what is bound to it."""
         return self._record(asset_key(subject), Asset.decode, Asset) or Asset(plain(subject))
 
-    def recalls(self, subject: Subject) -> Recalls:
-        """The recalls in force about the codes of the namespace of a battery."""
-        return self._recalls(Recalls(subject.scheme, subject.namespace))
-
-    def _recalls(self, empty: Recalls) -> Recalls:
+    def recalls(self, empty: Recalls) -> Recalls:
+        """The recalls in force about the codes of a namespace, as `empty` names it."""
         return self._record(empty.key, Recalls.decode, Recalls) or empty
 
     def _record(self, key: bytes, decode: Callable[[bytes], R], kind: type[R]) -> R | None:
@@ -180,7 +176,7 @@ class Judge:
             judgment = self._status_list(attestation, context)
         elif event.effects.recall is not None:
             RULES["X11"](Standing(attestation.subject), attestation, context)
-            self._put(recalls_after(attestation, context, self._recalls))
+            self._put(recalls_after(attestation, context, self.recalls))
         else:
             judgment = self._battery(attestation, context)
         self._count(attestation, quota)

@@ -22,7 +22,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import enrolment_voided
-from credentials.ledger.recalls import made_when_recorded
+from credentials.ledger.recalls import Recalls, made_when_recorded
 from credentials.ledger.records import INSTALLED_BY
 from credentials.ledger.rules import ACTED_ON, PUT_IN, Context, told_of, x09_accredited
 from credentials.ledger.speaking import Voice, not_licensed
@@ -220,8 +220,8 @@ def _require_correctable(
 
 def _require_no_recall_rests_on_it(standing: Standing, attestation: Attestation, context: Context) -> None:
     """Made anew of another day it would be out of a recall that only whoever published that lifts (I2)."""
-    made = made_when_recorded(standing)
-    for recall in context.records.recalls(standing.subject).recalls:
+    made, codes = made_when_recorded(standing), Recalls(standing.subject.scheme, standing.subject.namespace)
+    for recall in context.records.recalls(codes).recalls:
         if recall.by != attestation.issuer and recall.criteria is not None and recall.criteria.rests_on(made):
             raise Refusal("depends", "a recall by {by} rests on the day on which it was made", by=recall.by)
 

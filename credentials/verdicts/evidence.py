@@ -99,8 +99,7 @@ class LedgerView:
     kin_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
     # The public sets of the passports of these, by their keys: (digest, issuer).
     kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
-    # Block times of the leaves at which those of these without a passport were placed (`placings_of`).
-    kin_placed: Mapping[int, int] = field(default_factory=dict)
+    kin_placed: Mapping[int, int] = field(default_factory=dict)  # block times, by leaf, of `placings_of`
     # Of these and of their further codes: the keys of the further codes that count, whose records are there.
     kin_codes: Mapping[bytes, Sequence[bytes]] = field(default_factory=dict)
     kin_unread: bool = False  # what these were named by could not be read

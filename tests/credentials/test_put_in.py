@@ -16,7 +16,8 @@ from tests.harness.border import World, stamp, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, WORKSHOP, lifecycle_table
 
 DAY_S = 86_400
-OTHER_CAR = {**CAR, "vin": OTHER_VIN}
+CAR_OUT: dict[str, Any] = {**CAR, **OUT}
+OTHER_CAR: dict[str, Any] = {**CAR, "vin": OTHER_VIN}
 IN_OTHER_CAR: dict[str, Any] = {"bound_asset": subject_of(OTHER_VIN)}
 USED: dict[str, Any] = {"condition": "used", "direction": "export"}
 
@@ -119,11 +120,11 @@ def test_where_the_word_of_another_battery_is_not_in_hand_it_is_not_passed() -> 
     w.happen(WORKSHOP, "battery.installed", new, {"vin": VIN}, **IN_CAR)
     whole = w.evidence(new, vin=VIN)
     assert whole.ledger is not None and len(whole.ledger.put_in) == 1
-    assert w.judge(new, evidence=whole, **CAR, **OUT).as_dict()["verdict"] in GOOD
+    assert w.judge(new, evidence=whole, **CAR_OUT).as_dict()["verdict"] in GOOD
 
     less = replace(whole, ledger=replace(whole.ledger, put_in=()))
 
-    told: Mapping[str, Any] = w.judge(new, evidence=less, **CAR, **OUT).as_dict()
+    told: Mapping[str, Any] = w.judge(new, evidence=less, **CAR_OUT).as_dict()
     assert shape(told) == ("undecided", "relatives_unread")
 
 
