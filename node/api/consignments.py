@@ -32,7 +32,7 @@ from node.api.reply import (
     session,
     words_for,
 )
-from node.api.route import CSV, MANIFEST_BYTES_MAX, MANIFEST_VALUES_MAX
+from node.api.route import CSV, MANIFEST_BYTES_MAX, MANIFEST_VALUES_MAX, NDJSON
 from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
@@ -199,7 +199,7 @@ def events(service: Service, consignment_id: str) -> ResponseReturnValue:
         after = found[-1]["seq"] if found else after
         return b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in found), last
 
-    return Response(Feed(poll), content_type="application/x-ndjson", direct_passthrough=True)
+    return Response(Feed(poll), content_type=NDJSON, direct_passthrough=True)
 
 
 def export(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:

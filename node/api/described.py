@@ -49,7 +49,7 @@ from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, P
 from node.use_cases.batteries import BatteryAnswer
 from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer
-from node.use_cases.passports import EventAnswer
+from node.use_cases.passports import EventAnswer, IssuedLine
 from node.use_cases.records import EntryAnswer
 from node.use_cases.trqp import TrqpAuthorization, TrqpRecognition
 from node.use_cases.vc_api import ProvedAnswer, SecuredAnswer, VersionAnswer
@@ -201,6 +201,7 @@ ANSWERS: dict[str, type] = {
     "GovernanceProof": ProofPart,
     "Issuance": PassportAnswer,
     "Issuances": PassportsAnswer,
+    "IssuedLine": IssuedLine,
     "IssuedPassport": IssuedAnswer,
     "ItemVerdict": ItemAnswer,
     "Key": KeyMade,

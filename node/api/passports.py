@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 
-from flask import request, url_for
+import orjson
+from flask import Response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from credentials.documents.canonical import parse_json
+from credentials.documents.canonical import b64u, parse_json
 from credentials.errors import CredentialError
 from node.answers import AttestedAnswer, IssuedAnswer
-from node.api.problems import page_wanted
-from node.api.reading import integer_argument, json_body, require_shape, searched
+from node.api.problems import of_credential, page_wanted, problem_document
+from node.api.reading import integer_argument, json_body, json_text, raw_body, require_shape, searched
 from node.api.reply import form_sent, json_reply, page, reply, see, words_for
-from node.api.route import BODY_BYTES_MAX
+from node.api.route import BODY_BYTES_MAX, NDJSON
 from node.errors import ProblemError, bad_request
+from node.issuing.passport_orders import Issued, Order
 from node.service import Service
+from node.use_cases.passports import IssuedLine
 from node.web.sample import propose_code, sample_claims
+from node.words import Words
 
 PAGE_ROWS = 50
+BATCH_LINES_MAX = 1_000
 
 
 def issue_passport(service: Service) -> ResponseReturnValue:
@@ -33,6 +39,48 @@ def issue_passport(service: Service) -> ResponseReturnValue:
     answer = json_reply(told, 200 if issued.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.passport", digest=issued["digest"])
     return answer
+
+
+def issue_batch(service: Service) -> ResponseReturnValue:
+    """Sign the passports that are ordered, one a line: each line of the answer is on disk, or is refused."""
+    if "Idempotency-Key" in request.headers:
+        told = "a batch takes no Idempotency-Key: give each line its own idempotency_key, or none"
+        raise bad_request("batch_malformed", told)
+    body = raw_body()
+    if not 0 < (count := sum(1 for _ in io.BytesIO(body))) <= BATCH_LINES_MAX:
+        told = "a batch has 1 to {most} lines, and this one has {count}"
+        raise bad_request("batch_malformed", told, most=BATCH_LINES_MAX, count=count)
+    said = words_for(service)
+    made = service.passports.issue_many(map(_order, io.BytesIO(body)))
+    lines = b"".join(orjson.dumps(_line(n, one, said)) + b"\n" for n, one in enumerate(made, 1))
+    return Response(lines, content_type=NDJSON)
+
+
+def _order(text: bytes) -> Order | ProblemError:
+    """One line of a batch, or why it is none: that refuses no other."""
+    try:
+        order = json_text(text.strip(), "PassportRequest", BODY_BYTES_MAX)
+    except CredentialError as error:
+        return of_credential(error)
+    except ProblemError as problem:
+        return problem
+    return Order(order["claims"], order["code"], order.get("idempotency_key"), bool(order.get("strict")))
+
+
+def _line(number: int, made: Issued | ProblemError, said: Words) -> IssuedLine:
+    if isinstance(made, ProblemError):
+        told = problem_document(made, said)
+        return IssuedLine(
+            line=number, status=made.status, digest=None, battery=None, version=None, problem=told
+        )
+    return IssuedLine(
+        line=number,
+        status=200 if made.credentials is None else 201,
+        digest=b64u(made.digest),
+        battery=made.battery,
+        version=made.version,
+        problem=None,
+    )
 
 
 def _issue_from_form(service: Service) -> ResponseReturnValue:

@@ -69,18 +69,25 @@ def asked_language() -> str:
     return str(g.language)
 
 
-def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Response:
-    """The answer for one problem: a page for browsers, problem+json for everyone else."""
-    said = words[asked_language()]
+def problem_document(problem: ProblemError, said: Words) -> dict[str, object]:
+    """The problem details in these words: what happened, whose fault it is, and what to do."""
     title, detail = said.problem(problem)
     step = said.problem_step(problem)
+    return {**problem.document(), "title": title, "detail": as_sentence(detail), **step}
+
+
+def of_credential(error: CredentialError) -> ProblemError:
+    """What was sent cannot be read, by the code and the sentence of the error."""
+    return ProblemError(400, error.code, "Bad request", str(error))
+
+
+def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Response:
+    """The answer for one problem: a page for browsers, problem+json for everyone else."""
+    told = problem_document(problem, words[asked_language()])
     if page_wanted():
-        told = {"title": title, "detail": as_sentence(detail), "status": problem.status, "code": problem.code}
-        told |= step
         response = make_response(render_template("problem.html", problem=told), problem.status)
     else:
-        document = {**problem.document(), "title": title, "detail": as_sentence(detail), **step}
-        text = json.dumps(document, ensure_ascii=False, default=str) + "\n"
+        text = json.dumps(told, ensure_ascii=False, default=str) + "\n"
         response = Response(text, status=problem.status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     if problem.status == 401:
@@ -116,7 +123,7 @@ def install(app: Flask, words: Mapping[str, Words]) -> None:
 
     @app.errorhandler(CredentialError)
     def _credential(error: CredentialError) -> Response:
-        return render(ProblemError(400, error.code, "Bad request", str(error)))
+        return render(of_credential(error))
 
     @app.errorhandler(ConsensusError)
     def _consensus(error: ConsensusError) -> Response:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from node.api import batteries, consignments, credentials, keys, log, network, operations, pages, passports
 from node.api.governance_routes import GOVERNANCE
 from node.api.route import (
+    BATCH_BYTES_MAX,
     CSV,
     FORM,
     HTML,
     JSON,
     MANIFEST_BYTES_MAX,
     MULTIPART,
+    NDJSON,
     OCTETS,
     TEXT,
     Body,
@@ -36,7 +38,6 @@ READ = ("read", "operate", "clear", "issue", "govern")
 
 JSON_OR_PAGE = (JSON, HTML)
 JSON_OR_FORM = (JSON, FORM, MULTIPART)
-NDJSON = "application/x-ndjson"
 PROMETHEUS = "text/plain; version=0.0.4"
 
 SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
@@ -66,6 +67,15 @@ ROUTES: tuple[Route, ...] = (
         ),
         ISSUE,
         Body("PassportRequest", JSON_OR_FORM),
+    ),
+    Route(
+        "POST",
+        "/passports/batch",
+        passports.issue_batch,
+        "Issue up to a thousand battery passports: one order a line, one answer a line",
+        (RouteAnswer(200, "IssuedLine", (NDJSON,), "One object a line, in order: on disk, or refused."),),
+        ISSUE,
+        Body("PassportRequest", (NDJSON,), BATCH_BYTES_MAX),
     ),
     Route(
         "GET",

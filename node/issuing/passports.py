@@ -1,4 +1,4 @@
-"""Passports: claims become four signed sets, a set list and attestations, in one transaction."""
+"""Passports: claims become four signed sets, a set list and attestations, in one transaction, one or many."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from datetime import date
 from hashlib import sha256
 from typing import Any
 
-import orjson
-
-from credentials.documents.canonical import b64u, jcs
+from credentials.documents.canonical import jcs
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.documents.issuer import IssuedPassport, issue_passport, status_entries
 from credentials.documents.passport import PassportSchema, PointState, completeness
 from credentials.documents.status import BITS_MIN
 from credentials.errors import CredentialError
-from credentials.ledger.attestation import SETS_TAG, SetList
+from credentials.ledger.attestation import SetList
 from credentials.ledger.registry import Registry
 from credentials.ledger.standing import Standing
 from node import log
 from node.errors import ProblemError, bad_request
 from node.issuing.admission import Admission
 from node.issuing.gate import Gate
+from node.issuing.passport_orders import Issued, Order, set_documents, set_list_document
 from node.issuing.signing import SET_LIST_TYPE, StatementSigner
 from node.issuing.statements import Batch, stamp
 from node.issuing.status_lists import OwnStatusLists
-from node.storage.documents import StoredDocument
+from node.storage.database import Transaction, part_of
 from node.storage.found_by import passport_text
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
@@ -37,7 +36,6 @@ JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
 PUBLIC = 1  # the point whose set anybody may read
 GIVEN_UP_MAX = 16  # publications that the next one names
-Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII point
 
 
 class PassportIssuing:
@@ -64,26 +62,44 @@ class PassportIssuing:
         self._lock = lock
         self._schema = schema
 
-    def passport(
-        self, claims: JSON, code: str, idempotency_key: str | None, *, whole: bool = False
-    ) -> tuple[bytes, Sets | None]:
-        """(digest of the set list, its credentials as they were just signed; None: it was issued before).
+    def passport(self, order: Order) -> Issued:
+        """One, on disk when this returns; raises ProblemError."""
+        (made,) = self.passports([order])
+        if isinstance(made, ProblemError):
+            raise made
+        return made
 
-        `whole`: 422 `passport_incomplete` where a data point that has to be there is missing, before
-        anything is kept or sent.
+    def passports(self, orders: Sequence[Order]) -> list[Issued | ProblemError]:
+        """Several, on disk together when this returns: each, or why it is refused.
+
+        Nothing is kept or sent of one that is refused; nothing of any if this raises something else.
         """
-        identifier = self._signing.identifier(code)
+        with self._lock, self._office.writing() as db:
+            made = [self._tried(db, order) for order in orders]
+        for one in made:
+            if isinstance(one, Issued) and one.credentials is not None:
+                log.moment("issue", battery=one.battery, digest=one.digest, version=one.version)
+        return made
+
+    def _tried(self, db: Transaction, order: Order) -> Issued | ProblemError:
         try:
-            claims_digest = sha256(jcs(claims)).digest()
+            with part_of(db):
+                return self._ordered(db, order)
+        except ProblemError as refused:
+            return refused
+
+    def _ordered(self, db: Transaction, order: Order) -> Issued:
+        """This passport, unless it was issued before."""
+        identifier = self._signing.identifier(order.code)
+        try:
+            claims_digest = sha256(jcs(order.claims)).digest()
         except CredentialError as error:
             raise bad_request("claims_malformed", str(error)) from error
-        with self._lock:
-            self._gate.require_open()
-            before = self._issued(identifier.canonical, claims_digest, idempotency_key)
-            if before is not None and not self._gives_way(before, identifier, idempotency_key):
-                return before.digest, None
-            issued = self._passport(claims, identifier, claims_digest, idempotency_key, before, whole=whole)
-        return issued.digest, issued.credentials
+        self._gate.require_open()
+        before = self._issued(identifier.canonical, claims_digest, order.idempotency_key)
+        if before is not None and not self._gives_way(before, identifier, order.idempotency_key):
+            return Issued(before.digest, before.battery, before.version, None)
+        return self._passport(db, order, identifier, claims_digest, before)
 
     def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> Issuance | None:
         """The latest passport with these claims; 409 if the key was used for others."""
@@ -114,27 +130,25 @@ class PassportIssuing:
 
     def _passport(
         self,
-        claims: JSON,
+        db: Transaction,
+        order: Order,
         identifier: Identifier,
         claims_digest: bytes,
-        idempotency_key: str | None,
         before: Issuance | None,
-        *,
-        whole: bool,
-    ) -> IssuedPassport:
+    ) -> Issued:
         now = int(time.time())
         battery, about = identifier.canonical, self._signing.subject(identifier)
         standing = self._registry.standing(about)
         given_up = self._given_up(battery)
         version = _next_version(standing, given_up)
         names, index = self._lists.names(), self._lists.next_index()
-        issued = self._signed(claims, identifier, version, now, names=names, index=index)
-        if whole:
+        issued = self._signed(order.claims, identifier, version, now, names=names, index=index)
+        if order.whole:
             self._require_whole(issued, stamp(now)[:10])
         batch = Batch(now)
-        batch.documents += self._set_documents(issued, battery)
-        batch.documents.append(self._set_list_document(issued, version, battery))
-        produced = self._production(identifier, about, issued.category, claims, batch)
+        batch.documents += set_documents(issued, battery, self._signing.did)
+        batch.documents.append(set_list_document(issued, version, battery, self._signing.did))
+        produced = self._production(identifier, about, issued.category, order.claims, batch)
         published = self._signing.statement(
             self._signing.event_with("publish"),
             battery,
@@ -156,22 +170,20 @@ class PassportIssuing:
             version=version,
             category=issued.category,
             claims_digest=claims_digest,
-            idempotency_key=idempotency_key,
+            idempotency_key=order.idempotency_key,
             signed_at=now,
             published=published.digest,
             produced=produced,
             status_index=index,
         )
         public = issued.credentials[PUBLIC]["credentialSubject"]
-        with self._office.writing() as db:
-            self._lists.open(db, names, batch)
-            self._lists.take_index(db, names, index)
-            batch.store(db)
-            if before is not None:
-                self._office.issuances.give_way(db, before.number)
-            self._office.issuances.put(db, kept, passport_text(battery, issued.category, public))
-        log.moment("issue", battery=battery, digest=issued.digest, version=version)
-        return issued
+        self._lists.open(db, names, batch)
+        self._lists.take_index(db, names, index)
+        batch.store(db)
+        if before is not None:
+            self._office.issuances.give_way(db, before.number)
+        self._office.issuances.put(db, kept, passport_text(battery, issued.category, public))
+        return Issued(issued.digest, battery, version, issued.credentials)
 
     def _given_up(self, battery: str) -> list[Issuance]:
         """Our passports of this battery whose publication was given up: whoever kept one may still send it.
@@ -233,26 +245,6 @@ class PassportIssuing:
                 day=day,
                 missing=missing,
             )
-
-    def _set_documents(self, issued: IssuedPassport, battery: str) -> list[StoredDocument]:
-        return [
-            StoredDocument(
-                issued.digests[point],
-                "passport",
-                orjson.dumps(document),
-                self._signing.did,
-                battery=battery,
-                point=point,
-                set_digest=issued.digest,
-                credential_id=document["id"],
-            )
-            for point, document in issued.credentials.items()
-        ]
-
-    def _set_list_document(self, issued: IssuedPassport, version: int, battery: str) -> StoredDocument:
-        digests = {str(point): b64u(digest) for point, digest in issued.digests.items()}
-        body = orjson.dumps({"type": SETS_TAG, "version": version, "sets": digests})
-        return StoredDocument(issued.digest, "set_list", body, self._signing.did, battery=battery)
 
     def _production(
         self,

@@ -242,6 +242,20 @@ class Database:
             self._connections.clear()
 
 
+@contextmanager
+def part_of(db: Transaction) -> Iterator[None]:
+    """A part of a transaction that is open: all of it, or nothing of it; the others are untouched."""
+    db.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:  # a full disk ends all of it by itself
+            db.execute("ROLLBACK TO part")
+            db.execute("RELEASE part")
+        raise
+    db.execute("RELEASE part")
+
+
 def is_of_the_world(error: Exception) -> bool:
     """The disk, a lock, a right: nothing is wrong with what is written."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_WORLD

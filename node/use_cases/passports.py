@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypedDict
 
 import orjson
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.governance import GovernanceHistory
+from credentials.verdicts.verdict_record import Digest
 from node.answers import (
     AttestedRecord,
     CountersignAnswer,
@@ -21,12 +23,14 @@ from node.errors import ProblemError, not_found
 from node.issuing.events import Draft
 from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
+from node.issuing.passport_orders import Issued, Order
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
 from node.use_cases.progress import ProgressReport
 
 JSON = dict[str, Any]
+ISSUED_TOGETHER = 32  # in one transaction, during which nobody else issues anything
 
 
 class MemberAnswer(TypedDict):
@@ -53,6 +57,17 @@ EventAnswer = TypedDict(
         "members": list[MemberAnswer],
     },
 )
+
+
+class IssuedLine(TypedDict):
+    """What became of one line of a batch: a passport that is on disk, or the problem that kept it from it."""
+
+    line: int  # from 1
+    status: int  # 201 signed now, 200 issued before; else that of the problem
+    digest: Digest | None
+    battery: str | None
+    version: int | None
+    problem: dict[str, Any] | None
 
 
 class PassportDesk:
@@ -85,8 +100,9 @@ class PassportDesk:
         The same claims for the same code give the same answer, unless nothing came of it or it was revoked;
         `idempotency_key` with other claims is a 409. `whole`: claims with a gap are a 422; nothing is signed.
         """
-        digest, signed = self._issuing.passports.passport(claims, code, idempotency_key, whole=whole)
+        made = self._issuing.passports.passport(Order(claims, code, idempotency_key, whole))
         self._outbox.wake()
+        signed, digest = made.credentials, made.digest
         if signed is None:
             credentials = {str(d.point): orjson.loads(d.body) for d in self._office.documents.of_set(digest)}
         else:  # on disk, and still in hand
@@ -99,6 +115,18 @@ class PassportDesk:
             "progress": progress,
             "repeated": signed is None,
         }
+
+    def issue_many(self, orders: Iterable[Order | ProblemError]) -> Iterator[Issued | ProblemError]:
+        """What became of each, in their order, a few at a time: what is told is on disk.
+
+        As `issue` for each by itself, also where one repeats another. One that could not be read is told as
+        it is given.
+        """
+        waiting = iter(orders)
+        while part := list(islice(waiting, ISSUED_TOGETHER)):
+            made = iter(self._issuing.passports.passports([one for one in part if isinstance(one, Order)]))
+            self._outbox.wake()
+            yield from (next(made) if isinstance(one, Order) else one for one in part)
 
     def passport(self, digest: str) -> PassportProgress:
         """One passport of this node by the digest of its set list; 404 `passport_unknown`."""

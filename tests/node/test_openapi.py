@@ -257,7 +257,8 @@ def test_one_table_says_who_may_and_how_much() -> None:
         else:
             assert route.body is None, route.rule
     assert {r.rule for r in ROUTES if r.body and r.body.size_bytes_max == MANIFEST_BYTES_MAX} == {
-        "/consignments"
+        "/consignments",
+        "/passports/batch",
     }
 
 

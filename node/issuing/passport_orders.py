@@ -1,0 +1,64 @@
+"""What is asked for when a passport is issued, what came of it, and what is kept of it as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from credentials.documents.canonical import b64u
+from credentials.documents.issuer import IssuedPassport
+from credentials.ledger.attestation import SETS_TAG
+from node.storage.documents import StoredDocument
+
+JSON = dict[str, Any]
+Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII point
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A passport that somebody asks for.
+
+    `whole`: refused as `passport_incomplete` where a data point that has to be there is missing.
+    """
+
+    claims: JSON
+    code: str
+    idempotency_key: str | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A passport that is on disk."""
+
+    digest: bytes  # of its set list
+    battery: str
+    version: int
+    credentials: Sets | None  # as they were just signed; None: it was issued before
+
+
+def set_documents(issued: IssuedPassport, battery: str, did: str) -> list[StoredDocument]:
+    """Its credentials, one for each point, by this issuer."""
+    return [
+        StoredDocument(
+            issued.digests[point],
+            "passport",
+            orjson.dumps(document),
+            did,
+            battery=battery,
+            point=point,
+            set_digest=issued.digest,
+            credential_id=document["id"],
+        )
+        for point, document in issued.credentials.items()
+    ]
+
+
+def set_list_document(issued: IssuedPassport, version: int, battery: str, did: str) -> StoredDocument:
+    """The list of them, which the ledger is told of."""
+    digests = {str(point): b64u(digest) for point, digest in issued.digests.items()}
+    body = orjson.dumps({"type": SETS_TAG, "version": version, "sets": digests})
+    return StoredDocument(issued.digest, "set_list", body, did, battery=battery)
