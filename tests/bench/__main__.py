@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, block, finality, growth, load, passport, scan, suites
+from tests.bench import attestation, before, block, finality, growth, load, passport, scan, suites
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
@@ -27,6 +27,14 @@ def _block(quick: bool) -> str:
     return f"a block's CPU: {block.measure(count=100 if quick else 350, rounds=1 if quick else 5)}"
 
 
+def _before(quick: bool) -> str:
+    try:
+        compared = before.measure(count=60 if quick else 200, pairs=2 if quick else 9)
+        return f"a block's CPU, before and after: {compared}"
+    except LookupError as error:
+        raise NotMeasured(str(error)) from error
+
+
 def _scan(quick: bool) -> str:
     return f"a scan of one battery: {scan.measure(seconds=3 if quick else 20).text()}"
 
@@ -47,6 +55,7 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "suites": _suites,
     "attestation": lambda quick: _compared(attestation.measure, quick),
     "block": _block,
+    "before": _before,
     "finality": _finality,
     "scan": _scan,
     "load": _load,

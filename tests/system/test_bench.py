@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from credentials.errors import CredentialError
-from tests.bench import attestation, passport, suites
+from tests.bench import attestation, before, passport, suites
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
 from tests.harness.parts import missing, require
 
@@ -107,3 +108,34 @@ def test_rows_of_suites() -> None:
         for work in ("verify", "issue")
         for partner, count in (("@digitalbazaar/vc", 12), ("openvc-core", 11), ("joserfc", 8))
     }
+
+
+@pytest.mark.parametrize(
+    ("here", "said"), [((110.0, 115.0, 300.0), "+15.0%"), ((110.0, 116.0, 300.0), "+16.0%")]
+)
+def test_a_block_is_compared_with_the_code_of_before_in_turn(
+    here: tuple[float, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The growth is that of the pair in the middle, and the row says on which side of the bound it lies.
+    """
+    sides = {before.ROOT: iter(here)}
+    there = iter([100.0] * 4)  # the first is not counted
+    order: list[bool] = []
+
+    def by(tree: Path, count: int) -> float:
+        order.append(tree == before.ROOT)
+        return next(sides.get(tree, there))
+
+    monkeypatch.setattr(before, "_by", by)
+    row = before.measure(count=1, pairs=3)
+
+    assert order == [False] + [False, True] * 3
+    assert said in row and ("BEYOND" in row) == (said != "+15.0%")
+
+
+def test_the_blocks_that_are_compared_are_executed() -> None:
+    """
+    By the code that is on the path: this one's.
+    """
+    assert before.once(2) > 0
