@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, before, block, finality, growth, load, passport, scan, suites
+from tests.bench import attestation, before, block, finality, growth, load, office, passport, scan, suites
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
@@ -50,6 +50,14 @@ def _growth(quick: bool) -> str:
     return "(a larger one by hand: tests/bench/growth.py)"
 
 
+def _issuing(quick: bool) -> str:
+    return "\n".join(office.issuing(single=50 if quick else 500, batches=1 if quick else 8))
+
+
+def _clearance(quick: bool) -> str:
+    return "\n".join(office.clearance(lines=200 if quick else 9_000))
+
+
 ROWS: dict[str, Callable[[bool], str]] = {
     "passport": lambda quick: _compared(passport.measure, quick),
     "suites": _suites,
@@ -59,6 +67,8 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "finality": _finality,
     "scan": _scan,
     "load": _load,
+    "issuing": _issuing,
+    "clearance": _clearance,
     "growth": _growth,
 }
 

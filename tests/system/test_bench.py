@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from credentials.errors import CredentialError
-from tests.bench import attestation, before, passport, suites
+from tests.bench import attestation, before, office, passport, suites
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
 from tests.harness.parts import missing, require
 
@@ -139,3 +139,15 @@ def test_the_blocks_that_are_compared_are_executed() -> None:
     By the code that is on the path: this one's.
     """
     assert before.once(2) > 0
+
+
+@pytest.mark.check
+def test_rows_of_the_office() -> None:
+    """
+    Passports alone and in a batch, a manifest and its readiness: each row measured, beside its floor.
+    """
+    issued, cleared = office.issuing(single=2, batches=1), office.clearance(lines=3)
+
+    assert [row.partition(":")[0] for row in issued] == ["POST /passports", "batches of 250"]
+    assert [row.partition(":")[0] for row in cleared] == ["3 fresh lines", "their readiness"]
+    assert all("/s, " in row and "times its signatures" in row for row in (*issued, cleared[0]))

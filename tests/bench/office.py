@@ -1,0 +1,129 @@
+"""Rows `issuing` and `clearance`: passports issued alone and in batches; a manifest of fresh lines.
+
+One node that is a network by itself, in this process: what it costs to agree and to ask others is not in
+these rows. Requests go through the application, without a socket. Each figure stands beside the signatures
+that it holds, made or verified by libsodium alone: the floor of both. Seconds of the processor are those of
+the whole process: of issuing, what begins in the background meanwhile (agreement, receipts) takes part.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+
+from tests.bench.harness import NotMeasured, timed
+from tests.harness.net.batteries import claims_of, code_of
+from tests.harness.support_service import LiveNode, live_node
+
+SIGNED, VERIFIED = 7, 2  # signatures of a passport and its production; of the documents that a line reads
+BATCH_LINES = 250
+AIM_SINGLE_S, AIM_BATCH_S, AIM_LINES_S = 200, 1_000, 900  # each second
+
+
+def _floor() -> tuple[float, float]:
+    """(seconds of one signature, of one verification), by libsodium alone, of 8 kB."""
+    public, secret = crypto_sign_seed_keypair(b"7" * 32)
+    message = b"a" * 8_000
+    signed = crypto_sign(message, secret)
+    sides: list[Callable[[], object]] = [
+        lambda: crypto_sign(message, secret),
+        lambda: crypto_sign_open(signed, public),
+    ]
+    signing, verifying = (min(timed(side)(300) for _ in range(5)) / 300 for side in sides)
+    return signing, verifying
+
+
+def _measured(work: Callable[[], object]) -> tuple[float, float]:
+    """(seconds, seconds of the processor) of this process."""
+    began, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - began, time.process_time() - cpu
+
+
+def _row(what: str, count: int, taken: tuple[float, float], floor_s: float, aim: int) -> str:
+    rate = count / taken[0]
+    return (
+        f"{what}: {rate:,.0f}/s, {1000 * taken[1] / count:.2f} ms of the processor each, "
+        f"{taken[1] / count / floor_s:.1f} times its signatures by libsodium alone; aim {aim:,}/s: "
+        f"{'met' if rate >= aim else 'missed'}"
+    )
+
+
+def _batch(serials: range) -> bytes:
+    orders = ({"code": code_of(n), "claims": claims_of(n)} for n in serials)
+    return b"".join(json.dumps(order).encode() + b"\n" for order in orders)
+
+
+def _post_batch(node: LiveNode, body: bytes) -> None:
+    answer = node.post_raw("/passports/batch", body, "application/x-ndjson")
+    told = [json.loads(line)["status"] for line in answer.text.splitlines()]
+    if told != [201] * body.count(b"\n"):
+        raise NotMeasured(f"a batch was answered {answer.status_code}: {answer.text[:200]}")
+
+
+def _post_each(node: LiveNode, orders: list[dict[str, Any]]) -> None:
+    for order in orders:
+        if node.post_json("/passports", order).status_code != 201:
+            raise NotMeasured("a passport was refused")
+
+
+def issuing(*, single: int, batches: int) -> list[str]:
+    """A row for requests of one passport, and one for batches."""
+    floor_s = SIGNED * _floor()[0]
+    with redirect_stderr(StringIO()), tempfile.TemporaryDirectory() as root, live_node(Path(root)) as node:
+        _post_each(node, [{"code": code_of(1), "claims": claims_of(1)}])  # the lists exist
+        orders = [{"code": code_of(n), "claims": claims_of(n)} for n in range(2, 2 + single)]
+        alone = _measured(lambda: _post_each(node, orders))
+        node.wait_quiet()
+        together = (0.0, 0.0)
+        for batch in range(batches):
+            first = 10_000 + batch * BATCH_LINES
+            taken = _measured(partial(_post_batch, node, _batch(range(first, first + BATCH_LINES))))
+            together = together[0] + taken[0], together[1] + taken[1]
+            node.wait_quiet()
+    return [
+        _row("POST /passports", single, alone, floor_s, AIM_SINGLE_S),
+        _row(f"batches of {BATCH_LINES}", batches * BATCH_LINES, together, floor_s, AIM_BATCH_S),
+    ]
+
+
+def clearance(*, lines: int) -> list[str]:
+    """A manifest of so many lines nobody judged before, whose documents are held; then its readiness."""
+    floor_s = VERIFIED * _floor()[1]
+    with redirect_stderr(StringIO()), tempfile.TemporaryDirectory() as root, live_node(Path(root)) as node:
+        for first in range(1, lines + 1, BATCH_LINES):
+            _post_batch(node, _batch(range(first, min(first + BATCH_LINES, lines + 1))))
+        node.wait_quiet()
+        goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+        manifest = {
+            "declaration": "26NLBENCH00001",
+            "law_date": "2027-03-01",
+            "direction": "import",
+            "lines": [{"line": n, "battery": code_of(n), **goods} for n in range(1, lines + 1)],
+        }
+        made: dict[str, Any] = {}
+
+        def judge() -> None:
+            made.update(node.post_json("/consignments", manifest).get_json())
+            table = node.service.stores.office.consignments
+            node.wait(lambda: bool((row := table.get(made["id"])) and row.state == "done"), "all verdicts")
+
+        judged = _measured(judge)
+        counts = node.get_json(f"/consignments/{made['id']}?limit=1")["counts"]
+        if counts["clear"] != lines:
+            raise NotMeasured(f"not every line is clear: {counts}")
+        told = _measured(lambda: node.get(f"/consignments/{made['id']}/readiness"))
+    return [
+        _row(f"{lines:,} fresh lines", lines, judged, floor_s, AIM_LINES_S),
+        f"their readiness: {told[0]:.1f} s, {1000 * told[1] / lines:.2f} ms of the processor a line; "
+        "aim 3 s for 9,000",
+    ]
