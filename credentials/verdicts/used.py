@@ -84,7 +84,7 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
         return
     export = border[-1]
     arrived = cell["direction"] == "import" and standing.place == inquiry.policy.jurisdiction
-    later = next((r for r in record.in_order() if _ends_journey(r, export, events, arrived=arrived)), None)
+    later = next((r for r in record.in_order() if _ends_journey(r, export, inquiry, arrived=arrived)), None)
     if later is not None:
         _tell_outdated(found, later)
         return
@@ -100,7 +100,8 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
         lacking += [dated] if tested is None else []
         found.failed("used_evidence", "used_evidence_missing", rule="X19", lacking=lacking, **export.place())
         return
-    outdated = _outdated(tested, record, events) or _found_dead(tested, export, record, inquiry)
+    outdated = _outdated(tested, record, events) or _came_out(tested, standing, inquiry)
+    outdated = outdated or _found_dead(tested, export, record, inquiry)
     if outdated is not None:
         _tell_outdated(found, outdated)
     else:
@@ -172,22 +173,33 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
     assert tested is not None, "the record was passed"
     arrived = cell["direction"] == "import" and view.standing.place == inquiry.policy.jurisdiction
     since = (r for r in record.in_order() if r.attestation.kind not in kinds)
-    later = next((r for r in since if _ends_journey(r, export, events, arrived=arrived)), None)
+    later = next((r for r in since if _ends_journey(r, export, inquiry, arrived=arrived)), None)
     later = later or _outdated(tested, record, events) or _found_dead(tested, export, record, inquiry)
     if later is not None:
         kind, place = later.attestation.kind, later.place()
         found.failed("alias", "used_evidence_outdated", rule="X19", identifier=text, kind=kind, **place)
 
 
-def _ends_journey(later: Recorded, export: Recorded, events: Mapping[str, Any], *, arrived: bool) -> bool:
+def _came_out(tested: int, standing: Standing, inquiry: Inquiry) -> Recorded | None:
+    """The dismantling by which it came out of its pack, after the day of a test: in there it was in use."""
+    taken = next((said for what, said in inquiry.taken_out() if what == standing.subject), None)
+    return taken if taken is not None and taken.attestation.event_time >= tested + _DAY_S else None
+
+
+def _ends_journey(later: Recorded, export: Recorded, inquiry: Inquiry, *, arrived: bool) -> bool:
     """True if what was stated after the record changes place or use: its test is not of what crosses now.
 
-    `arrived`: it is where it is judged, so that a release since the record was that of its arrival.
+    `arrived`: it is where it is judged, so that a release since the record was that of its arrival. Where
+    customs say that the goods never left there was no journey, and what leaves later makes another.
     """
     if later.leaf_index <= export.leaf_index:
         return False
-    kind = later.attestation.kind
-    return not arrived if kind in events["released"] else kind not in events["sameJourney"]
+    events, kind, governance = inquiry.events, later.attestation.kind, inquiry.evidence.network.governance
+    if kind in events["released"]:
+        return not arrived
+    event = governance.lifecycle.event(kind) if governance is not None else None
+    never = event.effects.gives_back if event is not None else None
+    return kind not in events["sameJourney"] or bool(later.attestation.quantities.get(never or ""))
 
 
 def _found_dead(tested: int, export: Recorded, record: Record, inquiry: Inquiry) -> Recorded | None:
@@ -251,7 +263,10 @@ def _check_soh(found: Findings, events: Mapping[str, Any], inquiry: Inquiry, *, 
         **latest.place(),
     }
     age_s = inquiry.at.evaluated_at - tested_at
-    if (later := _outdated(tested_at, inquiry.record, events)) is not None:
+    about = inquiry.evidence.ledger.standing if inquiry.evidence.ledger is not None else None
+    later = _outdated(tested_at, inquiry.record, events)
+    later = later or (_came_out(tested_at, about, inquiry) if about is not None else None)
+    if later is not None:
         since = {"since": later.attestation.kind, "since_leaf_index": later.leaf_index}
         found.failed("soh", "soh_outdated", age_s=age_s, **told, **since)
         return

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from credentials.verdicts.evidence import Evidence
+from tests.credentials.test_journeys import DAY_S, RECORD
 from tests.credentials.test_kin_recalls import taken
 from tests.credentials.test_shown import GOOD, check, shape
 from tests.credentials.test_two_codes import LINK
 from tests.credentials.test_used_before import taken_out
-from tests.harness.border import World, claims_of, code, replace, subject_of
+from tests.harness.border import World, claims_of, code, replace, stamp, subject_of
 from tests.harness.ledger import MAKER, RECYCLER, Ledger, accreditation, accreditations, make_genesis
 
 
@@ -183,3 +184,25 @@ def test_of_two_fates_of_one_module_neither_is_left_out() -> None:
     w.publish(text, w.issue(text, by=RECYCLER))
 
     assert judged(w, text, "used")[0] == "refuse_recommended"
+
+
+@pytest.mark.parametrize(("days", "good"), [(-30, False), (-1, False), (0, True), (1, True)])
+def test_a_module_that_crosses_was_tested_once_it_was_out_of_its_pack(days: int, good: bool) -> None:
+    """
+    X19, 0949: in there it was in use, and so was what its test was of.
+    """
+    w, text = World(publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
+    pack = taken_out(w)
+    w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
+    w.ledger.now += 10 * DAY_S
+    tested = {"soh_date": stamp(w.now + days * DAY_S)[:10]}
+    w.happen(RECYCLER, "battery.dismantled", pack, taken(text, "reuse"), references=(subject_of(text),))
+    w.publish(text, w.issue(text, by=RECYCLER))
+    w.ledger.now += 2 * DAY_S
+    w.happen(RECYCLER, "used.exported", text, RECORD | tested, quantities={"soh_permille": 900})
+
+    told = w.judge(text, condition="used", direction="export").as_dict()
+
+    reason = [c["reason"] for c in check(told, "used_evidence")]
+    assert reason == ["ok" if good else "used_evidence_outdated"]
+    assert (told["verdict"] in GOOD) == good

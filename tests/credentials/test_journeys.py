@@ -692,3 +692,29 @@ def test_released_here_once_it_is_not_placed_first_again(placed: bool) -> None:
     assert shape(judged(w, text, head={"declaration": "NEW2"})) == ("hold", "placed_before")
     w.happen(CUSTOMS, "customs.released", text, {"basis": "time_limit"})
     assert shape(judged(w, text, head={"declaration": "NEW2"})) == ("hold", "placed_before")
+
+
+@pytest.mark.parametrize("never_left", [False, True])
+def test_the_record_of_a_journey_that_never_was_is_none_of_the_next(*, never_left: bool) -> None:
+    """
+    0948: customs say that the goods never left. Whatever leaves after that has a record of its own; set aside
+    without that word they are on their way as before.
+    """
+    w, text = World(), code(1)
+    w.produce(text)
+    w.publish(text)
+    w.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=(IMPORTER,))
+    sent: dict[str, Any] = {"quantities": {"soh_permille": 900}, "parties": (IMPORTER,)}
+    w.happen(IMPORTER, "used.exported", text, RECORD, **sent)
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    assert evidence(w, text)["outcome"] == "pass"
+
+    said: dict[str, Any] = {"never_left": True} if never_left else {}
+    quantities: dict[str, Any] = {"quantities": {"never_left": 1}} if never_left else {}
+    w.happen(CUSTOMS, "customs.invalidated", text, {"basis": "x"} | said, **quantities)
+
+    found = evidence(w, text, head={"declaration": "26NLTEST000009"})
+    assert (found["outcome"] == "fail") == (found["reason"] == "used_evidence_outdated") == never_left
+    if never_left:
+        w.happen(IMPORTER, "used.exported", text, RECORD, **sent)
+        assert evidence(w, text, head={"declaration": "26NLTEST000009"})["outcome"] == "pass"
