@@ -311,7 +311,12 @@ def _require_model(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> None:
 
 def _parents(members: Iterable[str]) -> Set[str]:
     """The paths below which there are assigned members."""
-    return {path[:end] for path in members for end, symbol in enumerate(path) if symbol == "."}
+    return _parents_of(tuple(members))
+
+
+@lru_cache(maxsize=4)  # the members of a table or two
+def _parents_of(members: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(path[:end] for path in members for end, symbol in enumerate(path) if symbol == ".")
 
 
 def _whole_of(

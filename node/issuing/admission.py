@@ -45,14 +45,15 @@ class Admission:
         self._registry = registry
         self._office = office
 
-    def require_admissible(self, statement: Statement) -> None:
-        """Refuse early what every pool would refuse; what only waits for others is let through."""
+    def require_admissible(self, statement: Statement) -> NotYet | None:
+        """Refuse early what every pool would refuse; what only waits for others is let through: for what."""
         try:
             self._registry.check_tx(statement.attestation, int(time.time()))
-        except NotYet:
-            return
+        except NotYet as reason:
+            return reason
         except Refusal as refusal:
             raise _refused(refusal) from refusal
+        return None
 
     def require_taken(self, statement: Statement, *, queue: bool, as_claim: bool) -> None:
         """Refuse at once what cannot be recorded now, and what would only be a claim; 409 says what to do."""

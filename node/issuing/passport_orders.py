@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from consensus.application import NotYet
 from credentials.documents.canonical import b64u
 from credentials.documents.issuer import IssuedPassport
 from credentials.ledger.attestation import SETS_TAG
@@ -38,6 +39,7 @@ class Issued:
     battery: str
     version: int
     credentials: Sets | None  # as they were just signed; None: it was issued before
+    waits: NotYet | None = None  # for what its publication waits on the ledger, as it was signed
 
 
 def set_documents(issued: IssuedPassport, battery: str, did: str) -> list[StoredDocument]:

@@ -161,7 +161,7 @@ class PassportIssuing:
             references=tuple(one.published for one in given_up),
             predecessors=() if produced is None else (produced,),
         )
-        self._admission.require_admissible(published)
+        waits = self._admission.require_admissible(published)
         batch.statements.append(published)
         kept = Issuance(
             number=0,
@@ -183,7 +183,7 @@ class PassportIssuing:
         if before is not None:
             self._office.issuances.give_way(db, before.number)
         self._office.issuances.put(db, kept, passport_text(battery, issued.category, public))
-        return Issued(issued.digest, battery, version, issued.credentials)
+        return Issued(issued.digest, battery, version, issued.credentials, waits)
 
     def _given_up(self, battery: str) -> list[Issuance]:
         """Our passports of this battery whose publication was given up: whoever kept one may still send it.

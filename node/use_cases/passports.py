@@ -27,7 +27,7 @@ from node.issuing.passport_orders import Issued, Order
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
-from node.use_cases.progress import ProgressReport
+from node.use_cases.progress import ProgressReport, told_of
 
 JSON = dict[str, Any]
 ISSUED_TOGETHER = 32  # in one transaction, during which nobody else issues anything
@@ -105,9 +105,14 @@ class PassportDesk:
         signed, digest = made.credentials, made.digest
         if signed is None:
             credentials = {str(d.point): orjson.loads(d.body) for d in self._office.documents.of_set(digest)}
+            progress = self.passport(b64u(digest))
         else:  # on disk, and still in hand
             credentials = {str(point): document for point, document in sorted(signed.items())}
-        progress = self.passport(b64u(digest))
+            row = self._office.issuances.get(digest)
+            assert row is not None, "it was stored a moment ago"
+            progress = self._told([row])[0]
+            if progress["attested"] == "outbox":  # not ordered meanwhile
+                progress["waiting"] = told_of(made.waits)
         return {
             "digest": b64u(digest),
             "battery": progress["battery"],

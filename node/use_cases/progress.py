@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consensus.application import NotYet
 from credentials.documents.canonical import b64u
 from node.answers import Progress, RefusalRecord, WaitingRecord
 from node.issuing.issuing import Issuing
@@ -52,10 +53,14 @@ class ProgressReport:
 
     def waiting(self, item: OutboxItem) -> WaitingRecord | None:
         """Why an attestation cannot be ordered yet; it is offered again until it can."""
-        reason = self._issuing.admission.waits_for(item.data) if item.state == "outbox" else None
-        if reason is None:
-            return None
-        return {"code": reason.code, "template": reason.sentence, "parameters": reason.parameters}
+        return told_of(self._issuing.admission.waits_for(item.data) if item.state == "outbox" else None)
+
+
+def told_of(reason: NotYet | None) -> WaitingRecord | None:
+    """What something waits for, as it is told."""
+    if reason is None:
+        return None
+    return {"code": reason.code, "template": reason.sentence, "parameters": reason.parameters}
 
 
 def _refusal(item: OutboxItem) -> RefusalRecord | None:
