@@ -16,8 +16,9 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
-demo: .venv/installed ## start six nodes, play the scenario, print the verdicts and one address; Ctrl-C ends it
-	@exec $(PY) -m node demo
+# ENGINE=cometbft: ordered by CometBFT in place of the embedded engine; it is built if need be.
+demo: .venv/installed $(if $(filter cometbft,$(ENGINE)),cometbft) ## start six nodes, play the scenario, print the verdicts and one address; Ctrl-C ends it
+	@exec $(PY) -m node demo $(if $(ENGINE),--engine $(ENGINE))
 
 # By default the files with the fewest tests come last: often the longest ones, on one worker alone.
 test: .venv/installed-dev ## everything that needs only Python (at most 5 minutes)

@@ -82,8 +82,10 @@ class Service:
     def stop(self) -> None:
         """Stop every thread, then close the databases."""
         self.judging.stop()
+        self.engine.end()
         self.gossip.stop()
         self.supervisor.stop()
+        self.engine.close()
         self.gossip.close()
         self.following.end()
         self.stores.close()

@@ -1,7 +1,7 @@
 """DIR/node.toml: what the operator of one node decides beside its policy, read strictly.
 
     public_url, [fetch] public origins ca_file, [peers] ca_file, [[contexts]] url file sha256,
-    [status] issuers, [keep] audit_years consignments_years
+    [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
 """
@@ -24,6 +24,8 @@ from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 
 SETTINGS_FILE = "node.toml"
 KEEP_YEARS_MAX = 100
+EMBEDDED, COMETBFT = "embedded", "cometbft"
+ENGINES = (EMBEDDED, COMETBFT)  # what may order a network
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -54,6 +56,23 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
+class CometSettings:
+    """[cometbft]: of a node whose engine it is."""
+
+    binary: Path | None = None  # None: of `make cometbft`, or of the PATH
+    listen: tuple[str, int] | None = None  # for its peers; None: where this node listens, at a free port
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], folder: Path) -> CometSettings:
+        binary, listen = row.get("binary"), row.get("listen")
+        if binary is not None and (not isinstance(binary, str) or not binary):
+            raise ValueError("cometbft.binary is the path of the program")
+        return cls(
+            None if binary is None else folder / binary, None if listen is None else _host_and_port(listen)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """DIR/node.toml: what the operator of one node decides beside its policy."""
 
@@ -63,6 +82,8 @@ class Settings:
     peers_ca_file: str | None = None  # authorities for proxies in front of peers, beside the peers' own keys
     list_issuers: frozenset[str] = frozenset()  # whose status lists count for credentials of others
     keep: Keeping = field(default_factory=Keeping)
+    engine: str | None = None  # None: as the network directory says
+    cometbft: CometSettings = field(default_factory=CometSettings)
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -76,7 +97,7 @@ class Settings:
 
     @classmethod
     def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
-        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status", "peers", "keep"}:
+        if unknown := table.keys() - MEMBERS:
             raise ValueError(f"the member {min(unknown)!r} is not known")
         peers = _row(table, "peers", {"ca_file"})
         status = _row(table, "status", {"issuers"})
@@ -91,6 +112,8 @@ class Settings:
             else None,
             list_issuers=_list_issuers(status),
             keep=Keeping.of(_row(table, "keep", {"audit_years", "consignments_years"})),
+            engine=read_engine(table["engine"]) if "engine" in table else None,
+            cometbft=CometSettings.of(_row(table, "cometbft", {"binary", "listen"}), folder),
         )
 
     def known_contexts(self, pinned: Contexts) -> Contexts:
@@ -99,6 +122,23 @@ class Settings:
             return pinned.adding(self.contexts) if self.contexts else pinned
         except CredentialError as error:
             raise SetupError(str(error)) from error
+
+
+MEMBERS = {"public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft"}
+
+
+def read_engine(value: object) -> str:
+    """Which engine orders; raises ValueError."""
+    if value not in ENGINES:
+        raise ValueError(f"engine is {' or '.join(ENGINES)}")
+    return str(value)
+
+
+def _host_and_port(value: object) -> tuple[str, int]:
+    host, separator, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not separator or not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 1 << 16:
+        raise ValueError("cometbft.listen is HOST:PORT, where its peers reach it")
+    return host.strip("[]"), int(port)
 
 
 def _row(table: Mapping[str, Any], name: str, known: set[str]) -> Mapping[str, Any]:

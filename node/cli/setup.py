@@ -14,6 +14,7 @@ from node.errors import SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
 from node.peers.authentication import PeerAuthentication
+from node.settings import EMBEDDED, ENGINES
 from node.setup import joining, rule_files
 from node.setup import network as networks
 from node.setup.keystore import Keys
@@ -106,6 +107,13 @@ def network() -> None:
     "--validator", "validators", multiple=True, help="DID of a validator; default: cards with keys."
 )
 @click.option("--address", "addresses", multiple=True, help="DID=URL for peers.toml (repeatable).")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=EMBEDDED,
+    show_default=True,
+    help="What orders it: cometbft is a program beside each node, which `make cometbft` builds.",
+)
 def create(
     *,
     out: Path,
@@ -116,9 +124,10 @@ def create(
     cards: tuple[Path, ...],
     validators: tuple[str, ...],
     addresses: tuple[str, ...],
+    engine: str,
 ) -> None:
     """The founding ceremony: cards and founding files in, a network directory out."""
-    plan = networks.Founding()
+    plan = networks.Founding(engine=engine)
     for path in (*founding, *accredit):
         plan.read(path)
     plan.name, plan.origin = name or plan.name, origin or plan.origin
@@ -176,10 +185,17 @@ def join(
         networks.require_id(networks.verify(source).genesis, network_id)
         words = passphrase(passphrase_file)
         found = networks.join(directory, source, words)
+        _write_home(directory, found)
         say(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
         if snapshot is not None:
             height = take_snapshot(directory, found, snapshot, words)
             say(f"took over the ledger up to block {height}: every root was computed again and agrees")
+
+
+def _write_home(directory: DataDirectory, found: networks.Network) -> None:
+    from node.setup.engines import write_home  # noqa: PLC0415 - the engines take a while to be loaded
+
+    write_home(directory, found)
 
 
 def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:

@@ -21,7 +21,10 @@ from node.demo.life import Life, play_lives
 from node.demo.page import StartPage
 from node.demo.play import DemoFailed, Desk, Played, play, produced_members
 from node.demo.table import compare, print_table
+from node.errors import SetupError
+from node.ledger.comet.process import find_binary
 from node.named_files import hold
+from node.settings import COMETBFT, EMBEDDED, ENGINES
 
 NEXT_BLOCK_S_MAX = 3.0  # what the network promises when any one validator is gone
 MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced by the demo
@@ -33,13 +36,20 @@ MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced b
     "--exit", "leave", is_flag=True, help="End after the table: 0 only if every line was as expected."
 )
 @click.option("--kill-one", is_flag=True, help="SIGKILL one validator, watch the others go on, restart it.")
-def main(data: Path, leave: bool, kill_one: bool) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=EMBEDDED,
+    show_default=True,
+    help="What orders the network.",
+)
+def main(data: Path, leave: bool, kill_one: bool, engine: str) -> None:
     """Start six nodes on this machine, play the scenario, print the verdicts and one address."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job is started with SIGINT ignored
         signal.signal(number, _interrupt)
     nodes: list[NodeProcess] = []
     try:
-        status = _run(data, leave, kill_one, nodes)
+        status = _run(data, leave, kill_one, nodes, engine)
     except DemoFailed as failed:
         click.echo(f"The demo stopped: {failed}", err=True)
         status = 70
@@ -56,16 +66,17 @@ def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> int:
+def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess], engine: str) -> int:
     started = time.monotonic()
 
     def say(text: str) -> None:
         click.echo(f"[{time.monotonic() - started:5.1f} s] {text}")
 
+    _require_engine(engine)
     held = _fresh_folder(data)
     ports, page = claim_block(len(scenario.PARTIES) + 1)
     say(f"founding a network of {len(scenario.PARTIES)} participants in {data}/ (keys, genesis, log policy)")
-    nodes += found(data, ports)
+    nodes += found(data, ports, engine)
     for node in nodes:
         node.start()
     for node in nodes:
@@ -87,6 +98,15 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
     click.echo(f"\nOpen  {start}  - three doors: customs, importer, manufacturer. Ctrl-C ends it.")
     _watch(nodes)
     return 0
+
+
+def _require_engine(engine: str) -> None:
+    """Told before anything is made: each of the six nodes would say so by itself."""
+    if engine == COMETBFT:
+        try:
+            find_binary(None)
+        except SetupError as error:
+            raise DemoFailed(str(error)) from error
 
 
 def _fresh_folder(data: Path) -> TextIO:

@@ -15,6 +15,7 @@ import tomli_w
 from node.config import DataDirectory
 from node.demo.launcher import NodeProcess
 from node.demo.scenario import PARTIES
+from node.settings import EMBEDDED
 from node.setup import network
 
 NETWORK_NAME, ORIGIN = "comity-demo", "log.comity-demo.example"
@@ -22,7 +23,7 @@ EU_ROWS = ["ID-05", "ID-06", "ID-08", "STAT-01", "LIFE-01", "CUS-01", "CUS-02", 
 CN_ROWS = ["EXP-02"]
 
 
-def found(root: Path, ports: list[int]) -> list[NodeProcess]:
+def found(root: Path, ports: list[int], engine: str = EMBEDDED) -> list[NodeProcess]:
     """Keys, genesis, log policy and six joined data directories under `root`; nothing is started."""
     passphrase = secrets.token_urlsafe(24)
     passphrase_file = root / "passphrase"
@@ -44,7 +45,7 @@ def found(root: Path, ports: list[int]) -> list[NodeProcess]:
         nodes.append(NodeProcess(party, directory.root, port, passphrase_file))
     file_name = root / "founding.toml"
     file_name.write_text(tomli_w.dumps(_founding(nodes)))
-    founding = network.Founding()
+    founding = network.Founding(engine=engine)
     founding.read(file_name)
     network.create(root / "network", founding)
     for node in nodes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from consensus.encoding import Value
 from consensus.evidence import FaultEvidence
+from node.ledger.engine import Outgoing, Trade
 from node.ledger.engine_condition import EngineCondition
 from node.ledger.ordering import Ordering
 from node.peers.messages import Status
@@ -13,6 +16,9 @@ class EmbeddedEngine:
     """Drives a replica in this process, on the thread that calls `turn`."""
 
     name = "engine"
+    trades: Sequence[Trade] = ()
+    numbers: Mapping[str, int] = {}
+    trouble: str | None = None
 
     def __init__(self, ordering: Ordering) -> None:
         self._ordering = ordering
@@ -24,6 +30,16 @@ class EmbeddedEngine:
     def wake(self) -> None:
         """A turn that waits for an event returns."""
         self._ordering.intake.wake()
+
+    def attach(self, out: Outgoing, where: Callable[[], Mapping[str, str]]) -> None:
+        """The way to the peers; before the first turn."""
+        self._ordering.out = out
+
+    def end(self) -> None:
+        """There is no process of its own."""
+
+    def close(self) -> None:
+        """Its databases are the node's."""
 
     def submit(self, attestation: bytes) -> None:
         """Hand an attestation to the own pool; 503 when the inbox is full."""

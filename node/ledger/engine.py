@@ -1,12 +1,12 @@
 """The seam to whatever orders attestations: what a node asks of it, and what it asks of the gossip.
 
-`EmbeddedEngine` (embedded.py) drives `consensus.replica`; another engine would hand what it decides to
-`Ledger.adopt` (ledger.py) as this one does, and answer the same questions.
+`EmbeddedEngine` (embedded.py) drives `consensus.replica`, `CometEngine` (comet/) stands behind CometBFT.
+Both hand what is decided to `Ledger.adopt` (ledger.py), and answer the same questions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from consensus.encoding import Value
@@ -28,6 +28,17 @@ class Outgoing(Protocol):
         """This sender sent what no honest node sends."""
 
 
+class Trade(Protocol):
+    """What needs a thread of its own (`node/supervision/`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def turn(self) -> None: ...
+
+    def wake(self) -> None: ...
+
+
 class Engine(Protocol):
     """What the node asks of whatever orders its attestations. All but `turn` from any thread."""
 
@@ -40,6 +51,19 @@ class Engine(Protocol):
 
     def wake(self) -> None:
         """A turn that waits returns at once."""
+
+    def attach(self, out: Outgoing, where: Callable[[], Mapping[str, str]]) -> None:
+        """The way to the peers, and {DID: URL} of whoever takes part; before the first turn."""
+
+    @property
+    def trades(self) -> Sequence[Trade]:
+        """What else of it needs a thread."""
+
+    def end(self) -> None:
+        """Before its threads are stopped: a process of its own is ended."""
+
+    def close(self) -> None:
+        """After its threads have ended."""
 
     def submit(self, attestation: bytes) -> None:
         """Hand an attestation to the own pool; 503 when the inbox is full."""
@@ -84,3 +108,11 @@ class Engine(Protocol):
     @property
     def cpu_s(self) -> Mapping[str, float]:
         """Seconds of the engine's thread by stage."""
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """What else it counts, for the metrics."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why its own process orders nothing now; None while it is well, and where there is none."""

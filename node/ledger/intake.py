@@ -50,9 +50,11 @@ _WAKE = CheckpointItem("wake", "", ())
 class Intake:
     """The way into the engine; nothing here waits for its thread."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, attestations: Inbox[Incoming] | None = None) -> None:
+        """`attestations`: where these go, if elsewhere."""
         self._watch = watch
         self.inbox: Inbox[Incoming] = Inbox()
+        self._attestations_to = self.inbox if attestations is None else attestations
         self._recent: OrderedDict[bytes, float] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -63,7 +65,7 @@ class Intake:
     def submit(self, attestation: bytes) -> None:
         """An attestation of this node; 503 when the inbox is full."""
         event = AttestationReceived(attestation, sha256(attestation).digest())
-        self.inbox.put(OWN, event, size_bytes=len(attestation))
+        self._attestations_to.put(OWN, event, size_bytes=len(attestation))
 
     def items(self, sender: str, items: list[Value]) -> None:
         """Events of a peer's batch, all or none; an attestation seen a moment ago is not judged again."""
@@ -100,7 +102,7 @@ class Intake:
         count = len(attestations)
         try:
             batch = AttestationBatch(sender, attestations)
-            self.inbox.put(sender, batch, count=count, size_bytes=size_bytes, patient=True)
+            self._attestations_to.put(sender, batch, count=count, size_bytes=size_bytes, patient=True)
         except ProblemError:
             self._forget(attestations)
             raise

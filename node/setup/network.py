@@ -59,8 +59,9 @@ from node.config import (
 )
 from node.errors import SetupError
 from node.named_files import make_folder, put_whole, read_own, write_own
-from node.settings import read_toml
+from node.settings import EMBEDDED, read_toml
 from node.setup.closing import close_to_others
+from node.setup.engine_file import engine_of, write_engine
 from node.setup.founding_file import (
     read_accreditation,
     read_approvals,
@@ -178,6 +179,7 @@ class Founding:
     limits: Limits | None = None
     governance: Mapping[str, Any] | None = None
     created: int = field(default_factory=lambda: int(time.time()))
+    engine: str = EMBEDDED
 
     def add(
         self, participant: Participant, *, validator: bool | None = None, address: str | None = None
@@ -261,6 +263,7 @@ def create(out: Path, founding: Founding) -> Genesis:
     if unknown:
         raise SetupError(f"an address is given for {min(unknown)}, which is no participant")
     write(out, genesis, files, founding.addresses)
+    write_engine(out, founding.engine)
     return genesis
 
 
@@ -296,6 +299,7 @@ class Network:
     addresses: Mapping[str, str]
     rule_files: RuleFolder  # those of genesis, and what the operator put beside them
     sealed_key: bytes | None = None  # of a node that joined later (`joining.py`)
+    engine: str = EMBEDDED  # what orders it
 
 
 def verify(directory: Path) -> Network:
@@ -341,7 +345,8 @@ def verify(directory: Path) -> Network:
     by_digest = {sha256(content).digest(): content for content in files.values()}
     kept = directory / SEALED_KEY_FILE
     sealed = read_own(kept) if kept.exists() else None
-    return Network(genesis, policy, text, _addresses(directory), RuleFolder(folder, by_digest), sealed)
+    held = RuleFolder(folder, by_digest)
+    return Network(genesis, policy, text, _addresses(directory), held, sealed, engine_of(directory))
 
 
 def joined(directory: DataDirectory) -> Network:

@@ -27,12 +27,11 @@ from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
-from node.ledger.chain import chain_config, reading_back, require_state
+from node.ledger.chain import reading_back, require_state
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigning
-from node.ledger.embedded import EmbeddedEngine
+from node.ledger.engine import Engine
 from node.ledger.ledger import Ledger
-from node.ledger.ordering import Ordering
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
@@ -48,6 +47,7 @@ from node.server.hosts import Hosts
 from node.server.lanes import Lanes
 from node.service import Service
 from node.setup.disk import Disk, open_disk
+from node.setup.engines import open_engine
 from node.setup.retiring import Retiring
 from node.setup.rule_files import require_proposed
 from node.storage.ledger import SqliteStandingReader
@@ -92,7 +92,7 @@ def open_service(
     """
     disk = open_disk(directory, passphrase, public_url)
     with reading_back(directory.ledger):
-        agreement = _agree(disk)
+        agreement = _agree(disk, listen_host)
     trades = _work(disk, agreement, open_api=open_api)
     listening_at = None if listen_host is None else (listen_host, port)
     hosts = Hosts.of(disk.keys.did, listening_at, (disk.base_url, disk.network.addresses.get(disk.keys.did)))
@@ -107,13 +107,13 @@ class _Agreement:
     """The registry, the engine that orders for it, and the way to the peers."""
 
     registry: Registry
-    engine: EmbeddedEngine
+    engine: Engine
     gossip: Gossip
     moments: Moments
     retiring: Retiring
 
 
-def _agree(disk: Disk) -> _Agreement:
+def _agree(disk: Disk, listen_host: str | None) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
     standings = StandingsMap.over(stores.ledger.standings.hashes(), stores.ledger.standings.bucket)
     require_state(stores.ledger, standings, tip, disk.directory.ledger)
@@ -127,19 +127,8 @@ def _agree(disk: Disk) -> _Agreement:
     moments, tree = Moments(), disk.tree
     cosigning = Cosigning(log_policies, tree, disk.held.cosigner(stores.signing))
     checkpoints = Checkpoints(cosigning, stores.ledger, moments)
-    ordering = Ordering(
-        chain=chain_config(genesis),
-        application=registry,
-        tip=tip,
-        signing=stores.signing,
-        store=stores.ledger,
-        ledger=Ledger(stores.ledger, registry, tree, checkpoints, moments),
-        checkpoints=checkpoints,
-        moments=moments,
-        name=keys.did,
-        signer=disk.held.signer("vote"),
-    )
-    engine = EmbeddedEngine(ordering)
+    ledger = Ledger(stores.ledger, registry, tree, checkpoints, moments)
+    engine = open_engine(disk, registry, ledger, checkpoints, moments, listen_host=listen_host)
     own = disk.held.all_of("transport")
     authentication = PeerAuthentication(genesis.network_id, disk.history, keys.did, own)
     authentication.on_clock = engine.peer_clock
@@ -149,7 +138,7 @@ def _agree(disk: Disk) -> _Agreement:
         engine,
         trusts=[by_authority(ca_file)] if (ca_file := disk.settings.peers_ca_file) is not None else [],
     )
-    ordering.out = gossip
+    engine.attach(gossip, gossip.named)
     return _Agreement(registry, engine, gossip, moments, Retiring(disk.held, cosigning.lacks_an_end, moments))
 
 
@@ -294,6 +283,8 @@ def _employ(agreement: _Agreement, trades: _Trades) -> tuple[Supervisor, Lanes]:
     supervisor, lanes = Supervisor(), Lanes()
     trades.judging.giving_way.to(lanes.pages.is_asked)
     supervisor.employ(agreement.engine, tries_max=1, turn_s_max=PROMPT_S_MAX)
+    for trade in agreement.engine.trades:
+        supervisor.employ(trade, turn_s_max=WRITING_S_MAX)
     for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
     met = Acquaintance(agreement.gossip, supervisor, partial(agreement.moments.subscribe, kept_max=1))
@@ -322,6 +313,7 @@ def _look_out(
             ),
             part.conditions,
             readiness.of_clock(engine.condition),
+            readiness.of_engine(lambda: engine.trouble),
             readiness.of_pool(engine.condition),
             readiness.of_lag(lag.lag_heights, kept.tip, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),

@@ -307,6 +307,17 @@ def of_damage(damaged: Callable[[], bool]) -> Source:
     return look
 
 
+def of_engine(trouble: Callable[[], str | None]) -> Source:
+    """The process of an engine that has one is not there, or has nobody who answers or signs for it."""
+
+    def look() -> Iterator[Condition]:
+        because = trouble()
+        if because is not None:
+            yield Condition("engine_away", stops=True, parameters={"because": because})
+
+    return look
+
+
 def of_pool(facts: Callable[[], EngineCondition]) -> Source:
     """Attestations wait for a block, nearly as many or as large as are kept: the next ones are refused."""
 

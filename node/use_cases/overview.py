@@ -272,5 +272,6 @@ class Overview:
             **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in engine.cpu_s.items()},
             **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in gossip.cpu_s.copy().items()},
             **{f"comity_refused_{reason}_total": n for reason, n in engine.refused.items()},
+            **{f"comity_{name}": n for name, n in engine.numbers.items()},
             **{f"comity_peer_refused_{code}_total": n for code, n in gossip.refused.copy().items()},
         }

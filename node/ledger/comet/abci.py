@@ -96,10 +96,11 @@ class Abci:
         self._delivered, self._ledger, self._proven = delivered, ledger, proven
         self._chain_id, self._wall, self._gone = chain_id(network_id), wall, gone
         self._decided: tuple[int, bytes] | None = None  # the block that Commit will store: height, its hash
-        self._lacking = ""
+        self._lacking: CannotFollow | None = None
+        self.greeted = 0  # handshakes: each is of a CometBFT whose mempool is empty
 
     @property
-    def lacking(self) -> str:
+    def lacking(self) -> CannotFollow | None:
         """What this node has to be given before it can execute the block that was decided."""
         return self._lacking
 
@@ -120,6 +121,7 @@ class Abci:
             case "flush":
                 return Response(flush=ResponseFlush())
             case "info":
+                self.greeted += 1
                 return Response(info=self._info())
             case "init_chain":
                 return Response(init_chain=self._init_chain(request.init_chain))
@@ -220,11 +222,11 @@ class Abci:
         try:
             storing = delivered.decide(height, request.time.seconds, proposer, request.txs)
         except CannotFollow as lacking:
-            if self._lacking != str(lacking):
-                self._lacking = str(lacking)
-                log.moment("waits", height=height, because=self._lacking)
+            if str(self._lacking) != str(lacking):
+                log.moment("waits", height=height, because=str(lacking))
+            self._lacking = lacking
             return None
-        self._lacking = ""
+        self._lacking = None
         for fault in request.misbehavior:
             _tell(fault, self._name(fault.validator.address, fault.height))
         self._decided = height, request.hash

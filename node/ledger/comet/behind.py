@@ -57,8 +57,8 @@ class Behind:
             raise SetupError(
                 f"this node cannot start: ledger.db is damaged ({error}). Run `comity rebuild --data DIR`"
             ) from error
-        proven = Proven(self.delivered, store, tree, registry.standings_map)
-        self.abci = Abci(self.delivered, ledger, proven, chain.network_id, wall=wall, gone=self._tell)
+        self.proven = Proven(self.delivered, store, tree, registry.standings_map)
+        self.abci = Abci(self.delivered, ledger, self.proven, chain.network_id, wall=wall, gone=self._tell)
         self.server = Server(socket, self.abci.answer)
 
     def turn(self) -> None:

@@ -2,6 +2,7 @@
 
     /entry     data: the leaf's number, 8 bytes   value: the entry
     /standing  data: the key of a record           value: the record; empty where there is none
+    /p2p/filter/{id,addr}/...                      code 0 where CometBFT may be connected to that peer
 
 Each way is three steps at most (`ProofOp`, type and CBOR data), from the value upwards:
 
@@ -13,6 +14,8 @@ Each way is three steps at most (`ProofOp`, type and CBOR data), from the value 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from consensus.delivered import Delivered
 from consensus.encoding import encode
 from consensus.merkle import Tree
@@ -23,7 +26,8 @@ from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 
 KEY_BYTES, LEAF_BYTES = 32, 8
-NO_SUCH_PATH, NOT_A_KEY, NOT_THERE, NOT_NOW = 1, 2, 3, 4
+NO_SUCH_PATH, NOT_A_KEY, NOT_THERE, NOT_NOW, NOBODY_KNOWN = 1, 2, 3, 4, 5
+FILTER = "/p2p/filter/"
 
 
 class Proven:
@@ -31,9 +35,13 @@ class Proven:
 
     def __init__(self, delivered: Delivered, store: LedgerStore, tree: Tree, standings: StandingsMap) -> None:
         self._delivered, self._store, self._tree, self._standings = delivered, store, tree, standings
+        # Whether CometBFT may be connected to the one with this id, in hex.
+        self.admits: Callable[[str], bool] = lambda node_id: False
 
     def answer(self, query: RequestQuery) -> ResponseQuery:
         """What is asked for, or a code other than 0 and why."""
+        if query.path.startswith(FILTER):
+            return self._filter(query.path.removeprefix(FILTER))
         height = self._delivered.carried.height
         if query.height not in (0, height):
             return _no(NOT_NOW, f"this node answers for block {height}, the last that did something")
@@ -43,6 +51,13 @@ class Proven:
             case "/standing":
                 return self._standing(query, height)
         return _no(NO_SUCH_PATH, "/entry and /standing are answered")
+
+    def _filter(self, about: str) -> ResponseQuery:
+        """Who may be connected to CometBFT, by the id that its connection proves, from wherever."""
+        kind, _, name = about.partition("/")
+        if kind == "addr" or (kind == "id" and self.admits(name)):
+            return ResponseQuery()
+        return _no(NOBODY_KNOWN, "no participant said that it is this one")
 
     def _entry(self, query: RequestQuery, height: int) -> ResponseQuery:
         if len(query.data) != LEAF_BYTES:

@@ -179,6 +179,9 @@ class SignerLink:
             self._drop()
         except OSError:
             self._drop()
+        except Exception:  # the node's supervisor tells it, and this is called again
+            self._drop()
+            raise
 
     def wake(self) -> None:
         """A turn that waits to connect again returns."""

@@ -1,0 +1,142 @@
+"""CometBFT's home, DIR/comet: written from our genesis at each start: nothing in it is a second truth.
+
+    config/config.toml, config/genesis.json   written anew; what operators decide is in node.toml
+    config/node_key.json                      under which its peers know it: made once, told by gossip
+    data/                                     CometBFT's own: its blocks, its log, what waits
+    app, votes, rpc                           sockets of this user alone: nobody else of the machine asks
+
+There is no key of ours in it. CometBFT makes a file `priv_validator_key.json` for itself when it has none,
+with a key of nobody, and does not use it: its votes are signed by this node (`signer.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from consensus.cose import SeedSigner
+from consensus.pool import COUNT_MAX, SIZE_BYTES_MAX
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.parties import Limits
+from node.errors import SetupError
+from node.ledger.comet.abci import INITIAL_HEIGHT, address, chain_id
+from node.named_files import make_folder, read_own, write_own
+
+FOLDER = "comet"
+COMMIT_MS = 100  # waits so long for votes that are late: they count in the next block's time
+LOOK_BACK_BLOCKS = 100  # for own votes, by who remembers none
+PEERS_MAX = 256
+_KEY_TYPE = "tendermint/PrivKeyEd25519"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder."""
+
+    root: Path
+
+    @property
+    def application(self) -> Path:
+        """Where this node answers what CometBFT asks."""
+        return self.root / "app"
+
+    @property
+    def votes(self) -> Path:
+        """Where CometBFT listens for who signs for it."""
+        return self.root / "votes"
+
+    @property
+    def rpc(self) -> Path:
+        """Where CometBFT answers this node."""
+        return self.root / "rpc"
+
+    @property
+    def _config(self) -> Path:
+        return self.root / "config"
+
+    def write(self, genesis: Genesis, limits: Limits, *, listen: str, look_back: int = 0) -> None:
+        """All that CometBFT reads at its start. `listen`: HOST:PORT for its peers.
+
+        `look_back`: it does not vote if so many of its last blocks have a vote of its key.
+        """
+        make_folder(self.root / "data")
+        make_folder(self._config)
+        self.node_id()
+        moment = datetime.fromtimestamp(genesis.created, UTC)
+        founded = {
+            "genesis_time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "chain_id": chain_id(genesis.network_id),
+            "initial_height": str(INITIAL_HEIGHT),
+            "app_hash": "",
+        }
+        write_own(self._config / "genesis.json", json.dumps(founded, indent=1).encode())
+        text = tomli_w.dumps(_settings(limits, listen, look_back))
+        write_own(self._config / "config.toml", _HEAD.encode() + text.encode())
+
+    def node_id(self) -> bytes:
+        """How its peers know it: made at the first start, never a key of ours."""
+        path = self._config / "node_key.json"
+        try:
+            key = json.loads(read_own(path))["priv_key"]
+            seed = base64.b64decode(key["value"], validate=True)[:32]
+            if key["type"] != _KEY_TYPE or len(seed) != 32:
+                raise ValueError("no Ed25519 key")
+        except FileNotFoundError:
+            seed = secrets.token_bytes(32)
+            public = SeedSigner("", seed).public_key
+            value = base64.b64encode(seed + public).decode()
+            make_folder(self._config)
+            write_own(path, json.dumps({"priv_key": {"type": _KEY_TYPE, "value": value}}).encode())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SetupError(f"{path} holds no key: remove it, and the node makes another") from error
+        return address(SeedSigner("", seed).public_key)
+
+
+_HEAD = "# Written by `comity serve` at each start: what is yours to decide is in node.toml.\n"
+
+
+def _settings(limits: Limits, listen: str, look_back: int) -> dict[str, Any]:
+    """Only what differs from CometBFT's defaults (config/config.go); decision node 0622 says why."""
+    return {
+        "proxy_app": "unix://app",
+        "priv_validator_laddr": "unix://votes",
+        "filter_peers": True,
+        "log_level": "error",
+        "log_format": "json",
+        "rpc": {"laddr": "unix://rpc", "unsafe": True, "max_body_bytes": 4 * limits.block_bytes_max},
+        "p2p": {
+            "laddr": f"tcp://{listen}",
+            "pex": False,
+            "addr_book_strict": False,
+            "allow_duplicate_ip": True,
+            "persistent_peers": "",
+            "max_num_inbound_peers": PEERS_MAX,
+        },
+        "mempool": {
+            "size": COUNT_MAX,
+            "max_txs_bytes": SIZE_BYTES_MAX,
+            "cache_size": 2 * COUNT_MAX,
+            "max_tx_bytes": limits.block_bytes_max,
+        },
+        "consensus": {
+            "timeout_propose": f"{limits.timeout_propose_ms}ms",
+            "timeout_propose_delta": f"{limits.timeout_delta_ms}ms",
+            "timeout_prevote": f"{limits.timeout_prevote_ms}ms",
+            "timeout_prevote_delta": f"{limits.timeout_delta_ms}ms",
+            "timeout_precommit": f"{limits.timeout_precommit_ms}ms",
+            "timeout_precommit_delta": f"{limits.timeout_delta_ms}ms",
+            "timeout_commit": f"{COMMIT_MS}ms",
+            "create_empty_blocks": False,
+            "create_empty_blocks_interval": f"{limits.heartbeat_ms}ms",
+            "double_sign_check_height": look_back,
+        },
+        "storage": {"discard_abci_responses": True},
+        "tx_index": {"indexer": "null"},
+    }

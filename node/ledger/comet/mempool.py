@@ -1,0 +1,121 @@
+"""What is handed in goes into CometBFT's mempool, over its RPC, which asks this node's pool (CheckTx).
+
+A thread of its own: CheckTx is answered by the engine's thread. While CometBFT is not there nothing is taken
+from the inbox, which is bounded: whoever hands in is told to come again. What only waits for another record
+is kept here and handed in again after each block; CometBFT would pass it on to everybody.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+from consensus.events import AttestationReceived
+from node import log
+from node.ledger.comet.rpc import Rpc, RpcRefused
+from node.ledger.inbox import OWN, Inbox
+from node.ledger.intake import AttestationBatch, Incoming
+from node.ledger.ordering import HOSTILE_ATTESTATIONS
+from node.ledger.subscriptions import Moments, PoolDropped
+
+TICK_S = 0.25
+AGAIN_S = 0.2  # CometBFT was not there
+WAITING_MAX = 4_000  # own ones: the outbox has them all, and sends them again
+WAITS = "waits"
+
+
+class Mempool:
+    """One thread that hands in."""
+
+    name = "mempool"
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        *,
+        held: Callable[[bytes], bool],
+        height: Callable[[], int],
+        moments: Moments,
+    ) -> None:
+        """`held`: whether the pool has it already, by digest. `height`: of the last block here."""
+        self._rpc, self._held, self._height = rpc, held, height
+        self._moments = moments
+        self.strike: Callable[[str], None] = lambda sender: None  # who sent what no honest node sends
+        self.inbox: Inbox[Incoming] = Inbox()
+        self.dropped: Counter[str] = Counter()  # attestations of peers that are told to nobody, by code
+        self._todo: deque[tuple[str, bytes, bytes]] = deque()  # sender, digest, attestation
+        self._waiting: OrderedDict[bytes, bytes] = OrderedDict()
+        self._waited_at = 0
+        self._forgot: list[bytes] | None = None  # what a CometBFT that was started again has to be given
+        self._woken = threading.Event()
+
+    def turn(self) -> None:
+        """Hand one in, or wait for one; what could not be handed in is tried again."""
+        if not self._todo:
+            self._fill()
+        try:
+            while self._todo:
+                self._hand_in(*self._todo[0])
+                self._todo.popleft()
+        except OSError:
+            self._woken.wait(AGAIN_S)
+
+    def wake(self) -> None:
+        """A turn that waits returns."""
+        self._woken.set()
+        self.inbox.wake(AttestationBatch(OWN, []))
+
+    def again(self, attestations: list[bytes]) -> None:
+        """CometBFT was started anew, and its mempool is empty: it is given these; from any thread."""
+        self._forgot = attestations
+        self.inbox.wake(AttestationBatch(OWN, []))
+
+    def _fill(self) -> None:
+        forgot, self._forgot = self._forgot, None
+        for tx in forgot or ():
+            self._todo.append(("", sha256(tx).digest(), tx))
+        height = self._height()
+        if height != self._waited_at and self._waiting:
+            self._waited_at = height
+            self._todo.extend((OWN, digest, tx) for digest, tx in self._waiting.items())
+            self._waiting.clear()
+        if self._todo:
+            return
+        match self.inbox.get(TICK_S):
+            case AttestationReceived(data, digest, _):
+                self._queue(OWN, [(data, digest)])
+            case AttestationBatch(sender, attestations):
+                self._queue(sender, attestations)
+
+    def _queue(self, sender: str, attestations: Iterable[tuple[bytes, bytes]]) -> None:
+        """CometBFT says at once that it has an own one; those of peers mostly came through it."""
+        self._todo.extend(
+            (sender, digest, data) for data, digest in attestations if sender == OWN or not self._held(digest)
+        )
+
+    def _hand_in(self, sender: str, digest: bytes, tx: bytes) -> None:
+        """CometBFT says what the pool says of it; OSError when it does not answer."""
+        try:
+            told = self._rpc.ask("broadcast_tx_sync", tx=base64.b64encode(tx).decode())
+        except RpcRefused:
+            return  # it has it already, or its mempool is full: whoever handed it in comes again
+        code = str(told.get("codespace", "")) if told.get("code") else ""
+        if not code:
+            return
+        if code == WAITS and sender == OWN:
+            self._waiting[digest] = tx
+            while len(self._waiting) > WAITING_MAX:
+                self._waiting.popitem(last=False)
+        elif code == WAITS:
+            self.dropped[code] += 1  # its own node hands it in again
+        elif sender == OWN:
+            because = str(told.get("log", ""))
+            log.moment("dropped", digest=digest, code=code, because=because)
+            self._moments.tell(PoolDropped(digest, because, code))
+        else:
+            self.dropped[code] += 1
+            if code in HOSTILE_ATTESTATIONS:
+                self.strike(sender)
