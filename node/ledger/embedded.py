@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from consensus.encoding import Value
 from consensus.evidence import FaultEvidence
-from node.ledger.engine import Outgoing, Trade
+from node.ledger.engine import Outgoing, OwnThread
 from node.ledger.engine_condition import EngineCondition
 from node.ledger.ordering import Ordering
 from node.peers.messages import Status
@@ -16,7 +16,7 @@ class EmbeddedEngine:
     """Drives a replica in this process, on the thread that calls `turn`."""
 
     name = "engine"
-    trades: Sequence[Trade] = ()
+    trades: Sequence[OwnThread] = ()
     numbers: Mapping[str, int] = {}
     trouble: str | None = None
 

@@ -28,7 +28,7 @@ class Outgoing(Protocol):
         """This sender sent what no honest node sends."""
 
 
-class Trade(Protocol):
+class OwnThread(Protocol):
     """What needs a thread of its own (`node/supervision/`)."""
 
     @property
@@ -56,7 +56,7 @@ class Engine(Protocol):
         """The way to the peers, and {DID: URL} of whoever takes part; before the first turn."""
 
     @property
-    def trades(self) -> Sequence[Trade]:
+    def trades(self) -> Sequence[OwnThread]:
         """What else of it needs a thread."""
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ from node.ledger.chain import chain_config
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.comet.abci import carried_by, chain_id
 from node.ledger.comet.behind import Behind
-from node.ledger.comet.engine import CometEngine
+from node.ledger.comet.comet_engine import CometEngine
 from node.ledger.comet.home import FOLDER, LOOK_BACK_BLOCKS, Home
 from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.process import CometProcess, find_binary
@@ -47,7 +47,7 @@ def open_engine(
 ) -> Engine:
     """The engine of this node; raises SetupError for what it lacks. `listen_host`: of the node itself."""
     engine = disk.settings.engine or disk.network.engine
-    _require_same(engine, disk.stores.ledger)
+    require_same(engine, disk.stores.ledger)
     if engine == COMETBFT:
         return _cometbft(disk, registry, ledger, checkpoints, moments, host=listen_host or LOOPBACK)
     return EmbeddedEngine(
@@ -75,7 +75,8 @@ def write_home(directory: DataDirectory, network: Network) -> None:
         home.write(genesis, genesis.governance.limits, listen=f"{host}:{port}", look_back=LOOK_BACK_BLOCKS)
 
 
-def _require_same(engine: str, store: LedgerStore) -> None:
+def require_same(engine: str, store: LedgerStore) -> None:
+    """SetupError where another engine wrote the last block."""
     last = next(iter(store.certificates(1)), None)
     if last is None:
         return
@@ -101,6 +102,11 @@ def _cometbft(
         Home(disk.directory.root / FOLDER),
         disk.held.signer("vote"),
     )
+    if disk.tip.height and not home.has_blocks:
+        raise SetupError(
+            f"ledger.db has {disk.tip.height} blocks, and CometBFT has none of them in {home.root}: put that "
+            "folder back, or move ledger.db away, and all blocks are fetched from the others again"
+        )
     home.write(genesis, disk.history.latest.limits, listen=f"{host}:0")
     votes = VoteSigner(signer, stores.signing, chain_id(genesis.network_id))
     link = SignerLink(home.votes, votes)

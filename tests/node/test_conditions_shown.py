@@ -296,6 +296,7 @@ SHOWN = {
     "quorum_not_heard": _HALT,
     "cut_off": _HALT,
     "not_final": _HALT,
+    "engine_away": "tests/system/test_comet_serve.py::test_cometbft_is_killed_and_both_are_back",
     "comparing_records": _HALT,
     "behind": _BEHIND,
     "peers_unknown": _BEHIND,

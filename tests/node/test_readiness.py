@@ -110,6 +110,7 @@ STOPS: dict[str, Source] = {
     "no_heartbeat": engine(final_age_s=900.0),
     "clock_differs": engine(clock_offset_s=-3600.0),
     "clock_behind": engine(block_ahead_s=60.0),
+    "engine_away": readiness.of_engine(lambda: "it ended: no space left on device"),
     "pool_full": engine(pool=990, pool_full_percent=99),
     "version_needed": engine(lacking=VersionNotHere(2), stalled_s=20.0),
     "rules_unread": readiness.of_unread_rules(lambda: [UNREADABLE]),

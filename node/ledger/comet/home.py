@@ -58,6 +58,11 @@ class Home:
         return self.root / "rpc"
 
     @property
+    def has_blocks(self) -> bool:
+        """Whether CometBFT was ever started here."""
+        return (self.root / "data" / "blockstore.db").exists()
+
+    @property
     def _config(self) -> Path:
         return self.root / "config"
 

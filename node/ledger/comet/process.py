@@ -31,6 +31,7 @@ TURN_S = 0.25
 ASKED_EVERY_S = 0.5
 START_S_MAX = 30.0  # until it is connected: it replays what the application lacks before it asks its signer
 ALONE_S_MAX = 2.0  # without application or signer, once it had both
+SILENT_S_MAX = 8.0  # its RPC has not answered, once it did
 END_S_MAX = 3.0
 AGAIN_S_MIN, AGAIN_S_MAX, STEADY_S = 0.2, 15.0, 5.0  # who ends again and again is started later each time
 LINE_BYTES_MAX = 16 << 10
@@ -100,9 +101,11 @@ class CometProcess:
         self._rpc = Rpc(home.rpc)
         self._lock = threading.Lock()
         self._ending = False
+        self._woken = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
-        self._started_s = self._well_s = self._asked_s = self._again_s = 0.0
+        self._started_s = self._well_s = self._again_s = 0.0
+        self._asked_s = self._answered_s = 0.0
         self._failures = 0
         self._voted_by = b""
         self._dialled: Mapping[str, str] = {}
@@ -126,7 +129,7 @@ class CometProcess:
     def turn(self) -> None:
         """Start it if it is not there, pass on what it says, look how it does."""
         if self._process is None:
-            time.sleep(min(TURN_S, max(0.0, self._again_s - time.monotonic())))
+            self._woken.wait(min(TURN_S, max(0.0, self._again_s - time.monotonic())))
             if time.monotonic() >= self._again_s:
                 self._start()
             return
@@ -137,7 +140,8 @@ class CometProcess:
         self._look_after()
 
     def wake(self) -> None:
-        """A turn is short."""
+        """A turn that waits to start it returns; any other one is short."""
+        self._woken.set()
 
     def end(self) -> None:
         """End it in order, for good; returns when it has ended."""
@@ -208,6 +212,8 @@ class CometProcess:
         alone_s, most = now - self._well_s, ALONE_S_MAX if self.port else START_S_MAX
         if alone_s > most:
             self._stop("it had no application or no signer")
+        elif self.port and now - self._answered_s > SILENT_S_MAX:
+            self._stop("it does not answer")
         elif self._voted_by != self._key():
             self._stop("the key that it votes with is another one now")
         elif now - self._asked_s >= ASKED_EVERY_S:
@@ -225,6 +231,7 @@ class CometProcess:
                 "mempool": int(pool["n_txs"]),
                 "mempool_bytes": int(pool["total_bytes"]),
             }
+            self._answered_s = time.monotonic()
             if self._signed_for():
                 self.port = self._starting_at
             self._meet()
@@ -252,7 +259,7 @@ class CometProcess:
                 return
         data = os.read(out.fileno(), LINE_BYTES_MAX)
         if not data:  # the pipe's end: it is about to end
-            time.sleep(0.01)
+            self._woken.wait(0.01)
         *lines, rest = bytes(self._buffer + data).split(b"\n")
         for line in lines[:LINES_PER_TURN]:
             self._tell(line.decode(errors="replace").strip())

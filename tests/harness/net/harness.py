@@ -222,7 +222,12 @@ def wait(what: str, done: Callable[[], bool], seconds_max: float = WAIT_S_MAX) -
 
 
 def found(
-    root: Path, parties: Sequence[Party], *, tls: bool = False, governance: str = ""
+    root: Path,
+    parties: Sequence[Party],
+    *,
+    tls: bool = False,
+    governance: str = "",
+    engine: str = "embedded",
 ) -> dict[str, Node]:
     """Keys, network and joined data directories under `root`; nothing is started.
 
@@ -246,7 +251,7 @@ def found(
     rules = f"[governance]\n{governance}\n" if governance else ""
     founding.write_text(founding_text(parties) + rules)
     arguments: list[str | Path] = ["network", "create", "--name", "test", "--out", root / "network"]
-    arguments += ["--founding", founding]
+    arguments += ["--founding", founding, "--engine", engine]
     for node in nodes.values():
         arguments += ["--card", node.data / "participant.toml", "--address", f"{node.party.did}={node.url}"]
     assert comity(*arguments) == 0

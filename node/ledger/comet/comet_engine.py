@@ -22,7 +22,7 @@ from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.process import CometProcess
 from node.ledger.comet.signer import SignerLink
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
-from node.ledger.engine import Outgoing, Trade
+from node.ledger.engine import Outgoing, OwnThread
 from node.ledger.engine_condition import EngineCondition, Watch
 from node.ledger.intake import CheckpointItem, Incoming, Intake
 from node.ledger.ledger import Ledger
@@ -77,7 +77,7 @@ class CometEngine:
         self._whereabouts.where = where
 
     @property
-    def trades(self) -> Sequence[Trade]:
+    def trades(self) -> Sequence[OwnThread]:
         """What else needs a thread: the signer first, as CometBFT asks for it at once."""
         return self._link, self._process, self._mempool
 
