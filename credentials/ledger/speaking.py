@@ -283,7 +283,6 @@ _DECIDES: Mapping[str, _Decides] = {
     "authorities": _as_anybody,
     "any": _as_anybody,
 }
-_ANSWERS = "{by} answers for this battery and has to attest this"
 # Where nobody without the right has anything to say: refused, not recorded as a claim.
 _NO_CLAIM = frozenset({"custodian", "responsible", "customs", "setter", "contest"})
 
@@ -310,16 +309,21 @@ def _elsewhere(standing: Standing, issuer: str, acts_for: str) -> Refusal:
     return Refusal("not_responsible", told, issuer=issuer, jurisdiction=acts_for, place=standing.place)
 
 
+def _answers(standing: Standing) -> Refusal:
+    told = "{by} answers for this battery and has to attest this"
+    return Refusal("not_responsible", told, by=standing.responsible)
+
+
 def _wanted(standing: Standing, issuer: str, context: Context) -> Refusal:
     """Who has the right, and what it must do."""
     match context.event.speaks:
         case "operator" | "responsible":
-            return Refusal("not_responsible", _ANSWERS, by=standing.responsible)
+            return _answers(standing)
         case "setter":
             there = standing.settings(context.event.lifts or "").values()
             own = [kept for kept in there if kept.by == issuer]
             if any(_left_its_passport(standing, kept, context) for kept in own):
-                return Refusal("not_responsible", _ANSWERS, by=standing.responsible)
+                return _answers(standing)
             if own:
                 return not_licensed(issuer)
             setters = tuple(sorted({kept.by for kept in there}))
