@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from credentials.documents import identifiers
 from credentials.verdicts.verdict_record import ItemRecord
 from tests.credentials.test_clearance import REMOVALS, of_unknown_suite
 from tests.credentials.test_shown import (
@@ -35,6 +37,7 @@ from tests.harness.ledger import CN_AUTHORITY, CUSTOMS, EU_AUTHORITY, MAKER, WOR
 from tests.harness.pinned import SHARES
 
 PINNED = Path(__file__).parents[1] / "vectors" / "verdicts.txt"
+DRAW, ONE_IN = random.Random(20261129).randrange(31), 31
 POLICIES = ("customs-eu", "authority-cn", "importer-eu", "recycler")
 
 
@@ -280,6 +283,32 @@ def test_verdicts_are_the_pinned_ones(one_in: int) -> None:
 
     assert made == len(SITUATIONS) * len(POLICIES) * len(DECLARED) + 2 * len(REMOVALS) + 4 * len(SHOWN)
     assert made == len(kept) and looked_at > 100_000 // one_in
+
+
+def test_what_is_kept_of_identifiers_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A drawn part of the cases, judged with every code read anew each time and with what was read before kept:
+    all that was judged is the same, and the codes were really read more often.
+    """
+    kept, read = identifiers._read, 0
+
+    def anew(*given: Any) -> Any:
+        nonlocal read
+        read += 1
+        return kept.__wrapped__(*given)
+
+    compared = 0
+    for number, (head, judge) in enumerate(cases()):
+        if (number + DRAW) % ONE_IN:
+            continue
+        with monkeypatch.context() as patch:
+            patch.setattr(identifiers, "_read", anew)
+            plain = judge()
+        kept.cache_clear()
+        assert [judge(), judge()] == [plain] * 2, head
+        compared += 1
+
+    assert compared > 20 and read > 10 * compared
 
 
 if __name__ == "__main__":
