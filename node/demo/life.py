@@ -15,6 +15,7 @@ from node.demo.play import (
     shipped_sample,
     wait,
     wait_admitted,
+    wait_followed,
     wait_receipted,
 )
 from node.demo.scenario import DemoBattery
@@ -49,6 +50,7 @@ def play_lives(desks: dict[str, Desk], say: Callable[[str], None]) -> list[Life]
     _use(desks["recycler"], used, claimed)
     ended = desks["recycler"].attest("battery.declared_waste", waste, {"reason": "worn out"})
     wait_admitted(desks["recycler"], [ended], "waste")
+    wait_followed(customs, desks.values())
     say("four batteries lived on: used, waste, revoked by an authority, claimed by a stranger; shown as new")
     return [
         Life(title, customs.post("/clearance", {**scenario.line_of(1, b), "law_date": scenario.LAW_DATE}))

@@ -112,6 +112,12 @@ def wait_admitted(desk: Desk, digests: Iterable[str], what: str) -> None:
     wait(f"{what} to be admitted", done)
 
 
+def wait_followed(desk: Desk, desks: Iterable[Desk]) -> None:
+    """Wait until this desk's node has every block that those of the others have."""
+    height = max(other.get("/status")["height"] for other in desks)
+    wait(f"{desk.key} to have block {height}", lambda: desk.get("/status")["height"] >= height)
+
+
 def wait_receipted(desk: Desk, digests: Iterable[str]) -> None:
     """Wait until every passport has its receipt."""
     waiting = list(digests)
@@ -172,6 +178,8 @@ def play(desks: dict[str, Desk], say: Callable[[str], None]) -> Played:
 
     shown[scenario.ALTERED] = [_altered(maker, digests[scenario.CONSIGNMENT[scenario.ALTERED - 1].code])]
     shown[scenario.SECOND_PASSPORT] = [second]
+    for desk in (customs, desks["importer"]):
+        wait_followed(desk, desks.values())
     made = customs.post("/consignments", scenario.manifest(shown))
     say(f"customs: manifest of {len(scenario.CONSIGNMENT) + 6} lines received")
     seconds = wait(
@@ -373,6 +381,7 @@ def _used_pack(desks: dict[str, Desk], say: Callable[[str], None]) -> JSON:
     for desk, event, members in steps:
         wait_admitted(desk, [desk.attest(event, battery, members)], event)
     line = {**scenario.line_of(1, battery), "condition": "used", "direction": "import"}
+    wait_followed(desks["cn-authority"], desks.values())
     verdict = desks["cn-authority"].post("/clearance", {**line, "law_date": scenario.LAW_DATE})
     say("one used pack went from the EU to China and was judged by the Chinese node under its own policy")
     return verdict
