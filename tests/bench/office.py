@@ -102,7 +102,7 @@ def clearance(*, lines: int) -> list[str]:
     with redirect_stderr(StringIO()), tempfile.TemporaryDirectory() as root, live_node(Path(root)) as node:
         for first in range(1, lines + 1, BATCH_LINES):
             _post_batch(node, _batch(range(first, min(first + BATCH_LINES, lines + 1))))
-        node.wait_quiet()
+            node.wait_quiet()
         goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
         manifest = {
             "declaration": "26NLBENCH00001",
