@@ -6,7 +6,18 @@ not exist; a route whose `scopes` are empty is open to everyone.
 
 from __future__ import annotations
 
-from node.api import batteries, consignments, credentials, keys, log, network, operations, pages, passports
+from node.api import (
+    batteries,
+    consignments,
+    credentials,
+    finding,
+    keys,
+    log,
+    network,
+    operations,
+    pages,
+    passports,
+)
 from node.api.governance_routes import GOVERNANCE
 from node.api.route import (
     BATCH_BYTES_MAX,
@@ -54,6 +65,14 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/customs", pages.customs, "The customs officer's door", PAGE, SEE_CLEARED),
     Route("GET", "/importer", pages.importer, "The importer's door", PAGE, SEE_CLEARED),
     Route("GET", "/manufacturer", pages.manufacturer, "The manufacturer's door", PAGE, SEE_ISSUED),
+    Route(
+        "GET",
+        "/find",
+        finding.find,
+        "Whatever a code, a link, a vehicle's number, a declaration or a part of one names",
+        _ok("Found", JSON_OR_PAGE),
+        query=("q",),
+    ),
     # -- issuing -----------------------------------------------------------------------------------------
     Route(
         "POST",

@@ -55,6 +55,7 @@ from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
+from node.use_cases.finding import Finding
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.own_part import OwnPart
@@ -374,6 +375,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     supervisor.employ(shelf, tries_max=None)
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
     welcome = Welcome(own, disk.genesis, history, files, disk.network_key, disk.tree, at)
+    batteries = Batteries(trades.issuing, gathering, ledger, office)
     return Service(
         words={
             language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
@@ -395,7 +397,8 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
             outbox=trades.outbox,
             progress=progress,
         ),
-        batteries=Batteries(trades.issuing, gathering, ledger, office),
+        batteries=batteries,
+        finding=Finding(trades.issuing, batteries, ledger, office),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
         judging=trades.judging,

@@ -1,0 +1,115 @@
+"""One box for what people know of goods: a code, a link, a vehicle's number, a declaration, part of any."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from credentials.ledger.attestation import standing_key
+from credentials.ledger.records import Asset, asset_key
+from node.answers import ConsignmentListed, LineAnswer, PassportAnswer
+from node.errors import ProblemError
+from node.issuing.issuing import Issuing
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.use_cases.batteries import Batteries, StandingAnswer
+
+VIN = "vin"
+SHOWN = 20  # of each sort
+
+
+class FoundBattery(TypedDict):
+    """A code that was read, and what the ledger has on record of it; None: no record."""
+
+    battery: str
+    scheme: str
+    standing: StandingAnswer | None
+
+
+class FoundLine(TypedDict):
+    """An open line about this battery, of a consignment of this node, with its word."""
+
+    consignment: str
+    declaration: str
+    verdict: LineAnswer
+
+
+class FoundVehicle(TypedDict):
+    """The batteries on record in a vehicle; `unnamed`: how many have a code that this node does not know."""
+
+    vin: str
+    known: bool
+    batteries: list[str]
+    unnamed: int
+
+
+class Found(TypedDict):
+    """What a text names if it is a code; None: it names none, or whoever asks may not see it."""
+
+    code: str | None  # in its one spelling
+    not_a_code: str | None  # why it was not read as one
+    battery: FoundBattery | None
+    vehicle: FoundVehicle | None
+
+
+class FoundAnswer(Found):
+    """The same, and the lists of this node in which its words stand; None: not for whoever asks."""
+
+    q: str
+    lines: list[FoundLine] | None  # those judged last come first
+    passports: list[PassportAnswer] | None
+    consignments: list[ConsignmentListed] | None
+
+
+class Finding:
+    """Reads what somebody typed or scanned as a code, and looks it up."""
+
+    def __init__(
+        self, issuing: Issuing, batteries: Batteries, ledger: LedgerStore, office: OfficeStore
+    ) -> None:
+        self._issuing = issuing
+        self._batteries = batteries
+        self._ledger = ledger
+        self._office = office
+
+    def find(self, text: str, *, staff: bool) -> Found:
+        """What `text` names, in any spelling; `staff` sees into vehicles."""
+        found: Found = {"code": None, "not_a_code": None, "battery": None, "vehicle": None}
+        try:
+            identifier = self._issuing.signing.identifier(text)
+        except ProblemError as error:
+            if error.status != 400:
+                raise
+            return {**found, "not_a_code": str(error)}
+        found["code"] = identifier.canonical
+        about = self._issuing.signing.subject(identifier)
+        if identifier.scheme == VIN:
+            found["vehicle"] = self._vehicle(identifier.canonical, asset_key(about)) if staff else None
+            return found
+        known = self._batteries.battery(text)
+        found["battery"] = {
+            "battery": known["battery"],
+            "scheme": known["scheme"],
+            "standing": known["standing"],
+        }
+        return found
+
+    def open_lines(self, battery: str) -> list[tuple[str, int]]:
+        """The first open lines about a battery: consignment and line."""
+        key = standing_key(self._issuing.signing.subject(self._issuing.signing.identifier(battery)))
+        lines = self._office.overtaken.open_lines([key]).get(key, [])
+        return [(one.consignment, one.line) for one in lines[:SHOWN]]
+
+    def _vehicle(self, vin: str, key: bytes) -> FoundVehicle:
+        """The ledger has digests: a code is known from a document of the battery that is held here."""
+        record = self._ledger.records((key,)).get(key)
+        if record is None:
+            return {"vin": vin, "known": False, "batteries": [], "unnamed": 0}
+        inside = [one.pack for one in Asset.decode(record).installed]
+        named = [self._code_of(pack) for pack in inside]
+        codes = [code for code in named if code is not None]
+        return {"vin": vin, "known": True, "batteries": codes, "unnamed": len(inside) - len(codes)}
+
+    def _code_of(self, pack: bytes) -> str | None:
+        digests = [row.document_digest for row in self._ledger.leaves.of(pack, SHOWN)]
+        held = self._office.documents.get_many([digest for digest in digests if digest is not None])
+        return next((document.battery for document in held.values() if document.battery), None)

@@ -1,0 +1,168 @@
+"""The one box of every page: whatever people know of goods, in any spelling, and to whom what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.harness.support_service import ROLES, LiveNode, live_node
+from tests.node.test_pages import BROWSER, Reader
+from tests.node.test_watching import attest, code_of, issue, judged
+
+VIN = "ZZ9DEM0E0T0000081"
+CODE = code_of(81)
+SPELLINGS = [
+    CODE,
+    CODE.lower(),
+    f"{CODE[:5]} {CODE[5:12]}\u00a0{CODE[12:]}",
+    "".join(chr(ord(c) + 0xFEE0) for c in CODE),
+    f"urn:comity:item:gbt34014:{CODE}",
+]
+NOTHING = {"battery": None, "vehicle": None, "lines": None}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """A battery in a vehicle, whose passport this node issued, in a consignment of this node."""
+    with live_node(tmp_path_factory.mktemp("finding"), (*ROLES, "vehicle_manufacturer")) as running:
+        issue(running, 81)
+        judged(running, "26NLFIND1", 81)
+        attest(running, "battery.installed", 81, vin=VIN)
+        running.wait(lambda: bool(found(running, VIN)["vehicle"]["batteries"]), "the battery in its vehicle")
+        yield running
+
+
+def found(node: LiveNode, text: str, client: FlaskClient | None = None) -> dict[str, Any]:
+    """The answer to `text`, of the operator or of another client."""
+    path = f"/find?q={quote(text, safe='')}"
+    told: dict[str, Any] = node.get_json(path) if client is None else client.get(path).get_json(force=True)
+    return told
+
+
+def shown(client: FlaskClient, text: str) -> Reader:
+    answer = client.get(f"/find?q={quote(text, safe='')}", headers=BROWSER)
+    assert answer.status_code == 200, answer.text[:400]
+    return Reader(answer.text)
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_a_code_is_found_in_any_spelling_with_all_that_is_known_of_it(node: LiveNode, text: str) -> None:
+    """
+    Its record, the line about it that was judged here, its passport and the consignment that it is in.
+    """
+    told = found(node, text)
+
+    assert (told["code"], told["not_a_code"]) == (CODE, None)
+    assert told["battery"]["standing"]["item_state"] == "installed"
+    (line,) = told["lines"]
+    (consignment,) = told["consignments"]
+    assert (line["consignment"], line["verdict"]["line"]) == (consignment["id"], 1)
+    assert line["verdict"]["verdict"] in ("hold", "undecided") and line["verdict"]["next"]
+    assert [row["battery"] for row in told["passports"]] == [CODE]
+
+
+def test_a_vehicle_names_the_batteries_in_it(node: LiveNode) -> None:
+    """P04: in whatever spelling; of one that is not on record nothing is said about what is in it."""
+    for text in (VIN, VIN.lower(), f"{VIN[:9]} {VIN[9:]}", f"urn:comity:item:vin:{VIN}"):
+        told = found(node, text)
+        assert told["vehicle"] == {"vin": VIN, "known": True, "batteries": [CODE], "unnamed": 0}, text
+    page = shown(node.person, VIN)
+    assert f"/find?q={CODE}" in page.links
+
+    other = found(node, "ZZ9DEM0E0T0000082")
+    assert other["vehicle"] == {"vin": "ZZ9DEM0E0T0000082", "known": False, "batteries": [], "unnamed": 0}
+    assert "says nothing about what is in it" in shown(node.person, "ZZ9DEM0E0T0000082").text
+
+
+def test_a_battery_whose_documents_are_not_held_is_counted_and_not_named(node: LiveNode) -> None:
+    """What the ledger has is digests: a code that no document names here is told as one more battery."""
+    documents = node.service.stores.office.documents
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(documents), "get_many", lambda *_: {})
+        told = found(node, VIN)["vehicle"]
+        page = shown(node.person, VIN)
+
+    assert told == {"vin": VIN, "known": True, "batteries": [], "unnamed": 1}
+    assert "1 battery more, whose code this node does not know" in page.text
+
+
+@pytest.mark.parametrize("text", ["26NLFIND", "26nlfind1", CODE[-6:], CODE[3:11].lower(), "find1 26nl"])
+def test_part_of_what_people_know_is_enough(node: LiveNode, text: str) -> None:
+    """A declaration or a code, or part of either, is no code and is found in the lists of this node."""
+    told = found(node, text)
+
+    assert told["code"] is None and told["battery"] is None
+    assert [row["declaration"] for row in told["consignments"]] == ["26NLFIND1"]
+    assert bool(told["passports"]) == (not text.lower().startswith(("26nl", "find")))
+
+
+def test_what_is_not_found_says_what_was_read_and_what_was_searched(node: LiveNode) -> None:
+    """A mistyped code is told as such; a good one without record as that, and nothing of the battery."""
+    mistyped = shown(node.person, f"YY{CODE[2:-1]}")
+    assert "has 23 characters" in mistyped.text and "Nothing here has all these words" in mistyped.text
+
+    unknown = shown(node.person, code_of(89))
+    assert "No record of it is on this ledger; that says nothing about the battery" in unknown.text
+
+    short = node.person.get("/find?q=ab", headers=BROWSER)
+    assert short.status_code == 400 and "too short" in short.text
+    long = node.person.get(f"/find?q={'A' * 513}", headers=BROWSER)
+    assert long.status_code == 400 and "at most 512 characters" in long.text
+    empty = shown(node.person, "  ")
+    assert "into the box above" in empty.text
+
+
+def test_a_stranger_finds_what_is_public_and_no_list_or_vehicle(node: LiveNode) -> None:
+    """
+    The record of a battery is open to everybody, as on its own page; what is in a vehicle, what was issued
+    and what was judged here are for people of this node, and the page says that these were not searched.
+    """
+    told = found(node, CODE, node.client)
+    assert told["battery"]["standing"]["item_state"] == "installed"
+    assert (told["lines"], told["passports"], told["consignments"]) == (None, None, None)
+
+    told = found(node, VIN, node.client)
+    assert {name: told[name] for name in NOTHING} == NOTHING and told["passports"] is None
+    assert "sign in first" in shown(node.client, VIN).text
+    told = found(node, "26NLFIND1", node.client)
+    assert told["consignments"] is None and told["passports"] is None
+    assert "were not searched" in shown(node.client, "26NLFIND1").text
+
+
+def test_each_scope_finds_what_its_own_lists_show(node: LiveNode) -> None:
+    """A key finds no more than it may list: what one of each scope lists and finds is the same."""
+    for scope in ("read", "operate", "clear", "issue", "govern", "verify"):
+        made = node.post_json("/keys", {"name": f"only {scope}", "scopes": [scope]}).get_json()
+        bearer = {"Authorization": f"Bearer {made['key']}"}
+        told = node.client.get(f"/find?q={CODE}", headers=bearer).get_json(force=True)
+        for name in ("passports", "consignments"):
+            may = node.client.get(f"/{name}", headers=bearer).status_code == 200
+            assert (told[name] is not None) == may, (scope, name)
+        assert (told["lines"] is not None) == (told["consignments"] is not None)
+
+
+def test_the_box_is_on_every_page_and_leads_to_what_comes_next(node: LiveNode) -> None:
+    """
+    Labelled, in the header; a person who clears is offered to check the battery at once, its code filled in
+    and what it is declared as left to choose.
+    """
+    for path in ("/", "/customs", "/passports", "/consignments", "/status", "/governance", f"/find?q={CODE}"):
+        page = Reader(node.person.get(path, headers=BROWSER).text)
+        assert "find" in page.fields and "find" in page.labels, path
+    answer = node.person.get(f"/find?q={CODE}", headers=BROWSER).text
+    assert f'name="battery" required maxlength="512" value="{CODE}"' in answer
+    assert "choose: it is never guessed" in answer
+    assert "choose: it is never guessed" not in node.client.get(f"/find?q={CODE}", headers=BROWSER).text
+
+
+def test_what_was_typed_is_text_wherever_it_is_shown(node: LiveNode) -> None:
+    """No markup and no code of a reader's own comes back as such."""
+    for text in ('"><script>alert(1)</script>', "{{ 7 * 7 }}", "' OR 1=1 --", 'NEAR("a" "b") * ^'):
+        answer = node.person.get(f"/find?q={quote(text, safe='')}", headers=BROWSER)
+        assert answer.status_code in (200, 400)
+        assert "<script>alert" not in answer.text and ">49<" not in answer.text
