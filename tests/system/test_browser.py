@@ -118,6 +118,17 @@ def test_officer_finds_the_altered_item_and_verifies_its_receipt(
     checked = officer.verify_as_shown()
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
+    altered = page.inner_text("h1 .id")
+    page.fill("#find", f" {altered.lower()} ")  # as it is typed from a label
+    page.press("#find", "Enter")
+    page.wait_for_url("**/find?q=*")
+    officer.photograph("found-by-code")
+    assert page.inner_text("h1 .id") == altered
+    assert page.inner_text(".headline .chip").strip() == "Hold"
+    page.click("text=/^Line \\d+ of /")
+    page.wait_for_url("**/items/*")
+    assert page.inner_text("h1 .id") == altered
+
     page.goto(page.url.rsplit("/", 1)[0] + "/1")
     officer.photograph("clear-item")
     assert page.inner_text(".headline .chip").startswith("Clear")
@@ -147,10 +158,10 @@ def test_officer_finds_a_consignment_by_a_part_of_its_reference(
     assert page.input_value("#q") == part
 
     page.fill("#q", 'nowhere "zzzz')
-    page.click("form[role=search] button")
+    page.click("main form[role=search] button")
     page.wait_for_selector(".empty:has-text('search with fewer')")
     officer.photograph("found-nothing")
-    page.click("form[role=search] a")
+    page.click("main form[role=search] a")
     page.wait_for_selector(row)
     assert officer.faults == []
 
