@@ -23,7 +23,7 @@ from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
-from node.use_cases.finding import Finding
+from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.passports import PassportDesk
@@ -60,7 +60,7 @@ class Service:
     passports: PassportDesk
     vc_api: VcApi
     batteries: Batteries
-    finding: Finding
+    lookup: Lookup
     clearance: Clearance
     consignments: Consignments
     judging: Judging

@@ -47,7 +47,7 @@ from node.governance_answers import (
 )
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
 from node.use_cases.batteries import BatteryAnswer
-from node.use_cases.finding import FoundAnswer
+from node.use_cases.lookup import FoundAnswer
 from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer
 from node.use_cases.passports import EventAnswer, IssuedLine

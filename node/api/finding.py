@@ -11,7 +11,7 @@ from node.api.reply import reply, session, words_for
 from node.errors import bad_request
 from node.service import Service
 from node.storage.found_by import words_of
-from node.use_cases.finding import SHOWN, FoundAnswer, FoundBattery, FoundLine
+from node.use_cases.lookup import SHOWN, FoundAnswer, FoundBattery, FoundLine
 
 CODE_MAX = 512  # characters: of a link with its further keys
 SEE_ISSUED, SEE_CLEARED = frozenset({"read", "issue"}), frozenset({"read", "clear"})
@@ -47,7 +47,7 @@ def _nothing() -> FoundAnswer:
 
 def _found(service: Service, text: str, who: Session | None) -> FoundAnswer:
     issued, cleared = _may(who, SEE_ISSUED), _may(who, SEE_CLEARED)
-    by_code = service.finding.find(text, staff=who is not None)
+    by_code = service.lookup.find(text, staff=who is not None)
     words = words_of(by_code["code"]) if by_code["code"] is not None else searched()[1]
     told = words_for(service).passport
     passports = [told(row) for row in service.passports.page(SHOWN, None, words)] if issued else None
@@ -59,7 +59,7 @@ def _found(service: Service, text: str, who: Session | None) -> FoundAnswer:
 def _lines(service: Service, battery: FoundBattery | None) -> list[FoundLine]:
     """What this node's word is on its open lines about a battery, the newest first."""
     words, found = words_for(service), list[FoundLine]()
-    for consignment, line in service.finding.open_lines(battery["battery"]) if battery else ():
+    for consignment, line in service.lookup.open_lines(battery["battery"]) if battery else ():
         item = service.consignments.item(consignment, line)
         told: FoundLine = {
             "consignment": consignment,

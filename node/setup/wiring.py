@@ -14,6 +14,7 @@ from hashlib import sha256
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
+from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
 from credentials.verdicts.evidence import NetworkView
 from node import catalogues, config
@@ -55,7 +56,7 @@ from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
-from node.use_cases.finding import Finding
+from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.own_part import OwnPart
@@ -366,6 +367,14 @@ def _overview(
     )
 
 
+def _words(history: GovernanceHistory) -> dict[str, Words]:
+    """The words of each language, with what the data points of a height are called."""
+    return {
+        language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
+        for language in LANGUAGES
+    }
+
+
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     catalogues.read_all()
     history, gathering = disk.history, trades.gathering
@@ -377,10 +386,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     welcome = Welcome(own, disk.genesis, history, files, disk.network_key, disk.tree, at)
     batteries = Batteries(trades.issuing, gathering, ledger, office)
     return Service(
-        words={
-            language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
-            for language in LANGUAGES
-        },
+        words=_words(history),
         port=port,
         hosts=hosts,
         lanes=lanes,
@@ -398,7 +404,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
             progress=progress,
         ),
         batteries=batteries,
-        finding=Finding(trades.issuing, batteries, ledger, office),
+        lookup=Lookup(trades.issuing, batteries, ledger, office),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
         judging=trades.judging,

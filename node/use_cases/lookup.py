@@ -42,7 +42,7 @@ class FoundVehicle(TypedDict):
     unnamed: int
 
 
-class Found(TypedDict):
+class Named(TypedDict):
     """What a text names if it is a code; None: it names none, or whoever asks may not see it."""
 
     code: str | None  # in its one spelling
@@ -51,7 +51,7 @@ class Found(TypedDict):
     vehicle: FoundVehicle | None
 
 
-class FoundAnswer(Found):
+class FoundAnswer(Named):
     """The same, and the lists of this node in which its words stand; None: not for whoever asks."""
 
     q: str
@@ -60,7 +60,7 @@ class FoundAnswer(Found):
     consignments: list[ConsignmentListed] | None
 
 
-class Finding:
+class Lookup:
     """Reads what somebody typed or scanned as a code, and looks it up."""
 
     def __init__(
@@ -71,9 +71,9 @@ class Finding:
         self._ledger = ledger
         self._office = office
 
-    def find(self, text: str, *, staff: bool) -> Found:
+    def find(self, text: str, *, staff: bool) -> Named:
         """What `text` names, in any spelling; `staff` sees into vehicles."""
-        found: Found = {"code": None, "not_a_code": None, "battery": None, "vehicle": None}
+        found: Named = {"code": None, "not_a_code": None, "battery": None, "vehicle": None}
         try:
             identifier = self._issuing.signing.identifier(text)
         except ProblemError as error:
