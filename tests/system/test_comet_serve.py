@@ -144,7 +144,8 @@ def test_no_key_of_ours_is_in_cometbfts_home(maker: Node) -> None:
 
 def test_both_end_in_order(maker: Node, capsys: pytest.CaptureFixture[str]) -> None:
     """
-    SIGTERM: exit code 0, and no CometBFT is left; the embedded engine does not go on from its ledger.
+    SIGTERM: exit code 0, and no CometBFT is left. The embedded engine does not go on from its ledger, and
+    CometBFT without its blocks is not started.
     """
     assert maker.stop() == 0
     assert comets(maker) == []
@@ -153,3 +154,8 @@ def test_both_end_in_order(maker: Node, capsys: pytest.CaptureFixture[str]) -> N
     passphrase = ("--passphrase-file", maker.passphrase_file)
     assert comity("serve", "--data", maker.data, *passphrase, "--listen", "127.0.0.1:0") != 0
     assert "ordered by CometBFT, and the embedded engine cannot go on from it" in capsys.readouterr().err
+
+    (maker.data / "node.toml").unlink()
+    (maker.data / "comet/data").rename(maker.data / "comet/lost")
+    assert comity("serve", "--data", maker.data, *passphrase, "--listen", "127.0.0.1:0") != 0
+    assert "blocks, and CometBFT has none of them" in capsys.readouterr().err

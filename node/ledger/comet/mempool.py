@@ -98,6 +98,7 @@ class Mempool:
 
     def _hand_in(self, sender: str, digest: bytes, tx: bytes) -> None:
         """CometBFT says what the pool says of it; OSError when it does not answer."""
+        height = self._height()
         try:
             told = self._rpc.ask("broadcast_tx_sync", tx=base64.b64encode(tx).decode())
         except RpcRefused:
@@ -106,6 +107,8 @@ class Mempool:
         if not code:
             return
         if code == WAITS and sender == OWN:
+            if not self._waiting:
+                self._waited_at = height
             self._waiting[digest] = tx
             while len(self._waiting) > WAITING_MAX:
                 self._waiting.popitem(last=False)
