@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import json
 import random
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
+import orjson
 import pytest
 
 from consensus.application import NotYet, Refusal
@@ -18,15 +23,18 @@ from credentials.documents.identifiers import parse_identifier
 from credentials.errors import CredentialError
 from credentials.ledger.governance_records import RulesNotHere
 from credentials.ledger.parties import Limits
+from credentials.ledger.records import Claim, Claims
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.severity import ORDER
 from node import config
+from node.cli.judge import _print_verdict
 from node.setup.rule_files import require_proposed, require_readable
+from node.verdicts.export import as_csv
 from node.words import Words
 from tests.credentials.test_shown import VIN, dismantled_and_presented, installed
-from tests.harness.border import LAW_DATE, World, policy, used_pack
+from tests.harness.border import LAW_DATE, World, policy, used_pack, words
 from tests.harness.ledger import (
     CUSTOMS,
     EU_AUTHORITY,
@@ -242,6 +250,44 @@ def test_a_life_cycle_without_any_one_event_judges_no_battery_milder() -> None:
         now = said(without_kinds(whole, row["type"]))
         milder = [k for k, word in now.items() if ORDER.index(word) < ORDER.index(before[k])]
         assert not milder, (row["type"], milder)
+
+
+@pytest.mark.check
+def test_what_rests_on_an_event_that_is_gone_is_told_in_words_by_command_and_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """
+    Each event in turn is dropped, and the code is claimed by one that was: a line of the CSV export and
+    `comity check` say the verdict, its sentence and what to do, in both languages, and leave no gap.
+    """
+    w, texts = batteries()
+    told = words("en"), words("zh")
+    whole = config.read_table("lifecycle.json", config.shipped("rules/lifecycle.json"))
+    claims = Claims(bytes(32), 1, (Claim(WORKSHOP, "", 7, alert=False),))
+    found = Counter[str]()
+    for row in whole["events"]:
+        rules = {**w.governance.rules, "lifecycle.json": without_kinds(whole, row["type"])}
+        network = w.network(governance=replace(w.governance, rules=rules))
+        for text in texts:
+            known = w.evidence(text, points=(1, 2, 3, 4), network=network, vin=VIN)
+            assert known.ledger is not None
+            evidence = replace(known, ledger=replace(known.ledger, claims=claims))
+            item = w.judge(text, evidence=evidence, direction="import", vin=VIN).as_dict()
+            reasons = {item["reason"], *(check["reason"] for check in item["checks"])}
+            found.update(reasons & {"kind_unknown", "claimed"})
+            for said in told:
+                table = b"".join(as_csv([orjson.dumps(item)], "D-1", said)).decode("utf-8-sig")
+                (line,) = csv.DictReader(io.StringIO(table))
+                main = said.item(orjson.loads(orjson.dumps(item)))
+                assert (line["verdict"], line["reason"]) == (item["verdict"], item["reason"])
+                assert line["text"] == main["text"] and line["next"].lstrip("'") == main["next"]
+                _print_verdict(main)
+                printed = capsys.readouterr().out
+                for check in main["checks"]:
+                    if check["outcome"] not in ("pass", "not_applicable"):
+                        assert check["text"] and check["text"] in printed
+                assert not re.search(r"\bNone\b|[{}]", table + printed), row["type"]
+    assert found["kind_unknown"] and found["claimed"], found
 
 
 def test_an_item_that_is_there_twice_is_told() -> None:
