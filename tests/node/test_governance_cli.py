@@ -231,7 +231,7 @@ def authority_licence(sh: Shell) -> str:
 
 def test_a_recognition_is_given_and_withdrawn(sh: Shell, tmp_path: Path) -> None:
     """
-    By the recognising side alone.
+    By the recognising side alone; suspended and put back between, and another one given in its place.
     """
     file = tmp_path / "recognition.toml"
     file.write_text(
@@ -251,8 +251,25 @@ legal_basis = "network-policy"
     assert "is a recognition, not a accreditation" in sh(
         "network", "propose", "withdraw-licence", given["id"], code=65
     ).replace("an accreditation", "a accreditation")
+    sh.decided("suspend", given["id"])
+    assert sh.now()["recognitions"][0]["state"] == "suspended"
+    sh.decided("reinstate", given["id"])
+    assert sh.now()["recognitions"][0]["state"] == "in_force"
+    other = tmp_path / "other.toml"
+    other.write_text(file.read_text().replace("information-only", "accepted-as-lab-evidence"))
+    sh.decided("recognise", other)
     sh.decided("withdraw-recognition", given["id"])
-    sh.g.node.wait(lambda: sh.now()["recognitions"][0]["state"] == "ended", "the recognition to end")
+
+    def states() -> dict[str, str]:
+        return {one["effect"]: one["state"] for one in sh.now()["recognitions"]}
+
+    replaced = {"information-only": "ended", "accepted-as-lab-evidence": "in_force"}
+    sh.g.node.wait(lambda: states() == replaced, "the first to end")
+    sh.decided(
+        "withdraw-recognition",
+        next(one["id"] for one in sh.now()["recognitions"] if one["state"] == "in_force"),
+    )
+    sh.g.node.wait(lambda: set(states().values()) == {"ended"}, "the other to end")
 
 
 def test_a_newcomer_proves_its_keys_is_admitted_stopped_and_let_go(sh: Shell, tmp_path: Path) -> None:
