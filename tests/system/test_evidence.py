@@ -128,3 +128,63 @@ def test_no_promise_stands_outside_a_section_or_twice() -> None:
     assert all(section for section, _, _ in rows())
     assert len(promises) > 100
     assert sorted(set(promises)) == sorted(promises)
+
+
+# Each row of SECURITY.md's table of stolen keys: the tests in which a thief acts first and is refused then.
+_KEYS, _SIGNATURES = (
+    "tests/system/test_stolen_keys.py::test_",
+    "tests/system/test_stolen_signatures.py::test_",
+)
+STOLEN = {
+    "`vote` (one validator)": (
+        f"{_SIGNATURES}a_stolen_vote_key_ends_with_a_set_of_validators_without_it",
+        f"{_KEYS}stolen_keys_of_a_validator_end_with_rotation",
+    ),
+    "`vote` (more than f validators)": (
+        "tests/system/test_fork.py::test_two_blocks_at_one_height_are_noticed_by_both_sides",
+        f"{_KEYS}stolen_keys_of_a_validator_end_with_rotation",
+    ),
+    "`cosign` (one validator)": (
+        f"{_SIGNATURES}stolen_cosign_and_log_keys_of_one_validator_end_with_keys_compromised",
+    ),
+    "`cosign` (quorum, and one `log` key)": (
+        f"{_SIGNATURES}stolen_cosign_keys_of_a_quorum_end_with_keys_compromised_of_each",
+    ),
+    "`log` (any one)": (
+        f"{_SIGNATURES}stolen_cosign_and_log_keys_of_one_validator_end_with_keys_compromised",
+    ),
+    "`attest` (an issuer)": (f"{_KEYS}a_stolen_attest_key_ends_with_keys_compromised",),
+    "`credential` (an issuer)": (f"{_KEYS}a_stolen_credential_key_ends_with_keys_compromised",),
+    "`transport` (a participant)": (f"{_KEYS}a_stolen_transport_key_ends_with_keys_compromised",),
+    "the **recovery key** (a participant, kept offline)": (
+        f"{_KEYS}a_stolen_recovery_key_ends_with_a_stop_and_another_recovery_key",
+    ),
+    "the **network key**": (f"{_KEYS}the_network_key_is_for_guessing_and_outlasts_every_other_key",),
+    "a bearer key of a node": (f"{_KEYS}a_stolen_bearer_key_ends_with_keys_revoke",),
+    "the passphrase and `keys.enc`": (
+        f"{_SIGNATURES}a_stolen_key_file_with_its_passphrase_ends_with_another_passphrase_and_other_keys",
+    ),
+}
+
+
+def test_each_stolen_key_of_security_md_has_its_test() -> None:
+    """
+    The rows of the table are those above; each command that ends a theft stands in what its tests say they
+    do. For the network key there is none, and the row says so.
+    """
+    text = (
+        (ROOT / "SECURITY.md").read_text().partition("## What a stolen key allows")[2].partition("\n## ")[0]
+    )
+    table = [line.strip().strip("|").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    ends = {cells[0].strip(): cells[-1] for cells in table[1:]}
+    command = re.compile(r"`comity\s+([a-z-]+\s+[a-z-]+)")
+
+    assert ends.keys() == STOLEN.keys()
+    for row, tests in STOLEN.items():
+        found = [definition(test) for test in tests]
+        assert all(found), row
+        said = " ".join(ast.get_docstring(one) or "" for one in found if one)
+        done = {" ".join(words.split()) for words in command.findall(said)}
+        asked = {" ".join(words.split()) for words in command.findall(ends[row])}
+        assert done or "no command" in ends[row], row
+        assert asked <= done, (row, asked - done)

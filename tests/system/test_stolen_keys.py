@@ -189,7 +189,7 @@ def test_a_stolen_attest_key_ends_with_keys_compromised(theft: Theft) -> None:
 
 def test_a_stolen_transport_key_ends_with_keys_compromised(theft: Theft) -> None:
     """
-    The thief asks as the node and is answered; afterwards nobody hears it.
+    The thief asks as the node and is answered; after `comity keys compromised transport` nobody hears it.
     """
     service = theft.g.node.service
     network_id, history = service.overview.genesis.network_id, service.overview.history
