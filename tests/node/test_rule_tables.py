@@ -281,7 +281,7 @@ def test_what_rests_on_an_event_that_is_gone_is_told_in_words_by_command_and_tab
                 main = said.item(orjson.loads(orjson.dumps(item)))
                 assert (line["verdict"], line["reason"]) == (item["verdict"], item["reason"])
                 assert line["text"] == main["text"] and line["next"].lstrip("'") == main["next"]
-                _print_verdict(main)
+                _print_verdict({**main})
                 printed = capsys.readouterr().out
                 for check in main["checks"]:
                     if check["outcome"] not in ("pass", "not_applicable"):
