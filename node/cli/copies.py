@@ -40,8 +40,9 @@ def backup(*, data: Path, out: Path) -> None:
 def archive(*, data: Path, out: Path) -> None:
     """Move what is older than node.toml keeps it to a file; the node must be stopped.
 
-    Acts of the audit, and consignments that are judged to the end, with their verdicts. Passports, statements
-    and the ledger stay for ever.
+    Acts of the audit, consignments that are judged to the end, with their verdicts, and copies of others'
+    documents, which are asked for again where a verdict needs them. Own passports and statements, and the
+    ledger, stay for ever.
     """
     directory = DataDirectory(data)
     with directory.lock():
@@ -50,10 +51,13 @@ def archive(*, data: Path, out: Path) -> None:
             done = archiving.archive(office, out, keep, int(time.time()), AT_THE_MACHINE.name)
         finally:
             office.close()
-    if not (done.acts or done.consignments):
+    if not (done.acts or done.consignments or done.documents):
         say("nothing is that old: no file was made")
         return
-    say(f"{out}: {done.acts} acts of the audit, {done.consignments} consignments; sha256 {done.digest}")
+    copies_of = f"{done.documents} copies of documents"
+    say(
+        f"{out}: {done.acts} acts of the audit, {done.consignments} consignments, {copies_of}; sha256 {done.digest}"
+    )
     say("they are not in office.db any more, nor in the next backup: keep that file as long as you must")
 
 

@@ -1,8 +1,8 @@
 """What is older than this operator keeps it: written to a file, and only then dropped from `office.db`.
 
-One JSON object a line: `{"audit": {...}}`, `{"consignment": {..., "items": [...]}}`, columns by their names;
-bytes are `{"base64": ...}`. All of the file is on disk before anything is dropped, and the audit says which
-file it was, by its SHA-256.
+One JSON object a line: `{"audit": {...}}`, `{"consignment": {..., "items": [...]}}`, `{"document": {...}}`,
+columns by their names; bytes are `{"base64": ...}`. All of the file is on disk before anything is dropped, and
+the audit says which file it was, by its SHA-256.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Archived:
 
     acts: int
     consignments: int
+    documents: int
     digest: str
 
 
@@ -45,16 +46,18 @@ def archive(office: OfficeStore, out: Path, keep: Keeping, now: int, who: str) -
     with tempfile.TemporaryFile(dir=out.parent) as file, office.writing() as db:
         acts = _write(file, "audit", retention.acts(db, acts_before))
         consignments = _write(file, "consignment", retention.consignments(db, before))
+        documents = _write(file, "document", retention.fetched(db, before))
         file.seek(0)
         digest = sha256()
         while part := file.read(1 << 20):
             digest.update(part)
-        archived = Archived(acts, consignments, digest.hexdigest())
-        if acts or consignments:
+        archived = Archived(acts, consignments, documents, digest.hexdigest())
+        if acts or consignments or documents:
             file.seek(0)
             write_own(out, file)
             retention.drop(db, acts_before, before)
-            about = f"{acts} acts, {consignments} consignments: {out.name}, sha256 {archived.digest}"
+            what = f"{acts} acts, {consignments} consignments, {documents} copies of documents"
+            about = f"{what}: {out.name}, sha256 {archived.digest}"
             office.audit.put(db, now, who, "office.archived", about)
     return archived
 

@@ -1,7 +1,7 @@
-"""What is so old that it may leave `office.db`: acts of the audit, and consignments with their verdicts.
+"""What is so old that it may leave `office.db`: acts, consignments with their verdicts, others' documents.
 
 What leaves was read in the same transaction. What later verdicts read stays for ever: which declaration named
-which battery (`declared`), and how many lines a decision reached.
+which battery (`declared`), and how many lines a decision reached. A copy that was fetched is asked for again.
 """
 
 from __future__ import annotations
@@ -42,14 +42,21 @@ def consignments(db: Transaction, before: int) -> Iterator[Mapping[str, object]]
         yield {**dict(row), "items": [dict(one) for one in lines], "reached": [dict(one) for one in reached]}
 
 
-def drop(db: Transaction, acts_before: int, consignments_before: int) -> None:
-    """Drop what `acts` and `consignments` gave."""
+def fetched(db: Transaction, before: int) -> Iterator[Mapping[str, object]]:
+    """Copies of others' documents that were last fetched before that second."""
+    for row in db.execute("SELECT * FROM documents WHERE fetched_at < ? ORDER BY fetched_at", (before,)):
+        yield dict(row)
+
+
+def drop(db: Transaction, acts_before: int, before: int) -> None:
+    """Drop what `acts`, `consignments` and `fetched` gave."""
     old = f"(SELECT id FROM consignments WHERE {_OLD})"
     for table in _OF_CONSIGNMENT:
-        db.execute(f"DELETE FROM {table} WHERE consignment IN {old}", (consignments_before,))
+        db.execute(f"DELETE FROM {table} WHERE consignment IN {old}", (before,))
     numbers = f"(SELECT number FROM consignments WHERE {_OLD})"
-    db.execute(f"DELETE FROM {CONSIGNMENTS} WHERE number IN {numbers}", (consignments_before,))
-    db.execute(f"DELETE FROM consignments WHERE {_OLD}", (consignments_before,))
+    db.execute(f"DELETE FROM {CONSIGNMENTS} WHERE number IN {numbers}", (before,))
+    db.execute(f"DELETE FROM consignments WHERE {_OLD}", (before,))
+    db.execute("DELETE FROM documents WHERE fetched_at < ?", (before,))  # of our own it is null
     # The audit refuses it to everybody else: its guard is back before anybody can read that it was gone.
     (guard,) = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (_GUARD,)).fetchone()
     db.execute(f"DROP TRIGGER {_GUARD}")

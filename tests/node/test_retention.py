@@ -19,6 +19,7 @@ from node.setup import archiving
 from node.setup.archiving import YEAR_S, archive
 from node.storage import retention
 from node.storage.consignments import ItemRow
+from node.storage.documents import StoredDocument
 from node.storage.ledger_steps import LEDGER
 from node.storage.office import OfficeStore
 from node.storage.schema_steps import OFFICE, SIGNING
@@ -43,6 +44,10 @@ def office(tmp_path: Path) -> Iterator[OfficeStore]:
             put(made, db, id, at)
             made.consignments.put_state(db, id, state)
         made.aside.put(db, "line", "c3/1", "it failed", OLD)
+        for name, at in (("own", None), ("old", OLD), ("new", NOW)):
+            body = f'{{"id": "{name}"}}'.encode()
+            digest = sha256(body).digest()
+            made.documents.put(db, [StoredDocument(digest, "fetched", body, "a", fetched_at=at)])
     yield made
     made.close()
 
@@ -82,8 +87,9 @@ def everything(tmp_path: Path) -> dict[str, list[Any]]:
 def test_what_is_old_is_in_the_file_and_no_more_in_the_office(office: OfficeStore, tmp_path: Path) -> None:
     """
     Each old act, and each old consignment that is judged to the end with nothing set aside, is in the file,
-    with manifest and verdicts, byte by byte; of the others every row stays. The audit says which file it was,
-    and refuses changes as ever. What is younger is archived the next time.
+    with manifest and verdicts, byte by byte, and each old copy of another's document; of the others every row
+    stays, and all that is this participant's own. The audit says which file it was, and refuses changes as
+    ever. What is younger is archived the next time.
     """
     before = everything(tmp_path)
     out = tmp_path / "old.jsonl"
@@ -97,7 +103,10 @@ def test_what_is_old_is_in_the_file_and_no_more_in_the_office(office: OfficeStor
         (item,) = one["items"]
         assert base64.b64decode(item["body"]["base64"]) == b'{"verdict": "clear"}'
         assert base64.b64decode(one["manifest"]["base64"]) == b'{"lines": []}'
-    assert (done.acts, done.consignments, done.digest) == (2, 2, sha256(out.read_bytes()).hexdigest())
+    (copy,) = (line["document"] for line in lines if "document" in line)
+    assert base64.b64decode(copy["body"]["base64"]) == b'{"id": "old"}'
+    assert (done.acts, done.consignments, done.documents) == (2, 2, 1)
+    assert done.digest == sha256(out.read_bytes()).hexdigest()
     assert out.stat().st_mode & 0o077 == 0
 
     after = everything(tmp_path)
@@ -105,7 +114,9 @@ def test_what_is_old_is_in_the_file_and_no_more_in_the_office(office: OfficeStor
     assert done.digest in after["audit"][-1][4]
     for table in MOVED:
         assert after[table] == before[table][2:], table
-    for table in before.keys() - {"audit", *MOVED}:
+    bodies = [{json.loads(row[2])["id"] for row in held["documents"]} for held in (before, after)]
+    assert bodies == [{"own", "old", "new"}, {"own", "new"}]
+    for table in before.keys() - {"audit", "documents", *MOVED}:
         assert after[table] == before[table], table
     with pytest.raises(sqlite3.IntegrityError, match="never changed"), office.writing() as db:
         db.execute("DELETE FROM audit")
@@ -159,7 +170,7 @@ def test_the_command_goes_by_node_toml(
     db.close()
     (tmp_path / "node.toml").write_text("[keep]\naudit_years = 30\n")
     assert comity("archive", "--data", tmp_path, "--out", tmp_path / "old") == 0
-    assert "1 acts of the audit, 0 consignments; sha256 " in capsys.readouterr().out
+    assert "1 acts of the audit, 0 consignments, 0 copies of documents; sha256 " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("years", ["0", "101", "-1", "true", '"10"', "1.5"])
