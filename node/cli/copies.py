@@ -54,10 +54,8 @@ def archive(*, data: Path, out: Path) -> None:
     if not (done.acts or done.consignments or done.documents):
         say("nothing is that old: no file was made")
         return
-    copies_of = f"{done.documents} copies of documents"
-    say(
-        f"{out}: {done.acts} acts of the audit, {done.consignments} consignments, {copies_of}; sha256 {done.digest}"
-    )
+    rest = f"{done.consignments} consignments, {done.documents} copies of documents"
+    say(f"{out}: {done.acts} acts of the audit, {rest}; sha256 {done.digest}")
     say("they are not in office.db any more, nor in the next backup: keep that file as long as you must")
 
 

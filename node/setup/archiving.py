@@ -1,8 +1,8 @@
 """What is older than this operator keeps it: written to a file, and only then dropped from `office.db`.
 
 One JSON object a line: `{"audit": {...}}`, `{"consignment": {..., "items": [...]}}`, `{"document": {...}}`,
-columns by their names; bytes are `{"base64": ...}`. All of the file is on disk before anything is dropped, and
-the audit says which file it was, by its SHA-256.
+columns by their names; bytes are `{"base64": ...}`. All of the file is on disk before anything is dropped,
+and the audit says which file it was, by its SHA-256.
 """
 
 from __future__ import annotations
