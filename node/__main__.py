@@ -44,7 +44,8 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         return _say(None, "stopped", 130)
     except SetupError as error:
-        return _say(error, str(error), error.EXIT_CODE)
+        step = step_line({"fault": error.FAULT, "next": error.step}) if error.step else ""
+        return _say(error, str(error), error.EXIT_CODE, step)
     except ProblemError as error:
         return _say(error, str(error), _exit_code(error.status), _step(error))
     except (CredentialError, ConsensusError) as error:  # what was given breaks a rule of form

@@ -59,11 +59,17 @@ def whole(name: str, rows: Rows) -> Rows:
     """The rows of a table; SetupError names the first that does not say whose fault it is, or what to do."""
     for code, row in rows.items():
         if row.get("fault") not in FAULTS:
-            raise SetupError(f"{name}: {code} does not say whose fault it is: one of {', '.join(FAULTS)}")
+            raise SetupError(
+                f"{name}: {code} does not say whose fault it is: one of {', '.join(FAULTS)}",
+                step="Correct that row of the table, or install this program again.",
+            )
         step = row.get("next")
         if not isinstance(step, Mapping) or not _is_told(step):
             told = ", ".join(LANGUAGES)
-            raise SetupError(f"{name}: {code} does not say what its reader does next, in each of {told}")
+            raise SetupError(
+                f"{name}: {code} does not say what its reader does next, in each of {told}",
+                step="Correct that row of the table, or install this program again.",
+            )
     return rows
 
 

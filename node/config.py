@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from credentials.errors import CredentialError
-from node.errors import SetupError
+from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import hold, open_regular, read_named_text, read_own
 
 if TYPE_CHECKING:
@@ -357,9 +357,9 @@ class DataDirectory:
         except FileNotFoundError as error:
             raise SetupError(f"{self.policy_file} is missing: copy one of config/policies there") from error
         except OSError as error:
-            raise SetupError(f"{self.policy_file} cannot be read: {error.strerror}") from error
+            raise Unreadable(f"{self.policy_file} cannot be read: {error.strerror}") from error
         except CredentialError as error:
-            raise SetupError(f"{self.policy_file}: {error}") from error
+            raise Unfit(f"{self.policy_file}: {error}") from error
 
     def lock(self) -> IO[bytes]:
         """Hold the directory for this process; the lock ends with it, however it ends."""
@@ -389,9 +389,12 @@ class DataDirectory:
             remedy = self._anew if self.card.exists() else "run `comity init` first"
             raise SetupError(f"{self.root} holds no operator.key: {remedy}") from error
         except PermissionError as error:
-            raise SetupError(f"{self.operator_key} may be read by its owner only") from error
+            raise SetupError(
+                f"{self.operator_key} may be read by its owner only",
+                step="Run this as the user who runs the node.",
+            ) from error
         except OSError as error:
-            raise SetupError(f"{self.operator_key} cannot be read: {error.strerror}") from error
+            raise Unreadable(f"{self.operator_key} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise SetupError(f"{self.operator_key} is not text: {self._anew}") from error
         if len(key) < OPERATOR_KEY_CHARS_MIN or not key.isascii() or not key.isprintable() or " " in key:

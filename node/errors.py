@@ -63,9 +63,36 @@ class AnsweredProblem(ProblemError):
 
 
 class SetupError(ValueError):
-    """This node cannot run as it was set up: one sentence for the operator, never a traceback."""
+    """This node cannot run as it was set up: one sentence for the operator, never a traceback.
+
+    Whose fault it is goes with the class. The next step is `step`, or that of the class, or in the sentence
+    (decision 0605).
+    """
 
     EXIT_CODE = 65
+    FAULT, NEXT = "caller", ""
+
+    def __init__(self, sentence: str, /, *, step: str = "") -> None:
+        super().__init__(sentence)
+        self.step = step or self.NEXT
+
+
+class Unreadable(SetupError):
+    """A file that was named is not there, or this user may not read it."""
+
+    NEXT = "Name a file that is there, and that the user who runs this may read."
+
+
+class Unfit(SetupError):
+    """A file that was named was read, and does not hold what it should."""
+
+    NEXT = "Correct that in the file, or take the file again from where it came."
+
+
+class PeerFailed(SetupError):
+    """Another node did not give what it was asked for."""
+
+    FAULT, NEXT = "source", "Ask another peer, or whoever runs that node."
 
 
 def bad_request(code: str, sentence: str, /, **parameters: Any) -> ProblemError:

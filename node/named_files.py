@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from node.errors import SetupError
+from node.errors import SetupError, Unreadable
 
 STDIN = Path("-")
 OWN_BYTES_MAX = 16 << 20  # of one file that a node reads whole: rule files and genesis have a few hundred kB
@@ -164,10 +164,12 @@ def read_named(path: Path, size_bytes_max: int, *, what: str = "", stdin: bool =
             with path.open("rb") as file:
                 data = file.read(size_bytes_max + 1)
     except OSError as error:
-        raise SetupError(f"{name} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{name} cannot be read: {error.strerror}") from error
     if len(data) > size_bytes_max:
         most = f"{size_bytes_max >> 20} MiB" if size_bytes_max >= 1 << 20 else f"{size_bytes_max} bytes"
-        raise SetupError(f"{name} has more than {most}, which is the most that is taken here")
+        raise SetupError(
+            f"{name} has more than {most}, which is the most that is taken here", step="Name another file."
+        )
     return data
 
 

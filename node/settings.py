@@ -18,7 +18,7 @@ from credentials.documents.canonical import Contexts
 from credentials.documents.uri import is_url, parse_uri
 from credentials.errors import CredentialError
 from credentials.toml_text import TomlTextError, parse_toml
-from node.errors import SetupError
+from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_own
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 
@@ -35,9 +35,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
     except TomlTextError as error:
-        raise SetupError(f"{path} {error}") from error
+        raise Unfit(f"{path} {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Settings:
         except FileNotFoundError:
             return cls()
         except ValueError as error:
-            raise SetupError(f"{path}: {error}") from error
+            raise Unfit(f"{path}: {error}") from error
 
     @classmethod
     def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
@@ -121,7 +121,10 @@ class Settings:
         try:
             return pinned.adding(self.contexts) if self.contexts else pinned
         except CredentialError as error:
-            raise SetupError(str(error)) from error
+            raise SetupError(
+                str(error),
+                step="Correct [[contexts]] of node.toml: the file and the digest are those of one text.",
+            ) from error
 
 
 MEMBERS = {"public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft"}

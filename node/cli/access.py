@@ -167,7 +167,8 @@ def change_passphrase(*, data: Path, passphrase_file: Path | None, following: Pa
     with directory.lock():
         if standalone.own_passphrase(directory) is not None:
             raise SetupError(
-                f"the passphrase of {data} lies beside its keys: whoever read the one has read the other"
+                f"the passphrase of {data} lies beside its keys: whoever read the one has read the other",
+                step="Make another node with a passphrase that lies elsewhere.",
             )
         Keys.relock(directory.root, did, passphrase(passphrase_file), passphrase(following))
     say(f"{directory.root / KEYS_FILE} opens with the new passphrase only; older copies, with the old one")

@@ -112,7 +112,10 @@ def _signed(client: Client, recovery: Signer, tried: JSON, changes: Sequence[JSO
     asked = {(row["type"], row["name"]): encode(row["table"]) for row in changes}
     network_id = bytes.fromhex(client.get("/status")["network"]["id"])
     if proposal.records != asked or proposal.network_id != network_id:
-        raise SetupError("the node made another proposal than it was asked for: nothing was signed")
+        raise SetupError(
+            "the node made another proposal than it was asked for: nothing was signed",
+            step="Install one version of this program here and at the node, and repeat this.",
+        )
     return signed_by_recovery(
         recovery, (tried["by"], KINDS[0], network_id), proposal.digest, proposal.encode()
     )

@@ -15,7 +15,7 @@ import click
 
 from node.cli.terminal import say
 from node.config import DataDirectory, environment
-from node.errors import AnsweredProblem, ProblemError, SetupError
+from node.errors import AnsweredProblem, ProblemError, SetupError, Unfit
 from node.named_files import read_named
 from node.setup.closing import close_to_others, is_data_directory
 
@@ -215,7 +215,7 @@ class NamedParty(click.types.StringParamType):
         try:
             return canonical_did(did) + hash_sign + fragment
         except CredentialError as error:
-            raise SetupError(str(error)) from error
+            raise SetupError(str(error), step="Write the DID as `comity network show` has it.") from error
 
 
 def connect(data: Path | None, node: str | None, key: str | None) -> Client:
@@ -256,7 +256,7 @@ def read_json(path: str) -> Any:
     try:
         return parse_json(data, size_bytes_max=FILE_BYTES_MAX, values_max=FILE_VALUES_MAX)
     except CredentialError as error:
-        raise SetupError(f"{path}: {error}") from error
+        raise Unfit(f"{path}: {error}") from error
 
 
 def write_out(text: str, output: Path | None) -> None:
@@ -267,7 +267,10 @@ def write_out(text: str, output: Path | None) -> None:
     try:
         output.write_text(text)
     except OSError as error:
-        raise SetupError(f"{output} cannot be written: {error.strerror}") from error
+        raise SetupError(
+            f"{output} cannot be written: {error.strerror}",
+            step="Name a file in a folder that you may write into.",
+        ) from error
 
 
 def show(value: Any) -> None:

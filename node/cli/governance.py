@@ -113,7 +113,10 @@ def approve(*, client: Client, proposal: str, yes: bool, dry_run: bool, as_json:
         why = told["problem"] or told["reason"]
         since = f", and governs from height {told['in_force']}" if told["in_force"] else ""
         because = f"; {why['text']}" if why else since
-        raise SetupError(f"there is nothing to approve: the proposal is {told['outcome']}{because}")
+        raise SetupError(
+            f"there is nothing to approve: the proposal is {told['outcome']}{because}",
+            step="See what was decided with `comity network history`.",
+        )
     if not as_json:
         tell_effect(told["effect"])
         tell_reach(told["reach"])

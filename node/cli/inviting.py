@@ -36,7 +36,10 @@ def invite(
     status, governing = client.get("/status"), client.get("/governance")
     party = next((one for one in governing["participants"] if one["did"] == newcomer.did), None)
     if party is not None and party["left"]:
-        raise SetupError(f"{newcomer.did} left: who left comes back under another DID")
+        raise SetupError(
+            f"{newcomer.did} left: who left comes back under another DID",
+            step="Have the newcomer make new keys under another DID (`comity init`).",
+        )
     if party is not None:
         if not party["address"]:
             say(_NO_ADDRESS.format(did=newcomer.did), err=True)

@@ -16,7 +16,7 @@ from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
 from node.cli.client import FILE_BYTES_MAX, Client, named, read_json, show, speaks_to_node
 from node.cli.terminal import end_progress, say, say_progress, say_step, step_line
-from node.errors import SetupError
+from node.errors import SetupError, Unfit
 from node.named_files import read_named, read_named_text
 from node.words import when
 
@@ -103,7 +103,8 @@ def _require_code(**given: Any) -> None:
     if names:
         told = ", ".join(sorted(names)).replace("_", "-")
         raise SetupError(
-            f"{told} is of one battery: in a manifest each line says it (`condition`, `goods`, ...)"
+            f"{told} is of one battery: in a manifest each line says it (`condition`, `goods`, ...)",
+            step="Write it into each line of the manifest, and leave the option out.",
         )
 
 
@@ -117,7 +118,7 @@ def _read_manifest(path: str) -> Any:
     try:
         return manifest_of_csv(read_named(Path(path), FILE_BYTES_MAX))
     except CredentialError as error:
-        raise SetupError(f"{path}: {error}") from error
+        raise Unfit(f"{path}: {error}") from error
 
 
 def _names_a_file(what: str) -> bool:
@@ -129,7 +130,10 @@ def _check_manifest(
     client: Client, manifest: Any, law_date: str | None, *, allow_gaps: bool, as_json: bool
 ) -> int:
     if not isinstance(manifest, dict) or "lines" not in manifest:
-        raise SetupError("the file is not a manifest: a JSON object with `lines`")
+        raise SetupError(
+            "the file is not a manifest: a JSON object with `lines`",
+            step="Write the lines as README shows, as a table (CSV) or as JSON.",
+        )
     if law_date is not None:
         manifest = {**manifest, "law_date": law_date}
     judged = _judged(client, manifest)
@@ -157,7 +161,10 @@ def _judged(client: Client, manifest: Any) -> dict[str, Any]:
             end_progress()
             return client.get(f"/consignments/{made['id']}")
         time.sleep(POLL_S)
-    raise SetupError(f"consignment {made['id']} is not judged after {WAIT_S:.0f} s; it goes on at the node")
+    raise SetupError(
+        f"consignment {made['id']} is not judged after {WAIT_S:.0f} s; it goes on at the node",
+        step="Ask for it later, on the pages of the node or with `comity status`.",
+    )
 
 
 def _print_verdict(verdict: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from node.cli.client import Client, DataFolder, named, read_json, speaks_to_node
 from node.cli.in_parts import fetch_epochs
 from node.cli.terminal import say
 from node.config import DataDirectory
-from node.errors import SetupError
+from node.errors import SetupError, Unfit
 from node.receipts.checker import (
     check_document,
     read_epochs,
@@ -74,7 +74,7 @@ def export_epochs(*, client: Client, receipt_file: Path | None, output: Path | N
     try:
         link = None if receipt_file is None else read_shown_receipt(receipt_file).size
     except ReceiptError as error:
-        raise SetupError(f"{receipt_file}: {error}") from error
+        raise Unfit(f"{receipt_file}: {error}") from error
     write_out(fetch_epochs(client, link), output)
 
 

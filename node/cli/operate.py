@@ -177,7 +177,9 @@ def revoke(*, client: Client, digest: str, reason: str, wait: bool) -> int:
 def _countersignature(path: Path) -> list[Any]:
     signed = read_json(str(path))
     if not isinstance(signed, dict) or not {"key_id", "signature"} <= signed.keys():
-        raise SetupError(f"{path} is not what `comity attest --countersign` prints: key_id and signature")
+        raise SetupError(
+            f"{path} is not what `comity attest --countersign FILE` prints: key_id and signature"
+        )
     return [signed["key_id"], signed["signature"]]
 
 
@@ -277,7 +279,10 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     from node.storage.office import OfficeStore  # noqa: PLC0415
 
     if not isinstance(draft, dict):
-        raise SetupError("that is not a draft of an attestation")
+        raise SetupError(
+            "that is not a draft of an attestation",
+            step="Name the file that `comity attest --draft` printed.",
+        )
     keys = Keys.load(directory.root, read_card(directory.card).did, words)
     found = verify(directory.network)
     genesis = found.genesis

@@ -19,7 +19,7 @@ from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.recognition import Recognition
 from node.cli.change import JSON, change, decided, proposal_options, proposes, put, tries_dry
 from node.cli.client import Client, NamedParty, connect
-from node.errors import SetupError
+from node.errors import SetupError, Unreadable
 from node.named_files import read_own
 from node.settings import read_toml
 from node.setup.founding_file import read_accreditation, rows_of, with_days
@@ -136,7 +136,10 @@ def replace_recovery(*, client: Client, card: Path, **how: Any) -> int:
     """Put the recovery key of this CARD in place of a lost or stolen one: by its authority, after a wait."""
     newer = read_card(card)
     if newer.recovery is None:
-        raise SetupError(f"the card {card} names no recovery key")
+        raise SetupError(
+            f"the card {card} names no recovery key",
+            step="Have its owner send the card that `comity init` made.",
+        )
     table = party_table(party_in(decided(client), newer.did))
     table["recovery"] = participant_table(newer)["recovery"]
     return put(client, [change("participant", newer.did, table)], **how)
@@ -157,7 +160,10 @@ def _accreditations(table: JSON) -> list[JSON]:
     now = int(time.time())
     given: list[Accreditation] = [read_accreditation(row, now) for row in rows_of(table, "accreditations")]
     if not given:
-        raise SetupError("the file has no [[accreditations]]")
+        raise SetupError(
+            "the file has no [[accreditations]]",
+            step="Write [[accreditations]], and below it the members of one.",
+        )
     return [change("accreditation", one.id, accreditation_table(one)) for one in given]
 
 
@@ -169,7 +175,9 @@ def recognise(*, client: Client, path: Path, **how: Any) -> int:
     now = int(time.time())
     given = [Recognition.parse(with_days(row, now)) for row in rows_of(_read(path), "recognitions")]
     if not given:
-        raise SetupError(f"{path} has no [[recognitions]]")
+        raise SetupError(
+            f"{path} has no [[recognitions]]", step="Write [[recognitions]], and below it the members of one."
+        )
     return put(client, [change("recognition", one.id, one.as_table()) for one in given], **how)
 
 
@@ -191,7 +199,9 @@ def reinstate(*, client: Client, record_id: str, **how: Any) -> int:
     kind, table = _dated(decided(client), record_id)
     pauses = table.get("suspended", [])
     if not pauses:
-        raise SetupError(f"the {kind} {record_id} is not suspended")
+        raise SetupError(
+            f"the {kind} {record_id} is not suspended", step="See what is with `comity network show`."
+        )
     start = pauses[-1][0]
     table["suspended"] = [*pauses[:-1], [start, max(start, int(time.time()))]]
     return put(client, [change(kind, record_id, table)], **how)
@@ -216,7 +226,10 @@ def withdraw_recognition(*, client: Client, record_id: str, **how: Any) -> int:
 def _end(client: Client, wanted: str, record_id: str, how: JSON) -> int:
     kind, table = _dated(decided(client), record_id)
     if kind != wanted:
-        raise SetupError(f"{record_id} is a {kind}, not a {wanted}")
+        raise SetupError(
+            f"{record_id} is a {kind}, not a {wanted}",
+            step="Use the command of that kind, or take the right name from `comity network show`.",
+        )
     end = max(int(time.time()), table["valid_from"] + 1)  # one that was given just now ends as well
     return put(client, [change(kind, record_id, table | {"valid_until": end})], **how)
 
@@ -259,7 +272,7 @@ def _stop(target: str, by: str, since: int) -> JSON:
 def _stopped(governing: JSON, target: str) -> JSON:
     found = next((one for one in governing["stops"] if one["target"] == target), None)
     if found is None or found["state"] not in ("in_force", "confirmed"):
-        raise SetupError(f"{target} is not stopped")
+        raise SetupError(f"{target} is not stopped", step="See what is with `comity network show`.")
     return dict(found)
 
 
@@ -300,7 +313,7 @@ def rules(*, client: Client, files: tuple[Path, ...], **how: Any) -> int:
         try:
             digest = sha256(read_own(path)).hexdigest()
         except OSError as error:
-            raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+            raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
         changes.append(change("rule", path.name, {"sha256": digest}))
     return put(client, changes, **how)
 
@@ -323,7 +336,7 @@ def party_in(governing: JSON, did: str) -> JSON:
     for one in governing["participants"]:
         if one["did"] == did:
             return dict(one)
-    raise SetupError(f"{did} is no participant")
+    raise SetupError(f"{did} is no participant", step="Take the DID from `comity network show`.")
 
 
 def party_table(party: JSON) -> JSON:
@@ -357,4 +370,4 @@ def _read(path: Path) -> JSON:
     try:
         return dict(read_toml(path))
     except FileNotFoundError as error:
-        raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error

@@ -243,7 +243,10 @@ def _replaced(party: _Party, roles: Sequence[str], theft: _Theft | None, **how: 
             key for key in table["keys"] if key["role"] == role and (theft.means if theft else _open)(key)
         ]
         if not meant:
-            raise SetupError(_none_meant(party.keys.did, role, theft, table["keys"]))
+            raise SetupError(
+                _none_meant(party.keys.did, role, theft, table["keys"]),
+                step="See the keys on record with `comity network show`.",
+            )
         followed = any(map(_open, meant))
         for key in meant:
             if theft is None:

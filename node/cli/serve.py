@@ -236,7 +236,10 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.close()
         if error.errno == errno.EADDRINUSE:
             raise SetupError(f"port {port} on {host} is in use: choose another with --listen") from error
-        raise SetupError(f"this node cannot listen on {host}:{port}: {error.strerror}") from error
+        raise SetupError(
+            f"this node cannot listen on {host}:{port}: {error.strerror}",
+            step="Give an address of this machine and a free port with --listen HOST:PORT.",
+        ) from error
     return bound
 
 

@@ -136,7 +136,10 @@ def create(
         plan.add(card, validator=card.did in validators if validators else None)
     strangers = set(validators) - {p.did for p in plan.participants}
     if strangers:
-        raise SetupError(f"the validator {min(strangers)} has no card among the given ones")
+        raise SetupError(
+            f"the validator {min(strangers)} has no card among the given ones",
+            step="Give its card with --card FILE, or leave it out of --validator.",
+        )
     for address in addresses:
         did, separator, url = address.partition("=")
         if not separator:
@@ -224,7 +227,10 @@ def snapshot(data: Path, *, out: Path) -> None:
     """Write the ledger as rows that prove themselves: for `comity network join --snapshot`."""
     directory = DataDirectory(data)
     if not directory.ledger.exists():
-        raise SetupError(f"{directory.ledger} does not exist: this node has no ledger yet")
+        raise SetupError(
+            f"{directory.ledger} does not exist: this node has no ledger yet",
+            step="Start the node, which fetches the ledger, and repeat this.",
+        )
     ledger = LedgerStore(directory.ledger)
     try:
         height, _ = snapshots.write(ledger, networks.verify(directory.network).genesis, out)

@@ -45,7 +45,10 @@ def constitution_of(ledger: LedgerStore, genesis: Genesis, rule_files: RuleFiles
         require_version(genesis.governance.app_version)
         return Constitution.restored(genesis, ledger.governance(), height, rule_files)
     except RulesNotHere as error:
-        raise SetupError(f"this node cannot start: {error}") from error
+        raise SetupError(
+            f"this node cannot start: {error}",
+            step="Add the file that is named (`comity network rules add FILE`), or install a newer version.",
+        ) from error
 
 
 def history_of(ledger: Path, genesis: Genesis, rule_files: RuleFiles) -> GovernanceHistory:

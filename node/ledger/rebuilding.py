@@ -161,5 +161,8 @@ def _keep_notes(old: LedgerStore, new: LedgerStore, policy: LogPolicy, root: byt
             policy.cosigned(note)
             checkpoint = Checkpoint.parse(note.body)
             if kept == size and checkpoint.root != root:
-                raise SetupError("the blocks lead to another log than the one that was cosigned")
+                raise SetupError(
+                    "the blocks lead to another log than the one that was cosigned",
+                    step="Rebuild it from a peer (--from URL).",
+                )
             new.put_checkpoint(kept, at, text)

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from credentials.ledger.genesis import Genesis
-from node.errors import ProblemError, SetupError
+from node.errors import PeerFailed, ProblemError, SetupError
 from node.ledger import incoming
 from node.named_files import put_whole
 from node.peers.authentication import PeerAuthentication
@@ -50,6 +50,8 @@ T = TypeVar("T")
 class SnapshotRefused(SetupError):
     """A snapshot is not what a quorum cosigned: one sentence for the operator."""
 
+    FAULT, NEXT = "source", "Get the snapshot again, or from another peer: nothing was taken over."
+
 
 # -- making ------------------------------------------------------------------------------------------------
 
@@ -67,7 +69,10 @@ def write(
         with ledger.reading():
             kept, tip = ledger.checkpoint(), ledger.tip()
             if tip is None:
-                raise SetupError("this ledger has no block yet: there is nothing to take a snapshot of")
+                raise SetupError(
+                    "this ledger has no block yet: there is nothing to take a snapshot of",
+                    step="Wait until the network has recorded something.",
+                )
             if kept is not None and kept[0] == ledger.log_size():
                 scratch = out.with_name(out.name + ".new")
                 try:
@@ -87,7 +92,7 @@ def _write(rows: Iterable[Row], out: Path, stop: threading.Event) -> None:
             incoming.require_room(out.parent, len(data))
             file.write(len(data).to_bytes(4, "big") + data)
             if stop.is_set():
-                raise SetupError("this node is stopping")
+                raise SetupError("this node is stopping", step="Ask again once it runs.")
 
 
 def _rows(ledger: LedgerStore, genesis: Genesis, tip: LedgerTip, kept: tuple[int, str]) -> Iterator[Row]:
@@ -131,7 +136,10 @@ def asking(
     """Signed questions to the peer at `url`, which peers.toml must name."""
     did = next((did for did, address in addresses.items() if address.rstrip("/") == url.rstrip("/")), None)
     if did is None:
-        raise SetupError(f"{url} is not the address of a peer in peers.toml: only participants are asked")
+        raise SetupError(
+            f"{url} is not the address of a peer in peers.toml: only participants are asked",
+            step="Name an address that stands in peers.toml.",
+        )
     if not authentication.side_of(did):
         raise SetupError(
             f"{did} joined later than the founding, and nothing here says yet which keys are its own: name a "
@@ -160,14 +168,14 @@ def asking(
                 time.sleep(ASK_AGAIN_S)  # it is being made
                 status, answer, nonce = post(body)
             if status != HTTPStatus.OK:
-                raise SetupError(f"{did} gave no snapshot: {refusal_of(status, answer)}")
+                raise PeerFailed(f"{did} gave no snapshot: {refusal_of(status, answer)}")
             return authentication.open_reply(answer, "snapshot", did, nonce)
         except LinkError as error:
-            raise SetupError(f"{did} gave no snapshot: {error}") from error
+            raise PeerFailed(f"{did} gave no snapshot: {error}") from error
         except OSError as error:
-            raise SetupError(f"{did} cannot be reached at {url}: {type(error).__name__}") from error
+            raise PeerFailed(f"{did} cannot be reached at {url}: {type(error).__name__}") from error
         except ProblemError as error:
-            raise SetupError(f"the answer of {did} was not signed by it: {error}") from error
+            raise PeerFailed(f"the answer of {did} was not signed by it: {error}") from error
 
     try:
         yield ask
@@ -195,22 +203,18 @@ def fetch(ask: Callable[[bytes], bytes], out: Path, log_size: int = 0) -> None:
                 ):
                     height, size = of, all_bytes
                     if not offset + len(chunk) <= size <= SNAPSHOT_BYTES_MAX:
-                        raise SnapshotRefused(
-                            f"the peer's snapshot is said to have {size} bytes: ask another peer"
-                        )
+                        raise SnapshotRefused(f"the peer's snapshot is said to have {size} bytes")
                     incoming.require_room(out.parent, size - offset)
                     if len(chunk) < min(CHUNK_BYTES, size - offset):
-                        raise SnapshotRefused(
-                            "the peer gives less at a time than a node does: ask another peer"
-                        )
+                        raise SnapshotRefused("the peer gives less at a time than a node does")
                     file.write(chunk)
                     offset += len(chunk)
                 case _:
-                    raise SnapshotRefused("the peer's answer holds no snapshot: ask another peer")
+                    raise SnapshotRefused("the peer's answer holds no snapshot")
 
 
 def _decoded(answer: bytes) -> Value:
     try:
         return decode(answer, size_bytes_max=ANSWER_BYTES_MAX)
     except EncodingError as error:
-        raise SnapshotRefused("the peer's answer holds no snapshot: ask another peer") from error
+        raise SnapshotRefused("the peer's answer holds no snapshot") from error

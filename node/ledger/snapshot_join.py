@@ -32,7 +32,7 @@ from credentials.ledger.entries import GOVERNANCE_OPENING, BlockEntry, Governanc
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
 from credentials.ledger.governance_records import PROPOSAL, RuleFiles, RulesNotHere
-from node.errors import SetupError
+from node.errors import SetupError, Unreadable
 from node.ledger import incoming
 from node.ledger.snapshot import ROW_BYTES_MAX, TAG, Row, SnapshotRefused
 from node.named_files import put_whole
@@ -56,7 +56,10 @@ class Known:
 def join(source: Path, known: Known, ledger: Path) -> int:
     """Make `ledger` (ledger.db) of a snapshot; its height. Otherwise SnapshotRefused, and no ledger."""
     if ledger.exists():
-        raise SetupError(f"{ledger} exists: a snapshot is for a node that has no ledger yet")
+        raise SetupError(
+            f"{ledger} exists: a snapshot is for a node that has no ledger yet",
+            step="Start the node: it fetches what it lacks. To begin anew, move ledger.db away.",
+        )
     scratch = incoming.place(ledger.parent, ledger.name)
     incoming.remove(scratch)
     store = LedgerStore(scratch)
@@ -68,13 +71,16 @@ def join(source: Path, known: Known, ledger: Path) -> int:
             f"{source.name} is no snapshot of a ledger: a row stands there twice"
         ) from error
     except StorageError as error:
-        raise SetupError(f"nothing was taken over of {source.name}: {sentence(error)}") from error
+        raise SetupError(
+            f"nothing was taken over of {source.name}: {sentence(error)}",
+            step="Put that right, and join again.",
+        ) from error
     except (ConsensusError, CredentialError) as error:
         raise SnapshotRefused(f"{source.name} is not a snapshot of this network's ledger: {error}") from error
     except RulesNotHere as error:
         raise SetupError(f"{source.name} is not taken over yet: {error}. Then join again") from error
     except OSError as error:
-        raise SetupError(f"{source} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{source} cannot be read: {error.strerror}") from error
     else:
         store.close()
         put_whole(scratch, ledger)

@@ -34,7 +34,7 @@ from credentials.ledger.entries import (
 )
 from credentials.ledger.log_epochs import LogEpochs, verify_under
 from node.config import shipped
-from node.errors import SetupError
+from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_named, read_named_text
 from node.receipts.epochs import EpochFile
 
@@ -52,7 +52,7 @@ def read_policy(path: Path) -> LogPolicy:
     try:
         return LogPolicy.parse(data)
     except PolicyError as error:
-        raise SetupError(f"{path}: {error}") from error
+        raise Unfit(f"{path}: {error}") from error
 
 
 def read_epochs(policy_file: Path, epochs_file: Path) -> LogEpochs:
@@ -73,7 +73,7 @@ def read_receipt(path: Path) -> Receipt:
         with path.open("rb") as file:
             return Receipt.parse(file.read(RECEIPT_BYTES_MAX + 1))  # which refuses one more
     except OSError as error:
-        raise SetupError(f"the receipt {path} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"the receipt {path} cannot be read: {error.strerror}") from error
 
 
 def read_shown_receipt(path: Path) -> Receipt:
@@ -86,8 +86,11 @@ def read_shown_receipt(path: Path) -> Receipt:
             case {"receipt": str(text)} | {"proof": {"receipt": str(text)}}:
                 return Receipt.parse(text)
     except CredentialError as error:
-        raise SetupError(f"{path}: {error}") from error
-    raise SetupError(f"{path} holds no receipt: it is to be one, or a proof or answer that holds one")
+        raise Unfit(f"{path}: {error}") from error
+    raise SetupError(
+        f"{path} holds no receipt: it is to be one, or a proof or answer that holds one",
+        step="Fetch one with `comity receipt get DIGEST`.",
+    )
 
 
 def verify_file(path: Path, policy_file: Path, epochs_file: Path | None = None) -> VerifiedReceipt:

@@ -55,7 +55,10 @@ class EpochFile:
     def parse(cls, text: str, name: str = "the epochs") -> EpochFile:
         """The same of its text."""
         if text.count("\n") > LINES_MAX:
-            raise SetupError(f"{name} is no file of log epochs: it has more than {LINES_MAX} lines")
+            raise SetupError(
+                f"{name} is no file of log epochs: it has more than {LINES_MAX} lines",
+                step="Fetch it again with `comity log epochs`.",
+            )
         lines = text.split("\n")
         if lines[0] != OPENING:
             raise SetupError(f"{name} is no file of log epochs: `comity log epochs` writes one")
@@ -77,7 +80,10 @@ class EpochFile:
                     case _:
                         raise ValueError("it is neither step, head nor link, or stands there twice")
             except (ConsensusError, ValueError) as error:
-                raise SetupError(f"line {number} of {name} cannot be read: {error}") from error
+                raise SetupError(
+                    f"line {number} of {name} cannot be read: {error}",
+                    step="Fetch the file again with `comity log epochs`.",
+                ) from error
         return cls(tuple(steps), head, links, more)
 
     def walk(self, trusted: str) -> LogEpochs:

@@ -155,20 +155,34 @@ def _read(source: Path) -> BackupList:
     try:
         read: Any = json.loads(read_own(source / LIST))
     except (OSError, ValueError, RecursionError) as error:
-        raise SetupError(f"{source} is no backup: it has no readable {LIST}") from error
+        raise SetupError(
+            f"{source} is no backup: it has no readable {LIST}",
+            step="Name a folder that `comity backup` made.",
+        ) from error
     if not isinstance(read, dict) or read.get("type") != TAG:
-        raise SetupError(f"{source / LIST} is not the list of a backup of this version")
+        raise SetupError(
+            f"{source / LIST} is not the list of a backup of this version",
+            step="Name a folder that `comity backup` of this version made.",
+        )
     files = read.get("files")
     if not isinstance(files, dict) or OFFICE not in files:
-        raise SetupError(f"{source / LIST} is not the list of a backup of this version")
+        raise SetupError(
+            f"{source / LIST} is not the list of a backup of this version",
+            step="Name a folder that `comity backup` of this version made.",
+        )
     named = files_of_settings(source)
     for name, digest in files.items():
         if name != OFFICE and not _belongs(name, named):
-            raise SetupError(f"{source / LIST} names {name!a:.80}, which is no file of a backup")
+            raise SetupError(
+                f"{source / LIST} names {name!a:.80}, which is no file of a backup",
+                step="Name a folder that `comity backup` made, as it was made.",
+            )
         try:
             found = _digest(source / name)
         except OSError as error:
-            raise SetupError(f"{source / name} is missing from the backup") from error
+            raise SetupError(
+                f"{source / name} is missing from the backup", step="Use another backup."
+            ) from error
         if found != digest:
             raise SetupError(f"{source / name} was changed since the backup was made: use another backup")
     return {
@@ -199,11 +213,17 @@ def _require_fitting(directory: DataDirectory, listed: BackupList) -> None:
     if directory.card.exists():
         did = read_card(directory.card).did
         if did != listed["participant"]:
-            raise SetupError(f"the backup is of {listed['participant']}, this directory of {did}")
+            raise SetupError(
+                f"the backup is of {listed['participant']}, this directory of {did}",
+                step="Name the backup or the directory of one participant.",
+            )
     if directory.network.exists():
         own = verify(directory.network).genesis.network_id.hex()
         if own != listed["network"]:
-            raise SetupError("the backup is of another network than this directory")
+            raise SetupError(
+                "the backup is of another network than this directory",
+                step="Name the backup or the directory of one network.",
+            )
 
 
 def _digest(path: Path) -> str:

@@ -35,7 +35,10 @@ def read_participant(row: Mapping[str, Any]) -> tuple[str, bool | None, str | No
     _require_members(row, "an entry of participants", ("card",), ("validator", "address"))
     validator, address = row.get("validator"), row.get("address")
     if not isinstance(row["card"], str) or not isinstance(validator, bool | None):
-        raise SetupError("of participants, card is the path of a file, and validator is true or false")
+        raise SetupError(
+            "of participants, card is the path of a file, and validator is true or false",
+            step="Write it so in the file.",
+        )
     return row["card"], validator, address
 
 
@@ -46,10 +49,14 @@ def read_accreditation(row: Mapping[str, Any], created: int) -> Accreditation:
     _require_members(row, named, ("participant", "roles", "schemes", "jurisdiction"), optional)
     roles, schemes = row["roles"], row["schemes"]
     if not isinstance(roles, list) or not roles or not all(isinstance(role, str) for role in roles):
-        raise SetupError('roles of an accreditation are a list of roles, such as ["manufacturer"]')
+        raise SetupError(
+            'roles of an accreditation are a list of roles, such as ["manufacturer"]',
+            step="Write it so in the file.",
+        )
     if not isinstance(schemes, list) or not all(_is_pair(pair) for pair in schemes):
         raise SetupError(
-            'schemes of an accreditation are pairs of scheme and maker, such as [["gbt34014", "ZZ1"]]'
+            'schemes of an accreditation are pairs of scheme and maker, such as [["gbt34014", "ZZ1"]]',
+            step="Write it so in the file.",
         )
     dated = with_days(row, created)
     return Accreditation(
@@ -120,14 +127,17 @@ def _seconds(value: object, name: str) -> int:
         return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
     if type(value) is int:
         return value
-    raise SetupError(f"{name} is a day without quotation marks, such as 2027-03-01, or a number of seconds")
+    raise SetupError(
+        f"{name} is a day without quotation marks, such as 2027-03-01, or a number of seconds",
+        step="Write it so in the file.",
+    )
 
 
 def _require_members(
     row: Mapping[str, Any], what: str, required: Sequence[str], optional: Sequence[str]
 ) -> None:
     if missing := [name for name in required if name not in row]:
-        raise SetupError(f"{what} lacks {missing[0]}")
+        raise SetupError(f"{what} lacks {missing[0]}", step="Write that member into the file.")
     known = (*required, *optional)
     if unknown := [name for name in row if name not in known]:
         raise SetupError(f"{what} has the unknown member {unknown[0][:40]!a}: it has {', '.join(known)}")
@@ -156,7 +166,10 @@ def require_address(what: str, url: object, where: str = "", *, shown: str = "")
     """Raise SetupError, in which `what` names it, unless `url` is an address at which a peer can be asked."""
     uri = parse_uri(url)
     if not isinstance(url, str) or uri is None or not uri.is_web or not _names_a_host(url):
-        raise SetupError(f"{where}{what} is not an http:// or https:// URL: {url!r:.120}")
+        raise SetupError(
+            f"{where}{what} is not an http:// or https:// URL: {url!r:.120}",
+            step="Write the address by which others reach that node.",
+        )
     if uri.scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
         raise SetupError(
             f"{where}{what}{shown} would need clear text between machines: write "

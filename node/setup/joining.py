@@ -34,7 +34,7 @@ from credentials.ledger.genesis_table import read_participant
 from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.parties import Participant
 from node.config import DataDirectory
-from node.errors import ProblemError, SetupError
+from node.errors import PeerFailed, ProblemError, SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
 from node.ledger.chain import constitution_of, tip_of, tree_of
@@ -124,17 +124,17 @@ def _greet(url: str, told: JoiningFingerprint) -> _Hello:
             "/peer/hello", encode([told.text]), seconds_max=ANSWER_S_MAX, size_bytes_max=PEER_BODY_BYTES_MAX
         )
     except LinkError as error:
-        raise SetupError(f"the peer does not answer as a node does: {error}") from error
+        raise PeerFailed(f"the peer does not answer as a node does: {error}") from error
     except OSError as error:
-        raise SetupError(f"no node answers at {url}: {type(error).__name__}; ask another peer") from error
+        raise PeerFailed(f"no node answers at {url}: {type(error).__name__}") from error
     finally:
         link.close()
     if status != 200:
-        raise SetupError(f"the node at {url} gives you nothing: {refusal_of(status, answer)}")
+        raise PeerFailed(f"the node at {url} gives you nothing: {refusal_of(status, answer)}")
     try:
         return _read_hello(url, decode(answer, size_bytes_max=PEER_BODY_BYTES_MAX), told)
     except (ConsensusError, CredentialError, TypeError, KeyError, ValueError) as error:
-        raise SetupError(f"the answer of {url} cannot be read: {error}; ask another peer") from error
+        raise PeerFailed(f"the answer of {url} cannot be read: {error}") from error
 
 
 def _read_hello(url: str, answer: Value, told: JoiningFingerprint) -> _Hello:
@@ -142,7 +142,7 @@ def _read_hello(url: str, answer: Value, told: JoiningFingerprint) -> _Hello:
         case [bytes(network_id), bytes(root), dict(own), bytes(genesis), dict(rules), list(later)]:
             pass
         case _:
-            raise SetupError(f"the node at {url} answers otherwise than a node does: ask another peer")
+            raise PeerFailed(f"the node at {url} answers otherwise than a node does")
     if JoiningFingerprint.of(network_id, told.size, root) != told or sha256(genesis).digest() != network_id:
         raise SetupError(
             f"the node at {url} shows a network that is not the one of your fingerprint: compare the "
@@ -191,12 +191,12 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
                 "is, the card was altered on its way, or the clocks differ: compare both with your sponsor"
             )
         if status != 200:
-            raise SetupError(f"{did} gives you no network key: {refusal_of(status, answer)}")
+            raise PeerFailed(f"{did} gives you no network key: {refusal_of(status, answer)}")
         answered = authentication.open_reply(answer, "joining", did, nonce)
     except OSError as error:
-        raise SetupError(f"{did} gave no network key: {error or type(error).__name__}") from error
+        raise PeerFailed(f"{did} gave no network key: {error or type(error).__name__}") from error
     except ProblemError as error:
-        raise SetupError(f"the answer of {did} was not signed by it: {error}") from error
+        raise PeerFailed(f"the answer of {did} was not signed by it: {error}") from error
     finally:
         link.close()
     try:
@@ -205,8 +205,8 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
                 hello.genesis.require_network_key(key)
                 return key, {str(peer): str(address) for peer, address in addresses.items()}
     except (ConsensusError, CredentialError) as error:
-        raise SetupError(f"{did} gave a key that is not this network's: ask another peer") from error
-    raise SetupError(f"{did} answers otherwise than a node does: ask another peer")
+        raise PeerFailed(f"{did} gave a key that is not this network's") from error
+    raise PeerFailed(f"{did} answers otherwise than a node does")
 
 
 def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Path, log_size: int) -> int:
@@ -241,7 +241,7 @@ def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Part
     now, governing = int(time.time()), history.latest
     peer = governing.key(hello.peer.did, "transport", now)
     if peer is None or peer != hello.peer.key("transport", now):
-        raise SetupError(f"who answers at {hello.url} is not {hello.peer.did}: ask another peer")
+        raise PeerFailed(f"who answers at {hello.url} is not {hello.peer.did}")
     own = governing.participant(card.did)
     if own is None or not own.takes_part(now):
         raise SetupError(

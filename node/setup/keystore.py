@@ -33,7 +33,7 @@ from consensus.cose import SeedSigner
 from consensus.encoding import EncodingError, decode, encode, whole_numbers
 from credentials.ledger.parties import Participant
 from node.config import require_strong
-from node.errors import SetupError
+from node.errors import SetupError, Unreadable
 from node.issuing.profiles import KEY_ROLES, TABLE, Issuer, open_issuer
 from node.named_files import holding, read_own, write_own
 
@@ -289,7 +289,10 @@ class _Lock:
         try:
             seeds = decode(bytes(self.box.decrypt(sealed)))
         except nacl.exceptions.CryptoError as error:
-            raise SetupError(f"the passphrase does not open {path}") from error
+            raise SetupError(
+                f"the passphrase does not open {path}",
+                step="Give the passphrase that the keys were made or last locked with.",
+            ) from error
         assert isinstance(seeds, dict)
         return {str(name): bytes(seed) for name, seed in seeds.items()}
 
@@ -299,7 +302,7 @@ def _parts(tag: str, path: Path) -> tuple[bytes, int, int, bytes]:
     try:
         data = read_own(path)
     except OSError as error:
-        raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
     try:
         match decode(data, size_bytes_max=_SIZE_BYTES_MAX):
             case [found, bytes(salt), opslimit, memlimit, bytes(sealed)] if (
@@ -322,7 +325,10 @@ def _write_new(path: Path, data: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise SetupError(f"{path.parent} already holds keys: {path.name} is never overwritten") from error
+        raise SetupError(
+            f"{path.parent} already holds keys: {path.name} is never overwritten",
+            step="Use the keys that are there, or name a new directory.",
+        ) from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()

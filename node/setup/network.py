@@ -57,7 +57,7 @@ from node.config import (
     rule_files,
     shipped_policy,
 )
-from node.errors import SetupError
+from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import make_folder, put_whole, read_own, write_own
 from node.settings import EMBEDDED, read_toml
 from node.setup.closing import close_to_others
@@ -118,7 +118,10 @@ def init(
             )
         raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
     if parse_did(did) is None:
-        raise SetupError(f"{did!r} is not a DID: did:web: and the organisation's host, did:web:maker.example")
+        raise SetupError(
+            f"{did!r} is not a DID: did:web: and the organisation's host, did:web:maker.example",
+            step="Write the one of your organisation so.",
+        )
     lifecycle = read_table("lifecycle.json", rule_files()["lifecycle.json"])
     for role in roles:
         if role not in lifecycle["roles"]:
@@ -139,7 +142,9 @@ def init(
         parse_card(card)
     except CredentialError as error:
         why = str(error).removeprefix("this genesis is refused: ")
-        raise SetupError(f"this participant cannot be described: {why}") from error
+        raise SetupError(
+            f"this participant cannot be described: {why}", step="Correct what you gave to `comity init`."
+        ) from error
     policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)), jurisdiction)
     require_strong(passphrase)
     make_folder(root)
@@ -159,10 +164,10 @@ def read_card(path: Path) -> Participant:
     try:
         return parse_card(read_own(path))
     except OSError as error:
-        raise SetupError(f"the card {path} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"the card {path} cannot be read: {error.strerror}") from error
     except CredentialError as error:
         why = str(error).removeprefix("this genesis is refused: ")
-        raise SetupError(f"the card {path}: {why}") from error
+        raise Unfit(f"the card {path}: {why}") from error
 
 
 @dataclass(slots=True)
@@ -201,10 +206,13 @@ class Founding:
         try:
             table = read_toml(path)
         except FileNotFoundError as error:
-            raise SetupError(f"the founding file {path} cannot be read: {error.strerror}") from error
+            raise Unreadable(f"the founding file {path} cannot be read: {error.strerror}") from error
         known = {"name", "origin", "participants", "accreditations", "recognitions", "limits", "governance"}
         for key in table.keys() - known:
-            raise SetupError(f"the founding file {path} has the unknown member {key!r}")
+            raise SetupError(
+                f"the founding file {path} has the unknown member {key!r}",
+                step="Correct its name, or leave it out.",
+            )
         try:
             self.name = table.get("name", self.name)
             self.origin = table.get("origin", self.origin)
@@ -220,13 +228,16 @@ class Founding:
             if "governance" in table:
                 self.governance = read_approvals(table["governance"])
         except ValueError as error:  # CredentialError is one
-            raise SetupError(f"the founding file {path}: {error}") from error
+            raise Unfit(f"the founding file {path}: {error}") from error
 
 
 def create(out: Path, founding: Founding) -> Genesis:
     """The founding ceremony: a network directory in `out`. The network key is sealed and forgotten."""
     if out.exists() and any(out.iterdir()):
-        raise SetupError(f"{out} is not empty: a network is founded in a new directory")
+        raise SetupError(
+            f"{out} is not empty: a network is founded in a new directory",
+            step="Name a new directory with --out.",
+        )
     if not founding.name:
         raise SetupError("the network has no name: give --name")
     if not founding.participants:
@@ -235,7 +246,10 @@ def create(out: Path, founding: Founding) -> Genesis:
     for did, url in founding.addresses.items():
         require_url(did, url)
         if (other := at.setdefault(url.rstrip("/").lower(), did)) != did:
-            raise SetupError(f"{url} is given as the address of {other} and of {did}: each node has its own")
+            raise SetupError(
+                f"{url} is given as the address of {other} and of {did}: each node has its own",
+                step="Write for each the address by which others reach it.",
+            )
     files = rule_files()
     require_known_schemes(founding.accreditations, files["lifecycle.json"])
     network_key = secrets.token_bytes(32)
@@ -258,10 +272,16 @@ def create(out: Path, founding: Founding) -> Genesis:
         require_founded_way_on(genesis)
         genesis.governance.log_policy(genesis.origin)
     except (CredentialError, ConsensusError) as error:
-        raise SetupError(f"no network was founded: {error}") from error
+        raise SetupError(
+            f"no network was founded: {error}",
+            step="Correct the founding file or the cards, and repeat this.",
+        ) from error
     unknown = founding.addresses.keys() - genesis.governance.participants.keys()
     if unknown:
-        raise SetupError(f"an address is given for {min(unknown)}, which is no participant")
+        raise SetupError(
+            f"an address is given for {min(unknown)}, which is no participant",
+            step="Leave that address out, or give the card of that participant.",
+        )
     write(out, genesis, files, founding.addresses)
     write_engine(out, founding.engine)
     return genesis
@@ -307,34 +327,42 @@ def verify(directory: Path) -> Network:
     try:
         data = read_own(directory / GENESIS_FILE)
     except FileNotFoundError as error:
-        raise SetupError(f"{directory} is not a network directory: it holds no {GENESIS_FILE}") from error
+        raise SetupError(
+            f"{directory} is not a network directory: it holds no {GENESIS_FILE}",
+            step="Name the directory that `comity network create` made, or that the founders gave you.",
+        ) from error
     except OSError as error:
-        raise SetupError(f"{directory / GENESIS_FILE} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{directory / GENESIS_FILE} cannot be read: {error.strerror}") from error
     folder = directory / RULES_FOLDER
     try:
         files = {path.name: read_own(path) for path in sorted(folder.glob("*")) if path.is_file()}
     except OSError as error:
-        raise SetupError(f"{error.filename} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{error.filename} cannot be read: {error.strerror}") from error
     try:
         genesis = Genesis.parse(data, files)
     except CredentialError as error:
-        raise SetupError(f"{directory / GENESIS_FILE}: {error}") from error
+        raise SetupError(
+            f"{directory / GENESIS_FILE}: {error}", step="Take the directory again from the founders."
+        ) from error
     try:
         text = read_own(directory / POLICY_FILE).decode()
         policy = LogPolicy.parse(text)
     except FileNotFoundError as error:
         raise SetupError(f"{directory} holds no {POLICY_FILE}: take it from another participant") from error
     except OSError as error:
-        raise SetupError(f"{directory / POLICY_FILE} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{directory / POLICY_FILE} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         where = directory / POLICY_FILE
         told = f"{where} is not text in UTF-8 (its byte {error.start + 1} is none)"
         raise SetupError(f"{told}: take it from another participant") from error
     except ConsensusError as error:
-        raise SetupError(f"{directory / POLICY_FILE}: {error}") from error
+        raise SetupError(
+            f"{directory / POLICY_FILE}: {error}", step="Take it from another participant."
+        ) from error
     if policy.origin != genesis.origin:
         raise SetupError(
-            f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
+            f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}",
+            step="Take the directory again from the founders.",
         )
     if policy != LogPolicy.parse(genesis.governance.log_policy(genesis.origin)):
         raise SetupError(
@@ -367,10 +395,15 @@ def _addresses(directory: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     if unknown := table.keys() - {"addresses"}:
-        raise SetupError(f"{path}: the member {min(unknown)!r} is not known: it has [addresses] alone")
+        raise SetupError(
+            f"{path}: the member {min(unknown)!r} is not known: it has [addresses] alone",
+            step="Write the addresses below [addresses].",
+        )
     addresses = table.get("addresses", {})
     if not isinstance(addresses, dict):
-        raise SetupError(f"{path}: addresses is a table of DID = URL")
+        raise SetupError(
+            f"{path}: addresses is a table of DID = URL", step="Write each address so, below [addresses]."
+        )
     for did, url in addresses.items():
         require_url(did, url, f"{path}: ")
     return addresses
@@ -386,7 +419,8 @@ def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
         if present.genesis.network_id != found.genesis.network_id:
             raise SetupError(
                 f"{directory.root} has already joined the network {present.genesis.name} "
-                f"({present.genesis.network_id.hex()[:16]}): one data directory belongs to one network"
+                f"({present.genesis.network_id.hex()[:16]}): one data directory belongs to one network",
+                step="Name another data directory for the other network.",
             )
         return present
     if network.resolve() != directory.network.resolve():
@@ -405,7 +439,10 @@ def open_network_key(genesis: Genesis, keys: Keys, kept: bytes | None = None) ->
     try:
         genesis.require_network_key(network_key)
     except CredentialError as error:
-        raise SetupError(f"this node cannot start: {error}") from error
+        raise SetupError(
+            f"this node cannot start: {error}",
+            step="Put the network directory back from a backup, or join with a new data directory.",
+        ) from error
     return network_key
 
 
@@ -422,11 +459,15 @@ def _sealed_in(genesis: Genesis, keys: Keys) -> bytes:
         if key.id == key_id(keys.did, key.role) and held != key.public:
             raise SetupError(
                 f"the {key.role} key in keys.enc is not the one genesis names for {keys.did}: "
-                "this is the data directory of another node, or its keys were made again"
+                "this is the data directory of another node, or its keys were made again",
+                step="Name the data directory whose card was given to the founders.",
             )
     sealed = genesis.sealed_network_keys.get(keys.did)
     if sealed is None:
-        raise SetupError(f"genesis holds no network key sealed to {keys.did}: the founders must add it")
+        raise SetupError(
+            f"genesis holds no network key sealed to {keys.did}: the founders must add it",
+            step="Have the founders make the network again with your card.",
+        )
     return sealed
 
 

@@ -10,7 +10,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.parties import Participant
 from credentials.ledger.possession_file import parse_proofs, proofs_table
 from credentials.ledger.proposals import prove_possession
-from node.errors import SetupError
+from node.errors import Unfit, Unreadable
 from node.settings import read_toml
 from node.setup.keystore import Keys
 
@@ -26,6 +26,6 @@ def read_proofs(path: Path, network_id: bytes) -> dict[str, bytes]:
     try:
         return parse_proofs(read_toml(path), network_id)
     except FileNotFoundError as error:
-        raise SetupError(f"the proofs {path} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"the proofs {path} cannot be read: {error.strerror}") from error
     except CredentialError as error:
-        raise SetupError(f"the proofs {path}: {error.message}") from error
+        raise Unfit(f"the proofs {path}: {error.message}") from error

@@ -113,5 +113,8 @@ def add(folder: Path, path: Path, name: str) -> tuple[Path, bytes]:
     try:
         write_own(kept, data)
     except OSError as error:
-        raise SetupError(f"{folder} takes no file: {error.strerror}") from error
+        raise SetupError(
+            f"{folder} takes no file: {error.strerror}",
+            step="Make the folder writable for whoever runs this.",
+        ) from error
     return kept, digest

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from credentials.ledger.parties import Accreditation
 from node.config import DataDirectory, jurisdiction_alone
-from node.errors import SetupError
+from node.errors import SetupError, Unreadable
 from node.named_files import holding, make_folder, put_whole, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
@@ -60,7 +60,7 @@ def own_passphrase(directory: DataDirectory) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SetupError(f"{file} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SetupError(f"{file} is not text: put back the passphrase that opens keys.enc") from error
     return words or None

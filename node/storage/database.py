@@ -52,6 +52,12 @@ _OF_THE_WORLD = frozenset(
 class Damaged(SetupError):
     """The file is no database, or not whole."""
 
+    FAULT = "node"
+    NEXT = (
+        "Stop the node and run `comity log verify --data DIR`, which says what is damaged. For ledger.db run "
+        "`comity rebuild --data DIR`, for office.db `comity restore --data DIR --from BACKUP --replace`."
+    )
+
 
 def is_damage(error: BaseException) -> bool:
     """True where what is read of a database is not what was written into it."""
@@ -272,7 +278,10 @@ def _make_private(path: Path) -> None:
             if os.path.lexists(file):
                 _make_one_private(file)
     except OSError as error:
-        raise SetupError(f"{path} cannot be opened: {error.strerror}") from error
+        raise SetupError(
+            f"{path} cannot be opened: {error.strerror}",
+            step="Make the folder writable for whoever runs the node.",
+        ) from error
 
 
 def _make_one_private(file: Path) -> None:

@@ -40,4 +40,7 @@ def _require_own(store: Stored, name: str, network_id: bytes, did: str, root: Pa
             "the other one with a new data directory"
         )
     if store.bind("participant", did.encode()) != did.encode():
-        raise SetupError(f"{root / name} is of another participant than {did}")
+        raise SetupError(
+            f"{root / name} is of another participant than {did}",
+            step="Name the data directory of that participant, or put back its own file from a backup.",
+        )

@@ -44,10 +44,11 @@ def office(tmp_path: Path) -> Iterator[OfficeStore]:
             put(made, db, id, at)
             made.consignments.put_state(db, id, state)
         made.aside.put(db, "line", "c3/1", "it failed", OLD)
-        for name, at in (("own", None), ("old", OLD), ("new", NOW)):
+        fetched: dict[str, int | None] = {"own": None, "old": OLD, "new": NOW}
+        for name, fetched_at in fetched.items():
             body = f'{{"id": "{name}"}}'.encode()
             digest = sha256(body).digest()
-            made.documents.put(db, [StoredDocument(digest, "fetched", body, "a", fetched_at=at)])
+            made.documents.put(db, [StoredDocument(digest, "fetched", body, "a", fetched_at=fetched_at)])
     yield made
     made.close()
 

@@ -65,7 +65,10 @@ class Server:
             self._listener.listen(CONNECTIONS_MAX)
         except OSError as error:
             self._listener.close()
-            raise SetupError(f"no socket can be made at {path}: {error.strerror}") from error
+            raise SetupError(
+                f"no socket can be made at {path}: {error.strerror}",
+                step="Use a --data in a folder that this user may write into.",
+            ) from error
         self._listener.setblocking(False)
         self._connections: list[_Connection] = []
         self._woken, self._waker = socket.socketpair()
