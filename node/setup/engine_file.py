@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tomli_w
 
-from node.errors import SetupError
+from node.errors import Unfit
 from node.named_files import write_own
 from node.settings import EMBEDDED, read_engine, read_toml
 
@@ -34,4 +34,4 @@ def engine_of(directory: Path) -> str:
     except FileNotFoundError:
         return EMBEDDED
     except ValueError as error:
-        raise SetupError(f"{path}: {error}") from error
+        raise Unfit(f"{path}: {error}") from error

@@ -119,8 +119,7 @@ def init(
         raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
     if parse_did(did) is None:
         raise SetupError(
-            f"{did!r} is not a DID: did:web: and the organisation's host, did:web:maker.example",
-            step="Write the one of your organisation so.",
+            f"{did!r} is not a DID: write did:web: and the organisation's host, did:web:maker.example"
         )
     lifecycle = read_table("lifecycle.json", rule_files()["lifecycle.json"])
     for role in roles:
@@ -142,9 +141,7 @@ def init(
         parse_card(card)
     except CredentialError as error:
         why = str(error).removeprefix("this genesis is refused: ")
-        raise SetupError(
-            f"this participant cannot be described: {why}", step="Correct what you gave to `comity init`."
-        ) from error
+        raise SetupError(f"this participant cannot be described, correct that: {why}") from error
     policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)), jurisdiction)
     require_strong(passphrase)
     make_folder(root)
@@ -209,10 +206,7 @@ class Founding:
             raise Unreadable(f"the founding file {path} cannot be read: {error.strerror}") from error
         known = {"name", "origin", "participants", "accreditations", "recognitions", "limits", "governance"}
         for key in table.keys() - known:
-            raise SetupError(
-                f"the founding file {path} has the unknown member {key!r}",
-                step="Correct its name, or leave it out.",
-            )
+            raise Unfit(f"the founding file {path} has the unknown member {key!r}")
         try:
             self.name = table.get("name", self.name)
             self.origin = table.get("origin", self.origin)
@@ -234,10 +228,7 @@ class Founding:
 def create(out: Path, founding: Founding) -> Genesis:
     """The founding ceremony: a network directory in `out`. The network key is sealed and forgotten."""
     if out.exists() and any(out.iterdir()):
-        raise SetupError(
-            f"{out} is not empty: a network is founded in a new directory",
-            step="Name a new directory with --out.",
-        )
+        raise SetupError(f"{out} is not empty: name a new directory for the network")
     if not founding.name:
         raise SetupError("the network has no name: give --name")
     if not founding.participants:
@@ -246,10 +237,7 @@ def create(out: Path, founding: Founding) -> Genesis:
     for did, url in founding.addresses.items():
         require_url(did, url)
         if (other := at.setdefault(url.rstrip("/").lower(), did)) != did:
-            raise SetupError(
-                f"{url} is given as the address of {other} and of {did}: each node has its own",
-                step="Write for each the address by which others reach it.",
-            )
+            raise Unfit(f"{url} is given as the address of {other} and of {did}: each node has its own")
     files = rule_files()
     require_known_schemes(founding.accreditations, files["lifecycle.json"])
     network_key = secrets.token_bytes(32)
@@ -272,16 +260,10 @@ def create(out: Path, founding: Founding) -> Genesis:
         require_founded_way_on(genesis)
         genesis.governance.log_policy(genesis.origin)
     except (CredentialError, ConsensusError) as error:
-        raise SetupError(
-            f"no network was founded: {error}",
-            step="Correct the founding file or the cards, and repeat this.",
-        ) from error
+        raise Unfit(f"no network was founded: {error}") from error
     unknown = founding.addresses.keys() - genesis.governance.participants.keys()
     if unknown:
-        raise SetupError(
-            f"an address is given for {min(unknown)}, which is no participant",
-            step="Leave that address out, or give the card of that participant.",
-        )
+        raise Unfit(f"an address is given for {min(unknown)}, which is no participant")
     write(out, genesis, files, founding.addresses)
     write_engine(out, founding.engine)
     return genesis
@@ -328,8 +310,7 @@ def verify(directory: Path) -> Network:
         data = read_own(directory / GENESIS_FILE)
     except FileNotFoundError as error:
         raise SetupError(
-            f"{directory} is not a network directory: it holds no {GENESIS_FILE}",
-            step="Name the directory that `comity network create` made, or that the founders gave you.",
+            f"{directory} is no network directory, name another: it has no {GENESIS_FILE}"
         ) from error
     except OSError as error:
         raise Unreadable(f"{directory / GENESIS_FILE} cannot be read: {error.strerror}") from error
@@ -341,9 +322,7 @@ def verify(directory: Path) -> Network:
     try:
         genesis = Genesis.parse(data, files)
     except CredentialError as error:
-        raise SetupError(
-            f"{directory / GENESIS_FILE}: {error}", step="Take the directory again from the founders."
-        ) from error
+        raise Unfit(f"{directory / GENESIS_FILE}: {error}") from error
     try:
         text = read_own(directory / POLICY_FILE).decode()
         policy = LogPolicy.parse(text)
@@ -356,13 +335,10 @@ def verify(directory: Path) -> Network:
         told = f"{where} is not text in UTF-8 (its byte {error.start + 1} is none)"
         raise SetupError(f"{told}: take it from another participant") from error
     except ConsensusError as error:
-        raise SetupError(
-            f"{directory / POLICY_FILE}: {error}", step="Take it from another participant."
-        ) from error
+        raise Unfit(f"{directory / POLICY_FILE}: {error}") from error
     if policy.origin != genesis.origin:
-        raise SetupError(
-            f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}",
-            step="Take the directory again from the founders.",
+        raise Unfit(
+            f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
         )
     if policy != LogPolicy.parse(genesis.governance.log_policy(genesis.origin)):
         raise SetupError(
@@ -395,15 +371,10 @@ def _addresses(directory: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     if unknown := table.keys() - {"addresses"}:
-        raise SetupError(
-            f"{path}: the member {min(unknown)!r} is not known: it has [addresses] alone",
-            step="Write the addresses below [addresses].",
-        )
+        raise Unfit(f"{path}: the member {min(unknown)!r} is not known: it has [addresses] alone")
     addresses = table.get("addresses", {})
     if not isinstance(addresses, dict):
-        raise SetupError(
-            f"{path}: addresses is a table of DID = URL", step="Write each address so, below [addresses]."
-        )
+        raise Unfit(f"{path}: addresses is a table of DID = URL")
     for did, url in addresses.items():
         require_url(did, url, f"{path}: ")
     return addresses
@@ -419,8 +390,7 @@ def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
         if present.genesis.network_id != found.genesis.network_id:
             raise SetupError(
                 f"{directory.root} has already joined the network {present.genesis.name} "
-                f"({present.genesis.network_id.hex()[:16]}): one data directory belongs to one network",
-                step="Name another data directory for the other network.",
+                f"({present.genesis.network_id.hex()[:16]}): name another directory for another network"
             )
         return present
     if network.resolve() != directory.network.resolve():
@@ -439,10 +409,7 @@ def open_network_key(genesis: Genesis, keys: Keys, kept: bytes | None = None) ->
     try:
         genesis.require_network_key(network_key)
     except CredentialError as error:
-        raise SetupError(
-            f"this node cannot start: {error}",
-            step="Put the network directory back from a backup, or join with a new data directory.",
-        ) from error
+        raise SetupError(f"this node cannot start: {error}: join with its own network directory") from error
     return network_key
 
 
@@ -459,15 +426,11 @@ def _sealed_in(genesis: Genesis, keys: Keys) -> bytes:
         if key.id == key_id(keys.did, key.role) and held != key.public:
             raise SetupError(
                 f"the {key.role} key in keys.enc is not the one genesis names for {keys.did}: "
-                "this is the data directory of another node, or its keys were made again",
-                step="Name the data directory whose card was given to the founders.",
+                "use the data directory whose card the founders have"
             )
     sealed = genesis.sealed_network_keys.get(keys.did)
     if sealed is None:
-        raise SetupError(
-            f"genesis holds no network key sealed to {keys.did}: the founders must add it",
-            step="Have the founders make the network again with your card.",
-        )
+        raise Unfit(f"genesis holds no network key sealed to {keys.did}: the founders must add it")
     return sealed
 
 

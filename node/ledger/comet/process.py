@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from node import log
-from node.errors import SetupError
+from node.errors import SetupError, Unreadable
 from node.ledger.comet.home import Home
 from node.ledger.comet.rpc import Rpc, RpcRefused
 from node.ledger.comet.server import CONNECTIONS_MAX
@@ -66,7 +66,7 @@ def find_binary(named: Path | None) -> Path:
             [found, "version"], capture_output=True, text=True, timeout=10, check=True
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise SetupError(f"{found} cannot be run ({type(error).__name__}): is it CometBFT?") from error
+        raise Unreadable(f"{found} cannot be run ({type(error).__name__}): is it CometBFT?") from error
     if not told.removeprefix("v").startswith(VERSION):
         raise SetupError(
             f"{found} is CometBFT {told[:40]!a}, and this node speaks with {VERSION}x: run `make cometbft`"
