@@ -106,7 +106,10 @@ class Application(Protocol):
         ...
 
     def process_proposal(self, block: Block) -> Execution:
-        """Execute the whole block on an overlay; any exception costs the proposal a nil prevote."""
+        """Execute the whole block on an overlay; any exception costs the proposal a nil prevote.
+
+        But OwnFault, as of all that is asked here: it is no fault of the block or of an attestation.
+        """
         ...
 
     def finalize_block(self, block: Block) -> Execution:

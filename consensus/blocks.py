@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from consensus.application import Application, CannotFollow, Execution
+from consensus.errors import OwnFault
 from consensus.faults import Faults
 from consensus.pool import Pool
 from consensus.replica_state import Present
@@ -96,6 +97,8 @@ class Blocks:
         tip = self._present.tip
         try:
             return self._application.prepare_proposal(offer, tip.height + 1, time, tip.block_id, bytes_max)
+        except OwnFault:
+            raise
         except Exception:  # whatever a hostile attestation raises, the height still ends
             self._present.refused["prepare_failed"] += 1
             return ()
@@ -123,7 +126,7 @@ class Blocks:
             execution = self._application.process_proposal(block)
             self.following(execution)
             return execution
-        except CannotFollow:
+        except (CannotFollow, OwnFault):
             raise
         except Exception:  # any exception costs the proposal a nil prevote, never the node
             self._present.refused["invalid_block"] += 1
@@ -138,7 +141,7 @@ class Blocks:
             assert misfit is None, _apart(block, f"it goes on from {misfit} than is here")
             try:
                 execution = self._application.finalize_block(block)
-            except CannotFollow:
+            except (CannotFollow, OwnFault):
                 raise
             except Exception as error:
                 raise AssertionError(_apart(block, f"it cannot be executed: {error}")) from error

@@ -8,6 +8,14 @@ class ConsensusError(ValueError):
     """Something from outside breaks a rule; the message says which one and what to do."""
 
 
+class OwnFault(Exception):
+    """What this node keeps cannot be read as it was written: no fault of whatever is being worked on.
+
+    It is judged by nothing: no attestation is malformed for it, no block invalid. It goes on up, and the node
+    stops where it is.
+    """
+
+
 class _English(Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         between = f" {format_spec} " if format_spec else ", "

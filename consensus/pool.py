@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from consensus.application import Application, NotYet, Refusal
+from consensus.errors import OwnFault
 
 COUNT_MAX = 20_000
 SIZE_BYTES_MAX = 32 << 20
@@ -290,6 +291,8 @@ class Pool:
             return None
         except Refusal as refusal:
             return GivenUp(entry.digest, refusal.code, str(refusal))
+        except OwnFault:
+            raise
         except Exception as error:  # hostile bytes must not stop the node, whatever they raise
             return GivenUp(entry.digest, "malformed", f"it cannot be read ({type(error).__name__})")
         if checked != entry.digest:

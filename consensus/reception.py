@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from consensus.encoding import decode
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, OwnFault
 from consensus.events import Unforeseen
 from consensus.evidence import is_evidence
 from consensus.faults import Faults
@@ -42,7 +42,7 @@ class Reception:
             yield
         except ConsensusError as error:
             self._present.refuse(sender, reason_of(error))
-        except AssertionError:
+        except (AssertionError, OwnFault):
             raise
         except Exception as error:
             self._present.refused[UNFORESEEN] += 1

@@ -23,7 +23,9 @@ BUCKET_BITS = 16
 BUCKET_COUNT = 1 << BUCKET_BITS
 BUCKET_ITEMS_MAX = 65_536  # items of one bucket in a proof that is read from outside
 
-BucketReader = Callable[[int], Iterable[tuple[bytes, bytes]]]
+# Number of a bucket and its hash to the (key, SHA-256 of the value) that are in it: what has another hash is
+# never given back. None: of a bucket that may be changing.
+BucketReader = Callable[[int, bytes | None], Iterable[tuple[bytes, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class StandingsMap:
     """An authenticated map from 32-byte keys to values: 2^16 buckets by the first two bytes, a tree above.
 
     The tree takes 4 MiB whatever the map holds. What is *in* a bucket is asked of `bucket_reader`, which
-    returns the (key, SHA-256 of the value) of one bucket, in any order: a range query over the stored
-    standings. Without a reader the map keeps keys and digests itself, which suits small maps and tests.
+    returns the (key, SHA-256 of the value) of one bucket, a range query over the stored standings, and is
+    told the hash that they must have: so a root is never made of what is not what was written. Without a
+    reader the map keeps keys and digests itself, which suits small maps and tests.
 
     With a reader, `items` must come in ascending order of keys (it is streamed, not kept), and `apply` goes
     together with the store's own commit: changes lie over what the reader says, so it may run before or after
@@ -125,7 +128,8 @@ class StandingsMap:
     def apply(self, changes: Mapping[bytes, bytes]) -> None:
         """Adopt `changes`."""
         asked, self._asked = self._asked, None
-        nodes = asked[1] if asked is not None and asked[0] is changes else self._overlay(changes)
+        known = asked is not None and asked[0] is changes
+        nodes = asked[1] if asked is not None and known else self._overlay(changes, held=False)
         if self._reader is None:
             for key, value in changes.items():
                 self._kept.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()
@@ -139,10 +143,10 @@ class StandingsMap:
         while at > 1:
             path.append(self._node(at ^ 1))
             at >>= 1
-        return MapProof(tuple(sorted(self._read(bucket))), tuple(path))
+        return MapProof(tuple(sorted(self._read(bucket, None))), tuple(path))
 
-    def _read(self, bucket: int) -> Iterable[tuple[bytes, bytes]]:
-        return self._reader(bucket) if self._reader else self._kept.get(bucket, {}).items()
+    def _read(self, bucket: int, held: bytes | None) -> Iterable[tuple[bytes, bytes]]:
+        return self._reader(bucket, held) if self._reader else self._kept.get(bucket, {}).items()
 
     def _node(self, at: int) -> bytes:
         return bytes(self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES])
@@ -165,17 +169,17 @@ class StandingsMap:
         for index, node in self._raise(changed).items():
             self._nodes[index * HASH_BYTES : (index + 1) * HASH_BYTES] = node
 
-    def _overlay(self, changes: Mapping[bytes, bytes]) -> dict[int, bytes]:
-        """Return every node of the heap that `changes` make different."""
+    def _overlay(self, changes: Mapping[bytes, bytes], *, held: bool = True) -> dict[int, bytes]:
+        """Return every node of the heap that `changes` make different; `held`: the store is as the map is."""
         by_bucket: dict[int, dict[bytes, bytes]] = {}
         for key, value in changes.items():
             by_bucket.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()
-        return self._raise(
-            {
-                BUCKET_COUNT + bucket: bucket_hash(sorted((dict(self._read(bucket)) | fresh).items()))
-                for bucket, fresh in by_bucket.items()
-            }
-        )
+        changed = {}
+        for bucket, fresh in by_bucket.items():
+            at = BUCKET_COUNT + bucket
+            items = dict(self._read(bucket, self._node(at) if held else None))
+            changed[at] = bucket_hash(sorted((items | fresh).items()))
+        return self._raise(changed)
 
     def _raise(self, changed: dict[int, bytes]) -> dict[int, bytes]:
         """Return `changed` bucket hashes with all their ancestors, level by level."""

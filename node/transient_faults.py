@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 
 from node.errors import ProblemError
-from node.storage.database import StorageTrouble, is_damage
+from node.storage.database import NotRead, StorageTrouble, is_damage
 
-PASSING = (OSError, StorageTrouble, MemoryError)
+PASSING = (OSError, StorageTrouble, NotRead, MemoryError)
 
 
 # What the disk itself does not take, of all that an OSError may be.
@@ -22,14 +22,14 @@ def is_out_of_room(error: BaseException) -> bool:
     """True where this node's disk or memory took nothing more: whoever asked may ask again."""
     if isinstance(error, OSError):
         return error.errno in _OF_THE_DISK
-    return isinstance(error, StorageTrouble | MemoryError) and not is_damage(error)
+    return isinstance(error, StorageTrouble | NotRead | MemoryError) and not is_damage(error)
 
 
 def sentence(error: BaseException) -> str:
     """An exception in one line, short enough to be kept: the world's in words, our mistakes by name."""
     if is_damage(error):
         return f"a database is damaged ({error})"[:300]
-    if isinstance(error, StorageTrouble):
+    if isinstance(error, StorageTrouble | NotRead):
         return f"the databases cannot be read or written now ({error})"[:300]
     if isinstance(error, MemoryError):
         return "the memory of this machine is used up"

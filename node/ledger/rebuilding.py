@@ -27,7 +27,7 @@ from credentials.ledger.registry import Registry
 from node.errors import SetupError
 from node.ledger.chain import tip_of
 from node.named_files import put_whole
-from node.storage.database import SIDE_FILES, StorageError
+from node.storage.database import SIDE_FILES, NotRead, StorageError
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 
@@ -44,7 +44,7 @@ def rebuild(path: Path, genesis: Genesis, policy: LogPolicy, rule_files: RuleFil
         _keep_notes(old, new, policy, root)
     except RulesNotHere as error:
         raise SetupError(f"{path} is not rebuilt yet: {error}. Then rebuild it again") from error
-    except (ConsensusError, CredentialError, StorageError, AssertionError) as error:
+    except (ConsensusError, CredentialError, StorageError, NotRead, AssertionError) as error:
         raise SetupError(
             f"{path} cannot be rebuilt from its own blocks ({error}): rebuild it from a peer (--from URL), "
             "or move it away, and the node fetches every block when it starts"

@@ -117,7 +117,7 @@ def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> int:
     chain = _Chain(known, _Told(height, note, checkpoint), replay, adoption)
     records = chain.rows(_resumed(first, rows))
     # Streamed: the map wants the records in rising order of keys, and so does the store's index.
-    standings = StandingsMap(records, lambda _: ())
+    standings = StandingsMap(records, lambda *_: ())
     adoption.buckets(standings.buckets())
     record = chain.end()
     if standings.root != record.standings_root:

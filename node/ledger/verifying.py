@@ -42,7 +42,7 @@ def verify(path: Path, genesis: Genesis) -> Verified:
                 frontier = frontier.append(hashes)
             if frontier != tip.log:
                 raise Damaged("the entries do not lead to the root of the newest block")
-            standings = StandingsMap(ledger.standings.all(), lambda _: ())
+            standings = StandingsMap(ledger.standings.all(), lambda *_: ())
             if standings.buckets() != ledger.standings.hashes():
                 raise Damaged("the records are not those that the hashes of the map of standings are of")
             require_state(ledger, standings, tip, path)

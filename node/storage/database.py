@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import sqlite_utils
 
+from consensus.errors import OwnFault
 from node.errors import SetupError
 from node.named_files import open_regular
 from node.storage.schema_history import History
@@ -49,7 +50,7 @@ _OF_THE_WORLD = frozenset(
 )
 
 
-class Damaged(SetupError):
+class Damaged(SetupError, OwnFault):
     """The file is no database, or not whole."""
 
     FAULT = "node"
@@ -57,6 +58,10 @@ class Damaged(SetupError):
         "Stop the node and run `comity log verify --data DIR`, which says what is damaged. For ledger.db run "
         "`comity rebuild --data DIR`, for office.db `comity restore --data DIR --from BACKUP --replace`."
     )
+
+
+class NotRead(OwnFault):
+    """What is asked for cannot be read now: a disk or a lock, and nothing is known of what is written."""
 
 
 def is_damage(error: BaseException) -> bool:

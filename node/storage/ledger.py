@@ -358,6 +358,6 @@ class SqliteStandingReader:
             yield row[0], self._ledger.standings.whole(*row)
 
     def _select(self, what: str, values: Sequence[bytes]) -> Iterator[sqlite3.Row]:
-        with self._ledger.reading() as db:
+        with self._ledger.standings.answering() as db:
             for part in parts(values):
                 yield from db.execute(f"SELECT {what} IN ({marks(len(part))})", part)

@@ -8,13 +8,15 @@ folded in: one row rewritten for each of 400 changes would be as much again as t
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import groupby
 
 from consensus.merkle import HASH_BYTES
 from consensus.standings_map import BUCKET_COUNT, EMPTY_BUCKET, bucket_hash
-from node.storage.database import Damaged, Database, Transaction, marks
+from node.storage.database import Damaged, Database, NotRead, Transaction, is_damage, marks
 
 ROW_BUCKETS = 256  # hashes in one row, as many as in a tile
 NUMBER_BYTES = 2
@@ -128,9 +130,25 @@ class Standings:
             raise Damaged(f"ledger.db is damaged: record {subject.hex()[:16]} is not what was written")
         return value
 
-    def bucket(self, number: int) -> list[tuple[bytes, bytes]]:
-        """What is in a bucket (`standings_map.py`)."""
-        return read_bucket(self._db.connection, number)
+    @contextmanager
+    def answering(self) -> Iterator[Transaction]:
+        """One read transaction of whoever judges by what is read: a fault of the file is this node's own."""
+        try:
+            with self._db.reading() as db:
+                yield db
+        except sqlite3.DatabaseError as error:
+            self.damaged = self.damaged or is_damage(error)
+            kind = Damaged if is_damage(error) else NotRead
+            raise kind(f"ledger.db cannot be read ({error})") from error
+
+    def bucket(self, number: int, held: bytes | None = None) -> list[tuple[bytes, bytes]]:
+        """What is in a bucket (`standings_map.py`); Damaged where `held` is not its hash."""
+        with self.answering() as db:
+            found = read_bucket(db, number)
+        if held is not None and bucket_hash(found) != held:
+            self.damaged = True
+            raise Damaged(f"ledger.db is damaged: bucket {number} of the records is not what was written")
+        return found
 
     def hashes(self) -> bytes:
         """The hashes of all buckets."""

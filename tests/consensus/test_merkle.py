@@ -21,7 +21,7 @@ from consensus.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from consensus.standings_map import MapProof, StandingsMap, verify_map_proof
+from consensus.standings_map import MapProof, StandingsMap, bucket_hash, verify_map_proof
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "merkle"
 LEAVES = [leaf_hash(index.to_bytes(4, "big")) for index in range(70)]
@@ -285,9 +285,11 @@ class Shelf:
     def __init__(self, rows: dict[bytes, bytes]) -> None:
         self.rows = rows
 
-    def bucket(self, number: int) -> list[tuple[bytes, bytes]]:
+    def bucket(self, number: int, held: bytes | None) -> list[tuple[bytes, bytes]]:
         prefix = number.to_bytes(2, "big")
-        return [(key, sha256(value).digest()) for key, value in self.rows.items() if key.startswith(prefix)]
+        found = [(key, sha256(value).digest()) for key, value in self.rows.items() if key.startswith(prefix)]
+        assert held is None or bucket_hash(sorted(found)) == held, "what is asked for is what is there"
+        return found
 
 
 def test_map_root_depends_on_content_only() -> None:

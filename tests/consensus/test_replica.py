@@ -1,6 +1,7 @@
 """The replica: persisting, restarting, helping, catching up, and refusing what does not belong."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from random import Random
@@ -11,7 +12,7 @@ from consensus.application import CannotFollow, Execution
 from consensus.chain import Tip
 from consensus.cose import SeedSigner
 from consensus.encoding import Value, decode, encode
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, OwnFault
 from consensus.events import (
     AttestationReceived,
     BlocksReceived,
@@ -390,6 +391,35 @@ def test_a_decided_block_that_this_node_cannot_agree_with_ends_it(name: str) -> 
     assert "start the version of Comity that the others run" in told and "`comity rebuild`" in told
     assert APART[name] in told
     assert bench.replica.tip.height == 0
+
+
+OWN: dict[str, Callable[[], Event]] = {
+    "check_tx": lambda: AttestationReceived(TX, sha256(TX).digest(), NAMES[2]),
+    "prepare_proposal": lambda: AttestationReceived(TX, sha256(TX).digest()),
+    "process_proposal": lambda: MessageReceived(NAMES[1], propose(0, BLOCK).encode()),
+    "finalize_block": lambda: BlocksReceived(NAMES[1], ((BLOCK.encode(), certificate(BLOCK).encode()),)),
+}
+
+
+@pytest.mark.parametrize("asked", OWN)
+def test_a_fault_of_this_nodes_own_judges_nothing(monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    """
+    What its disk cannot tell it makes no attestation malformed and no block invalid: it goes on up as it is,
+    before anything is signed, given up, counted against its sender or adopted.
+    """
+    bench = Bench(me=1 if asked == "prepare_proposal" else 0)  # it proposes at once
+
+    def fail(*_: object) -> None:
+        raise OwnFault("ledger.db is damaged")
+
+    monkeypatch.setattr(bench.ledger, asked, fail)
+    refused = dict(bench.replica.refused)
+    with pytest.raises(OwnFault, match=r"^ledger\.db is damaged$"):
+        bench.feed(OWN[asked]())
+
+    assert bench.said() == [] and bench.replica.tip.height == 0
+    assert dict(bench.replica.refused) == refused
+    assert not [e for e in bench.out if isinstance(e, Drop | Strike | Commit)]
 
 
 def test_the_window_for_time_grows_with_the_round() -> None:

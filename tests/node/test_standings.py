@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -9,10 +10,10 @@ from random import Random
 
 import pytest
 
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, OwnFault
 from consensus.standings_map import BUCKET_COUNT, StandingsMap, verify_map_proof
 from node.storage import standings
-from node.storage.database import Damaged, Database
+from node.storage.database import Damaged, Database, NotRead
 from node.storage.entries import LedgerTip
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.schema_history import History
@@ -77,7 +78,7 @@ def test_the_map_that_is_opened_is_that_of_the_records(
         again = opened(store)
         assert again.root == map_.root == foreseen == StandingsMap(held.items()).root
         assert (
-            again.buckets() == map_.buckets() == StandingsMap(store.standings.all(), lambda _: ()).buckets()
+            again.buckets() == map_.buckets() == StandingsMap(store.standings.all(), lambda *_: ()).buckets()
         )
         if records:
             one = random.choice(list(records))
@@ -126,6 +127,57 @@ def test_a_record_or_a_hash_that_is_not_what_was_written_is_found(store: LedgerS
         opened(store)
 
 
+@pytest.mark.parametrize("what", ["digest", "subject", "a row less", "a row more"])
+def test_no_root_is_made_of_what_is_not_what_was_written(store: LedgerStore, what: str) -> None:
+    """
+    A bucket that a block changes is read with all that is in it: what has another hash than the map knows is
+    damage, and not another state.
+    """
+    commit(store, 1, {key(n): b"%d" % n for n in range(300)})
+    map_ = opened(store)
+    root = map_.root_with({key(5): b"changed"})
+    beside = key(5 + 97)
+    assert beside[:2] == key(5)[:2] != key(6)[:2]
+    with store._db.writing() as db:
+        if what == "a row less":
+            db.execute("DELETE FROM standings WHERE subject = ?", (beside,))
+        elif what == "a row more":
+            db.execute("INSERT INTO standings SELECT * FROM standings WHERE subject = ?", (beside,))
+        else:
+            db.execute(f"UPDATE standings SET {what} = ? WHERE subject = ?", (beside[:31] + b"x", beside))
+    with pytest.raises(Damaged, match=r"^ledger\.db is damaged: bucket 5 "):
+        map_.root_with({key(5): b"changed"})
+    assert store.standings.damaged
+    assert map_.root_with({key(6): b"changed"}) != root, "what is whole goes on"
+
+
+def test_a_file_that_cannot_be_read_is_the_nodes_own_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whoever judges by it is told so: Damaged where it is not what was written, NotRead where nothing is known.
+    """
+    path = tmp_path / "ledger.db"
+    store = LedgerStore(path)
+    reader = SqliteStandingReader(store)
+    with store._db.writing() as db:
+        db.execute("DROP TABLE finals")
+    with pytest.raises(OwnFault, match=r"^ledger\.db cannot be read \(no such table: finals\)$") as not_read:
+        reader.final([key(1)])
+    assert isinstance(not_read.value, NotRead) and not store.standings.damaged
+
+    def torn(*_: object) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    monkeypatch.setattr(standings, "read_bucket", torn)
+    with pytest.raises(Damaged, match=r"^ledger\.db cannot be read \(database disk image"):
+        store.standings.bucket(5)
+    assert store.standings.damaged
+    store.close()
+
+
 def test_a_ledger_from_before_the_digests_gets_them(tmp_path: Path) -> None:
     """
     They and the hashes of the buckets are made when the file is brought forward, from the records.
@@ -149,7 +201,7 @@ def test_hashes_of_another_number_of_buckets_are_no_map() -> None:
     2^16 of them, or none.
     """
     whole = StandingsMap([(key(1), b"v")])
-    assert StandingsMap.over(whole.buckets(), lambda _: ()).root == whole.root
+    assert StandingsMap.over(whole.buckets(), lambda *_: ()).root == whole.root
     for size in (0, 32, 32 * (BUCKET_COUNT - 1), 32 * (BUCKET_COUNT + 1)):
         with pytest.raises(ConsensusError):
-            StandingsMap.over(bytes(size), lambda _: ())
+            StandingsMap.over(bytes(size), lambda *_: ())
