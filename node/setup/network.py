@@ -426,7 +426,7 @@ def _sealed_in(genesis: Genesis, keys: Keys) -> bytes:
         if key.id == key_id(keys.did, key.role) and held != key.public:
             raise SetupError(
                 f"the {key.role} key in keys.enc is not the one genesis names for {keys.did}: "
-                "use the data directory whose card the founders have"
+                "this is the data directory of another node; name the one whose card was given"
             )
     sealed = genesis.sealed_network_keys.get(keys.did)
     if sealed is None:
