@@ -97,8 +97,20 @@ BOUNDED = {
     # --- node: as many as there are participants, keys, threads
     "node/issuing/profiled.py:Securing._lists": "the profiles",
     "node/ledger/checkpoints.py:Checkpoints._note_sent": "participants",
+    "node/ledger/comet/comet_engine.py:CometEngine._evidence": "what consensus/faults.py gives",
+    "node/ledger/comet/comet_engine.py:CometEngine._refused": "one word",
+    "node/ledger/comet/mempool.py:Mempool._todo": (
+        "filled once it is empty: one item of the inbox, what waited (WAITING_MAX), or what the pool offers"
+    ),
+    "node/ledger/comet/mempool.py:Mempool._waiting": "WAITING_MAX",
+    "node/ledger/comet/mempool.py:Mempool.dropped": "the words of refusals.py",
+    "node/ledger/comet/process.py:CometProcess._buffer": "LINE_BYTES_MAX, twice while a part is joined",
+    "node/ledger/comet/process.py:CometProcess._dialled": "participants",
+    "node/ledger/comet/process.py:CometProcess.shown": "the numbers that it is asked for, by name",
     "node/ledger/comet/server.py:Server._connections": "CONNECTIONS_MAX",
     "node/ledger/comet/server.py:_Connection.waiting": "READ_BYTES and one frame: read on once it is empty",
+    "node/ledger/comet/whereabouts.py:Whereabouts._at": "participants whose signed status was heard",
+    "node/ledger/embedded.py:EmbeddedEngine.numbers": "nothing: this engine has none of its own",
     "node/ledger/cosigner.py:Cosigning._lines": "sizes of Cosigning._said",
     "node/ledger/cosigner.py:Cosigning._said": "SIZES_MAX of each key of a log policy",
     "node/ledger/cosigner.py:Cosigning.ends_kept": "log policies: one number for each change of cosigners",
