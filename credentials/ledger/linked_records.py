@@ -375,9 +375,9 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
     """A child or successor as it was without the act on `old` that is voided."""
     gone = _carried(old, context)
     if other.parent is not None and other.parent.key == old.key:
-        if TAKEN_OUT in other.facts:
-            return Standing(other.subject, voided=True)
         before = other.parent
+        if TAKEN_OUT in other.facts:
+            return _unborn(other, before)
         gone = (gone | {CHILD}).difference(before.marks)
         holder = old.producer if WENT_WITH_PACK in other.facts else other.holder
         state = _first_state(other, context) if STATE_OF_PACK in other.facts else None
@@ -397,6 +397,13 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
         return _still_a_child(replace(other, predecessors=left), other.parent, gone, context)
     status = other.eu_status if left else ORIGINAL
     return replace(other, predecessors=left, eu_status=status, marks=_less(other.marks, gone), voided=True)
+
+
+def _unborn(code: Standing, was: Parent) -> Standing:
+    """A code that the act brought into being: what it was made of before stays on it (I1)."""
+    return Standing(
+        code.subject, eu_status=was.status, marks=was.marks, predecessors=code.predecessors, voided=True
+    )
 
 
 def _still_a_child(other: Standing, was: Parent, gone: Set[str], context: Context) -> Standing:

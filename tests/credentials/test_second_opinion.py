@@ -128,6 +128,34 @@ def taken(stage: Stage, archive: Archive, act: Act) -> Archive:
     return after(archive, act)
 
 
+def test_a_second_life_stays_on_a_code_whose_coming_out_of_a_pack_is_voided() -> None:
+    """
+    I1: a code was made of another before a dismantling brought it into being; that voided, nothing of the
+    dismantling stays on it, and all of the other. What its maker produces under it is a second life.
+    """
+    stage, archive = Stage.new(), Archive()
+    apart = Act(HOLDER, "battery.dismantled", "L", others=("A", "B"), fates=("repurpose", "repurpose"))
+    voided = Act(CN_AUTHORITY, "attestation.voided", "L", undoes=apart, countersigned=(EU_AUTHORITY,))
+    for act in (
+        Act(STRANGER, "battery.enrolled", "B"),
+        Act(MAKER, "second_life.remanufactured", "B", others=("A",), countersigned=(STRANGER, MAKER)),
+        Act(MAKER, "battery.produced", "L", inside=("A", "B")),
+        Act(MAKER, "battery.exported", "L", parties=(HOLDER,)),
+        Act(MAKER, "battery.declared_waste", "L", parties=(HOLDER,)),
+    ):
+        archive = taken(stage, archive, act)
+    before = stage.standing("A")
+    archive = taken(stage, archive, apart)
+    archive = taken(stage, archive, voided)
+    left = stage.standing("A")
+    archive = taken(stage, archive, Act(MAKER, "battery.produced", "A"))
+    made = stage.standing("A")
+
+    assert left == replace(before, voided=True) and left.marks == ("second_life",)
+    assert "second_life" in made.marks and made.predecessors == before.predecessors
+    assert "second_life" in archive.of("A").used
+
+
 def test_what_a_named_recycler_completes_lies_where_it_was_received() -> None:
     """
     I5: a battery changes hands by a hand-over or by being taken in; who was named and completes the recycling
