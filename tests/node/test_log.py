@@ -22,6 +22,7 @@ BESIDE = {
     "node/__main__.py": "what a command ends with",
     "node/cli/": "what a command says",
     "node/demo/": "what the demo says",
+    "node/ledger/comet/process.py": "where subprocess has the pipe that it reads",
     "node/server/wsgi.py": "where WSGI has it: nothing here writes to it",
 }
 

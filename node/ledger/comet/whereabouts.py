@@ -28,7 +28,7 @@ def read_at(status: bytes) -> tuple[bytes, int] | None:
     """(id, port) of a peer's; None where it says nothing of the kind."""
     try:
         match decode(status):
-            case [tag, bytes(node_id), int(port)] if tag == _AT_TAG and len(node_id) == ADDRESS_BYTES:
+            case [tag, bytes(node_id), port] if tag == _AT_TAG and len(node_id) == ADDRESS_BYTES:
                 return (node_id, port) if whole_numbers(port) and 0 < port <= PORT_MAX else None
     except EncodingError:
         pass
