@@ -579,7 +579,26 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         acts={**archive.acts, act.battery: record[:-1]},
         before={**archive.before, act.battery: before[:-1]},
         registered=tuple(registered),
+        hours=_never_was(archive, act.battery, undone, before[-1]),
     )
+
+
+def _never_was(archive: Archive, battery: str, undone: Act, was: Mapping[str, File]) -> tuple[Archive, ...]:
+    """The hours since an act that is taken back: it gave nobody a right, not to tell of them later (I5).
+
+    What came out of a pack by it was what it was before.
+    """
+    out = undone.others if undone.event == "battery.dismantled" else ()
+
+    def without(hour: Archive) -> Archive:
+        if undone not in hour.record(battery):
+            return hour
+        then, old = hour.of(battery), was.get(battery, NOTHING)
+        held = replace(then, holder=old.holder, named=old.named, place=old.place, also=old.also)
+        inside = {other: was.get(other, NOTHING) for other in out}
+        return replace(hour, files={**hour.files, battery: held, **inside})
+
+    return tuple(map(without, archive.hours))
 
 
 def lately(record: tuple[Act, ...]) -> tuple[Act, ...]:

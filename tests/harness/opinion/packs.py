@@ -106,7 +106,9 @@ def _come_out(archive: Archive, act: Act, other: str) -> File:
     if not child.exists:
         maker = act.by if own else pack.maker
         answers = act.by if own else pack.responsible
-        child = replace(child, maker=maker, responsible=answers, holder=act.by, place=pack.place)
+        child = replace(
+            child, maker=maker, responsible=answers, holder=act.by, place=pack.place, also=pack.also
+        )
     elif given and child.holder == pack.maker and child.declaration is None and not child.is_set("lost"):
         child = replace(child, holder=act.by, named=frozenset())  # sold with the pack
     # What was inside is as its pack was, and just made no more; what is reported lost moves nowhere.
