@@ -18,6 +18,7 @@ from credentials.ledger.genesis_table import participant_table
 from credentials.ledger.possession_file import proofs_table
 from credentials.ledger.proposals import prove_possession
 from credentials.ledger.recognition import Effect, Recognition
+from node.api.governance_routes import GOVERN, GOVERNANCE
 from node.cli.proposing import propose
 from node.config import rule_files
 from node.use_cases.drafting import FORMS
@@ -162,6 +163,31 @@ def test_each_act_says_what_it_leaves_and_signs_only_what_was_shown(g: GovernedN
     g.act(EU_AUTHORITY, "proposal_withdrawn", digest)
     status, told = sent("approve", effect=hidden(after, "effect"))
     assert status == 409 and "Nothing was signed." in told and "The proposal is over: withdrawn" in told
+
+
+def test_no_form_signs_without_the_effect_that_was_shown(g: GovernedNode) -> None:
+    """
+    Whatever the route table lets a person sign as one who governs, sent by a form without an effect, with an
+    empty one or with another: nothing is signed.
+    """
+    sign_in(g)
+    digest = proposal_of(g, EU_AUTHORITY, 334)
+
+    def signed() -> int:
+        return sum(g.node.service.overview.status()["outbox"].values())
+
+    routes = [route for route in GOVERNANCE if route.method == "POST" and route.scopes == GOVERN]
+    names = {route.view.__name__ for route in routes}
+    assert names >= {"propose", "tried", "approve", "withdraw", "object_to"}
+    before = signed()
+    for route in routes:
+        for fields in ({"reason": "none"}, {"effect": ""}, {"effect": "A" * 43}):
+            path = route.rule.replace("<digest>", digest)
+            answer = g.node.person.post(path, data=fields, headers=BROWSER)
+            assert answer.status_code in (400, 409), (path, fields, answer.status_code)
+    assert signed() == before
+    assert [act["act"] for act in g.proposal(digest)["acts"]] == ["proposed"]
+    g.act(EU_AUTHORITY, "proposal_withdrawn", digest)
 
 
 def test_what_cannot_be_proposed_any_more_is_shown_as_it_would_be_now(g: GovernedNode) -> None:

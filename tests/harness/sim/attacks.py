@@ -76,7 +76,8 @@ def attack_with_twins(seed: int, validators: int) -> Attack:
 def long_parted(seed: int, blocks: Sequence[int]) -> list[Node]:
     """
     Two of four validators run twice, beside one honest each, until each part has decided about so many blocks
-    of its own; then all hear each other. The honest, in order of their parts.
+    of its own; then all hear each other, and of one thing more: parts that came to one height have nothing to
+    tell each other before it. The honest, in order of their parts.
     """
     world = Border(4)
     cluster = Cluster(seed, 4, world=world, adversaries=dict.fromkeys((0, 1), Twin))
@@ -91,6 +92,8 @@ def long_parted(seed: int, blocks: Sequence[int]) -> list[Node]:
             _submit_to(cluster, side, lives(world, range(number, number + 1)))
             cluster.run(BLOCK_MS)
     cluster.heal()
+    number = next(numbers)
+    _submit_to(cluster, [node.id for node in honest], lives(world, range(number, number + 1)))
     cluster.run(TALK_MS)
     return honest
 
