@@ -19,6 +19,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 START_S_MAX = 60
 HANG_S = 10
+HOOKS = "tests.harness.described_requests"
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def run(url: str, key: str, folder: Path, seconds: int, seed: int) -> str:
             *("--suppress-health-check", "all"),
         ],
         cwd=folder,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS},
         capture_output=True,
         text=True,
         timeout=seconds + 120,
