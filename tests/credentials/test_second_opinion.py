@@ -371,7 +371,24 @@ def test_what_an_enroller_said_goes_with_its_enrolment_by_the_law_too() -> None:
 
 # Each had a finding once: an ordinary trade that was held by a stranger's word under a further code, what an
 # enrolment was out of, a declaration that customs closed, and what waits or is on record already.
-HAD_FINDINGS = (1092, 3860, 4002, 4658, 4660, 30500, 30679, 30797, 31016, 31019, 31180, 31383, 31492, 31747, 32259, 32321)
+HAD_FINDINGS = (
+    1092,
+    3860,
+    4002,
+    4658,
+    4660,
+    30500,
+    30679,
+    30797,
+    31016,
+    31019,
+    31180,
+    31383,
+    31492,
+    31747,
+    32259,
+    32321,
+)
 
 
 @pytest.mark.check

@@ -1,4 +1,4 @@
-"""What Schemathesis does not know of our media types: `tests/system/test_schemathesis.py` has it load this."""
+"""What Schemathesis does not know of our media types: `tests/system/test_schemathesis.py` loads this."""
 
 from __future__ import annotations
 
