@@ -161,7 +161,8 @@ class CometProcess:
         self._prepare(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         for path in (self._home.rpc, self._home.votes):
             path.unlink(missing_ok=True)  # of one that was killed: no other runs in this home
-        command = [str(self._binary), "node", "--home", str(self._home.root)]
+        # It runs in its home, for the short paths of its sockets: no path is as it is from where this runs.
+        command = [str(self._binary.absolute()), "node", "--home", str(self._home.root.absolute())]
         with self._lock:
             if self._ending:
                 return
