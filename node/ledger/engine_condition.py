@@ -158,7 +158,7 @@ class Watch:
         return int(self._wall() - age) if age > CUT_OFF_S else None
 
     def clock_offset_s(self, validators: ValidatorSet, own: str) -> float | None:
-        """The own wall clock minus the (lower) median of those of the validators, by weight of one each."""
+        """The own wall clock minus the median of those of the validators, by weight of one each."""
         now, wall = self._monotonic(), self._wall()
         with self._lock:
             offsets = [
@@ -221,9 +221,12 @@ class Watch:
 
 
 def _median(values: list[float]) -> float:
-    """The middle one; of an even number, of the two middle ones the one nearer to zero."""
+    """
+    The middle one; of an even number, of the two middle ones the one further from zero: where one half of the
+    clocks contradicts the other, nobody knows which is right, and the nodes of both say so.
+    """
     ordered = sorted(values)
     middle = len(ordered) // 2
     if len(ordered) % 2:
         return ordered[middle]
-    return min(ordered[middle - 1], ordered[middle], key=abs)
+    return max(ordered[middle - 1], ordered[middle], key=abs)

@@ -107,7 +107,7 @@ def test_who_cannot_ask_is_behind_and_whose_clock_is_off_is_told_so(
         assert validator.height() >= 4
 
         clocks.turn(observer, -20)
-        shows(observer, "clock_differs", "away from that of most validators", "Set the clock")
+        shows(observer, "clock_differs", "away from those of half of the validators", "Set the clock")
         clocks.right(observer)
         is_well(observer)
         wait_receipted(validator, issue(validator, 5)["digest"])

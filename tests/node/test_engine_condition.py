@@ -97,7 +97,9 @@ def test_who_hears_no_quorum_says_since_when(watch: Watch, clocks: Clocks) -> No
         ([0, 0, 0], 0),
         ([3_600, 0, 0], 0),  # one of the others is wrong
         ([-3_600, -3_600, -3_600], 3_600),  # this one is wrong, an hour fast
-        ([90, 90, 0], 0),  # two and two: nobody can know
+        ([90, 90, 0], -90),  # two and two: nobody can know which are right, so each of them says it
+        ([3_600, 3_600], -3_600),
+        ([3_600, 0], 0),
         ([90, 90, 91], -90),
     ],
 )

@@ -153,17 +153,19 @@ def test_records_of_yesterday(net: Net) -> None:
 
 def test_wrong_clocks(net: Net, clocks: Clocks) -> None:
     """
-    N03: two of four clocks an hour fast for five seconds: /readyz of both says that it is the clock,
-    and within five seconds after they are right the next attestation is final, and all are ready again.
+    N03: two of four clocks an hour fast for five seconds: /readyz of all four says that clocks differ, for
+    none of them can know which half is right, and within five seconds after they are right the next
+    attestation is final, and all are ready again.
     """
     wrong = [net.nodes["cn"], net.nodes["customs"]]
     for node in wrong:
         clocks.turn(node, 3600)
     since, told = time.monotonic(), Counter[tuple[str, str]]()
-    names = {node.party.name for node in wrong}
-    while time.monotonic() < since + WRONG_S or {name for name, _ in told} != names:
-        told.update((node.party.name, code) for node in wrong for code in stopping(node))
-        assert time.monotonic() < since + TOLD_S_MAX
+    missing = {node.party.name for node in net.nodes.values()}
+    while time.monotonic() < since + WRONG_S or missing:
+        told.update((node.party.name, code) for node in net.nodes.values() for code in stopping(node))
+        missing -= {name for name, code in told if code.startswith("clock_")}
+        assert time.monotonic() < since + TOLD_S_MAX, (missing, told)
         time.sleep(0.2)
     for node in wrong:
         clocks.right(node)
@@ -172,7 +174,6 @@ def test_wrong_clocks(net: Net, clocks: Clocks) -> None:
     after = [net.attest() for _ in range(3)]
     print(f"N03 clocks: final {took_s:.2f} s after they are right, then {max(after):.2f} s at most; {told}")
 
-    assert {name for name, code in told if code.startswith("clock_")} == names
     assert took_s < RIGHT_AGAIN_S_MAX
     assert max(after) < 2
     for node in net.nodes.values():
