@@ -59,10 +59,9 @@ def _found(service: Service, text: str, who: Session | None) -> FoundAnswer:
 def _lines(service: Service, battery: FoundBattery | None) -> list[FoundLine]:
     """What this node's word is on its open lines about a battery, the newest first."""
     words, found = words_for(service), list[FoundLine]()
-    for consignment, line in service.lookup.open_lines(battery["battery"]) if battery else ():
-        item = service.consignments.item(consignment, line)
+    for item in service.lookup.open_lines(battery["battery"]) if battery else ():
         told: FoundLine = {
-            "consignment": consignment,
+            "consignment": item["consignment"],
             "declaration": item["declaration"],
             "verdict": words.line(item),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from zlib import crc32
 
 from node.storage.database import Damaged, Database, Transaction, marks, parts
@@ -128,16 +129,8 @@ class ConsignmentTable:
             "UPDATE items SET verdict = ?, body = ?, crc = ?, due = ?, subject = ?, namespace = ?, "
             "issuer = ? WHERE consignment = ? AND line = ?",
             (
-                *(
-                    item.verdict,
-                    item.body,
-                    crc32(item.body),
-                    item.due,
-                    item.subject,
-                    item.namespace,
-                    item.issuer,
-                ),
-                *(consignment_id, item.line),
+                *(item.verdict, item.body, crc32(item.body), item.due, item.subject, item.namespace),
+                *(item.issuer, consignment_id, item.line),
             ),
         )
         hasten_if_had(db, consignment_id, [item.line], item.judged_at)
@@ -257,10 +250,15 @@ class ConsignmentTable:
 
     def item(self, consignment_id: str, line: int) -> bytes | None:
         """The body of one line."""
-        row = self._db.connection.execute(
-            "SELECT body, line, crc FROM items WHERE consignment = ? AND line = ?", (consignment_id, line)
-        ).fetchone()
-        return None if row is None else self._whole(consignment_id, row)
+        return self.items_at([(consignment_id, line)]).get((consignment_id, line))
+
+    def items_at(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """The bodies of a few lines, by consignment and line."""
+        among = " OR ".join(["consignment = ? AND line = ?"] * len(places)) or "FALSE"
+        rows = self._db.connection.execute(
+            f"SELECT consignment, body, line, crc FROM items WHERE {among}", tuple(chain(*places))
+        )
+        return {(row["consignment"], row["line"]): self._whole(row["consignment"], row) for row in rows}
 
     def judged(self, consignment_id: str) -> dict[int, int]:
         """{line: seq} of the lines that have a verdict."""

@@ -28,6 +28,17 @@ class Leaves:
         )
         return rows[::-1]
 
+    def newest_of_each(self, subjects: Sequence[bytes], newest: int) -> dict[bytes, list[EntryRow]]:
+        """Of each of these subjects the `newest` entries of its timeline, in log order."""
+        found: dict[bytes, list[EntryRow]] = {subject: [] for subject in subjects}
+        for part in parts(subjects, beside=1):
+            placed = "ROW_NUMBER() OVER (PARTITION BY subject ORDER BY leaf_index DESC) AS place"
+            among = f"SELECT leaf_index, {placed} FROM entries WHERE subject IN ({marks(len(part))})"
+            chosen = f"leaf_index IN (SELECT leaf_index FROM ({among}) WHERE place <= ?) ORDER BY leaf_index"
+            for row in self._select(chosen, (*part, newest)):
+                found[row.subject or b""].append(row)
+        return found
+
     def of_since(self, subject: bytes, leaf_index: int) -> list[EntryRow]:
         """The timeline of a subject from this leaf on, in log order."""
         return self._select("subject = ? AND leaf_index >= ? ORDER BY leaf_index", (subject, leaf_index))

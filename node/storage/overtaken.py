@@ -67,7 +67,7 @@ class OvertakenLines:
 
     def open_lines(self, subjects: Collection[bytes]) -> dict[bytes, list[OpenLine]]:
         """The open lines about each of these batteries, by its own code or a further one."""
-        found: dict[bytes, list[OpenLine]] = {}
+        found: dict[bytes, dict[OpenLine, None]] = {}
         columns = "items.consignment, items.line, items.verdict"
         for part in parts(sorted(subjects)):
             among = f"IN ({marks(len(part))})"
@@ -78,10 +78,22 @@ class OvertakenLines:
             ):
                 for row in self._db.connection.execute(statement, part):
                     line = OpenLine(row["consignment"], row["line"], row["verdict"])
-                    kept = found.setdefault(bytes(row["about"]), [])
-                    if line not in kept:
-                        kept.append(line)
-        return found
+                    found.setdefault(bytes(row["about"]), {})[line] = None
+        return {about: [*lines] for about, lines in found.items()}
+
+    def newest_about(self, subject: bytes, limit: int) -> list[tuple[str, int, str]]:
+        """(consignment, line, declaration) of open lines about a battery, those that came last first."""
+        places = (
+            "SELECT consignment, line FROM items WHERE subject = ?1 AND settled = 0 UNION "
+            "SELECT consignment, line FROM rests_on JOIN items USING (consignment, line) "
+            "WHERE kind = 'subject' AND value = ?1 AND settled = 0"
+        )
+        rows = self._db.connection.execute(
+            f"SELECT consignment, line, declaration FROM ({places}) JOIN consignments ON id = consignment "
+            "ORDER BY number DESC, line LIMIT ?2",
+            (subject, limit),
+        )
+        return [(row["consignment"], row["line"], row["declaration"]) for row in rows]
 
     def named_by(self, keys: Sequence[bytes], publishers: Sequence[str]) -> tuple[list[str], list[str]]:
         """The batteries of judged lines that rest on one of these keys, published by one of these parties.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
 from typing import TypedDict
+
+import orjson
 
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.records import Asset, asset_key
+from credentials.verdicts.verdict_record import ItemRecord
 from node.answers import ConsignmentListed, LineAnswer, PassportAnswer
 from node.errors import ProblemError
 from node.issuing.issuing import Issuing
@@ -93,11 +98,17 @@ class Lookup:
         }
         return found
 
-    def open_lines(self, battery: str) -> list[tuple[str, int]]:
-        """The first open lines about a battery: consignment and line."""
+    def open_lines(self, battery: str) -> list[ItemRecord]:
+        """Open lines about a battery, those of the consignments that came last."""
         key = standing_key(self._issuing.signing.subject(self._issuing.signing.identifier(battery)))
-        lines = self._office.overtaken.open_lines([key]).get(key, [])
-        return [(one.consignment, one.line) for one in lines[:SHOWN]]
+        with self._office.reading():
+            lines = self._office.overtaken.newest_about(key, SHOWN)
+            bodies = self._office.consignments.items_at([place[:2] for place in lines])
+        found = list[ItemRecord]()
+        for consignment, line, declaration in lines:
+            item: ItemRecord = orjson.loads(bodies[consignment, line])
+            found.append({**item, "consignment": consignment, "declaration": declaration})
+        return found
 
     def _vehicle(self, vin: str, key: bytes) -> FoundVehicle:
         """The ledger has digests: a code is known from a document of the battery that is held here."""
@@ -105,11 +116,18 @@ class Lookup:
         if record is None:
             return {"vin": vin, "known": False, "batteries": [], "unnamed": 0}
         inside = [one.pack for one in Asset.decode(record).installed]
-        named = [self._code_of(pack) for pack in inside]
-        codes = [code for code in named if code is not None]
+        named = self._codes_of(inside)
+        codes = [named[pack] for pack in inside if pack in named]
         return {"vin": vin, "known": True, "batteries": codes, "unnamed": len(inside) - len(codes)}
 
-    def _code_of(self, pack: bytes) -> str | None:
-        digests = [row.document_digest for row in self._ledger.leaves.of(pack, SHOWN)]
-        held = self._office.documents.get_many([digest for digest in digests if digest is not None])
-        return next((document.battery for document in held.values() if document.battery), None)
+    def _codes_of(self, packs: Sequence[bytes]) -> dict[bytes, str]:
+        """The codes of those of which a document is held that says it, by their keys."""
+        said = self._ledger.leaves.newest_of_each(packs, SHOWN)
+        digests = [row.document_digest for row in chain(*said.values()) if row.document_digest]
+        held = self._office.documents.get_many(digests)
+        found: dict[bytes, str] = {}
+        for pack, rows in said.items():
+            documents = (held.get(row.document_digest or b"") for row in rows)
+            if code := next((one.battery for one in documents if one is not None and one.battery), None):
+                found[pack] = code
+        return found
