@@ -21,7 +21,7 @@ from node.errors import SetupError
 from node.ledger.comet import process as processes
 from node.ledger.comet.abci import address, chain_id
 from node.ledger.comet.home import LOOK_BACK_BLOCKS, Home
-from node.ledger.comet.process import CometProcess, find_binary
+from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
 from node.settings import COMETBFT, EMBEDDED
 from node.setup.engine_file import ENGINE_FILE, engine_of
@@ -222,6 +222,25 @@ def test_what_it_says_is_in_our_log_and_its_end_is_told(
     assert lines(told, "engine_ended")[0]["because"] == "panic: no"
     assert watched.process.trouble is not None
     assert len(watched.prepared) == 2 and watched.prepared[0].startswith("127.0.0.1:")
+
+
+def test_who_ends_again_and_again_is_started_later_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Up to a bound, after hours as after minutes; once it has lasted, soon again.
+    """
+    monkeypatch.setattr(processes, "_kill", lambda process: None)
+    process, waits = Watched(tmp_path, "").process, list[float]()
+    for lasted_s in (*[0.0] * 1100, STEADY_S):  # the last of 1,100 is four and a half hours after the first
+        process._process = subprocess.CompletedProcess([], 2)  # type: ignore[assignment]
+        process._started_s = time.monotonic() - lasted_s
+        process._ended()
+        waits.append(process._again_s - time.monotonic())
+
+    assert waits[0] < waits[1] < waits[3] < AGAIN_S_MAX
+    assert max(waits) <= AGAIN_S_MAX and waits[1099] > AGAIN_S_MAX / 2
+    assert waits[1100] <= AGAIN_S_MIN
 
 
 @pytest.mark.parametrize(("what", "because"), [("signed", "no signer"), ("key", "another one now")])

@@ -106,9 +106,10 @@ class CometProcess:
         self._buffer = bytearray()
         self._started_s = self._well_s = self._again_s = 0.0
         self._asked_s = self._answered_s = 0.0
-        self._failures = 0
+        self._later_s = AGAIN_S_MIN  # between its end and its next start
         self._voted_by = b""
         self._dialled: Mapping[str, str] = {}
+        self._starting_at = 0  # the port of the one that runs, well or not
         self._told = ""  # its last line, for whoever asks why it ended
         self.port = 0  # where its peers reach it, while it is well
         self.starts = 0
@@ -190,8 +191,8 @@ class CometProcess:
         if self._ending:
             return
         lasted_s = time.monotonic() - self._started_s
-        self._failures = 0 if lasted_s >= STEADY_S else self._failures + 1
-        self._again_s = time.monotonic() + min(AGAIN_S_MIN * 2**self._failures, AGAIN_S_MAX)
+        self._later_s = AGAIN_S_MIN if lasted_s >= STEADY_S else min(2 * self._later_s, AGAIN_S_MAX)
+        self._again_s = time.monotonic() + self._later_s
         if self._told == "it starts":
             self._told = "it ended and did not say why"
         log.moment("engine_ended", because=self._told, code=process.returncode)
