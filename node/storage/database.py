@@ -122,19 +122,23 @@ class Database:
             raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._connected()
+            connection = self._local.connection = self._connected(threading.current_thread())
         return connection
 
     def apart(self) -> sqlite3.Connection:
-        """One of no thread, in no transaction: it sees what was committed last. Its user says who is next."""
-        return self.connection if str(self.path) == MEMORY else self._connected()
+        """One of no thread, in no transaction: it sees what was committed last.
 
-    def _connected(self) -> sqlite3.Connection:
+        Its user says whose turn on it is next, and closes it between two of them; `close` does not.
+        """
+        return self.connection if self._closed or str(self.path) == MEMORY else self._connected(None)
+
+    def _connected(self, whose: threading.Thread | None) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, timeout=OPENING_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        with self._lock:  # before the first statement: one that fails leaves no lock behind
-            self._connections.append((threading.current_thread(), connection))
+        if whose is not None:
+            with self._lock:  # before the first statement: one that fails leaves no lock behind
+                self._connections.append((whose, connection))
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")

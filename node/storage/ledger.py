@@ -55,6 +55,7 @@ class LedgerStore:
 
     def close(self) -> None:
         self._db.close()
+        self.tiles.close()
 
     # -- written by the engine -----------------------------------------------------------------------
 

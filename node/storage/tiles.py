@@ -80,6 +80,12 @@ class Tiles:
                 self._kept.popitem(last=False)
         return found
 
+    def close(self) -> None:
+        """No tile is read any more; one that is being read is read to its end."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
     def _read(self, level: int, number: int) -> bytes:
         if self._connection is None:
             self._connection = self._db.apart()

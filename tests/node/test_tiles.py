@@ -207,6 +207,44 @@ def test_readers_see_one_tree_while_it_grows(store: LedgerStore) -> None:
     assert not failed
 
 
+def test_a_ledger_that_is_closed_ends_a_tile_being_read_and_reads_no_other(store: LedgerStore) -> None:
+    """
+    Closed under the hands of the thread that reads it, the process would end with a segmentation fault; and
+    no connection is made anew once the file was closed.
+    """
+    commit(store, 1, rows(0, 1_000))
+    tree, another = opened(store), LedgerStore(store._db.path)
+    unread = opened(another)
+    another.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        unread.inclusion_proof(300)
+
+    reading, go_on, proofs = threading.Event(), threading.Event(), list[object]()
+    assert tree.inclusion_proof(0)
+    connection = store.tiles._connection
+    assert connection is not None
+
+    def hold() -> int:
+        reading.set()
+        return 0 if go_on.wait(10) else 1
+
+    connection.set_progress_handler(hold, 1)
+    reader = threading.Thread(target=lambda: proofs.append(tree.inclusion_proof(300)))
+    reader.start()
+    assert reading.wait(10)
+    closing_it = threading.Thread(target=store.close)
+    closing_it.start()
+    closing_it.join(0.2)
+    assert closing_it.is_alive()
+    go_on.set()
+    closing_it.join(10)
+    reader.join(10)
+
+    assert len(proofs) == 1
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        tree.inclusion_proof(600)
+
+
 def test_a_ledger_from_before_tiles_gets_those_that_its_blocks_would_have_made(tmp_path: Path) -> None:
     """
     They are written when the file is brought forward, once.
