@@ -55,8 +55,8 @@ class Damaged(SetupError, OwnFault):
 
     FAULT = "node"
     NEXT = (
-        "Stop the node and run `comity log verify --data DIR`, which says what is damaged. For ledger.db run "
-        "`comity rebuild --data DIR`, for office.db `comity restore --data DIR --from BACKUP --replace`."
+        "Stop the node. For ledger.db run `comity rebuild --data DIR`, and `comity log verify --data DIR` to "
+        "know what is damaged; for office.db `comity restore --data DIR --from BACKUP --replace`."
     )
 
 

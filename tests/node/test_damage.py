@@ -308,6 +308,7 @@ def test_a_flipped_bit_of_own_records_blames_nobody(node: LiveNode, what: str) -
     assert "comity restore" in told["next"]
     (said,) = [one for one in conditions if one["code"] == "damaged_office"]
     assert said["stops"] and "comity restore --data" in said["text"]
+    assert "log verify" not in said["text"], "which reads ledger.db alone"
 
 
 def flip(body: bytes) -> bytes:
