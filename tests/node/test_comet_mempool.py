@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from consensus.events import AttestationReceived
-from node.ledger.comet.mempool import Mempool
+from node.ledger.comet.mempool import HANDED_PER_TURN, Mempool
 from node.ledger.comet.rpc import Rpc
 from node.ledger.inbox import OWN
 from node.ledger.intake import AttestationBatch
@@ -135,6 +135,22 @@ def test_what_the_pool_has_is_not_handed_in_for_a_peer(comet: Scripted, socket_p
     node.mempool.turn()
 
     assert comet.given == [b"new", b"known", b"other"]
+
+
+def test_a_turn_has_an_end_however_much_is_handed_in(comet: Scripted, socket_path: Path) -> None:
+    """
+    Of a whole pool as of a large batch some are handed in and the rest in the next turns, in order; of two
+    starts of CometBFT what it was to be given at the first is no more.
+    """
+    node = Node(socket_path)
+    pool = [b"%d" % number for number in range(HANDED_PER_TURN + 2)]
+    node.mempool.again([b"of the start before"])
+    node.mempool.again(pool)
+    node.mempool.turn()
+    assert comet.given == pool[:HANDED_PER_TURN]
+    node.mempool.turn()
+
+    assert comet.given == pool
 
 
 def test_nothing_is_lost_while_cometbft_is_away(socket_path: Path) -> None:

@@ -23,6 +23,7 @@ from node.ledger.subscriptions import Moments, PoolDropped
 
 TICK_S = 0.25
 AGAIN_S = 0.2  # CometBFT was not there
+HANDED_PER_TURN = 256  # some milliseconds each: no turn lasts until all of a pool is handed in
 WAITING_MAX = 4_000  # own ones: the outbox has them all, and sends them again
 WAITS = "waits"
 
@@ -49,15 +50,16 @@ class Mempool:
         self._todo: deque[tuple[str, bytes, bytes]] = deque()  # sender, digest, attestation
         self._waiting: OrderedDict[bytes, bytes] = OrderedDict()
         self._waited_at = 0
-        self._forgot: list[bytes] | None = None  # what a CometBFT that was started again has to be given
+        # What a CometBFT that was started again has to be given: of the last start alone.
+        self._forgot: deque[list[bytes]] = deque(maxlen=1)
         self._woken = threading.Event()
 
     def turn(self) -> None:
-        """Hand one in, or wait for one; what could not be handed in is tried again."""
+        """Hand some in, or wait for some; what could not be handed in is tried again."""
         if not self._todo:
             self._fill()
         try:
-            while self._todo:
+            for _ in range(min(len(self._todo), HANDED_PER_TURN)):
                 self._hand_in(*self._todo[0])
                 self._todo.popleft()
         except OSError:
@@ -70,13 +72,12 @@ class Mempool:
 
     def again(self, attestations: list[bytes]) -> None:
         """CometBFT was started anew, and its mempool is empty: it is given these; from any thread."""
-        self._forgot = attestations
+        self._forgot.append(attestations)
         self.inbox.wake(AttestationBatch(OWN, []))
 
     def _fill(self) -> None:
-        forgot, self._forgot = self._forgot, None
-        for tx in forgot or ():
-            self._todo.append(("", sha256(tx).digest(), tx))
+        if self._forgot:
+            self._todo.extend((OWN, sha256(tx).digest(), tx) for tx in self._forgot.popleft())
         height = self._height()
         if height != self._waited_at and self._waiting:
             self._waited_at = height
