@@ -70,9 +70,9 @@ def write_home(directory: DataDirectory, network: Network) -> None:
     """CometBFT's home as it is before the first start; nothing where another engine orders."""
     settings = directory.settings()
     if (settings.engine or network.engine) == COMETBFT:
-        host, port = settings.cometbft.listen or (LOOPBACK, 0)
+        listen = settings.cometbft.listen or (LOOPBACK, 0)
         home, genesis = Home(directory.root / FOLDER), network.genesis
-        home.write(genesis, genesis.governance.limits, listen=f"{host}:{port}", look_back=LOOK_BACK_BLOCKS)
+        home.write(genesis, genesis.governance.limits, listen=listen, look_back=LOOK_BACK_BLOCKS)
 
 
 def require_same(engine: str, store: LedgerStore) -> None:
@@ -107,7 +107,7 @@ def _cometbft(
             f"ledger.db has {disk.tip.height} blocks, and CometBFT has none of them in {home.root}: put that "
             "folder back, or move ledger.db away, and all blocks are fetched from the others again"
         )
-    home.write(genesis, disk.history.latest.limits, listen=f"{host}:0")
+    home.write(genesis, disk.history.latest.limits, listen=(host, 0))
     votes = VoteSigner(signer, stores.signing, chain_id(genesis.network_id))
     link = SignerLink(home.votes, votes)
     behind = Behind(
@@ -148,7 +148,7 @@ def _cometbft(
     )
 
 
-def _prepare(disk: Disk, home: Home, listen: str) -> None:
+def _prepare(disk: Disk, home: Home, listen: tuple[str, int]) -> None:
     """The home of a process that starts now, by what governs now."""
     look_back = LOOK_BACK_BLOCKS if _remembers_nothing(disk.stores.signing) else 0
     home.write(disk.genesis, disk.history.latest.limits, listen=listen, look_back=look_back)

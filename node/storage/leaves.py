@@ -111,11 +111,6 @@ class Leaves:
         query = "SELECT height FROM entries WHERE leaf_index = ?"
         return int(self._db.connection.execute(query, (leaf_index,)).fetchone()["height"])
 
-    def hashes(self) -> Iterator[bytes]:
-        """All leaf hashes in log order, as they are stored."""
-        for row in self._db.connection.execute("SELECT leaf_hash FROM entries ORDER BY leaf_index"):
-            yield row["leaf_hash"]
-
     def evidence(self) -> list[EntryRow]:
         """Every fault of a validator on the record, in log order."""
         return self._select("type = 'evidence' ORDER BY leaf_index", ())

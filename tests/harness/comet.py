@@ -70,7 +70,7 @@ class Application:
         folder.mkdir(exist_ok=True)
         self.signing, self.store = SigningStore(folder / "signing.db"), LedgerStore(folder / "ledger.db")
         tip = tip_of(self.store, genesis)
-        self.tree = Tree(self.store.leaves.hashes())
+        self.tree = Tree(row.leaf_hash for row in self.store.leaves.since(0, self.store.log_size()))
         self.registry = registry = Registry(
             genesis,
             SqliteStandingReader(self.store),

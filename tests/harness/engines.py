@@ -108,7 +108,7 @@ class Node:
         self.told = self.moments.subscribe()
         self._drops: list[tuple[bytes, str]] = []
         tip = tip_of(self.ledger, genesis)
-        self.tree = Tree(self.ledger.leaves.hashes())
+        self.tree = Tree(row.leaf_hash for row in self.ledger.leaves.since(0, self.ledger.log_size()))
         standings = StandingsMap.over(self.ledger.standings.hashes(), self.ledger.standings.bucket)
         reader = SqliteStandingReader(self.ledger)
         cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), self.signing)

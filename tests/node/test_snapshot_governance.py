@@ -163,7 +163,7 @@ def differing(found: Lived, questions: int) -> list[str]:
 def differing_proofs(found: Lived, questions: int) -> list[str]:
     """The same over the proofs that the joined node gives, each checked under the newest log.policy."""
     ledger, rows = found.ledger, found.joined.governance()
-    tree = Tree(found.joined.leaves.hashes())
+    tree = Tree(row.leaf_hash for row in found.joined.leaves.since(0, found.joined.log_size()))
 
     @cache
     def prove(height: int) -> ProvenGovernance:

@@ -153,7 +153,7 @@ def test_entries_are_found_by_what_they_are_about(ledger: LedgerStore) -> None:
     assert [(e.leaf_index, e.height) for e in ledger.leaves.of(b"s")] == [(0, 1), (2, 2)]
     assert [e.leaf_index for e in ledger.leaves.with_digest(b"d2")] == [2]
     assert [e.leaf_index for e in ledger.leaves.with_document(b"x")] == [0]
-    assert list(ledger.leaves.hashes()) == [row(n).leaf_hash for n in range(4)]
+    assert [one.leaf_hash for one in ledger.leaves.since(0, 9)] == [row(n).leaf_hash for n in range(4)]
     assert [e.leaf_index for e in ledger.leaves.since(2, 10)] == [2, 3]
 
 

@@ -55,7 +55,8 @@ class Behind:
             )
         except ConsensusError as error:
             raise SetupError(
-                f"this node cannot start: ledger.db is damaged ({error}). Run `comity rebuild --data DIR`"
+                f"this node cannot start: ledger.db is damaged ({error}). Move it away, and start the node: "
+                "CometBFT gives it every block again"
             ) from error
         self.proven = Proven(self.delivered, store, tree, registry.standings_map)
         self.abci = Abci(self.delivered, ledger, self.proven, chain.network_id, wall=wall, gone=self._tell)

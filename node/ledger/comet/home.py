@@ -27,6 +27,7 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.parties import Limits
 from node.errors import SetupError
 from node.ledger.comet.abci import INITIAL_HEIGHT, address, chain_id
+from node.ledger.comet.whereabouts import authority
 from node.named_files import make_folder, read_own, write_own
 
 FOLDER = "comet"
@@ -66,8 +67,8 @@ class Home:
     def _config(self) -> Path:
         return self.root / "config"
 
-    def write(self, genesis: Genesis, limits: Limits, *, listen: str, look_back: int = 0) -> None:
-        """All that CometBFT reads at its start. `listen`: HOST:PORT for its peers.
+    def write(self, genesis: Genesis, limits: Limits, *, listen: tuple[str, int], look_back: int = 0) -> None:
+        """All that CometBFT reads at its start. `listen`: host and port for its peers.
 
         `look_back`: it does not vote if so many of its last blocks have a vote of its key.
         """
@@ -107,7 +108,7 @@ class Home:
 _HEAD = "# Written by `comity serve` at each start: what is yours to decide is in node.toml.\n"
 
 
-def _settings(limits: Limits, listen: str, look_back: int) -> dict[str, Any]:
+def _settings(limits: Limits, listen: tuple[str, int], look_back: int) -> dict[str, Any]:
     """Only what differs from CometBFT's defaults (config/config.go); decision node 0622 says why."""
     return {
         "proxy_app": "unix://app",
@@ -117,7 +118,7 @@ def _settings(limits: Limits, listen: str, look_back: int) -> dict[str, Any]:
         "log_format": "json",
         "rpc": {"laddr": "unix://rpc", "unsafe": True, "max_body_bytes": 4 * limits.block_bytes_max},
         "p2p": {
-            "laddr": f"tcp://{listen}",
+            "laddr": f"tcp://{authority(*listen)}",
             "pex": False,
             "addr_book_strict": False,
             "allow_duplicate_ip": True,

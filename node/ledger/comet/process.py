@@ -84,13 +84,13 @@ class CometProcess:
         binary: Path,
         home: Home,
         *,
-        prepare: Callable[[str], None],
+        prepare: Callable[[tuple[str, int]], None],
         connections: Callable[[], int],
         signed_for: Callable[[], bool],
         key: Callable[[], bytes],
         listen: tuple[str, int],
     ) -> None:
-        """`prepare` writes the home for an address HOST:PORT. `listen`: for its peers; port 0: a free one.
+        """`prepare` writes the home for a host and a port. `listen`: these, for its peers; 0: a free port.
 
         `connections`, `signed_for`: how many this node's application and signer have of it. `key`: its vote
         key now; CometBFT reads it at its start alone.
@@ -159,7 +159,7 @@ class CometProcess:
     def _start(self) -> None:
         host, port = self._listen
         port = port or _free_port(host)
-        self._prepare(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        self._prepare((host, port))
         for path in (self._home.rpc, self._home.votes):
             path.unlink(missing_ok=True)  # of one that was killed: no other runs in this home
         # It runs in its home, for the short paths of its sockets: no path is as it is from where this runs.

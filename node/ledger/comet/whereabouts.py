@@ -61,8 +61,11 @@ class Whereabouts:
         return any(address.partition("@")[0] == node_id for address in self.peers().values())
 
 
+def authority(host: str, port: int) -> str:
+    """HOST:PORT, an IPv6 address in brackets (RFC 3986, section 3.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _address(node_id: bytes, port: int, url: str) -> str | None:
     host = urlsplit(url).hostname
-    if not host:
-        return None
-    return f"{node_id.hex()}@{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{node_id.hex()}@{authority(host, port)}" if host else None
