@@ -1,4 +1,4 @@
-"""Hostile input through every door: peers' messages and requests, HTTP, files of a data directory, commands.
+"""Hostile input through every door: messages, requests, HTTP, files of a data directory, commands, CometBFT.
 
 Each door gets seeded variations of what is lawful there. What comes back is a refusal with a sentence: never
 an exception beyond the edge, never a status of 500 and up (503: no room), never two seconds.
@@ -12,7 +12,6 @@ import random
 import re
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -28,6 +27,7 @@ from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import make_attestation
 from node.__main__ import EXIT_SOFTWARE, run
+from node.api.route import NDJSON
 from node.api.table import ROUTES
 from node.cli import comity
 from node.config import DataDirectory
@@ -48,90 +48,15 @@ from node.web.sample import sample_claims
 from tests.consensus.test_edge import SENDER, lawful, new_replica, poisoned
 from tests.harness.false_statements import FALSE
 from tests.harness.governed_node import others as other_parties
+from tests.harness.hostile import RUBBISH, SEED, Door, altered, flipped
+from tests.harness.hostile_comet import through_comet
 from tests.harness.ledger import MAKER, signer
 from tests.harness.replicas import START_MS
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node, manifest, serving
 
-SEED = 20261126
-HANG_S = 2.0
-SHARES = {"messages": 30, "peers": 10, "http": 40, "files": 10, "command line": 10}  # of each hundred
+# Of each hundred.
+SHARES = {"messages": 30, "peers": 10, "http": 35, "files": 10, "command line": 10, "comet": 5}
 ENDLESS = ("serve", "demo")  # commands that do not end by themselves
-RUBBISH: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        -1,
-        1 << 63,
-        1e308,
-        "",
-        "\x00",
-        "\ud800",
-        "x" * 5000,
-        "..",
-        "%00",
-        "did:web:",
-        "https://[",
-        CODE,
-    ),
-    *([], {}, [[]] * 50, {"": None}, {"@context": []}, "２" * 24, "\u202e", "9" * 400, "1;DROP TABLE"),
-)
-
-
-def flipped(data: bytes, draw: random.Random) -> bytes:
-    """`data` with a few bytes changed, left out or put in, or cut."""
-    changed = bytearray(data)
-    for _ in range(draw.randint(1, 4)):
-        place = draw.randrange(len(changed) + 1)
-        match draw.randrange(4):
-            case 0 if changed:
-                changed[place % len(changed)] ^= 1 << draw.randrange(8)
-            case 1:
-                changed[place:place] = draw.randbytes(draw.randint(1, 9))
-            case 2:
-                del changed[place : place + draw.randint(1, 40)]
-            case _:
-                del changed[max(1, place) :]
-    return bytes(changed)
-
-
-def altered(value: Any, draw: random.Random) -> Any:
-    """A JSON value with one of its parts replaced, left out, doubled or renamed."""
-    if isinstance(value, dict) and value and draw.random() < 0.8:
-        name = draw.choice(sorted(value))
-        rest = {key: item for key, item in value.items() if key != name}
-        return draw.choice(
-            [rest, {**value, name: altered(value[name], draw)}, {**rest, name + "s": value[name]}]
-        )
-    if isinstance(value, list) and value and draw.random() < 0.8:
-        place = draw.randrange(len(value))
-        return [*value[:place], altered(value[place], draw), *value[place + draw.randint(0, 1) :]]
-    return draw.choice(RUBBISH)
-
-
-class Door:
-    """Counts what came back, and holds each input to the two rules that hold everywhere."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.outcomes: Counter[str] = Counter()
-        self.slowest_s = 0.0
-
-    def knock(self, what: object, enter: Callable[[], str]) -> None:
-        started = time.monotonic()
-        try:
-            outcome = enter()
-        except Exception as error:
-            raise AssertionError(
-                f"{self.name}: {type(error).__name__} beyond the edge for {what!r:.400}"
-            ) from error
-        took = time.monotonic() - started
-        self.slowest_s = max(self.slowest_s, took)
-        self.outcomes[outcome] += 1
-        assert took < HANG_S, f"{self.name}: {took:.1f} s for {what!r:.400}"
-
-    def tell(self) -> None:
-        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.outcomes.items()))
-        print(f"{self.name}: {self.outcomes.total()} hostile inputs, slowest {self.slowest_s:.2f} s: {told}")
 
 
 @pytest.fixture(scope="module")
@@ -297,12 +222,27 @@ def lawful_bodies(node: LiveNode) -> dict[str, list[Any]]:
     }
 
 
+# What is searched for, and what is one of a kind: a number, a day, a party, a vehicle, words of the index.
+FOUND = (
+    "7",
+    "-7",
+    "2027-03-01",
+    DID,
+    "ZZ9DEM0E0T0000040",
+    CODE[:9],
+    'NEAR("a" "b") * ^',
+    "a\u0301 %_",
+    "A" * 600,
+)
+
+
 def through_http(node: LiveNode, count: int) -> Door:
     """Every route with changed addresses and bodies, as the operator, as a person, and as nobody."""
     draw, door = random.Random(SEED), Door("HTTP")
     bodies = lawful_bodies(node)
     others = [body for listed in bodies.values() for body in listed]
     routes = [r for r in ROUTES if "events" not in r.rule]
+    texts = [*map(str, RUBBISH), *FOUND]
 
     callers = [(node.client, node.bearer), (node.person, {"Origin": "http://localhost"}), (node.client, {})]
 
@@ -318,8 +258,14 @@ def through_http(node: LiveNode, count: int) -> Door:
     for _ in range(count):
         route = draw.choice(routes)
         address = re.sub(r"<[^>]+>", lambda _: escaped(str(draw.choice(RUBBISH))), route.rule)
+        asked = [f"{name}={escaped(draw.choice(texts))}" for name in route.query if draw.random() < 0.7]
+        address += f"?{'&'.join(asked)}" if asked else ""
         fitting = bodies.get((route.body.schema if route.body else None) or "", others)
-        text = json.dumps(altered(draw.choice(fitting if draw.random() < 0.9 else others), draw)).encode()
+        several = draw.randint(1, 5) if route.body is not None and NDJSON in route.body.types else 1
+        text = b"\n".join(
+            json.dumps(altered(draw.choice(fitting if draw.random() < 0.9 else others), draw)).encode()
+            for _ in range(several)
+        )
         body = text if draw.random() < 0.7 else flipped(text, draw)
         kind = draw.choice([*route.body.types, "application/json"]) if route.body else "text/plain"
         door.knock((route.method, address, body), partial(enter, route, address, body, kind))
@@ -489,6 +435,7 @@ def through_all(node: LiveNode, room: Path, total: int) -> None:
         through_http(node, count["http"]),
         through_files(node.data, room, count["files"]),
         through_command_line(node, room, count["command line"]),
+        through_comet(room, count["comet"]),
     ]
     for door in doors:
         door.tell()

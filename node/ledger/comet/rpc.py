@@ -41,15 +41,18 @@ class Rpc:
         try:
             self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
             told = json.loads(self._connection.getresponse().read(ANSWER_BYTES_MAX))
-            if error := told.get("error"):
-                raise RpcRefused(f"{error.get('message')}: {error.get('data')}")
-            result: dict[str, Any] = told["result"]
-        except (OSError, http.client.HTTPException, ValueError, KeyError, AttributeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             self._connection.close()
             if isinstance(error, OSError):
                 raise
             raise ConnectionError(f"CometBFT's answer cannot be read: {type(error).__name__}") from error
-        return result
+        match told:
+            case {"error": {"message": why, **more}}:
+                raise RpcRefused(f"{why}: {more.get('data')}")
+            case {"result": dict(result)}:
+                return result
+        self._connection.close()
+        raise ConnectionError("CometBFT's answer is neither a result nor an error")
 
     def close(self) -> None:
         """Let go of the connection."""
