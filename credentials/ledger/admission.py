@@ -241,10 +241,10 @@ class Judge:
         else:
             self._admit(standing, attestation, context, voice)
         judgment = voice if isinstance(voice, Silent) else conflict
-        parts = self.governance.lifecycle.parts_apart
-        for battery, naming in namings(standing, attestation, context, admitted=heard and conflict is None):
+        admitted, by_right = heard and conflict is None, not isinstance(voice, Silent)
+        for battery, naming in namings(standing, attestation, context, admitted=admitted, by_right=by_right):
             found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
-            self._put(found.with_naming(naming, parts))
+            self._put(found.with_naming(naming, self.governance.lifecycle.parts_apart))
         names_parts = judgment is None and context.event.effects.names_parts
         for battery in claimed_parts(attestation, context) if names_parts else ():
             self._claim_of_part(

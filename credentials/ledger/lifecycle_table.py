@@ -43,7 +43,7 @@ _WHERE = "lifecycle.json"
 _KNOWN = (
     "$comment version states initial terminal final roles officials marks inherited_marks settings schemes "
     "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote resumes "
-    "namings_apart namings_by_right"
+    "namings_apart namings_by_right hears_of_then"
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
@@ -110,6 +110,7 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         naming_parts=naming_parts,
         parts_apart=naming_parts if _truth(table.get("namings_apart", False), "namings_apart") else None,
         namings_by_right=_truth(table.get("namings_by_right", False), "namings_by_right"),
+        hears_of_then=_truth(table.get("hears_of_then", False), "hears_of_then"),
         tells_late=any(event.told_late for event in events.values()),
     )
 

@@ -152,17 +152,25 @@ def _binds(key: bytes, before: Standing, attestation: Attestation, context: Cont
     return same or context.event.speaks == "authority" or has_right(pack, attestation, context)
 
 
+def given_into(pack: Standing, subjects: Sequence[Subject], context: Context) -> frozenset[bytes]:
+    """The keys of those of them that the pack's maker gave into it, where all that it gave is shown."""
+    if pack.children_root is None or children_root(subjects) != pack.children_root:
+        return frozenset()
+    named = (context.records.standing(subject) for subject in subjects)
+    return frozenset(child.key for child in named if _could_commit(pack, child, context))
+
+
 def _children(pack: Standing, attestation: Attestation, context: Context) -> list[Record]:
     """Children are what the maker committed to, codes of the dismantler's own, or batteries that it holds."""
     issuer, subjects = attestation.issuer, attestation.referenced_subjects
-    shown = pack.children_root is not None and children_root(subjects) == pack.children_root
+    given = given_into(pack, subjects, context)
     found: list[Record] = []
     vehicles: dict[bytes, Asset] = {}
     origins = _origins(pack, context) if context.event.effects.passes_state else []
     for subject in subjects:
         child = context.records.standing(subject)
         own = context.governance.makes(issuer, subject.scheme, subject.namespace, context.at)
-        committed = shown and _could_commit(pack, child, context)
+        committed = child.key in given
         if own or committed:
             child = _its_makers(child, vehicles, context)
         if child.parent is not None and child.parent.key != pack.key:

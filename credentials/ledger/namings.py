@@ -20,6 +20,7 @@ from consensus.encoding import encode
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.linked_records import given_into
 from credentials.ledger.rules import Context
 from credentials.ledger.speaking import has_right
 from credentials.ledger.standing import PRIVATE, Standing, tagged
@@ -98,20 +99,31 @@ def says_origin(event: Event) -> bool:
 
 
 def namings(
-    about: Standing, attestation: Attestation, context: Context, *, admitted: bool
+    about: Standing, attestation: Attestation, context: Context, *, admitted: bool, by_right: bool
 ) -> Iterator[tuple[bytes, Naming]]:
-    """What this statement, admitted or not, says of others that it does not become state of: (key, what)."""
+    """What this statement, admitted or not, says of others that it does not become state of: (key, what).
+
+    `by_right`: its author could say it of the battery that it is about, though it came late, or second.
+    """
     event = context.event
     if not (event.effects.names_parts or (says_origin(event) and not admitted)):
         return
     as_told = admitted and not context.governance.lifecycle.namings_by_right
+    given = _given(about, attestation, context) if by_right else frozenset()
     for other in (context.records.standing(subject) for subject in attestation.referenced_subjects):
         named, of = (about, other) if event.effects.creates else (other, about)
-        if _could_know(named, of, attestation, context, as_told=as_told):
+        if named.key in given or _could_know(named, of, attestation, context, as_told=as_told):
             yield (
                 named.key,
                 Naming(of.key, event.type, attestation.issuer, attestation.digest, context.leaf_index),
             )
+
+
+def _given(pack: Standing, attestation: Attestation, context: Context) -> frozenset[bytes]:
+    """What the pack's maker showed with it to be inside: whoever takes it apart needs no right over that."""
+    if not (context.event.effects.claims_children and context.governance.lifecycle.hears_of_then):
+        return frozenset()
+    return given_into(pack, attestation.referenced_subjects, context)
 
 
 def claimed_parts(attestation: Attestation, context: Context) -> Iterator[bytes]:

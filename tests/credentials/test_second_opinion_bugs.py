@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger import admission, linked_records, told_late
+from credentials.ledger import admission, linked_records, namings, told_late
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing
 from credentials.verdicts import battery, cell, record, shown
@@ -19,7 +19,7 @@ from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import BUGS, MADE_FOR, patched, table_changed
 from tests.harness.opinion.explore import explore
 from tests.harness.opinion.histories import many
-from tests.harness.opinion.law import Archive
+from tests.harness.opinion.law import Archive, after
 from tests.harness.opinion.names import further
 from tests.harness.opinion.parties import CN_AUTHORITY, CN_CUSTOMS, EU_CUSTOMS, HOLDER, MAKER, RIVAL
 from tests.harness.opinion.record import broken
@@ -301,6 +301,40 @@ def test_what_was_never_in_a_pack_does_not_come_out_of_it() -> None:
     with patched(linked_records, "_could_commit", lambda *_: True):
         assert stage.would(apart)[0] == STATE
     assert not may_speak(archive, apart)
+
+
+def told_late_to_be_apart() -> tuple[Stage, Archive]:
+    """B is its maker's stock by its record, and in A by its word; A is sold, and then told to be apart."""
+    *made, apart = taken_out("reuse")
+    stage, archive = Stage.new(), Archive()
+    for act in (*made, *(replace(act, battery="B") for act in ON_SHELF[:2])):
+        archive = taken(stage, archive, act)
+    stage.hour()
+    archive = archive.hour()
+    handed = Act(MAKER, "battery.handed_over", "A", parties=(RIVAL,), countersigned=(RIVAL,))
+    archive = taken(stage, archive, handed)
+    said = replace(apart, ago=1, countersigned=())  # by who was named for it, and needs nobody
+    outcome, step = stage.would(said)
+    late = replace(said, late=stage.told_late(said, step))
+    assert outcome == STATE and late.late and may_speak(archive, late)
+    stage.take(said, step)
+    return stage, after(archive, late)
+
+
+def test_a_module_out_of_a_pack_that_is_told_late_and_is_new_is_found() -> None:
+    """
+    I1: where nobody hears what the pack's maker gave into it, the law holds that against the verdict.
+    """
+    sight = Shown("CN", direction="inland")
+
+    def too_well() -> set[str]:
+        stage, archive = told_late_to_be_apart()
+        word = stage.word("B", sight)
+        return {ground for _, ground in too_good(archive.bound("B"), sight, word)}
+
+    assert too_well() == set()
+    with patched(namings, "_given", lambda *_: frozenset()):
+        assert too_well() == {"said to be made of another"}
 
 
 @pytest.mark.check

@@ -5,7 +5,8 @@ came first (X8), says all the same what the new one was made of; a repair says w
 pack. If it is true they are not new (I1), and to leave a record for others to make would pay (I6). Nobody
 verified it: who is shown such a battery can say neither that it is nor that it is not. It is believed of who
 could know: who makes such codes, who has a right over what is named: a trade of the place that repairs
-a pack says of a battery that others hold no more than any stranger might, a claim (I5).
+a pack says of a battery that others hold no more than any stranger might, a claim (I5). What a pack's maker
+said, with the making of the pack, to be inside, whoever has the pack and takes it apart knows: it shows all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .acts import NOTHING, SECOND_LIVES, Act, File, own_code
+from .packs import given_into
 from .rights import has_right
 
 if TYPE_CHECKING:
@@ -50,13 +52,18 @@ def hear(archive: Archive, act: Act, *, counts: bool) -> Iterator[Heard]:
     if counts and act.event != REPAIR:
         return  # it is on the record of what it names
     for named, other in _pairs(act):
-        if _could_know(archive, act, named):
+        if _could_know(archive, act, named) or _found_inside(archive, act, named):
             yield Heard(named, other, act)
 
 
 def _could_know(archive: Archive, act: Act, named: str) -> bool:
     part = archive.of(named)
     return own_code(act.by, named) or (part.exists and has_right(part, act))
+
+
+def _found_inside(archive: Archive, act: Act, named: str) -> bool:
+    apart = act.event == "battery.dismantled" and given_into(archive, act, named)
+    return apart and (act.late or has_right(archive.of(act.battery), act))
 
 
 def unheard(heard: tuple[Heard, ...], undone: Act) -> tuple[Heard, ...]:
