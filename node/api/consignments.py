@@ -44,6 +44,7 @@ ITEMS_PER_PAGE = 500
 
 _NUMBER = re.compile(rb'"line"\s*:')
 _DECLARATION = re.compile(rb'"declaration"\s*:\s*"([^"\\]{1,64})"')
+_NAME = re.compile(rb"[0-9A-Za-z]")  # the first of a table: of its columns
 _ROW = re.compile(rb"[\r\n][^\r\n0-9A-Za-z]*[0-9A-Za-z]")  # below the names of the columns
 
 # What a person filters to: everything that is not simply clear, or one verdict.
@@ -87,7 +88,10 @@ def _counted(data: bytes, rows: bool) -> tuple[int, str]:
     """
     if rows:
         told = b'"' in data or b"declaration" in data[:ROW_CHARACTERS_MAX].lower()
-        return 0 if told else sum(1 for _ in _ROW.finditer(data)), ""
+        columns = _NAME.search(data)
+        if told or columns is None:
+            return 0, ""
+        return sum(1 for _ in _ROW.finditer(data, columns.start())), ""
     named = _DECLARATION.search(data)
     lines = 0 if b'"documents"' in data else sum(1 for _ in _NUMBER.finditer(data))
     return lines, declaration_text(named[1].decode("utf-8", "replace")) if named else ""
