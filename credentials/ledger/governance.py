@@ -250,7 +250,7 @@ class Governance:
 
     def forget_indices(self) -> None:
         """They are built again once they are asked for."""
-        for name in [name for name in vars(self) if name in _INDICES]:
+        for name in _INDICES:  # and not those that are there: another thread may be building one
             vars(self).pop(name, None)
 
     @cached_property

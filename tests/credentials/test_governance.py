@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -472,6 +475,38 @@ def test_of_the_past_only_what_was_asked_for_last_keeps_its_indices() -> None:
             assert now.key_by_id(f"{MAKER}#attest-1") == maker.latest_key("attest")
         indexed = [start for start, epoch in history.epochs if indices & vars(epoch).keys()]
         assert len(indexed) <= INDEXED_MAX + 2 and indexed[-1] == changes
+
+
+def test_indices_are_forgotten_while_others_build_them() -> None:
+    """
+    Whoever asks about heights of the past has what an epoch is found by forgotten while other threads ask it.
+    """
+    governance, failed, done = make_genesis().governance, list[RuntimeError](), threading.Event()
+    indices = [name for name, member in vars(Governance).items() if isinstance(member, cached_property)]
+
+    def ask() -> None:
+        while not done.is_set():
+            for name in indices:
+                getattr(governance, name)
+
+    interval_s, until = sys.getswitchinterval(), time.monotonic() + 0.5
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        while time.monotonic() < until and not failed:
+            try:
+                governance.forget_indices()
+            except RuntimeError as error:
+                failed.append(error)
+    finally:
+        done.set()
+        sys.setswitchinterval(interval_s)
+        for thread in threads:
+            thread.join()
+
+    assert not failed
 
 
 # -- who asks: verdicts ----------------------------------------------------------------------------------
