@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import requests
 
 from node.demo import scenario
-from node.demo.play import Desk, produced_members
+from node.demo.play import DemoFailed, Desk, produced_members
 from node.ledger.comet.abci import address
 from node.settings import COMETBFT
 from node.setup.keystore import Keys
@@ -23,6 +27,7 @@ from tests.harness.parts import require
 pytestmark = pytest.mark.check
 
 BACK_S_MAX = 5.0  # what the README promises
+SEED = 10
 OBSERVERS = [Party(p.name, p.jurisdiction, p.roles, validator=False) for p in (CN, EU)]
 
 
@@ -47,10 +52,15 @@ def record(node: Node, serial: int) -> str:
 
 
 def admitted(node: Node) -> list[str]:
-    """Every attestation in the log, in order."""
-    entries, start = list[str](), 0
+    """Every attestation that the log admitted, in order."""
+    return [digest for kind, digest in final(node) if kind == "admitted"]
+
+
+def final(node: Node) -> list[tuple[str, str]]:
+    """What the log says of every attestation, in order."""
+    entries, start = list[tuple[str, str]](), 0
     while page := node.get(f"/log/entries?start={start}")["entries"]:
-        entries += [entry["digest"] for entry in page if entry["type"] == "admitted"]
+        entries += [(entry["type"], entry["digest"]) for entry in page if entry["type"] != "block"]
         start = page[-1]["leaf_index"] + 1
     return entries
 
@@ -123,6 +133,92 @@ def test_cometbft_that_stands_still_is_started_again(maker: Node) -> None:
 
     record(maker, 9_100_005)
     assert [told["because"] for told in maker.moments("engine_stopped")] == ["it does not answer"]
+
+
+def waited_s(node: Node) -> float:
+    """How long the node's main thread, which starts it, waited for a processor that other programs had."""
+    assert node.process is not None
+    return int(Path(f"/proc/{node.process.pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+@dataclass
+class Attesting:
+    """The maker's IT: one battery after another, each attested again until that is acknowledged."""
+
+    node: Node
+    acknowledged: list[str] = field(default_factory=list)  # digests
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        desk = Desk("maker", self.node.url, (self.node.data / "operator.key").read_text().strip())
+        while not self.stopping.wait(0.02):
+            battery = scenario.make(9_200_001 + len(self.acknowledged))
+            body = {
+                "event": "battery.produced",
+                "battery": battery.code,
+                "members": produced_members(battery),
+            }
+            digest = None
+            while digest is None:
+                try:
+                    digest = desk.post("/attestations", body)["digest"]
+                except (requests.RequestException, DemoFailed):
+                    time.sleep(0.1)
+            self.acknowledged.append(digest)
+
+
+@pytest.mark.parametrize("kills", [10, pytest.param(40, marks=pytest.mark.long)])
+def test_kills_while_attesting_lose_and_double_nothing(
+    maker: Node, kills: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    SIGKILL of the application, of CometBFT and of both, in turn, at any moment of a stream of attestations:
+    both are back within 5 s each time, and every acknowledged one is in the log. What was asked for again
+    because the answer did not come is refused there: each battery is produced once.
+
+    Not counted is for how long other programs of a busy machine kept the node from being started.
+    """
+    draw, work, took_s = random.Random(SEED), Attesting(maker), list[float]()
+    before = len(admitted(maker))
+    attesting = threading.Thread(target=work.run)
+    attesting.start()
+    try:
+        for kill in range(kills):
+            known = len(work.acknowledged)
+            wait("something to lose", lambda: len(work.acknowledged) > known + 3)  # noqa: B023
+            time.sleep(draw.uniform(0, 0.3))
+            (pid,) = comets(maker)
+            victim = ("application", "CometBFT", "both")[kill % 3]
+            if victim != "application":
+                os.kill(pid, signal.SIGKILL)
+            if victim != "CometBFT":
+                maker.kill()
+            killed = time.monotonic()
+            if victim == "CometBFT":
+                wait("another CometBFT", lambda: comets(maker) not in ([], [pid]))  # noqa: B023
+            else:
+                maker.start()
+            wait("both", lambda: maker.status_of("/readyz") == 200 and len(comets(maker)) == 1)
+            fresh = victim != "CometBFT"
+            took_s.append(time.monotonic() - killed - (waited_s(maker) if fresh else 0.0))
+    finally:
+        work.stopping.set()
+        attesting.join(60)
+
+    said = list[tuple[str, str]]()
+
+    def all_final() -> bool:
+        said[:] = final(maker)
+        return set(work.acknowledged) <= {digest for _, digest in said}
+
+    wait("all of them", all_final)
+    with capsys.disabled():
+        print(
+            f"\n{kills} kills: {len(work.acknowledged)} acknowledged; back after {max(took_s):.2f} s at most"
+        )
+    assert len(said) == len({digest for _, digest in said}), "an attestation is in the log twice"
+    assert len(admitted(maker)) - before == len(work.acknowledged), "a battery is lost, or there twice"
+    assert max(took_s) < BACK_S_MAX
 
 
 def test_no_key_of_ours_is_in_cometbfts_home(maker: Node) -> None:
