@@ -71,6 +71,7 @@ class LineAnswer(LineHead, VerdictHead, StepAnswer):
 
     text: str
     provision: str
+    overtaken_note: str  # why nobody acts on this word; empty: it is the newest
     recognition_note: str
     gaps: list[GapAnswer]
     withheld: list[GapAnswer]
@@ -107,6 +108,7 @@ class ConsignmentHead(TypedDict):
     done: int
     worst: VerdictWord | None
     counts: dict[str, int]  # by verdict, of the whole
+    overtaken: int  # of these lines: being judged again
     items_total: int  # of those asked for
 
 
@@ -116,6 +118,7 @@ class ChangeAnswer(TypedDict):
     line: int
     was: str
     verdict: str
+    overtaken: bool
 
 
 class ConsignmentListed(ConsignmentHead):
@@ -166,6 +169,7 @@ class JudgedEvent(TypedDict):
     lines: int
     line: int
     verdict: str
+    overtaken: bool
     state: str
 
 

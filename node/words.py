@@ -241,6 +241,7 @@ class Words:
             **line,
             "text": self.reason(line["reason"], {"unmade": line["unmade"]}),
             "provision": self.provision(line["reason"]),
+            "overtaken_note": self.sentence("overtaken", line) if line.get("overtaken") else "",
             **self.step(line["reason"]),
             "gaps": [self.gap(gap, line["height"]) for gap in line["gaps"]],
             "withheld": [self.gap(point, line["height"]) for point in line["withheld"]],
@@ -277,9 +278,8 @@ class Words:
 
     def source(self, source: SourceRecord) -> SourceAnswer:
         """A source by name, with why it has no age."""
-        name = self.sentence(f"source.{source['source']}", source)
         ageless = self.sentence("ageless") if source["source"] in AGELESS else None
-        return {**source, "name": name, "age_note": ageless}
+        return {**source, "name": self.sentence(f"source.{source['source']}", source), "age_note": ageless}
 
     def recognition(self, answers: Sequence[RecognitionRecord]) -> str:
         """What the recognitions in force say, as one paragraph; `recognition_rows` has them one by one."""

@@ -124,6 +124,7 @@ class VerdictHead(TypedDict):
     good_until: int | None  # from then on time alone may change it, whatever the ledger learns; null: never
     recognition: list[RecognitionRecord]
     before: NotRequired[BeforeRecord]
+    overtaken: NotRequired[bool]  # the ledger knows more since, or time ended it: it is being judged again
     consignment: NotRequired[str]  # where one line of a consignment is asked for
     declaration: NotRequired[str]
 

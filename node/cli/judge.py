@@ -141,13 +141,17 @@ def _check_manifest(
         show(judged)
     else:
         for item in judged["items"]:
-            if item["verdict"] not in (CLEAR, GAPS):
+            if item["overtaken"]:
+                say(f"  line {item['line']:>5}  {item['verdict']}  {item['battery']}")
+                say(f"        {item['overtaken_note']}")
+            elif item["verdict"] not in (CLEAR, GAPS):
                 ground = f" {item['ground']}" if item["ground"] else ""
                 words = f"{item['verdict']}{ground}  {item['reason']}"
                 say(f"  line {item['line']:>5}  {words}  {item['battery']}")
         counts = ", ".join(f"{count} {word}" for word, count in judged["counts"].items() if count)
         say(f"consignment {judged['id']}: {judged['worst']} ({counts})")
-    return _exit_code(judged["worst"], allow_gaps=allow_gaps)
+    code = _exit_code(judged["worst"], allow_gaps=allow_gaps)
+    return 2 if judged["overtaken"] and code == 0 else code  # a word that is being given anew is none
 
 
 def _judged(client: Client, manifest: Any) -> dict[str, Any]:

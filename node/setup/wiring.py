@@ -71,6 +71,7 @@ from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.foretelling import Foretelling
 from node.verdicts.judging import Judging
+from node.verdicts.overtaking import Overtaking
 from node.verdicts.sources import Gathering, unread_rules
 from node.verdicts.verification import Checking, LedgerSources
 from node.verdicts.watching import Watching
@@ -231,7 +232,8 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     watching.go_by(_judged_by(disk))
     judging = Judging(stores.office, gathering, disk.policy, watching)
     agreement.moments.subscribe(judging.wake, kept_max=1)  # the wake is all it needs: it reads the ledger
-    consignments = Consignments(stores.office, gathering, disk.policy, judging)
+    overtaking = Overtaking(stores.office, stores.ledger, watching.learned, lambda: history.height)
+    consignments = Consignments(stores.office, gathering, disk.policy, judging, overtaking)
     held = partial(require_proposed, files=disk.network.rule_files)
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)

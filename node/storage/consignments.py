@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from zlib import crc32
@@ -275,19 +275,13 @@ class ConsignmentTable:
         )
         return [ItemRow(*row) for row in rows]
 
-    def bodies(self, consignment_id: str) -> Iterator[bytes]:
-        """Every body in line order, a few at a time: no statement stays open while the reader is slow."""
-        line = -1
-        while True:
-            rows = self._db.connection.execute(
-                "SELECT body, line, crc FROM items WHERE consignment = ? AND line > ? ORDER BY line LIMIT ?",
-                (consignment_id, line, EXPORT_LINES),
-            ).fetchall()
-            if not rows:
-                return
-            for row in rows:
-                yield self._whole(consignment_id, row)
-            line = rows[-1]["line"]
+    def bodies_after(self, consignment_id: str, line: int) -> list[bytes]:
+        """The next few bodies in line order: no statement stays open while the reader is slow."""
+        rows = self._db.connection.execute(
+            "SELECT body, line, crc FROM items WHERE consignment = ? AND line > ? ORDER BY line LIMIT ?",
+            (consignment_id, line, EXPORT_LINES),
+        )
+        return [self._whole(consignment_id, row) for row in rows]
 
     def _whole(self, consignment_id: str, row: sqlite3.Row) -> bytes:
         """The verdict of a line; Damaged where it is not what was written."""

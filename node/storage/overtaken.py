@@ -9,9 +9,12 @@ from zlib import crc32
 import orjson
 
 from node.storage.consignments import ItemRow
-from node.storage.database import Database, Transaction, marks, parts
+from node.storage.database import VARIABLES_MAX, Database, Transaction, marks, parts
 from node.storage.rests_on import KIN, PARTY, as_stored, hasten_if_had, put_rests_again
 
+About = Mapping[str, Sequence[bytes | str]] | None  # values by column; None: every line
+Lines = tuple[int, int]  # the first and the last of a part of a consignment
+_WATCHED = "SELECT id FROM consignments WHERE created > ?"
 NAMERS_MAX = 8  # batteries that name one, of each of its parties, of which a verdict reads the passports
 
 
@@ -152,7 +155,7 @@ class OvertakenLines:
     def mark_stale(
         db: Transaction,
         *,
-        about: Mapping[str, Sequence[bytes | str]] | None,
+        about: About,
         created_after: int,
         mark: int = 1,
     ) -> int:
@@ -161,24 +164,13 @@ class OvertakenLines:
         How many. None: all of them. `mark` grows with the log. A line keeps the mark it has: whoever waits
         longest is judged first.
         """
-        found: list[tuple[str, Sequence[bytes | str]]] = [("1", ())] if about is None else []
-        for column, values in (about or {}).items():
-            assert column in ("subject", "namespace", "issuer", PARTY, KIN), (
-                "a column by which lines are found"
-            )
-            for part in parts(values, beside=2):
-                if column not in (PARTY, KIN):
-                    found.append((f"{column} IN ({marks(len(part))})", part))
-                among = f"SELECT consignment, line FROM rests_on WHERE kind = '{column}' AND value"
-                further = [as_stored(value) for value in part]
-                found.append((f"(consignment, line) IN ({among} IN ({marks(len(part))}))", further))
         return sum(
             db.execute(
                 f"UPDATE items SET stale = ? WHERE {condition} AND settled = 0 AND stale = 0 "
-                "AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
+                f"AND consignment IN ({_WATCHED})",
                 (mark, *values, created_after),
             ).rowcount
-            for condition, values in found
+            for condition, values in _found_by(about)
         )
 
     @staticmethod
@@ -246,3 +238,54 @@ class OvertakenLines:
             (consignment_id,),
         )
         return [ChangedRow(*row) for row in rows]
+
+    def behind(
+        self, consignment_id: str, about: About, now: int, created_after: int, between: Lines
+    ) -> frozenset[int]:
+        """Of these lines those that are judged again: marked, or about this, or their time has come."""
+        one = "consignment = ?" if about is None else "+consignment = ?"  # by `about`, not by the consignment
+        union, values = _behind(about, now, f"{one} AND line BETWEEN ? AND ?", (consignment_id, *between))
+        rows = self._db.connection.execute(
+            f"SELECT line FROM ({union}) WHERE consignment IN ({_WATCHED})", (*values, created_after)
+        )
+        return frozenset(row["line"] for row in rows)
+
+    def behind_counts(
+        self, consignment_ids: Sequence[str], about: About, now: int, created_after: int
+    ) -> dict[str, int]:
+        """How many such lines consignments have; without those that have none."""
+        found: dict[str, int] = {}
+        for part in parts(consignment_ids, beside=VARIABLES_MAX // 2):
+            among = f"{'consignment' if about is None else '+consignment'} IN ({marks(len(part))})"
+            union, values = _behind(about, now, among, part)
+            rows = self._db.connection.execute(
+                f"SELECT consignment, COUNT(*) AS n FROM ({union}) WHERE consignment IN ({_WATCHED}) "
+                "GROUP BY consignment",
+                (*values, created_after),
+            )
+            found |= {row["consignment"]: row["n"] for row in rows}
+        return found
+
+
+def _behind(about: About, now: int, among: str, of: Sequence[object]) -> tuple[str, list[object]]:
+    """One statement for all of them, and its values. What is marked or has a moment is not settled."""
+    conditions: list[tuple[str, Sequence[object]]] = [("stale != 0", ()), ("due <= ?", (now,))]
+    conditions += [(f"{condition} AND settled = 0", values) for condition, values in _found_by(about)]
+    union = " UNION ".join(
+        f"SELECT consignment, line FROM items WHERE {condition} AND {among}" for condition, _ in conditions
+    )
+    return union, [value for _, values in conditions for value in (*values, *of)]
+
+
+def _found_by(about: About) -> list[tuple[str, Sequence[object]]]:
+    """The conditions by which lines are found, each with its values."""
+    found: list[tuple[str, Sequence[object]]] = [("1", ())] if about is None else []
+    for column, values in (about or {}).items():
+        assert column in ("subject", "namespace", "issuer", PARTY, KIN), "a column by which lines are found"
+        for part in parts(values, beside=4):
+            if column not in (PARTY, KIN):
+                found.append((f"{column} IN ({marks(len(part))})", part))
+            among = f"SELECT consignment, line FROM rests_on WHERE kind = '{column}' AND value"
+            further = [as_stored(value) for value in part]
+            found.append((f"(consignment, line) IN ({among} IN ({marks(len(part))}))", further))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -28,6 +28,7 @@ from node.storage.office import OfficeStore
 from node.verdicts.export import as_csv, as_json
 from node.verdicts.judging import Judging
 from node.verdicts.manifests import OneAtATime, TextLines, read_manifest
+from node.verdicts.overtaking import Overtaking
 from node.verdicts.sources import Gathering
 from node.words import Words
 
@@ -65,8 +66,16 @@ def require_law_date(text: str | None) -> str:
 class Consignments:
     """Takes manifests in, judges them, and shows how far it came."""
 
-    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy, judging: Judging) -> None:
+    def __init__(
+        self,
+        office: OfficeStore,
+        gathering: Gathering,
+        policy: Policy,
+        judging: Judging,
+        overtaking: Overtaking,
+    ) -> None:
         self._office = office
+        self._overtaking = overtaking
         self._gathering = gathering
         self._policy = policy
         self._judging = judging
@@ -137,9 +146,15 @@ class Consignments:
 
     def listing(self, limit: int, before: int | None, words: Sequence[str] = ()) -> list[ConsignmentListed]:
         """Newest first; those with all these words, if there are any."""
-        rows = self._office.consignments.page(limit, before, words)
-        counts = self._office.consignments.counts([row.id for row in rows])
-        return [self._shown(row, counts[row.id], [], sum(counts[row.id].values())) for row in rows]
+        with self._office.reading():
+            rows = self._office.consignments.page(limit, before, words)
+            named = [row.id for row in rows]
+            counts = self._office.consignments.counts(named)
+            behind = self._overtaking.counts(named)
+        return [
+            self._shown(row, counts[row.id], behind.get(row.id, 0), [], sum(counts[row.id].values()))
+            for row in rows
+        ]
 
     def show(
         self,
@@ -150,19 +165,22 @@ class Consignments:
         offset: int = 0,
     ) -> ConsignmentRecord:
         """The consignment with its lines (without their checks); counts are always of the whole."""
-        row = self._row(consignment_id)
         table = self._office.consignments
-        counts = table.counts([consignment_id])[consignment_id]
-        total = sum(n for word, n in counts.items() if verdicts is None or word in verdicts)
-        bodies = [] if limit == 0 else table.items(consignment_id, verdicts, limit, offset)
-        items = [_listed(orjson.loads(body)) for body in bodies]
-        changed = self._office.overtaken.changed(consignment_id)
+        with self._office.reading():
+            row = self._row(consignment_id)
+            counts = table.counts([consignment_id])[consignment_id]
+            total = sum(n for word, n in counts.items() if verdicts is None or word in verdicts)
+            bodies = [] if limit == 0 else table.items(consignment_id, verdicts, limit, offset)
+            changed = self._office.overtaken.changed(consignment_id)
+            behind = self._overtaking.lines(consignment_id)
+        items = [_listed(orjson.loads(body), behind) for body in bodies]
         same = table.of_declaration(row.declaration) if row.declaration else []
         return {
-            **self._shown(row, counts, items, total),
+            **self._shown(row, counts, len(behind), items, total),
             "changed_total": len(changed),
             "changed": [
-                {"line": c.line, "was": c.was, "verdict": c.verdict} for c in changed[:CHANGES_SHOWN]
+                {"line": c.line, "was": c.was, "verdict": c.verdict, "overtaken": c.line in behind}
+                for c in changed[:CHANGES_SHOWN]
             ],
             "decisions": [
                 {"proposal": b64u(one.proposal), "at": one.at}
@@ -173,7 +191,12 @@ class Consignments:
         }
 
     def _shown(
-        self, row: ConsignmentRow, found: Mapping[str, int], items: list[LineRecord], total: int
+        self,
+        row: ConsignmentRow,
+        found: Mapping[str, int],
+        behind: int,
+        items: list[LineRecord],
+        total: int,
     ) -> ConsignmentListed:
         counts = dict.fromkeys(ORDER, 0) | dict(found)
         words = [word for word, count in counts.items() if count]
@@ -194,6 +217,7 @@ class Consignments:
             "done": sum(counts.values()),
             "worst": max(words, key=ORDER.index, default=None),
             "counts": counts,
+            "overtaken": behind,
             "items": items,
             "items_total": total,
         }
@@ -202,19 +226,24 @@ class Consignments:
         row = self._row(consignment_id)
         if line >= 1 << 31:  # SQLite has no such numbers
             raise not_found("line_unknown", "the consignment has no such line")
-        found = self._office.consignments.item(consignment_id, line)
+        with self._office.reading():
+            found = self._office.consignments.item(consignment_id, line)
+            behind = self._overtaking.lines(consignment_id, (line, line))
         if found is None:
             if row.state != "done":
                 told = "line {line} is not judged yet, or there is no such line"
                 raise not_found("not_judged_yet", told, line=line)
             raise not_found("line_unknown", "the consignment has no line {line}", line=line)
         item: ItemRecord = orjson.loads(found)
-        return {**item, "consignment": consignment_id, "declaration": row.declaration}
+        named: ItemRecord = {**item, "consignment": consignment_id, "declaration": row.declaration}
+        return _marked(named, behind)
 
     def events(self, consignment_id: str, after: int) -> tuple[list[JudgedEvent], bool]:
         """(what was judged after event `after`, whether nothing comes after that); never waits."""
         row = self._row(consignment_id)
-        found = self._office.consignments.items_after(consignment_id, after, EVENTS_AT_ONCE)
+        with self._office.reading():
+            found = self._office.consignments.items_after(consignment_id, after, EVENTS_AT_ONCE)
+            behind = self._overtaking.lines(consignment_id) if found else frozenset[int]()
         events: list[JudgedEvent] = [
             {
                 "seq": item.seq,
@@ -222,6 +251,7 @@ class Consignments:
                 "lines": row.lines,
                 "line": item.line,
                 "verdict": item.verdict,
+                "overtaken": item.line in behind,
                 "state": "done" if item.seq == row.lines else "running",
             }
             for item in found
@@ -235,10 +265,24 @@ class Consignments:
         Codes and the words of the moment: a file that somebody signs says what he read.
         """
         declaration = self._row(consignment_id).declaration
-        bodies = self._office.consignments.bodies(consignment_id)
+        items = self._items(consignment_id)
         if format == "json":
-            return as_json(self.show(consignment_id, limit=0), bodies, words)
-        return as_csv(bodies, declaration, words)
+            return as_json(self.show(consignment_id, limit=0), items, words)
+        return as_csv(items, declaration, words)
+
+    def _items(self, consignment_id: str) -> Iterator[ItemRecord]:
+        """Every line that is judged, in order."""
+        line = -1
+        while True:
+            with self._office.reading():
+                bodies = self._office.consignments.bodies_after(consignment_id, line)
+                items: list[ItemRecord] = [orjson.loads(body) for body in bodies]
+                if not items:
+                    return
+                between = items[0]["line"], items[-1]["line"]
+                behind = self._overtaking.lines(consignment_id, between)
+            yield from (_marked(item, behind) for item in items)
+            line = between[1]
 
     def report(self, consignment_id: str) -> ReportRecord:
         """The importer's readiness report over the lines of a consignment."""
@@ -263,11 +307,17 @@ class Consignments:
         return row
 
 
-def _listed(item: dict[str, Any]) -> LineRecord:
+def _listed(item: ItemRecord, behind: Set[int]) -> LineRecord:
     """A stored line as lists have it."""
-    kept: Any = {name: value for name, value in item.items() if name not in LEFT_OUT_OF_LISTS}
+    marked = _marked(item, behind)
+    kept: Any = {name: value for name, value in marked.items() if name not in LEFT_OUT_OF_LISTS}
     line: LineRecord = kept
     return line
+
+
+def _marked(item: ItemRecord, behind: Set[int]) -> ItemRecord:
+    """With whether its word has been overtaken."""
+    return {**item, "overtaken": item["line"] in behind}
 
 
 def _require_room(lines: int, waiting: int, own: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from credentials.verdicts.verdict_record import ItemRecord
 from node.answers import ConsignmentRecord
 from node.words import Words
 
@@ -25,6 +26,7 @@ CSV_COLUMNS = (
     "mass_kg",
     "registration_id",
     "verdict",
+    "overtaken",
     "reason",
     "text",
     "fault",
@@ -42,25 +44,26 @@ CSV_COLUMNS = (
 )
 
 
-def as_json(consignment: ConsignmentRecord, bodies: Iterable[bytes], words: Words) -> Iterator[bytes]:
+def as_json(consignment: ConsignmentRecord, items: Iterable[ItemRecord], words: Words) -> Iterator[bytes]:
     """The consignment with every line as it was judged, and what it says in words."""
     head = orjson.dumps({name: value for name, value in consignment.items() if name != "items"})
     yield head.removesuffix(b"}") + b',"items":['
     separator = b"\n"
-    for body in bodies:
-        yield separator + orjson.dumps(words.item(orjson.loads(body)))
+    for one in items:
+        yield separator + orjson.dumps(words.item(one))
         separator = b",\n"
     yield b"\n]}\n"
 
 
-def as_csv(bodies: Iterable[bytes], declaration: str, words: Words) -> Iterator[bytes]:
+def as_csv(items: Iterable[ItemRecord], declaration: str, words: Words) -> Iterator[bytes]:
     """One row each, after the names of the columns."""
     yield codecs.BOM_UTF8 + _row(CSV_COLUMNS)
-    for body in bodies:
-        item = words.item(orjson.loads(body))
+    for one in items:
+        item = words.item(one)
         cells = {
             **item,
             "declaration": declaration,
+            "overtaken": item["overtaken_note"],
             "evaluated_at": _iso(item["evaluated_at"]),
             "block_time": _iso(item["block_time"]),
             "good_until": _iso(item["good_until"]),

@@ -24,11 +24,8 @@ import orjson
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject
-from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
-from credentials.ledger.entries import AdmittedEntry, ClaimEntry, GovernanceEntry, parse_entry
-from credentials.ledger.namings import Namings
-from credentials.ledger.records import Asset
+from credentials.ledger.entries import ClaimEntry, parse_entry
 from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy, declaration_text
@@ -43,28 +40,20 @@ from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.rests_on import KIN, PARTY, Rest, as_stored
 from node.verdicts.declarations import OPEN_S
-from node.verdicts.foretelling import parties_concerned
 from node.verdicts.further_codes import NOBODY
+from node.verdicts.learned import ANY_NAMESPACE, GOVERNANCE, Learned, decision_of
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
 UNDER_CUSTOMS_MAX = 256  # statements about goods between their presentation and their release
-DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
 DUE_AT_ONCE = 500  # lines that time has overtaken, marked in one look
 CLAIMS_S = 600  # what is claimed of a battery within it has its lines judged once
 ASK_AGAIN_S = 3_600  # after it, sources that said nothing are asked again
 ASKED_AGAIN = ("unreachable", "stale")  # words of `undecided_because` that are no fault of the item
 SET_ASIDE = "set_aside"  # the reason of a line that waits for the operator
-GOVERNANCE, CLAIM = "governance", "claim"  # types of leaves
-ANY_NAMESPACE = "*"  # of a line whose battery was made from others, of whatever codes
+CLAIM = "claim"  # the type of a leaf
 RELEASED = "released"  # the fact and the setting, of config/rules/lifecycle.json
-
-
-def _decision(row: EntryRow) -> GovernanceEntry:
-    entry = parse_entry(row.entry)
-    assert isinstance(entry, GovernanceEntry), "the type of the row says so"
-    return entry
 
 
 class Watching:
@@ -77,6 +66,7 @@ class Watching:
         self._ledger = ledger
         self._gathering = gathering
         self._policy = policy
+        self.learned = Learned(ledger, gathering)
 
     def go_by(self, digest: bytes) -> None:
         """What this node judges by beside the ledger: is it another since, every open line is marked."""
@@ -108,7 +98,7 @@ class Watching:
         with self._ledger.reading():
             found = self._ledger.leaves.since(begin, LEAVES_AT_ONCE)
             rows = self._in_force(found)
-            about = self._about(rows) if rows else {}
+            about = self.learned.about(rows) if rows else {}
         mark, now = begin + len(rows), int(time.time())
         since = now - OPEN_S
         with self._office.writing() as db:
@@ -123,8 +113,8 @@ class Watching:
     def _tell_of_decisions(self, db: Any, begin: int, rows: Sequence[EntryRow], now: int) -> None:
         """Keep which lines each decision reaches, and tell the operator why they are judged again."""
         for leaf, row in enumerate(rows, begin):
-            decision = _decision(row) if row.type == GOVERNANCE else None
-            parties = self._parties_changed(decision) if decision is not None else set[str]()
+            decision = decision_of(row) if row.type == GOVERNANCE else None
+            parties = self.learned.parties_changed(decision) if decision is not None else set[str]()
             if decision is None or parties == set():
                 continue
             reached = self._office.reached.put(db, leaf, decision.proposal, now, parties, now - OPEN_S)
@@ -136,60 +126,9 @@ class Watching:
     def _in_force(self, rows: Sequence[EntryRow]) -> Sequence[EntryRow]:
         """Those before the first decision that governs later only: who rests on it is told once it does."""
         for place, row in enumerate(rows):
-            if row.type == GOVERNANCE and _decision(row).in_force > self._gathering.history.height:
+            if row.type == GOVERNANCE and decision_of(row).in_force > self._gathering.history.height:
                 return rows[:place]
         return rows
-
-    def _about(self, rows: Sequence[EntryRow]) -> dict[str, Sequence[bytes | str]] | None:
-        """What these leaves are about, by the columns in which lines are found; None if that is not known."""
-        changed = self._ledger.changed(rows[0].height, rows[-1].height)
-        if changed is None:
-            return None
-        subjects = set(changed)
-        issuers: set[str] = set()
-        namespaces: set[str] = set()
-        parties: set[str] = set()
-        for row in rows:
-            if row.type == GOVERNANCE:
-                concerned = self._parties_changed(_decision(row))
-                if concerned is None:
-                    return None
-                parties |= concerned
-                continue
-            event = self._gathering.event_of(row)
-            if event is not None and event.effects.status_list and row.issuer is not None:
-                issuers.add(row.issuer)
-            elif event is not None and event.effects.recall is not None:
-                entry = parse_entry(row.entry)
-                if isinstance(entry, AdmittedEntry):
-                    namespaces.update((entry.attestation.subject.namespace, ANY_NAMESPACE))
-            elif row.subject is not None:
-                subjects.add(row.subject)
-        subjects, all_read = self._with_what_came_of(subjects)
-        if not all_read:  # each line about what was made of others is found so (`_recalled_by`)
-            namespaces.add(ANY_NAMESPACE)
-        return {
-            "subject": sorted(subjects),
-            "namespace": sorted(namespaces),
-            "issuer": sorted(issuers | parties),
-            PARTY: sorted(parties),
-            KIN: sorted(subjects),
-        }
-
-    def _parties_changed(self, decision: GovernanceEntry) -> set[str] | None:
-        """Whose words count otherwise since a decision; None for everybody's."""
-        history = self._gathering.history
-        governance = history.at(history.height)  # what verdicts go by now
-        return parties_concerned(governance, [(kind, name) for kind, name, _, _ in decision.changed])
-
-    def _with_what_came_of(self, subjects: set[bytes]) -> tuple[set[bytes], bool]:
-        """These batteries, and what was taken out of them or made from them; whether that is all."""
-        found, new = set(subjects), set(subjects)
-        while new and len(found) < DESCENDANTS_MAX:
-            records = self._ledger.records(sorted(new))
-            new = {key for record in records.values() for key in _came_of(record)} - found
-            found |= new
-        return found, not new
 
     def row_of(self, verdict: Mapping[str, Any], seq: int = 0, read: Set[Rest] = frozenset()) -> ItemRow:
         """A verdict as it is stored: with what it is found by when the ledger learns more.
@@ -362,30 +301,3 @@ def due_of(verdict: Mapping[str, Any]) -> int | None:
         return until if verdict["reason"] != SET_ASIDE else None
     again: int = verdict["evaluated_at"] + ASK_AGAIN_S
     return again if until is None else min(until, again)
-
-
-def _came_of(record: bytes) -> tuple[bytes, ...]:
-    """The batteries taken out of this one or made from it; of a vehicle's record those that are in it.
-
-    What names a battery without being state of it is kept beside that one's record.
-    """
-    try:
-        standing = Standing.decode(record)
-    except CredentialError:
-        return _inside(record)
-    return (*standing.children, *(standing.lineage.successors if standing.lineage else ()))
-
-
-def _inside(record: bytes) -> tuple[bytes, ...]:
-    """The batteries of a vehicle, about which as a whole something was said; none of any other record."""
-    try:
-        return tuple(one.pack for one in Asset.decode(record).installed)
-    except CredentialError:
-        return _named(record)
-
-
-def _named(record: bytes) -> tuple[bytes, ...]:
-    try:
-        return (Namings.decode(record).battery,)
-    except CredentialError:
-        return ()

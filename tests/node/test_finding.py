@@ -33,6 +33,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
         judged(running, "26NLFIND1", 81)
         attest(running, "battery.installed", 81, vin=VIN)
         running.wait(lambda: bool(found(running, VIN)["vehicle"]["batteries"]), "the battery in its vehicle")
+        running.wait(lambda: newest_word(running) != "clear", "the word on what was installed")
         yield running
 
 
@@ -41,6 +42,12 @@ def found(node: LiveNode, text: str, client: FlaskClient | None = None) -> dict[
     path = f"/find?q={quote(text, safe='')}"
     told: dict[str, Any] = node.get_json(path) if client is None else client.get(path).get_json(force=True)
     return told
+
+
+def newest_word(node: LiveNode) -> str:
+    """The verdict on the line, once it is of all that the ledger knows."""
+    (line,) = found(node, CODE)["lines"]
+    return "clear" if line["verdict"]["overtaken"] else str(line["verdict"]["verdict"])
 
 
 def shown(client: FlaskClient, text: str) -> Reader:

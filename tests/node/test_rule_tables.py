@@ -276,7 +276,7 @@ def test_what_rests_on_an_event_that_is_gone_is_told_in_words_by_command_and_tab
             reasons = {item["reason"], *(check["reason"] for check in item["checks"])}
             found.update(reasons & {"kind_unknown", "claimed"})
             for said in told:
-                table = b"".join(as_csv([orjson.dumps(item)], "D-1", said)).decode("utf-8-sig")
+                table = b"".join(as_csv([item], "D-1", said)).decode("utf-8-sig")
                 (line,) = csv.DictReader(io.StringIO(table))
                 main = said.item(orjson.loads(orjson.dumps(item)))
                 assert (line["verdict"], line["reason"]) == (item["verdict"], item["reason"])

@@ -309,7 +309,7 @@ def test_a_line_is_found_by_every_record_that_was_read_for_it(
             with monkeypatch.context() as patch:
                 patch.setattr(ledger, "changed", lambda first, last, key=key: [key])
                 with ledger.reading():
-                    about = watching._about(rows)
+                    about = watching.learned.about(rows)
             assert about is not None
             assert number in lines_found(office, made, about), (code, key.hex())
             tried += 1

@@ -24,7 +24,7 @@ from node.config import DataDirectory
 from node.peers.gossip import Gossip
 from node.setup.wiring import open_service
 from node.storage.office import OfficeStore
-from node.verdicts import fetching, judging, watching
+from node.verdicts import fetching, judging, learned, watching
 from node.verdicts.ledger_views import read_view
 from node.verdicts.watching import _recalled_by
 from node.web.sample import sample_claims
@@ -657,7 +657,7 @@ def test_beyond_what_is_followed_every_line_of_what_was_made_of_others_is_woken(
     I9: a pack, what came out of it and what came out of that: where not all of it is read, no line of a
     battery that came of another keeps its word.
     """
-    monkeypatch.setattr(watching, "DESCENDANTS_MAX", read)
+    monkeypatch.setattr(learned, "DESCENDANTS_MAX", read)
     about = [battery(1), battery(2), battery(3)]
     keys = [standing_key(subject) for subject in about]
     of = {
@@ -671,7 +671,7 @@ def test_beyond_what_is_followed_every_line_of_what_was_made_of_others_is_woken(
     row = SimpleNamespace(type="admitted", height=1, subject=keys[0])
     watch = watching.Watching(*[cast(Any, one) for one in (None, ledger, gathering, None)])
 
-    found = watch._about([cast(Any, row)])
+    found = watch.learned.about([cast(Any, row)])
 
     assert found is not None and (found["namespace"] == []) == all_read
     assert set(found["subject"]) >= set(keys[:read])
@@ -711,7 +711,7 @@ def test_what_governs_wakes_the_lines_of_whose_words_it_is_about(tmp_path: Path)
         assert woken([{"type": "recognition", "name": everybody.id, "table": dict(everybody.as_table())}])
         assert not woken(g.limits(12_345), CN_AUTHORITY)
 
-        of = node.service.judging.watching._parties_changed
+        of = node.service.judging.watching.learned.parties_changed
         licence, named = g.licence(DID, "ZZ4")[0]["name"], of_one.id
         for kind, name, parties in (
             ("participant", MAKER, {MAKER}), ("stop", MAKER, {MAKER}), ("stop", f"{MAKER}#attest-1", {MAKER}),

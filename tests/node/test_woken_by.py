@@ -199,7 +199,7 @@ class _Lines:
         self.step, leaves = step, self.stage.world.leaves
         rows = [replace(leaf_row(leaf.entry), height=leaf.height) for leaf in leaves[self.seen :]]
         self.seen = len(leaves)
-        about = self.watching._about(rows)
+        about = self.watching.learned.about(rows)
         with self.office.writing() as db:
             self.office.overtaken.hasten_about(db, claimed_of(rows), 1)
             self.office.overtaken.mark_stale(db, about=about, created_after=0)
