@@ -22,7 +22,7 @@ from node.issuing.statements import Batch
 from node.storage.findings import Finding
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
-from tests.harness.restarts import Given, Maker, maker
+from tests.harness.restarts import FILES, Given, Maker, maker
 from tests.harness.support_service import DID
 
 
@@ -209,7 +209,7 @@ def test_an_ordinary_restart_compares_nothing(node: Maker) -> None:
 
 def test_a_foreign_office_is_refused(node: Maker, tmp_path: Path) -> None:
     """
-    office.db and ledger.db of another participant or network: one sentence, and nothing is written.
+    office.db and ledger.db of another network: one sentence, and nothing is written.
     """
     (tmp_path / "other").mkdir()
     with maker(tmp_path / "other") as other:
@@ -223,6 +223,23 @@ def test_a_foreign_office_is_refused(node: Maker, tmp_path: Path) -> None:
             assert (node.data / file).read_bytes() == before
             for path in node.data.glob(f"{file}*"):
                 path.unlink()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_of_another_participant_of_the_same_network_is_refused(node: Maker, file: str) -> None:
+    """
+    Each database as another participant of this network left it: one sentence, with what to do.
+    """
+    node.start()
+    node.wait_quiet()
+    node.stop()
+    with closing(sqlite3.connect(node.data / file)) as db, db:
+        db.execute("UPDATE meta SET value = ? WHERE name = 'participant'", (b"did:web:another.example",))
+
+    with pytest.raises(SetupError, match=rf"{file} is of another participant than {DID}") as refused:
+        node.start()
+
+    assert "put back its own file from a backup" in str(refused.value.step)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.check) for n in range(1, 7))])
