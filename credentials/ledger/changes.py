@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.rules import Context
 from credentials.ledger.standing import (
     Bound,
     CustomsPresentation,
@@ -44,3 +46,17 @@ class Change(TypedDict, total=False):
     readings: Mapping[str, int]
     facts: Mapping[str, int]
     undo: Undo | None
+
+
+def said_last(attestation: Attestation, context: Context, core_before: bytes | None) -> Undo:
+    """This attestation as the last record of a battery, and what taking it back would restore."""
+    return Undo(
+        attestation.digest,
+        attestation.issuer,
+        attestation.kind,
+        context.leaf_index,
+        context.at,
+        countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
+        taken_back=False,
+        core_before=core_before,
+    )

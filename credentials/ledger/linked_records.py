@@ -12,9 +12,10 @@ from dataclasses import replace
 from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
+from credentials.ledger.as_it_stood import held_then
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.lifecycle import RESTS_ON_ALL_PACKS
-from credentials.ledger.put_in import Heard, put_in
+from credentials.ledger.put_in import put_in
 from credentials.ledger.records import AUTHORITY, INSTALLED_BY, Asset, Installed, Record
 from credentials.ledger.rules import (
     LOST,
@@ -72,19 +73,16 @@ def require_named_exist(attestation: Attestation, context: Context) -> None:
             raise NotYet("unborn", told, namespace=subject.namespace)
 
 
-def linked(
-    before: Standing, after: Standing, attestation: Attestation, context: Context, heard: Heard = has_right
-) -> list[Record]:
+def linked(before: Standing, after: Standing, attestation: Attestation, context: Context) -> list[Record]:
     """The other records that change with this battery's; raises before anything is changed.
 
-    `heard`: whether the author may speak about another that it names. Told late it writes on no other battery
-    but on what was put in.
+    Told late it writes on no other battery but on what was put in.
     """
     effects = context.event.effects
     if context.told_late:
         moved = before.bound_asset != after.bound_asset
         vehicles = _assets(before, after, attestation, context) if moved else []
-        return [*vehicles, *put_in(before, attestation, context, heard)]
+        return [*vehicles, *put_in(before, attestation, context)]
     if effects.claims_children:
         return [
             *_assets(before, after, attestation, context),
@@ -97,7 +95,7 @@ def linked(
         ]
     if effects.undo is not None:
         return [*_assets(before, after, attestation, context), *_released(before, after, context)]
-    return [*_assets(before, after, attestation, context), *put_in(before, attestation, context, heard)]
+    return [*_assets(before, after, attestation, context), *put_in(before, attestation, context)]
 
 
 def _assets(before: Standing, after: Standing, attestation: Attestation, context: Context) -> list[Record]:
@@ -161,7 +159,10 @@ def given_into(pack: Standing, subjects: Sequence[Subject], context: Context) ->
 
 
 def _children(pack: Standing, attestation: Attestation, context: Context) -> list[Record]:
-    """Children are what the maker committed to, codes of the dismantler's own, or batteries that it holds."""
+    """Children are what the maker committed to, codes of the dismantler's own, or batteries that it holds.
+
+    Or held when it took the pack apart: what it handed on since stays where it is.
+    """
     issuer, subjects = attestation.issuer, attestation.referenced_subjects
     given = given_into(pack, subjects, context)
     found: list[Record] = []
@@ -178,7 +179,8 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             told = "a child ({namespace}) was taken out of another battery"
             raise Refusal("X8", told, namespace=subject.namespace)
         _require_no_origin(child, origins)
-        if child.born and not (committed or is_holder(child, issuer, context)):
+        mine = is_holder(child, issuer, context) or held_then(child, attestation, context)
+        if child.born and not (committed or mine):
             told = "a child ({namespace}) is held by {holder}"
             raise Refusal("not_responsible", told, namespace=subject.namespace, holder=child.holder)
         if not child.born and not (committed or own):

@@ -18,11 +18,11 @@ from hashlib import sha256
 
 from consensus.encoding import encode
 from credentials.errors import CredentialError
+from credentials.ledger.as_it_stood import heard_of
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.linked_records import given_into
 from credentials.ledger.rules import Context
-from credentials.ledger.speaking import has_right
 from credentials.ledger.standing import PRIVATE, Standing, tagged
 
 NAMINGS_MAX = 8  # the first ones that name it as a part, and of the others; `count` counts all
@@ -152,7 +152,7 @@ def _could_know(
         return True
     if not named.born:
         return False
-    if has_right(named, attestation, context):
+    if heard_of(named, attestation, context):
         return True
     same = named.holder == of.holder != PRIVATE or named.holder == named.producer == of.producer
     return as_told and named.holder is not None and same

@@ -6,25 +6,25 @@ that a verdict reads in which vehicle it was, and when.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
+from credentials.ledger.as_it_stood import had_right, heard_of
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.changes import said_last
 from credentials.ledger.records import Record
 from credentials.ledger.rules import PUT_IN, Context, told_of
-from credentials.ledger.standing import Standing, Undo
-
-Heard = Callable[[Standing, Attestation, Context], bool]
+from credentials.ledger.standing import Standing
 
 
-def put_in(before: Standing, attestation: Attestation, context: Context, heard: Heard) -> list[Record]:
+def put_in(before: Standing, attestation: Attestation, context: Context) -> list[Record]:
     """What replaces this one goes into its vehicle, though nobody recorded that it was installed (I6).
 
-    Said by whoever may speak about that one too: a workshop marks no battery of a stranger (I5). It is the
-    last record of that one as well, so that authorities can void it there. What was in a vehicle before, and
-    by its record is not in this one, was taken out of it, whether or not anybody said so.
+    Said by whoever may speak about that one too, or could then: a workshop marks no battery of a stranger
+    (I5). It is the last record of that one as well, so that authorities can void it there. What was in a
+    vehicle before, and by its record is not in this one, was taken out of it, whether or not anybody said so.
     """
     event, found = context.event, list[Record]()
+    heard = had_right if context.told_late else heard_of
     if not event.marks_named:
         return found
     assert attestation.bound_asset is not None, "lifecycle_table.py asks for it"
@@ -40,16 +40,7 @@ def put_in(before: Standing, attestation: Attestation, context: Context, heard: 
             marks |= {*event.marks_named_again}
         if (marks <= set(named.marks) and not elsewhere) or not heard(named, attestation, context):
             continue
-        said = Undo(
-            attestation.digest,
-            attestation.issuer,
-            event.type,
-            context.leaf_index,
-            context.at,
-            countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
-            taken_back=False,
-            core_before=named.core(),
-        )
+        said = said_last(attestation, context, named.core())
         facts = {**named.facts, PUT_IN: context.leaf_index} if elsewhere else named.facts
         found.append(replace(named.with_marks(*marks), facts=facts, undo=said))
     return found

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
+from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.effects import marks_left, with_authority
 from credentials.ledger.lifecycle import Lifecycle
@@ -26,7 +27,7 @@ from credentials.ledger.linked_records import linked
 from credentials.ledger.records import Record
 from credentials.ledger.rules import OWN_RECORD, RULES, Context, before_last_change
 from credentials.ledger.situations import LATE_SHOWN_MAX, SITUATIONS_MAX, Past, Situation
-from credentials.ledger.speaking import Voice, has_right, reported_by_trades, speak
+from credentials.ledger.speaking import Voice, reported_by_trades, speak
 from credentials.ledger.standing import Bound, Standing
 from credentials.ledger.undo import remembered
 
@@ -42,28 +43,11 @@ def told_late(standing: Standing, attestation: Attestation, context: Context) ->
     early = before_last_change(standing, attestation, context)
     if not early and _voice(standing, standing, attestation, context) is not None:
         return None
-    for then in _as_it_stood(standing, attestation.event_time):
+    for then in as_it_stood(standing, attestation.event_time):
         voice = _voice(then, standing, attestation, context)
         if voice is not None and _unopposed(then, attestation, context):
             return voice
     return None
-
-
-def _as_it_stood(standing: Standing, time: int) -> Iterator[Standing]:
-    """The record as it stood at a time, the latest first: as was said of then, and as it was on record."""
-    for past in standing.past.situations():
-        if past.since <= time < past.until:
-            bound = Bound(past.asset, 0, "") if past.asset is not None else None
-            yield replace(
-                standing,
-                item_state=past.item_state,
-                holder=past.holder,
-                named=past.named,
-                place=past.place,
-                marks=standing.marks if past.in_use else (),
-                bound=bound,
-                presentation=None,
-            )
 
 
 def _voice(then: Standing, now: Standing, attestation: Attestation, context: Context) -> Voice | None:
@@ -108,13 +92,7 @@ def after_late(
     )
 
     now = with_authority(now, attestation, context)
-    return [*linked(standing, now, attestation, context, _heard), now]
-
-
-def _heard(named: Standing, attestation: Attestation, context: Context) -> bool:
-    """Whether its author may speak, or could then, about another battery that it names."""
-    stood = (named, *_as_it_stood(named, attestation.event_time))
-    return any(has_right(one, attestation, context) for one in stood)
+    return [*linked(standing, now, attestation, context), now]
 
 
 def _still_inside(standing: Standing, attestation: Attestation, context: Context) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, cast
 from consensus.application import NotYet, Refusal
 from consensus.encoding import decode, encode
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.changes import said_last
 from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import enrolment_voided
@@ -92,19 +93,8 @@ def remembered(
     if context.told_late and last is not None and _reaches_under_late(context.governance.lifecycle):
         late = last.leaf_index in before.past.late_leaves
         below = last.below if late else encode(list(undo_members(last)))
-    return Undo(
-        attestation.digest,
-        attestation.issuer,
-        attestation.kind,
-        context.leaf_index,
-        context.at,
-        countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
-        taken_back=False,
-        core_before=core_before,
-        since=since,
-        core_since=core_since,
-        below=below,
-    )
+    said = said_last(attestation, context, core_before)
+    return replace(said, since=since, core_since=core_since, below=below)
 
 
 def _under(late: Undo) -> Undo | None:

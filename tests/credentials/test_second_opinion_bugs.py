@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.harness.opinion.names import further
 from tests.harness.opinion.parties import CN_AUTHORITY, CN_CUSTOMS, EU_CUSTOMS, HOLDER, MAKER, RIVAL
 from tests.harness.opinion.record import broken
 from tests.harness.opinion.speaking import may_speak
-from tests.harness.opinion.stage import STATE, Stage
+from tests.harness.opinion.stage import STATE, Stage, ledger_of
 
 
 def taken_apart() -> list[str]:
@@ -335,6 +336,70 @@ def test_a_module_out_of_a_pack_that_is_told_late_and_is_new_is_found() -> None:
     assert too_well() == set()
     with patched(namings, "_given", lambda *_: frozenset()):
         assert too_well() == {"said to be made of another"}
+
+
+IN_A_CAR = (
+    Act(MAKER, "market.placed", "B", parties=(HOLDER,)),
+    Act(HOLDER, "battery.installed", "B", vehicle=CAR),
+)
+IN_A_PACK = (
+    Act(MAKER, "battery.handed_over", "B", parties=(HOLDER,), countersigned=(HOLDER,)),
+    Act(HOLDER, "battery.declared_waste", "B"),
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "told", "ground"),
+    [
+        (
+            IN_A_CAR,
+            Act(HOLDER, "battery.maintained", "B", others=("A",), ago=1),
+            "a part of a battery in use",
+        ),
+        (
+            IN_A_CAR,
+            Act(HOLDER, "battery.replaced", "B", others=("A",), vehicle=CAR, ago=1),
+            "as new, with marks of use: installed",
+        ),
+        (IN_A_PACK, Act(HOLDER, "battery.dismantled", "B", others=("A",), ago=1), ""),
+    ],
+    ids=lambda given: given.event if isinstance(given, Act) else "",
+)
+def test_a_word_on_what_was_sold_on_since_that_is_not_heard_is_found(
+    before: tuple[Act, ...], told: Act, ground: str
+) -> None:
+    """
+    I1, I6: HOLDER had A in hand, sold it on, and then tells what it did with it. Where the ledger hears who
+    has it now alone, A is new, or nobody may tell it; the law holds either against it.
+    """
+    sight = Shown("CN", direction="inland")
+
+    def heard() -> tuple[bool, set[str]]:
+        stage, archive = Stage.new(), Archive()
+        given = Act(MAKER, "battery.handed_over", "A", parties=(HOLDER,), countersigned=(HOLDER,))
+        for act in (*ON_SHELF, given, *before):
+            archive = taken(stage, archive, act)
+        stage.hour()
+        archive = archive.hour()
+        on = Act(HOLDER, "battery.handed_over", "A", parties=(RIVAL,), countersigned=(RIVAL,))
+        archive = taken(stage, archive, on)
+        outcome, step = stage.would(told)
+        assert may_speak(archive, told)
+        if outcome != STATE:
+            return False, set()
+        stage.take(told, step)
+        archive = after(archive, told)
+        found = too_good(archive.bound("A"), sight, stage.word("A", sight))
+        return True, {text for _, text in found}
+
+    assert heard() == (True, set())
+    table = lifecycle_table()
+    del table["hears_of_then"]
+    files = {"lifecycle.json": json.dumps(table).encode()}
+    with patched(ledger_of, "rule_files", lambda: files):
+        recorded, found = heard()
+    assert recorded == bool(ground) and all(text.startswith(ground) for text in found)
+    assert bool(found) == recorded
 
 
 @pytest.mark.check

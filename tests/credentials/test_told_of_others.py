@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import pytest
 
+from consensus.application import Refusal
 from credentials.ledger.linked_records import children_root
 from tests.credentials.test_namings import module
-from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
+from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, shape
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import (
     MAKER,
@@ -14,11 +18,24 @@ from tests.harness.ledger import (
     RIVAL,
     SECOND_LIFE,
     WORKSHOP,
+    Ledger,
     lifecycle_table,
+    make_genesis,
+    rule_files,
 )
 
+Telling = Callable[[str, int], None]  # of this battery, as of this time
 LATER_S = 1_000  # beyond the skew of clocks
 NAMED = (WORKSHOP, RECYCLER, SECOND_LIFE)
+
+
+def world(*, known: bool = True) -> World:
+    """A network of today, or of the rules before."""
+    table = lifecycle_table()
+    if not known:
+        del table["hears_of_then"]
+    files = {**rule_files(), "lifecycle.json": json.dumps(table).encode()}
+    return World(Ledger(make_genesis(rule_files=files)), publishers=(MAKER, RECYCLER))
 
 
 def pack_with(w: World, *inside: str, serial: int = 1, named: tuple[str, ...] = NAMED) -> tuple[str, int]:
@@ -58,11 +75,7 @@ def test_a_module_that_its_maker_gave_into_a_pack_is_not_new_once_that_is_told_t
     less than the whole shows nothing of what is inside. Rules from before judge as they did.
     """
     for known in (True, False):
-        w = World(publishers=(MAKER, RECYCLER))
-        if not known:
-            table = lifecycle_table()
-            del table["hears_of_then"]
-            w.ledger.go_by(table)
+        w = world(known=known)
         inside = (module(w, 7), module(w, 8))
         pack, then = pack_with(w, *inside)
         handed(w, pack)
@@ -112,3 +125,100 @@ def test_who_has_no_right_over_the_pack_spoils_nothing_that_is_inside(*, late: b
 
     assert "dismantled" not in w.ledger.standing(subject_of(pack)).marks
     assert all(judged(w, text)["verdict"] in GOOD for text in inside)
+
+
+# -- of another that went on since -----------------------------------------------------------------------
+
+
+def out_of_a_pack(w: World) -> tuple[str, Telling]:
+    """RECYCLER found it in a pack that it took apart."""
+    pack, _ = pack_with(w)
+    return RECYCLER, lambda text, at: taken_apart(w, pack, text, at=at)
+
+
+def part_of_a_repair(w: World) -> tuple[str, Telling]:
+    """WORKSHOP took it out of a battery in use, or put it in."""
+    pack = installed(w, 1)
+    said = {"work": "module"}
+    return WORKSHOP, lambda text, at: repaired(w, pack, said, at, text)
+
+
+def in_place_of_another(w: World) -> tuple[str, Telling]:
+    """WORKSHOP put it into a car in place of another."""
+    pack = installed(w, 1)
+
+    def tell(text: str, at: int) -> None:
+        said, about = {"vin": VIN, "new": text}, (subject_of(text),)
+        car = subject_of(VIN)
+        w.happen(WORKSHOP, "battery.replaced", pack, said, event_time=at, bound_asset=car, references=about)
+
+    return WORKSHOP, tell
+
+
+def repaired(w: World, pack: str, said: dict[str, str], at: int, text: str) -> None:
+    w.happen(WORKSHOP, "battery.maintained", pack, said, event_time=at, references=(subject_of(text),))
+
+
+def sold_on(w: World, text: str, by: str) -> None:
+    w.ledger.now += LATER_S
+    w.happen(by, "battery.handed_over", text, {"invoice": "2"}, parties=(RIVAL,), cosign=(RIVAL,))
+
+
+@pytest.mark.parametrize("found", [out_of_a_pack, part_of_a_repair, in_place_of_another])
+@pytest.mark.parametrize("known", [True, False], ids=["now", "before"])
+def test_what_was_said_of_another_counts_of_its_time(
+    found: Callable[[World], tuple[str, Telling]], *, known: bool
+) -> None:
+    """
+    I1, I6: who had it in hand then says so once it sold it on: it is no more new than if that was said at
+    once, or the author still had it. Rules from before judge as they did.
+    """
+    words = []
+    for handed_on in (False, True):
+        w = world(known=known)
+        text = module(w, 7)
+        by, tell = found(w)
+        w.happen(MAKER, "battery.handed_over", text, {"invoice": "1"}, parties=(by,), cosign=(by,))
+        then = w.now
+        if handed_on:
+            sold_on(w, text, by)
+        assert judged(w, text)["verdict"] in GOOD
+        holder = w.ledger.standing(subject_of(text)).holder
+        if handed_on and not known and found is out_of_a_pack:
+            with pytest.raises(Refusal, match="is held by"):
+                tell(text, then)
+        else:
+            tell(text, then)
+        assert w.ledger.standing(subject_of(text)).holder == holder
+        words.append(judged(w, text)["verdict"] in GOOD)
+
+    assert words == [False, not known]
+
+
+@pytest.mark.parametrize("found", [out_of_a_pack, part_of_a_repair, in_place_of_another])
+@pytest.mark.parametrize("had", ["never", "only afterwards", "not any more"])
+def test_who_had_it_at_another_time_says_nothing_of_it(
+    found: Callable[[World], tuple[str, Telling]], had: str
+) -> None:
+    """
+    I5: whoever never had it, had it only after the time it tells of, or had handed it on before that, leaves
+    it as it is.
+    """
+    w = world()
+    text = module(w, 7)
+    by, tell = found(w)
+    then = w.now
+    w.ledger.now += LATER_S
+    if had != "never":
+        w.happen(MAKER, "battery.handed_over", text, {"invoice": "1"}, parties=(by,), cosign=(by,))
+        sold_on(w, text, by)
+    w.ledger.now += LATER_S
+    at = then if had == "only afterwards" else w.now
+    before = w.ledger.standing(subject_of(text))
+    try:
+        tell(text, at)
+    except Refusal as refused:
+        assert found is out_of_a_pack and refused.code == "not_responsible"
+
+    assert w.ledger.standing(subject_of(text)) == before
+    assert judged(w, text)["verdict"] in GOOD

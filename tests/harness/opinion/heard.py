@@ -4,9 +4,9 @@ A second life that counts for nothing, since its author has no right over the ol
 came first (X8), says all the same what the new one was made of; a repair says which parts are, or were, in a
 pack. If it is true they are not new (I1), and to leave a record for others to make would pay (I6). Nobody
 verified it: who is shown such a battery can say neither that it is nor that it is not. It is believed of who
-could know: who makes such codes, who has a right over what is named: a trade of the place that repairs
-a pack says of a battery that others hold no more than any stranger might, a claim (I5). What a pack's maker
-said, with the making of the pack, to be inside, whoever has the pack and takes it apart knows: it shows all.
+could know: who makes such codes, who has a right over what is named, or had it then: a trade of the place
+that repairs a pack says of a battery that others hold no more than any stranger might, a claim (I5). What a
+pack's maker said, with its making, to be inside, whoever has the pack and takes it apart knows: it shows all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .acts import NOTHING, SECOND_LIVES, Act, File, own_code
 from .packs import given_into
-from .rights import has_right
+from .rights import has_right, stood
 
 if TYPE_CHECKING:
     from .law import Archive
@@ -57,8 +57,9 @@ def hear(archive: Archive, act: Act, *, counts: bool) -> Iterator[Heard]:
 
 
 def _could_know(archive: Archive, act: Act, named: str) -> bool:
-    part = archive.of(named)
-    return own_code(act.by, named) or (part.exists and has_right(part, act))
+    part, then = archive.of(named), stood(archive, act, named)
+    right = has_right(part, act) or (then.exists and has_right(then, act))
+    return own_code(act.by, named) or (part.exists and right)
 
 
 def _found_inside(archive: Archive, act: Act, named: str) -> bool:

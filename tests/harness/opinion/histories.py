@@ -74,6 +74,8 @@ LAPSED = 0.02  # of the acts: put to the ledger after the time that they carry
 CORRECTED = 0.1  # each step where something was told late: what lies under it is corrected
 TWO_CARS, OTHER = 2, 0.3  # of four seeds: there are two vehicles; of the acts about one: about the other
 HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour before
+# Of eight seeds: in this one somebody tells twice as often of before, and then of others as well.
+OF_OTHERS, NAMES_OTHERS = 6, ("battery.maintained", "battery.replaced", "battery.dismantled")
 
 
 @dataclass
@@ -173,13 +175,16 @@ def _without_licence(rng: random.Random, archive: Archive) -> Act | None:
     return rng.choice([act for act in acts if act.event == kind])
 
 
-def _of_before(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:
+def _of_before(
+    rng: random.Random, archive: Archive, batteries: tuple[str, ...], *, of_others: bool
+) -> Act | None:
     """A use of an hour before, told now: mostly by somebody who could have told it then."""
-    if not archive.hours or rng.random() >= AGO:
+    if not archive.hours or rng.random() >= AGO * (1 + of_others):
         return None
-    ago = rng.randint(1, len(archive.hours))
-    then, event, battery = archive.hours[-ago], rng.choice(SHOWS_USE), rng.choice(batteries)
-    acts = [replace(act, ago=ago) for act in acts_of(event, battery, then, batteries)]
+    ago, events = rng.randint(1, len(archive.hours)), NAMES_OTHERS if of_others else SHOWS_USE
+    then, event, battery = archive.hours[-ago], rng.choice(events), rng.choice(batteries)
+    about = event, battery, then, batteries
+    acts = [replace(act, ago=ago) for act in (*acts_of(*about), *(more_acts_of(*about) if of_others else ()))]
     rightful = [act for act in acts if may_tell(archive, act)]
     acts = rightful if rightful and rng.random() < RIGHTFUL_LATE else acts
     return rng.choice(acts) if acts else None
@@ -223,7 +228,7 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
         act = (
             _without_licence(licences, archive)
             or _under_late(undoing, archive, batteries)
-            or _of_before(times, archive, batteries)
+            or _of_before(times, archive, batteries, of_others=seed % 8 == OF_OTHERS)
             or next(chosen(rng, archive, batteries))
         )
         if seed % 4 == TWO_CARS and act.vehicle and cars.random() < OTHER:

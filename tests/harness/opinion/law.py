@@ -16,6 +16,9 @@ from .kinds import CUSTOMS_ACTS, ENDS_A_JOURNEY, LEAVES_A_VEHICLE, LICENCES, UNI
 from .names import LINK
 from .packs import come_out, fates_of, given_into, put_back, taken_out_of
 from .parties import is_authority, is_customs, side
+from .rights import stood
+
+NOBODYS: Mapping[str, File] = {}
 
 
 def reaches(recall: Act, battery: str, file: File) -> bool:
@@ -128,8 +131,13 @@ def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
     return {}
 
 
-def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str]]:
-    """What an act shows of batteries beside its own: in the same vehicle and hands, or put in (I6)."""
+def marks_beside(
+    files: Mapping[str, File], act: Act, then: Mapping[str, File] = NOBODYS
+) -> dict[str, frozenset[str]]:
+    """What an act shows of batteries beside its own: in the same vehicle and hands, or put in (I6).
+
+    `then`: those that it names as they were in the hour of which it tells.
+    """
     file, found = files.get(act.battery, NOTHING), {}
     if not act.late and act.event in ("vehicle.registered", "vehicle.sold", "vehicle.scrapped"):
         mark = "scrapped_with_vehicle" if act.event == "vehicle.scrapped" else "in_vehicle_in_use"
@@ -142,7 +150,7 @@ def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str
     if act.event == "battery.replaced":
         for other in act.others:
             known = files.get(other, NOTHING)
-            if holds(known, act):
+            if holds(known, act) or holds(then.get(other, NOTHING), act):
                 # What was in a vehicle and is in this one now, in place of another, was taken out of it.
                 out = {"removed"} if "installed" in known.used and known.vehicle != act.vehicle else set()
                 found[other] = frozenset({"installed"} | out)
@@ -153,11 +161,11 @@ def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str
     return found
 
 
-def put_into(files: Mapping[str, File], act: Act) -> dict[str, File]:
+def put_into(files: Mapping[str, File], act: Act, then: Mapping[str, File]) -> dict[str, File]:
     """The files of what an act puts into a vehicle: of a second one no battery is the first (I1)."""
     put = [act.battery] if act.event == "battery.installed" else []
     if act.event == "battery.replaced":
-        put += [other for other in act.others if holds(files.get(other, NOTHING), act)]
+        put += [o for o in act.others if any(holds(known.get(o, NOTHING), act) for known in (files, then))]
     found = {}
     for battery in put if act.vehicle else ():
         known = files.get(battery, NOTHING)
@@ -482,9 +490,10 @@ def after(archive: Archive, act: Act) -> Archive:
         if act.event in SECOND_LIVES and known.enrolled and not known.official:
             known = NOTHING  # its maker gives the code to what it made: an enroller's word on it gives way
         files[other] = replace(known, used=known.used | marks)
-    for other, marks in marks_beside(archive.files, act).items():
+    then = {other: stood(archive, act, other) for other in act.others}
+    for other, marks in marks_beside(archive.files, act, then).items():
         files[other] = replace(files[other], used=files[other].used | marks)
-    files |= put_into(files, act)
+    files |= put_into(files, act, then)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
     registered = (act.vehicle,) if act.event == "vehicle.registered" and act.vehicle else ()

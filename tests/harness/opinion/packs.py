@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .acts import NOTHING, SECOND_LIVES, Act, File, holds, own_code
 from .names import further
+from .rights import stood
 
 if TYPE_CHECKING:
     from .law import Archive
@@ -85,7 +86,8 @@ def may_come_out(archive: Archive, act: Act, other: str) -> bool:
         return False  # nothing comes out of what came out of it
     if any(taken.battery != act.battery for taken in taken_out_of(archive, other)):
         return False
-    return given or (holds(child, act) if child.exists else own)
+    had = stood(archive, act, other).holder == act.by  # and handed it on since, before it said so
+    return given or (holds(child, act) or had if child.exists else own)
 
 
 def come_out(archive: Archive, act: Act) -> dict[str, File]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from .acts import Act, File, holds
+from typing import TYPE_CHECKING
+
+from .acts import NOTHING, Act, File, holds
 from .kinds import PASSPORT_ACTS, TRADE_ACTS
 from .parties import is_authority, side
+
+if TYPE_CHECKING:
+    from .law import Archive
 
 
 def rules_here(file: File, act: Act) -> bool:
@@ -29,3 +34,24 @@ def works_here(file: File, act: Act) -> bool:
 def has_right(file: File, act: Act) -> bool:
     """Whether what is said of this battery may be state of it, where nothing else is asked of the kind."""
     return holds(file, act) or rules_here(file, act) or works_here(file, act)
+
+
+def stood(archive: Archive, act: Act, battery: str) -> File:
+    """How a battery stood in the hour of which an act tells; nothing, if that is now, or it began since."""
+    if not 0 < act.ago <= len(archive.hours) or began_since(archive, act, battery):
+        return NOTHING
+    return archive.hours[-act.ago].of(battery)
+
+
+def began_since(archive: Archive, act: Act, battery: str) -> bool:
+    """Whether the code has another beginning than it had then: of what it was before nobody tells.
+
+    It was nobody's in an hour since, or whoever makes it made it out of what somebody entered, or gave it to
+    what it made of another. Where it took that back, the enrolment lies there as before, and what was said of
+    either was said.
+    """
+    files = [hour.of(battery) for hour in archive.hours[-act.ago :]]
+    unborn = not all(file.exists for file in files)
+    now = archive.of(battery)
+    made = files[0].maker is None and now.maker is not None
+    return unborn or made or (files[0].enrolled and not now.enrolled)

@@ -16,7 +16,7 @@ from .law import Archive, before_whom, may_lift, under
 from .masses import can_be
 from .packs import may_come_out
 from .parties import is_authority, is_customs, is_customs_only, side
-from .rights import has_right, rules_here
+from .rights import began_since, has_right, rules_here
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
 # Once one of these is taken back, what it lifted holds again.
@@ -88,23 +88,9 @@ def may_tell(archive: Archive, act: Act) -> bool:
         return False
     if now.exists and (then.disputed or now.disputed):
         return True
-    if not now.exists or _began_since(archive, act):
+    if not now.exists or began_since(archive, act, act.battery):
         return False
     return has_right(then, act)
-
-
-def _began_since(archive: Archive, act: Act) -> bool:
-    """Whether the code has another beginning than it had then: of what it was before nobody tells.
-
-    It was nobody's in an hour since, or whoever makes it made it out of what somebody entered, or gave it to
-    what it made of another. Where it took that back, the enrolment lies there as before, and what was said of
-    either was said.
-    """
-    files = [hour.of(act.battery) for hour in archive.hours[-act.ago :]]
-    unborn = not all(file.exists for file in files)
-    now = archive.of(act.battery)
-    made = files[0].maker is None and now.maker is not None
-    return unborn or made or (files[0].enrolled and not now.enrolled)
 
 
 def _without_licence(file: File, act: Act) -> bool:
