@@ -430,6 +430,7 @@ def test_what_was_taken_back_is_voided_once_though_others_follow_it() -> None:
     assert (after.voided, after.marks, len(after.taken_back)) == (True, before.marks, TAKEN_BACK_MAX - 1)
     ledger.happen(MAKER, "attestation.corrected", subject, **last(ledger, subject))
     assert mistakes[4] not in ledger.standing(subject).taken_back
+    assert ledger.standing(subject).voided, "a correction of what was said before does not unsay it"
 
 
 def test_voiding_removes_marks_and_says_so() -> None:

@@ -160,10 +160,13 @@ def test_what_a_supplier_gave_into_a_pack_goes_with_it() -> None:
     module = battery(5, "ZZ3")
     ledger.happen(OTHER_MAKER, "battery.produced", module)
     ledger.hand_over(OTHER_MAKER, module, MAKER)
+    ledger.happen(MAKER, "battery.sold", module, parties=(RIVAL,))
     pack = pack_of(ledger, module)
+    assert ledger.standing(module).named == (RIVAL,)
     ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
 
     assert ledger.standing(module).holder == RECYCLER
+    assert ledger.standing(module).named == (), "whom its maker named is named by nobody who has it now"
     assert ledger.standing(module).producer == OTHER_MAKER
     assert {"handed_over", "went_with_pack"} <= set(ledger.standing(module).facts)
     voided(ledger, pack)

@@ -312,6 +312,23 @@ def test_the_mass_that_its_maker_recorded_is_the_passports(grams: int, good: boo
 
 
 @pytest.mark.parametrize(
+    ("kg", "outcome"), [(420, "pass"), (420.001, "fail"), (380, "pass"), (379.999, "fail")]
+)
+def test_a_mass_at_the_very_bound_of_the_tolerance_is_within_it(kg: float, outcome: str) -> None:
+    """
+    X16: 5 % of 400 kg that its maker recorded are 20 kg, and not a gram more.
+    """
+    w, text = World(), code(1)
+    said = {"production_date": "2026-06-03", "category": "ev", "mass_grams": 400_000}
+    w.happen(MAKER, "battery.produced", text, said, quantities={"mass_grams": 400_000})
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["batteryMass"] = kg
+    w.publish(text, w.issue(text, claims=claims))
+
+    assert check(judged(w, text), "code_matches_passport")[0]["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
     ("line", "head", "outcome", "reason"),
     [
         ({}, {}, "pass", "ok"),

@@ -15,7 +15,16 @@ from credentials.ledger.linked_records import PACKS_PER_PARTY_MAX
 from credentials.ledger.proposals import ChangeProposal
 from tests.credentials.test_proposals import governing, limits_row
 from tests.harness.governing import participant_row
-from tests.harness.ledger import EU_AUTHORITY, IMPORTER, MAKER, Ledger, battery, vehicle
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    WORKSHOP,
+    Ledger,
+    battery,
+    vehicle,
+)
 
 
 def test_what_is_no_proposal_says_what_is_wrong_with_its_bytes() -> None:
@@ -70,6 +79,25 @@ def test_one_party_has_so_many_batteries_in_a_vehicle() -> None:
 
     assert refused.value.code == "X5"
     assert str(refused.value) == f"{MAKER} has {PACKS_PER_PARTY_MAX} batteries in this vehicle already"
+
+
+def test_what_left_a_vehicle_before_it_was_registered_is_not_put_back_in() -> None:
+    """
+    A vehicle is registered with what is in it then: its author does not take back that a pack had left it.
+    """
+    ledger, car = Ledger(), vehicle(1)
+    one, two = ledger.installed(1, car), ledger.installed(2, car)
+    ledger.happen(MAKER, "battery.sold", one, parties=(WORKSHOP,))
+    ledger.happen(WORKSHOP, "battery.swapped_out", one, bound_asset=car)
+    undo = ledger.standing(one).undo
+    assert undo is not None
+    ledger.happen(CN_AUTHORITY, "vehicle.registered", two, bound_asset=car)
+
+    with pytest.raises(Refusal) as refused:
+        ledger.run(ledger.attest(WORKSHOP, "attestation.corrected", one, references=(undo.attestation,)))
+
+    assert refused.value.code == "depends"
+    assert str(refused.value) == "a record about the vehicle rests on it"
 
 
 def test_a_record_never_holds_what_only_holders_know() -> None:
