@@ -532,6 +532,22 @@ def test_a_query_that_has_no_answer_is_told_why(pair: Pair, what: str) -> None:
     assert pair.comet.query.ask(echo=abci.RequestEcho(message="there")).message == "there"
 
 
+def test_a_stranger_is_connected_to_no_cometbft(pair: Pair) -> None:
+    """
+    CometBFT asks about each connection, first by address and then by the id that it proved: whoever no
+    participant named is refused, as is a question that is read otherwise.
+    """
+    named = "61" * 20
+    pair.application.behind.proven.admits = {named}.__contains__
+
+    def code(about: str) -> int:
+        return int(pair.comet.query.ask(query=abci.RequestQuery(path=f"/p2p/filter/{about}")).code)
+
+    assert (code("addr/192.0.2.1:26656"), code(f"id/{named}")) == (0, 0)
+    others = (f"id/{'73' * 20}", "id/", "", f"name/{named}", f"id/{named}/", f"id/{named.upper()}x")
+    assert [code(other) for other in others] == [5] * len(others)
+
+
 def test_no_snapshot_is_offered_or_taken(pair: Pair) -> None:
     """
     A node joins by replaying blocks: none is listed, and one that is offered ends the attempt.
