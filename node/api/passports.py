@@ -54,8 +54,9 @@ def issue_batch(service: Service) -> ResponseReturnValue:
         told = "a batch has 1 to {most} lines, and this one has {count}"
         raise bad_request("batch_malformed", told, most=BATCH_LINES_MAX, count=count)
     said = words_for(service)
-    made = service.passports.issue_many(map(_order, io.BytesIO(body)))
-    lines = b"".join(orjson.dumps(_line(n, one, said)) + b"\n" for n, one in enumerate(made, 1))
+    with service.passports.batch():
+        made = service.passports.issue_many(map(_order, io.BytesIO(body)))
+        lines = b"".join(orjson.dumps(_line(n, one, said)) + b"\n" for n, one in enumerate(made, 1))
     return Response(lines, content_type=NDJSON)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from consensus.application import NotYet
 from credentials.documents.canonical import b64u
 from credentials.documents.issuer import IssuedPassport
 from credentials.ledger.attestation import SETS_TAG
+from node.errors import busy
 from node.storage.documents import StoredDocument
 
 JSON = dict[str, Any]
@@ -40,6 +43,23 @@ class Issued:
     version: int
     credentials: Sets | None  # as they were just signed; None: it was issued before
     waits: NotYet | None = None  # for what its publication waits on the ledger, as it was signed
+
+
+class OneBatch:
+    """One batch is issued at a time. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._taken = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around all parts of a batch; 503 while another one has the turn."""
+        if not self._taken.acquire(blocking=False):
+            raise busy("another batch is being issued: send this one again once that is answered")
+        try:
+            yield
+        finally:
+            self._taken.release()
 
 
 def set_documents(issued: IssuedPassport, battery: str, did: str) -> list[StoredDocument]:

@@ -23,7 +23,7 @@ from node import log
 from node.errors import ProblemError, bad_request
 from node.issuing.admission import Admission
 from node.issuing.gate import Gate
-from node.issuing.passport_orders import Issued, Order, set_documents, set_list_document
+from node.issuing.passport_orders import Issued, OneBatch, Order, set_documents, set_list_document
 from node.issuing.signing import SET_LIST_TYPE, StatementSigner
 from node.issuing.statements import Batch, stamp
 from node.issuing.status_lists import OwnStatusLists
@@ -61,6 +61,7 @@ class PassportIssuing:
         self._gate = gate
         self._lock = lock
         self._schema = schema
+        self.batches = OneBatch()
 
     def passport(self, order: Order) -> Issued:
         """One, on disk when this returns; raises ProblemError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, TypedDict
 
@@ -120,6 +121,10 @@ class PassportDesk:
             "progress": progress,
             "repeated": signed is None,
         }
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Around `issue_many`: one batch at a time has a thread of the pages, for seconds; else 503."""
+        return self._issuing.passports.batches.turn()
 
     def issue_many(self, orders: Iterable[Order | ProblemError]) -> Iterator[Issued | ProblemError]:
         """What became of each, in their order, a few at a time: what is told is on disk.

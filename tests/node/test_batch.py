@@ -135,6 +135,27 @@ def test_what_is_no_batch_is_refused_as_a_whole(node: LiveNode) -> None:
     assert node.service.passports.page(1) == before
 
 
+def test_batches_at_once_leave_threads_to_others(node: LiveNode) -> None:
+    """
+    One at a time: while one is being issued another one is told to come again, and nothing of it is kept; a
+    single passport is issued beside it.
+    """
+    line = json.dumps(order(191)).encode() + b"\n"
+
+    def post() -> Any:
+        headers = {**node.bearer, "Content-Type": NDJSON}
+        return node.client.post("/passports/batch", data=line, headers=headers)
+
+    with node.service.passports.batch():
+        refused = post()
+        single = node.post_json("/passports", order(192))
+    told = refused.get_json(force=True)
+
+    assert (refused.status_code, told["code"], told["fault"]) == (503, "busy", "node") and told["next"]
+    assert single.status_code == 201
+    assert json.loads(post().text)["status"] == 201, "of the one that was refused nothing was kept"
+
+
 def test_a_batch_is_few_transactions(node: LiveNode) -> None:
     """
     The lines of a batch are on disk together, thirty-two at a time; a request each is a transaction each.
