@@ -398,19 +398,24 @@ def _in_force(since: str | None, law_date: str) -> bool:
     return since is not None and since <= law_date  # ISO dates sort as text
 
 
+def values_of(shown: Mapping[str, Any], rule: Mapping[str, Any]) -> list[Any]:
+    """What answers a data point, by its row in the table of paths: each value that is given, in order."""
+    return [value for selector in rule.get("all", rule.get("any")) for value in _selected(shown, selector)]
+
+
 def _answered(shown: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
     if "all" in rule:
         return all(_selected(shown, selector) for selector in rule["all"])
     return any(_selected(shown, selector) for selector in rule["any"])
 
 
-def _selected(shown: Mapping[str, Any], selector: Mapping[str, Any]) -> bool:
+def _selected(shown: Mapping[str, Any], selector: Mapping[str, Any]) -> list[Any]:
     values = _follow([shown], selector["path"])
     if "where" in selector:
         values = [value for value in values if isinstance(value, dict) and _carries(value, selector["where"])]
     if "member" in selector:
         values = _follow(values, selector["member"])
-    return any(not _is_empty(value) for value in values)
+    return [value for value in values if not _is_empty(value)]
 
 
 def _follow(values: list[Any], dotted: str) -> list[Any]:

@@ -38,6 +38,7 @@ from node.answers import (
     ResolutionAnswer,
     VerificationAnswer,
 )
+from node.data_carriers import CodesRead
 from node.governance_answers import (
     AccreditationAnswer,
     GoverningAnswer,
@@ -189,6 +190,7 @@ ANSWERS: dict[str, type] = {
     "AttestedEvent": AttestedAnswer,
     "Audit": ActsAnswer,
     "Battery": BatteryAnswer,
+    "CodesRead": CodesRead,
     "Consignment": ConsignmentAnswer,
     "Consignments": ConsignmentsAnswer,
     "Countersignature": CountersignAnswer,

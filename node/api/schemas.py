@@ -90,6 +90,24 @@ REQUESTS: dict[str, Schema] = {
         },
         closed=True,
     ),
+    "LabelsRequest": _object(
+        {"passports": {"type": "array", "items": DIGEST, "minItems": 1, "maxItems": 100}},
+        {
+            "symbology": {"enum": ["qr", "datamatrix"]},
+            "module_mm": {"type": "number"},
+            "side_mm": {
+                "type": "string",
+                "maxLength": 32,
+                "description": "width x height of the largest side",
+            },
+            "ce": {"type": "boolean"},
+            "notified_body": {"type": "string", "maxLength": 4},
+            "cadmium": {"type": "boolean"},
+            "lead": {"type": "boolean"},
+            "language": {"type": "string", "maxLength": 8},
+        },
+        closed=True,
+    ),
     "RevokeRequest": _object({"reason": {"type": "string", "minLength": 1, "maxLength": 512}}, closed=True),
     "AttestationRequest": _object(
         {"event": WORD, "battery": BATTERY},

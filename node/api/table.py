@@ -19,6 +19,7 @@ from node.api import (
     passports,
 )
 from node.api.governance_routes import GOVERNANCE
+from node.api.label_routes import LABELS
 from node.api.route import (
     BATCH_BYTES_MAX,
     CSV,
@@ -174,6 +175,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
     *VC_API,
+    *LABELS,
     # -- batteries and verdicts --------------------------------------------------------------------------
     Route(
         "GET",

@@ -23,6 +23,7 @@ from node.answers import (
 from node.errors import ProblemError, not_found
 from node.issuing.events import Draft
 from node.issuing.issuing import Issuing
+from node.issuing.label import Label, label_of
 from node.issuing.outbox import Outbox
 from node.issuing.passport_orders import Issued, Order
 from node.storage.issuances import Issuance
@@ -31,6 +32,7 @@ from node.use_cases.digests import read_digest
 from node.use_cases.progress import ProgressReport, told_of
 
 JSON = dict[str, Any]
+PUBLIC_POINT = 1  # of Annex XIII: it holds all that Annex VI, Part A, asks of a label
 ISSUED_TOGETHER = 32  # in one transaction, during which nobody else issues anything
 
 
@@ -144,6 +146,16 @@ class PassportDesk:
         if row is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
         return self._told([row], explain=True)[0]
+
+    def label(self, digest: str) -> Label:
+        """What the label of this passport says; 404 `passport_unknown`."""
+        row = self._office.issuances.get(read_digest(digest))
+        if row is None:
+            raise not_found("passport_unknown", "this node issued no passport with that digest")
+        signing = self._issuing.signing
+        public = next(one for one in self._office.documents.of_set(row.digest) if one.point == PUBLIC_POINT)
+        claims = orjson.loads(public.body)["credentialSubject"]
+        return label_of(claims, signing.paths, signing.identifier(row.battery), self._issuing.lists.base_url)
 
     def page(
         self, limit: int = 50, before: int | None = None, words: Sequence[str] = ()

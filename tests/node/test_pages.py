@@ -67,7 +67,7 @@ class Reader(HTMLParser):
             self.links.append(given.get("href") or "")
         if tag == "label":
             self.labels.add(given.get("for") or "")
-        if tag in ("input", "textarea"):
+        if tag in ("input", "textarea") and given.get("type") != "hidden":
             self.fields.add(given.get("id") or "")
 
     def handle_endtag(self, tag: str) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from node.data_carriers import Modules, symbol
 from tests.harness.demo_fixture import ROOT, DemoNetwork
 from tests.harness.parts import find, require
 
@@ -135,6 +137,60 @@ def test_officer_finds_the_altered_item_and_verifies_its_receipt(
     checked = officer.verify_as_shown()
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert officer.faults == []
+
+
+def film(label: Modules, path: Path) -> Path:
+    """What a camera sees that is held over a label: one picture, as uncompressed video (YUV4MPEG2)."""
+    width, height, scale = 640, 480, 8
+    seen = bytearray(b"\xb0" * (width * height))
+    for y, row in enumerate(label):
+        for x, dark in enumerate(row):
+            for line in range(scale):
+                at = (40 + y * scale + line) * width + 150 + x * scale
+                seen[at : at + scale] = (b"\x18" if dark else b"\xe8") * scale
+    grey = b"\x80" * (width * height // 2)
+    path.write_bytes(b"YUV4MPEG2 W640 H480 F5:1 Ip A1:1 C420jpeg\n" + b"FRAME\n" + bytes(seen) + grey)
+    return path
+
+
+@pytest.mark.check
+def test_an_officer_scans_a_label_with_the_camera(demo: DemoNetwork, browser: object, tmp_path: Path) -> None:
+    """
+    The camera sees a maker's label, and the page that opens has the word on that battery; then a photograph
+    of it does the same.
+    """
+    desk = Officer(
+        browser, WIDTHS["desk"], demo.link("customs", f"/consignments/{demo.consignment}"), tmp_path
+    )
+    code = desk.page.locator("table.lines tbody tr:has-text('Clear') a.id").first.inner_text()
+    label = symbol(f"HTTPS://MAKER.EXAMPLE/B/{code}", "qr")
+    seen = film(label, tmp_path / "label.y4m")
+    flags = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    kind, path = browser.browser_type, require("chromium")  # type: ignore[attr-defined]
+    camera = kind.launch(
+        executable_path=path, args=[*FLAGS, *flags, f"--use-file-for-fake-video-capture={seen}"]
+    )
+    officer = Officer(camera, WIDTHS["dock"], demo.link("customs", "/customs"), tmp_path)
+    page = officer.page
+
+    page.click("header a:has-text('Scan')")
+    officer.photograph("scan")
+    page.click("text=Use the camera")
+    page.wait_for_url("**/find?q=*")
+    officer.photograph("scanned")
+    assert page.inner_text("h1 .id") == code
+    assert page.inner_text(".headline .chip").startswith("Clear")
+
+    page.goto(page.url.partition("?")[0])
+    picture = Image.new("1", (len(label), len(label)))
+    picture.putdata([0 if dark else 1 for row in label for dark in row])
+    picture.resize((len(label) * 6,) * 2).save(tmp_path / "label.png")
+    page.set_input_files("#photo", tmp_path / "label.png")
+    page.click("text=Read it")
+    page.wait_for_url("**/find?q=**")
+    assert page.inner_text("h1 .id") == code
+    assert officer.faults == []
+    camera.close()
 
 
 @pytest.mark.check

@@ -11,11 +11,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUN = [re.split(r"[>=<]", line)[0] for line in PROJECT["dependencies"]]
 DEV = [re.split(r"[>=<]", line)[0] for line in PROJECT["optional-dependencies"]["dev"]]
 MODULES = {
+    "pillow": "PIL",
     "protobuf": "google.protobuf",
     "pynacl": "nacl",
     "jsonschema-rs": "jsonschema_rs",
     "sqlite-utils": "sqlite_utils",
     "tomli-w": "tomli_w",
+    "zxing-cpp": "zxingcpp",
 }
 
 

@@ -43,7 +43,7 @@ DATA = {
     ),
     "sentences.toml": (
         *(f".governance.action.{about}" for about in ("participant", "keys", "recovery")),
-        *(".noun", ".whose"),
+        *(".annex_vi", ".noun", ".whose"),
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
     "verdicts.json": (".events.ended", ".events.fates"),
