@@ -18,6 +18,7 @@ import pytest
 
 from consensus.cose import SeedSigner
 from consensus.encoding import decode, encode
+from credentials.documents.canonical import b64u
 from credentials.documents.keys import multikey_encode
 from credentials.ledger.genesis import write_card
 from credentials.ledger.governance import GovernanceHistory
@@ -317,6 +318,35 @@ def test_what_a_peer_gives_beyond_the_rules_is_not_kept(admitted: Place) -> None
     admitted.forget()
 
     assert kept == {path.name for path in (admitted.nodes["eu"].data / "network" / "rules").iterdir()}
+
+
+def test_who_ends_tls_between_a_newcomer_and_a_peer_reads_no_network_key(admitted: Place) -> None:
+    """
+    All that is asked and answered while somebody joins, as a proxy has it: the network key is in none of it,
+    nor in what it writes down; sealed, and to its reader alone.
+    """
+    heard: dict[str, bytes] = {}
+
+    def listening(path: str, body: bytes, forward: Forward) -> bytes:
+        answer = forward()
+        heard[path] = heard.get(path, b"") + body + answer
+        return answer
+
+    admitted.join(admitted.nodes["eu"].url)  # which waits until a snapshot is made
+    admitted.forget()
+    with lying(admitted.nodes["eu"], listening) as url:
+        assert admitted.join(url) > 0
+    keys = Keys.load(admitted.newcomer.data, FORGE.did, PASSPHRASE)
+    network = networks.joined(admitted.directory)
+    network_key = networks.open_network_key(network.genesis, keys, network.sealed_key)
+    written = b"".join(path.read_bytes() for path in admitted.newcomer.data.rglob("*") if path.is_file())
+    admitted.forget()
+
+    assert {"hello", "joining", "snapshot"} <= heard.keys()
+    assert len(network_key) == 32
+    for form in (network_key, network_key.hex().encode(), b64u(network_key).encode()):
+        assert not [path for path, data in heard.items() if form in data]
+        assert form not in written
 
 
 def _insider(place: Place) -> tuple[PeerAuthentication, str]:
