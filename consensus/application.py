@@ -58,6 +58,7 @@ class Execution:
     governance_root: bytes
     validator_updates: tuple[Validator, ...] = ()  # in force at height + 2; a weight of 0 removes
     governance: tuple[GovernanceRow, ...] = ()  # records that were decided on
+    more: bool = False  # the next block is wanted at once, be it empty
     changes: object = field(default=None, repr=False)  # opaque; given back to `commit`
 
 

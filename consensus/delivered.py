@@ -132,11 +132,12 @@ class Delivered:
 
         CometBFT makes a further block whenever that hash changes, so an idle network would never rest. What
         an idle block adds, its own entry, follows from height, time and proposer, which its header has; the
-        next one that does something binds it (decision 0123).
+        next one that does something binds it (decision 0123). None is idle while what was decided is still to
+        come into force: CometBFT makes the next one by itself (decision 0130).
         """
         execution = storing.execution
         idle = len(execution.entries) == 1 and not (
-            execution.standings or execution.governance or execution.validator_updates
+            execution.standings or execution.governance or execution.validator_updates or execution.more
         )
         height = storing.block.height
         if idle and self.carried.height:

@@ -95,10 +95,15 @@ class GovernanceState:
         force what was decided, or lies after a time that is only once: there are no more of them than a few
         for each proposal.
         """
-        if self.scheduled or self.began:
+        if self.wants_more:
             return at  # verdicts name the last block, and go by what governed it
         sitting = self.sitting(at, height, _no_file)
         return min((sitting.due(tabled) for tabled in self.tabled.values()), default=None)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether what was decided comes into force with the next block, or did with the last one."""
+        return bool(self.scheduled) or self.began
 
     @cached_property
     def records(self) -> dict[RecordId, bytes]:

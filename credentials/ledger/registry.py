@@ -301,9 +301,8 @@ class Registry:
         policies = tuple(policies_in(named, block.log_size + len(entries)))
         entries += named
         changes = Changes(tuple(attestation for attestation, _ in admissible), resolution, policies)
-        execution = self._executed(block, governance, entries, judge.changes(), changes)
-        self._last = (block.id, execution)
-        return execution
+        self._last = block.id, self._executed(block, governance, entries, judge.changes(), changes)
+        return self._last[1]
 
     def _admissible(self, block: Block, governance: Governance) -> list[tuple[Attestation, frozenset[str]]]:
         """The attestations of a block, each with who countersigned it; raises Refusal for no valid block."""
@@ -349,6 +348,7 @@ class Registry:
             governance_root=governance_root,
             validator_updates=resolution.validator_updates,
             governance=resolution.rows,
+            more=resolution.state.wants_more,
             changes=replace(changes, buckets=self.standings_map.buckets_with(standings)),
         )
 

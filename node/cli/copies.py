@@ -15,6 +15,7 @@ from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import rebuilding
 from node.named_files import make_folder, put_whole
+from node.settings import EMBEDDED
 from node.setup import archiving, copies
 from node.setup import network as networks
 from node.storage.office import OfficeStore
@@ -97,7 +98,10 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
         if source is None:
             if not directory.ledger.exists():
                 raise SetupError(f"{data} holds no ledger.db: give --from, or start the node to fetch it")
-            height = rebuilding.rebuild(directory.ledger, found.genesis, found.policy, found.rule_files)
+            certified = (directory.settings().engine or found.engine) == EMBEDDED
+            height = rebuilding.rebuild(
+                directory.ledger, found.genesis, found.policy, found.rule_files, certified=certified
+            )
             say(f"{directory.ledger}: {height} blocks were verified and executed again")
             return
         words = passphrase(passphrase_file)

@@ -181,9 +181,16 @@ def join(
     with directory.lock():
         if source is None:
             assert via is not None and fingerprint is not None, "asked for above"
-            genesis, height = joining.join_via(directory, via, fingerprint, passphrase(passphrase_file))
-            say(f"joined {genesis.name}, id {networks.fingerprint(genesis)}")
-            say(f"took over the ledger up to block {height}: it is the one of your fingerprint")
+            joined = joining.join_via(directory, via, fingerprint, passphrase(passphrase_file))
+            say(f"joined {joined.genesis.name}, id {networks.fingerprint(joined.genesis)}")
+            _write_home(directory, networks.verify(directory.network))
+            if joined.kept:
+                say(f"took over the ledger up to block {joined.height}: it is the one of your fingerprint")
+            else:
+                say(
+                    f"compared the ledger up to block {joined.height}: it is the one of your fingerprint; "
+                    "CometBFT fetches every block when the node starts"
+                )
             return
         networks.require_id(networks.verify(source).genesis, network_id)
         words = passphrase(passphrase_file)

@@ -1,5 +1,7 @@
 """ledger.db made again: its projections from its own blocks, each certified and executed as when it was new.
 
+Blocks that CometBFT decided have no certificate of ours: what its next header carried is held to the result.
+
 Entries, standings and final digests are what executing the blocks gives; nothing of the old tables is read
 but blocks, certificates and notes. Each block names the state before it, so the replay is held to what a
 quorum agreed on; the last state is held to the cosigned checkpoint over it, where one is kept.
@@ -26,6 +28,8 @@ from credentials.ledger.governance_records import RuleFiles, RulesNotHere
 from credentials.ledger.registry import Registry
 from node.errors import SetupError
 from node.ledger.chain import tip_of
+from node.ledger.comet.decided import carried_by
+from node.ledger.log_policies import LogPolicies
 from node.named_files import put_whole
 from node.storage.database import SIDE_FILES, NotRead, StorageError
 from node.storage.entries import LedgerTip, row_of
@@ -34,13 +38,18 @@ from node.storage.ledger import LedgerStore, SqliteStandingReader
 BLOCKS_AT_ONCE, BLOCKS_BYTES_MAX = 64, 8 << 20
 
 
-def rebuild(path: Path, genesis: Genesis, policy: LogPolicy, rule_files: RuleFiles) -> int:
-    """Replace ledger.db by what its blocks say; its height. SetupError, and the old file stays, otherwise."""
+def rebuild(
+    path: Path, genesis: Genesis, policy: LogPolicy, rule_files: RuleFiles, *, certified: bool = True
+) -> int:
+    """Replace ledger.db by what its blocks say; its height. SetupError, and the old file stays, otherwise.
+
+    `certified`: a quorum signed each block for everybody to see; not so where CometBFT orders.
+    """
     scratch = path.with_name("ledger.db.new")
     remove(scratch)
     old, new = LedgerStore(path), LedgerStore(scratch)
     try:
-        height, root = _replay(old, new, genesis, rule_files)
+        height, root = _replay(old, new, genesis, rule_files, certified=certified)
         _keep_notes(old, new, policy, root)
     except RulesNotHere as error:
         raise SetupError(f"{path} is not rebuilt yet: {error}. Then rebuild it again") from error
@@ -110,7 +119,9 @@ def _validators_after(history: GovernanceHistory, execution: Execution) -> Valid
     return history.at(execution.height + 1).validators.updated(execution.validator_updates)
 
 
-def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis, rule_files: RuleFiles) -> tuple[int, bytes]:
+def _replay(
+    old: LedgerStore, new: LedgerStore, genesis: Genesis, rule_files: RuleFiles, *, certified: bool = True
+) -> tuple[int, bytes]:
     """(height, root of the log)."""
     start = tip_of(new, genesis)
     constitution = Constitution.restored(genesis, (), 0, rule_files)
@@ -129,11 +140,14 @@ def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis, rule_files: Ru
                     "version: if they were changed, rebuild from a peer (--from URL); if an earlier version "
                     "decided them, keep this file, or take a snapshot"
                 )
-            decoded = CommitCertificate.decode(certificate)
-            verify_certificate(decoded, block, history.at(block.height).validators, genesis.network_id)
+            if certified:
+                decoded = CommitCertificate.decode(certificate)
+                verify_certificate(decoded, block, history.at(block.height).validators, genesis.network_id)
             execution = registry.finalize_block(block)
             rows = [row_of(entry) for entry in execution.entries]
             log = log.append([row.leaf_hash for row in rows])
+            if not certified:
+                _require_carried(certificate, block.height, execution.app_hash, log)
             new.commit_block(
                 LedgerTip(block.height, block.id, block.time, execution.app_hash, log.encode()),
                 block=data,
@@ -150,15 +164,26 @@ def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis, rule_files: Ru
     return height, log.root
 
 
+def _require_carried(kept: bytes, height: int, app_hash: bytes, log: Frontier) -> None:
+    """What CometBFT's header carried of this block, if it carried anything of it, is what it leads to now."""
+    carried = carried_by(kept)
+    led_to = app_hash, log.size, log.root
+    if carried.height == height and (carried.app_hash, carried.log_size, carried.log_root) != led_to:
+        raise ConsensusError(f"block {height} leads to another state than the one that CometBFT agreed on")
+
+
 def _keep_notes(old: LedgerStore, new: LedgerStore, policy: LogPolicy, root: bytes) -> None:
-    """Notes that still cover what there is; of the last size, they hold the result to what was cosigned."""
-    size = new.log_size()
+    """Notes that still cover what there is; of the last size, they hold the result to what was cosigned.
+
+    Each by the policy that the log itself names for its size: who cosigned later is not who founded.
+    """
+    size, policies = new.log_size(), LogPolicies(policy, leaves=new.leaves)
     for kept, at, first, newest in old.notes():
         if kept > size:
             continue
         for text in (first, newest):
             note = SignedNote.parse(text)
-            policy.cosigned(note)
+            policies.at(kept).policy.cosigned(note)
             checkpoint = Checkpoint.parse(note.body)
             if kept == size and checkpoint.root != root:
                 raise SetupError(

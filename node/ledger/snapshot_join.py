@@ -34,6 +34,7 @@ from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
 from credentials.ledger.governance_records import PROPOSAL, RuleFiles, RulesNotHere
 from node.errors import SetupError, Unreadable
 from node.ledger import incoming
+from node.ledger.comet.decided import by_cometbft
 from node.ledger.snapshot import ROW_BYTES_MAX, TAG, Row, SnapshotRefused
 from node.named_files import put_whole
 from node.storage.database import RowTwice, StorageError
@@ -51,6 +52,9 @@ class Known:
     genesis: Genesis
     policy: LogPolicy
     rule_files: RuleFiles
+    # Blocks that CometBFT decided are taken too, which nobody certified here: what is read is held against a
+    # fingerprint, and not gone on from.
+    uncertified: bool = False
 
 
 def join(source: Path, known: Known, ledger: Path) -> int:
@@ -239,6 +243,7 @@ class _Chain:
         self._log = Frontier()
         self._last_leaf = b""
         self._height = 0  # whose leaves are complete
+        self._uncertified = False  # all blocks are, or none: one would hide that others decided it
         self._end = _End(0, b"", None)  # of the one after it
 
     def rows(self, rows: Iterator[Row]) -> Iterator[tuple[bytes, bytes]]:
@@ -313,6 +318,18 @@ class _Chain:
         """A block of which a quorum of those who decide it says so: those of two blocks before named them."""
         data, certificate = self._adoption.block_at(height)
         block = Block.decode(data)
+        uncertified = by_cometbft(certificate)
+        if uncertified and not self._known.uncertified:
+            raise SetupError(
+                f"block {height} was decided by CometBFT, and a snapshot does not show who agreed to it",
+                step="Move ledger.db away, and start the node: CometBFT gives it every block again.",
+            )
+        if height == 1:
+            self._uncertified = uncertified
+        if uncertified != self._uncertified:
+            raise SnapshotRefused(f"block {height} was decided by another engine than those before it")
+        if uncertified:
+            return block
         validators = self._replay.coming.validators
         try:
             verify_certificate(CommitCertificate.decode(certificate), block, validators, self._network_id)

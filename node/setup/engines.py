@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from consensus.encoding import EncodingError
 from credentials.ledger.registry import Registry
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.chain import chain_config
 from node.ledger.checkpoints import Checkpoints
-from node.ledger.comet.abci import carried_by, chain_id
+from node.ledger.comet.abci import chain_id
 from node.ledger.comet.behind import Behind
 from node.ledger.comet.comet_engine import CometEngine
+from node.ledger.comet.decided import by_cometbft
 from node.ledger.comet.home import FOLDER, LOOK_BACK_BLOCKS, Home
 from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.process import CometProcess, find_binary
@@ -75,17 +75,18 @@ def write_home(directory: DataDirectory, network: Network) -> None:
         home.write(genesis, genesis.governance.limits, listen=listen, look_back=LOOK_BACK_BLOCKS)
 
 
-def require_same(engine: str, store: LedgerStore) -> None:
-    """SetupError where another engine wrote the last block."""
+def wrote_last(store: LedgerStore) -> str | None:
+    """The engine that wrote the last block; None before the first one."""
     last = next(iter(store.certificates(1)), None)
     if last is None:
-        return
-    try:
-        carried_by(last)
-        wrote = COMETBFT
-    except EncodingError:
-        wrote = EMBEDDED
-    if engine != wrote:
+        return None
+    return COMETBFT if by_cometbft(last) else EMBEDDED
+
+
+def require_same(engine: str, store: LedgerStore) -> None:
+    """SetupError where another engine wrote the last block."""
+    wrote = wrote_last(store)
+    if wrote is not None and wrote != engine:
         names = {COMETBFT: "CometBFT", EMBEDDED: "the embedded engine"}
         raise SetupError(
             f"the last block of this ledger was ordered by {names[wrote]}, and {names[engine]} cannot go on "

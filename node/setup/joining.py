@@ -10,7 +10,8 @@ Trusted is one fingerprint (`peers/fingerprint.py`), and nothing that the peer s
     the card     what the ledger says of this participant is what its card said
 
 The ledger gets its name when all of that held, and the network directory after it: whoever is killed before
-that begins again.
+that begins again. Where CometBFT orders it is compared and not kept: CometBFT gives a newcomer every block,
+with who agreed to it (decision 0628).
 """
 
 from __future__ import annotations
@@ -38,14 +39,17 @@ from node.errors import PeerFailed, ProblemError, SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
 from node.ledger.chain import constitution_of, tip_of, tree_of
+from node.ledger.comet.decided import by_cometbft
 from node.named_files import put_whole, write_own
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import PEER_NAME, Trust
 from node.peers.fingerprint import JoiningFingerprint
 from node.peers.link import Link, LinkError
 from node.peers.messages import PEER_BODY_BYTES_MAX, refusal_of
+from node.settings import COMETBFT, EMBEDDED
 from node.setup import network as networks
 from node.setup.closing import close_to_others
+from node.setup.engine_file import write_engine
 from node.setup.founding_file import require_address, require_url
 from node.setup.keystore import Keys, seal_to
 from node.storage.ledger import LedgerStore
@@ -77,8 +81,17 @@ class _Hello:
         return GovernanceHistory([(0, replace(first, participants=known))])
 
 
-def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: str) -> tuple[Genesis, int]:
-    """Join the network of the peer at `url`; the genesis, and the height of the ledger that was taken over.
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The network, and the height of the ledger that was compared with the fingerprint."""
+
+    genesis: Genesis
+    height: int
+    kept: bool  # the node goes on from it
+
+
+def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: str) -> Joined:
+    """Join the network of the peer at `url`.
 
     Raises SetupError with one sentence, and leaves a directory that can try again.
     """
@@ -103,15 +116,19 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
     try:
         network_key, addresses = _ask_key(authentication, hello)
         height = _take_ledger(authentication, hello, partial, told.size)
-        history = _compared(partial, hello, told, card)
+        history, engine = _compared(partial, hello, told, card)
     except BaseException:
         _remove(partial)
         raise
     _remove(directory.ledger)  # of a join that was killed before the network directory had its name
-    put_whole(partial, directory.ledger)
+    if engine == COMETBFT:
+        _remove(partial)
+    else:
+        put_whole(partial, directory.ledger)
     sealed = seal_to(keys.signer("transport").public_key, network_key)
-    _write_network(directory, hello, history, _reachable(history.latest, addresses, hello), sealed)
-    return hello.genesis, height
+    reachable = _reachable(history.latest, addresses, hello)
+    _write_network(directory, hello, history, reachable, sealed=sealed, engine=engine)
+    return Joined(hello.genesis, height, kept=engine != COMETBFT)
 
 
 # -- what the peer says ----------------------------------------------------------------------------------
@@ -211,7 +228,7 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
 
 def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Path, log_size: int) -> int:
     policy = LogPolicy.parse(hello.genesis.governance.log_policy(hello.genesis.origin))
-    known = snapshot_join.Known(hello.genesis, policy, hello.by_digest.get)
+    known = snapshot_join.Known(hello.genesis, policy, hello.by_digest.get, uncertified=True)
     incoming.clear(partial.parent)
     fetched = incoming.place(partial.parent, "snapshot.rows")
     try:
@@ -225,12 +242,15 @@ def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Pat
 # -- what the ledger says ------------------------------------------------------------------------------------
 
 
-def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Participant) -> GovernanceHistory:
-    """What governed, once the ledger agrees with the fingerprint, the peer and the card."""
+def _compared(
+    partial: Path, hello: _Hello, told: JoiningFingerprint, card: Participant
+) -> tuple[GovernanceHistory, str]:
+    """What governed, and the engine, once the ledger agrees with the fingerprint, the peer and the card."""
     ledger = LedgerStore(partial)
     try:
         tree = tree_of(ledger, tip_of(ledger, hello.genesis), partial)
         history = constitution_of(ledger, hello.genesis, hello.by_digest.get).history
+        (last,) = ledger.certificates(1)
     finally:
         ledger.close()
     if tree.size < told.size or tree.root(told.size) != hello.root:
@@ -259,7 +279,7 @@ def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Part
             "those on your card. Do not use this node: an authority of your jurisdiction stops the "
             "participant (`comity network propose stop`) and expels it"
         )
-    return history
+    return history, COMETBFT if by_cometbft(last) else EMBEDDED
 
 
 def _reachable(governing: Governance, hints: Mapping[str, str], hello: _Hello) -> dict[str, str]:
@@ -278,7 +298,9 @@ def _write_network(
     hello: _Hello,
     history: GovernanceHistory,
     addresses: Mapping[str, str],
+    *,
     sealed: bytes,
+    engine: str,
 ) -> None:
     scratch = directory.root / "network.new"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -288,6 +310,7 @@ def _write_network(
     later = {f"{digest.hex()}.json": data for digest, data in found.items() if data in hello.later}
     networks.write(scratch, hello.genesis, {**later, **hello.rule_files}, addresses)
     write_own(scratch / networks.SEALED_KEY_FILE, sealed)
+    write_engine(scratch, engine)
     put_whole(scratch, directory.network)
     close_to_others(directory.root)
 

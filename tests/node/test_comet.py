@@ -446,6 +446,23 @@ def test_who_votes_changes_two_blocks_after_it_was_decided(pair: Pair) -> None:
     assert not pair.comet.accepts(Kept(now(), *by_gone)) and pair.comet.accepts(Kept(now(), *by_new))
 
 
+def test_what_was_decided_comes_into_force_without_waiting_for_anybody(pair: Pair) -> None:
+    """
+    CometBFT makes a block after each that changed its hash: so it does until the height that is governed by
+    what was decided, which verdicts name; then it rests.
+    """
+    for act in acts_of(pair.application.registry, voters([*ledger.VALIDATORS[:3], ledger.IMPORTER])):
+        assert pair.comet.check(act).code == 0
+        pair.comet.decide(now())
+    decided = len(pair.comet.hashes)
+    for _ in range(4):
+        pair.comet.decide(now(), ())
+
+    assert len(set(pair.comet.hashes[decided - 1 :])) == 2
+    assert pair.comet.hashes[decided] not in pair.comet.hashes[:decided], "the block at h + 2 comes by itself"
+    assert pair.application.registry.next_block_at(now()) is None
+
+
 def test_a_limit_that_changes_is_told_at_the_first_height_that_it_governs(pair: Pair) -> None:
     """
     Decided at h it governs h + 2, whose answer tells CometBFT, for the block after it; no other answer does.

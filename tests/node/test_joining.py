@@ -69,7 +69,7 @@ class Place:
 
     def join(self, via: str, told: str | None = None) -> int:
         """The height that was taken over."""
-        return joining.join_via(self.directory, via, self.told if told is None else told, PASSPHRASE)[1]
+        return joining.join_via(self.directory, via, self.told if told is None else told, PASSPHRASE).height
 
     def refused(self, via: str, told: str | None = None) -> str:
         """Why nothing was taken over: the directory is as if nobody had tried."""

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from consensus.checkpoint import SignedNote
+from consensus.delivered import Carried
 from consensus.encoding import decode, encode
+from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree, leaf_hash
 from consensus.types import Block
@@ -36,6 +38,8 @@ from credentials.ledger.governance_records import records_of
 from node.errors import SetupError
 from node.ledger import snapshot, snapshot_join
 from node.ledger.chain import constitution_of, tip_of, tree_of
+from node.ledger.comet.decided import decided_by
+from node.ledger.rebuilding import rebuild
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore
 from tests.harness.constitution.acts import signer_of
@@ -67,14 +71,14 @@ class Lived:
         """What governs, by the joined node's disk alone."""
         return constitution_of(self.joined, self.ledger.genesis, files().get)
 
-    def taken(self, rows: list[Row], folder: Path) -> int:
+    def taken(self, rows: list[Row], folder: Path, known: snapshot_join.Known | None = None) -> int:
         """Join with these rows."""
         source = folder / "tampered.rows"
         with source.open("wb") as file:
             for row in rows:
                 data = encode(row)
                 file.write(len(data).to_bytes(4, "big") + data)
-        return snapshot_join.join(source, self.known, folder / "tampered.db")
+        return snapshot_join.join(source, known or self.known, folder / "tampered.db")
 
 
 def lived(folder: Path, changes: int) -> Lived:
@@ -468,6 +472,50 @@ def test_the_rows_that_were_not_changed_are_taken_over(few: Lived, tmp_path: Pat
     The tests above refuse what they changed, not the way in which they write it down.
     """
     assert few.taken(_rows(few.rows), tmp_path) == few.ledger.height
+
+
+@pytest.mark.check
+def test_a_ledger_whose_cosigners_changed_is_rebuilt_from_its_own_blocks(many: Lived, tmp_path: Path) -> None:
+    """
+    The note over the last block is held against the policy that the log itself names there: who cosigns now
+    is not who founded.
+    """
+    path = tmp_path / "ledger.db"
+    many.ledger.store._db.connection.execute("VACUUM INTO ?", (str(path),))
+    with pytest.raises(ConsensusError):
+        many.known.policy.cosigned(many.note)
+
+    assert rebuild(path, many.ledger.genesis, many.known.policy, files().get) == many.ledger.height
+
+
+def by_another_engine(rows: list[Row], heights: range) -> None:
+    """What CometBFT leaves in the place of the certificates of these blocks."""
+    for row in (row for row in rows if row[0] == "block"):
+        if (height := Block.decode(row[1]).height) in heights:
+            row[2] = decided_by(height, b"its hash", Carried(height, b"", 0, b"", b"", 1))
+
+
+def test_blocks_without_a_certificate_are_compared_and_never_gone_on_from(few: Lived, tmp_path: Path) -> None:
+    """
+    Who goes on from a snapshot takes no block that CometBFT decided; who compares it with a fingerprint does,
+    if all are such: one among certified ones would hide that others decided it.
+    """
+    last, comparing = few.ledger.height, replace(few.known, uncertified=True)
+    for heights, known, says in (
+        (range(1, last + 1), few.known, "block 1 was decided by CometBFT"),
+        (range(last, last + 1), few.known, f"block {last} was decided by CometBFT"),
+        (range(2, 3), comparing, "block 2 was decided by another engine"),
+        (range(last, last + 1), comparing, f"block {last} was decided by another engine"),
+        (range(1, last), comparing, f"block {last} was decided by another engine"),
+    ):
+        rows = _rows(few.rows)
+        by_another_engine(rows, heights)
+        with pytest.raises(SetupError, match=says):
+            few.taken(rows, tmp_path, known)
+
+    rows = _rows(few.rows)
+    by_another_engine(rows, range(1, last + 1))
+    assert few.taken(rows, tmp_path, comparing) == last
 
 
 def _in_another_order(rows: list[Row], rng: Random) -> None:

@@ -13,12 +13,12 @@ from hashlib import sha256
 from consensus.application import CannotFollow, Refusal
 from consensus.chain import Parameters
 from consensus.cose import PUBLIC_KEY_BYTES
-from consensus.delivered import Carried, Delivered
-from consensus.encoding import EncodingError, decode, encode
+from consensus.delivered import Delivered
 from consensus.errors import ConsensusError
 from consensus.pool import GivenUp
 from consensus.validators import Validator
 from node import log
+from node.ledger.comet.decided import decided_by
 from node.ledger.comet.proto.tendermint.abci.types_pb2 import (
     ExecTxResult,
     Misbehavior,
@@ -62,8 +62,6 @@ INITIAL_HEIGHT = 1
 EVIDENCE_BYTES_MAX = 64 << 10
 AROUND_BYTES = EVIDENCE_BYTES_MAX + (64 << 10)
 BLOCK_S = 1  # a height takes no less: what is so many heights old is no younger than so many seconds
-_DECIDED_TAG = "comity/decided-by/v1"
-ENGINE = "cometbft"
 
 
 def chain_id(network_id: bytes) -> str:
@@ -268,24 +266,6 @@ class Abci:
         """The validator of that height with this address."""
         validators = self._delivered.history.at(height).validators
         return next((v.name for v in validators if address(v.public_key) == address_), None)
-
-
-def decided_by(height: int, block_hash: bytes, carried: Carried) -> bytes:
-    """What is kept in a certificate's place: that CometBFT decided it, and as which of its blocks.
-
-    Wire: ["comity/decided-by/v1", "cometbft", height, hash of its block, height and state that its next
-    header carries]. It proves nothing by itself: CometBFT keeps the commit, and receipts rest on cosigned
-    checkpoints.
-    """
-    return encode([_DECIDED_TAG, ENGINE, height, block_hash, carried.height, carried.state])
-
-
-def carried_by(certificate: bytes) -> Carried:
-    """What the header after that block carries; raises EncodingError where another engine decided it."""
-    match decode(certificate):
-        case [tag, engine, _, _, height, state] if (tag, engine) == (_DECIDED_TAG, ENGINE):
-            return Carried.read(height, state)
-    raise EncodingError("another engine decided the last block")
 
 
 def _params(limits: Parameters) -> ConsensusParams:

@@ -14,7 +14,8 @@ from consensus.pool import GivenUp
 from credentials.ledger.registry import Registry
 from node import log
 from node.errors import SetupError
-from node.ledger.comet.abci import Abci, carried_by
+from node.ledger.comet.abci import Abci
+from node.ledger.comet.decided import carried_by
 from node.ledger.comet.proven import Proven
 from node.ledger.comet.server import Server
 from node.ledger.ledger import Ledger
