@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
-from consensus.application import Application, Refusal
+from consensus.application import Application
 from consensus.blocks import Blocks
 from consensus.chain import ChainConfig, Parameters, Tip
 from consensus.encoding import EncodingError, Value, encode, whole_numbers
@@ -147,21 +147,19 @@ class Delivered:
     # --- items that wait
 
     def check(self, tx: bytes, sender: str, now_ms: int, time: int) -> list[GivenUp]:
-        """Take an attestation in, if it may be proposed now; raises Refusal.
+        """Take an attestation in, if it may be proposed now; what is given up for it, or itself.
 
-        What it pushed out of its place is given back: who holds most gives way (decision 0103). What waits
-        for another is not kept: the engine would pass it on to everybody.
+        Who holds most gives way (decision 0103). What waits for another is not kept: the engine would pass it
+        on to everybody.
         """
         digest = sha256(tx).digest()
         given_up = self.pool.add(tx, digest, sender, now_ms, time)
-        own = next((one for one in given_up if one.digest == digest), None)
-        if own is not None:
-            raise Refusal(own.code, own.reason)
-        if not self.pool.may_propose(digest):
-            self.pool.remove([digest])
-            self._application.forget(digest)
-            raise Refusal("waits", "it waits for something that is not on the ledger yet; send it later")
-        return given_up
+        if self.pool.may_propose(digest) or any(one.digest == digest for one in given_up):
+            return given_up
+        self.pool.remove([digest])
+        self._application.forget(digest)
+        reason = "it waits for something that is not on the ledger yet; send it later"
+        return [*given_up, GivenUp(digest, "waits", reason)]
 
     def show(self, evidence: bytes) -> tuple[bytes, ...]:
         """Somebody shows evidence, which the next block records; what everybody is to be told of it.

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from consensus import pool as pools
 from consensus.delivered import EXECUTED_MAX
 from consensus.encoding import decode, encode
 from consensus.merkle import leaf_hash, verify_inclusion
@@ -29,6 +30,7 @@ from node.ledger.comet.abci import AROUND_BYTES, chain_id
 from node.ledger.comet.frames import FRAME_BYTES_MAX, FrameError, Frames, frame
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
 from node.ledger.comet.server import CONNECTIONS_MAX, PATH_BYTES_MAX, Server
+from node.ledger.subscriptions import PoolDropped
 from tests.harness import comet_types, ledger
 from tests.harness.comet import Application, Comet, Connection, Kept, Refused
 from tests.harness.engines import acts_of, founded_now, produced, voters
@@ -161,6 +163,22 @@ def test_only_what_is_ready_enters_the_mempool(pair: Pair) -> None:
     assert pair.comet.check(b"\x00").codespace == "malformed"
     assert pair.comet.check(ready).code == 0, "it is known already, and still may be proposed"
     assert len(pair.application.behind.delivered.pool) == 1
+
+
+def test_what_gave_way_to_one_that_found_no_room_is_told(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever handed in what left the pool is told so, also where the newcomer has to go as well.
+    """
+    held = [pair.attestation(n, by=ledger.OTHER_MAKER, namespace="ZZ3") for n in (1, 2)]
+    newcomer = pair.attestation(3)
+    assert [pair.comet.check(tx).code for tx in held] == [0, 0]
+    told = pair.application.moments.subscribe()
+    monkeypatch.setattr(pools, "SIZE_BYTES_MAX", len(held[0]) + len(newcomer) - 1)
+
+    assert pair.comet.check(newcomer).codespace == "pool_full"
+    (left,) = told.take()
+    assert isinstance(left, PoolDropped)
+    assert (left.digest, left.code) == (sha256(held[1]).digest(), "pool_full")
 
 
 def test_a_block_is_made_of_the_own_pool(pair: Pair) -> None:

@@ -44,7 +44,6 @@ REFUSING: dict[str, tuple[int | None, int | None, int]] = {
 }
 # Sentences that stand in no row: they are told by their code, with their English beside it. The list shrinks.
 UNTOLD = {
-    "consensus/delivered.py": (1, "a refusal of the ledger as it stands"),
     "consensus/pool.py": (
         3,
         "a refusal of the ledger as it stands; an exception by its class; what `_full` is given",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from consensus.application import CannotFollow, Refusal
+from consensus.application import CannotFollow
 from consensus.chain import Parameters
 from consensus.cose import PUBLIC_KEY_BYTES
 from consensus.delivered import Delivered
@@ -184,15 +184,14 @@ class Abci:
 
     def _check_tx(self, request: RequestCheckTx) -> ResponseCheckTx:
         """Only what may be proposed now enters: all that does is passed on. A recheck asks the pool."""
+        digest = sha256(request.tx).digest()
         if request.type:
-            kept = self._delivered.pool.may_propose(sha256(request.tx).digest())
+            kept = self._delivered.pool.may_propose(digest)
             return ResponseCheckTx(code=0 if kept else 1, codespace="" if kept else "gone")
-        try:
-            given_up = self._delivered.check(request.tx, MEMPOOL, _now_ms(), int(self._wall()))
-        except Refusal as refusal:
-            return ResponseCheckTx(code=1, codespace=refusal.code, log=str(refusal))
-        self._gone(given_up)
-        return ResponseCheckTx()
+        given_up = self._delivered.check(request.tx, MEMPOOL, _now_ms(), int(self._wall()))
+        self._gone([one for one in given_up if one.digest != digest])
+        own = next((one for one in given_up if one.digest == digest), None)
+        return ResponseCheckTx() if own is None else _not_taken(own)
 
     # --- blocks
 
@@ -283,6 +282,11 @@ def _params(limits: Parameters) -> ConsensusParams:
 def _update(validator: Validator) -> ValidatorUpdate:
     assert len(validator.public_key) == PUBLIC_KEY_BYTES, "a vote key is Ed25519"
     return ValidatorUpdate(pub_key=PublicKey(ed25519=validator.public_key), power=validator.weight)
+
+
+def _not_taken(own: GivenUp) -> ResponseCheckTx:
+    """Whoever hands in over the RPC reads the code and the sentence, and tells the author (`mempool.py`)."""
+    return ResponseCheckTx(code=1, codespace=own.code, log=own.reason)
 
 
 def _tell(fault: Misbehavior, name: str | None) -> None:
