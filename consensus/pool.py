@@ -241,6 +241,10 @@ class Pool:
         room = min(OFFERED_WAITING_MAX, OFFERED_MAX - len(offered))
         return [*offered, *(entry.tx for entry in islice(self._waiting.in_turn(), room))]
 
+    def everything(self) -> list[bytes]:
+        """All that is here, in the order of `offer`."""
+        return [entry.tx for shelf in (self._ready, self._waiting) for entry in shelf.in_turn()]
+
     def passed_over(self, now_ms: int) -> None:
         """Nothing of the offer was chosen: do not start heights for it for a while."""
         self._passed = {d for entries in self._ready.by_issuer.values() for d in entries}

@@ -147,6 +147,9 @@ def test_offers_and_rechecks_take_issuers_in_turn(shared: Shared, monkeypatch: p
     shared.pool._application.names["good:first"] = bytes(32)  # type: ignore[attr-defined]
 
     assert make_tx("good:1") in shared.pool.offer()
+    everything = shared.pool.everything()
+    assert len(everything) == len(set(everything)) == len(shared.pool) == 112
+    assert set(shared.pool.offer()) < set(everything)
     shared.pool.recheck(1_000, NOW)
     assert shared.pool.ready == 102
 

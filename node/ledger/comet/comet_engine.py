@@ -96,7 +96,7 @@ class CometEngine:
             self.watch.final()
         if (greeted := self._behind.abci.greeted) != self._greeted:
             self._greeted = greeted
-            self._mempool.again(self._behind.delivered.pool.offer())
+            self._mempool.again(self._behind.delivered.pool.everything())
         for _ in range(EVENTS_PER_TURN_MAX):
             if (event := self.intake.inbox.get(0)) is None:
                 break
