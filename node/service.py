@@ -87,6 +87,7 @@ class Service:
         self.engine.end()
         self.gossip.stop()
         self.supervisor.stop()
+        self.judging.given_away.workers.end()
         self.engine.close()
         self.gossip.close()
         self.following.end()

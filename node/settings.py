@@ -1,13 +1,14 @@
 """DIR/node.toml: what the operator of one node decides beside its policy, read strictly.
 
     public_url, [fetch] public origins ca_file, [peers] ca_file, [[contexts]] url file sha256,
-    [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen
+    [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen, workers
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 
 SETTINGS_FILE = "node.toml"
 KEEP_YEARS_MAX = 100
+WORKERS_USUAL_MAX, WORKERS_MAX = 4, 64  # without a setting; with one
 EMBEDDED, COMETBFT = "embedded", "cometbft"
 ENGINES = (EMBEDDED, COMETBFT)  # what may order a network
 
@@ -84,6 +86,8 @@ class Settings:
     keep: Keeping = field(default_factory=Keeping)
     engine: str | None = None  # None: as the network directory says
     cometbft: CometSettings = field(default_factory=CometSettings)
+    # Processes that judge the lines of large manifests beside the one that writes; 0: it judges them itself.
+    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, WORKERS_USUAL_MAX))
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -114,6 +118,7 @@ class Settings:
             keep=Keeping.of(_row(table, "keep", {"audit_years", "consignments_years"})),
             engine=read_engine(table["engine"]) if "engine" in table else None,
             cometbft=CometSettings.of(_row(table, "cometbft", {"binary", "listen"}), folder),
+            **({"workers": _workers(table["workers"])} if "workers" in table else {}),
         )
 
     def known_contexts(self, pinned: Contexts) -> Contexts:
@@ -127,7 +132,13 @@ class Settings:
             ) from error
 
 
-MEMBERS = {"public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft"}
+MEMBERS = {"public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft", "workers"}
+
+
+def _workers(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= WORKERS_MAX:
+        raise ValueError(f"workers is a number of processes, from 0 to {WORKERS_MAX}")
+    return value
 
 
 def read_engine(value: object) -> str:

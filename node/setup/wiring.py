@@ -6,17 +6,14 @@ Read from the top: each step takes what the one before it made, and nothing is m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
-from credentials.verdicts.evidence import NetworkView
 from node import catalogues, config
 from node.access.keys import Access
 from node.catalogues import LANGUAGES
@@ -36,7 +33,6 @@ from node.ledger.ledger import Ledger
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
-from node.named_files import read_own
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -49,8 +45,10 @@ from node.server.lanes import Lanes
 from node.service import Service
 from node.setup.disk import Disk, open_disk
 from node.setup.engines import open_engine
+from node.setup.gathering import gathering_of, judged_by_of, passport_schemas
 from node.setup.retiring import Retiring
 from node.setup.rule_files import require_proposed
+from node.setup.worker import Given, work
 from node.storage.ledger import SqliteStandingReader
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
@@ -75,6 +73,7 @@ from node.verdicts.overtaking import Overtaking
 from node.verdicts.sources import Gathering, unread_rules
 from node.verdicts.verification import Checking, LedgerSources
 from node.verdicts.watching import Watching
+from node.verdicts.workers import Workers
 from node.words import Words
 
 
@@ -166,40 +165,22 @@ class _Trades:
     open_api: bool
 
 
-def _view_of(disk: Disk) -> Callable[..., NetworkView]:
-    """What verdicts read of the network, with what is the same at every height."""
-    return partial(
-        NetworkView,
-        network_id=disk.genesis.network_id,
-        network_name=disk.genesis.name,
-        log_policy=disk.network.policy_text,
-    )
-
-
-def _judged_by(disk: Disk) -> bytes:
-    """The digest of what verdicts go by that is its own and read at its start."""
-    contexts = sorted((url, digest) for url, (_, digest) in disk.settings.contexts.items())
-    told = (read_own(disk.directory.policy_file), disk.network.policy_text, contexts, config.judged_by())
-    return sha256(repr(told).encode()).digest()
-
-
 def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     keys, stores, history = disk.keys, disk.stores, disk.history
-    schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
+    schemas = passport_schemas()
     contexts, related = disk.settings.known_contexts(config.contexts()), config.related_resources()
     gate = Gate()
     issuing = _issuing(disk, agreement.registry, schemas.get(PASSPORT_SCHEMA["id"]), gate)
-    gathering = Gathering(
-        history=history,
-        created=disk.genesis.created,
+    gathering = gathering_of(
+        disk.network,
+        history,
         did=keys.did,
         network_key=disk.network_key,
+        policy=disk.policy,
+        settings=disk.settings,
         ledger=stores.ledger,
         office=stores.office,
-        gossip=agreement.gossip,
-        tables=config.tables,
-        policy=disk.policy,
-        view=partial(_view_of(disk), schemas=schemas, contexts=contexts, resources=related),
+        peers=agreement.gossip,
     )
     fetcher = Fetcher(disk.settings.fetch or (FetchPolicy(public=True) if open_api else None))
     resolver = Resolver(history, fetcher)
@@ -229,8 +210,11 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip, following)
     outbox.listen(agreement.moments)
     watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
-    watching.go_by(_judged_by(disk))
-    judging = Judging(stores.office, gathering, disk.policy, watching)
+    judged_by = judged_by_of(disk.directory, disk.network, disk.settings)
+    watching.go_by(judged_by)
+    given = Given(disk.directory.root, keys.did, disk.network_key, judged_by)
+    workers = Workers(partial(work, given=given), disk.settings.workers)
+    judging = Judging(stores.office, gathering, disk.policy, watching, workers)
     agreement.moments.subscribe(judging.wake, kept_max=1)  # the wake is all it needs: it reads the ledger
     overtaking = Overtaking(stores.office, stores.ledger, watching.learned, lambda: history.height)
     consignments = Consignments(stores.office, gathering, disk.policy, judging, overtaking)

@@ -77,8 +77,10 @@ def is_damage(error: BaseException) -> bool:
 class Database:
     """One SQLite file in WAL mode, one connection per thread, explicit transactions."""
 
-    def __init__(self, path: Path, history: History) -> None:
+    def __init__(self, path: Path, history: History, *, read_only: bool = False) -> None:
+        """`read_only`: of a process beside the one that writes; the file is there, and of this version."""
         self.path = path
+        self._read_only = read_only
         self._local = threading.local()
         self._connections: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._closed = False
@@ -86,6 +88,9 @@ class Database:
         self._refused: str | None = None
         self._tried_at = 0.0  # monotonic
         self._trying = threading.Lock()
+        if read_only:
+            history.require_known(self.tables(), path)
+            return
         _make_private(path)
         try:
             self._bring_forward(history)
@@ -144,6 +149,8 @@ class Database:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-2000")
+        if self._read_only:
+            connection.execute("PRAGMA query_only=ON")
         return connection
 
     @contextmanager

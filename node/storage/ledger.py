@@ -33,9 +33,9 @@ CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread ne
 class LedgerStore:
     """Blocks, entries, standings, final digests and cosigned checkpoints."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         try:
-            self._db = Database(path, LEDGER)
+            self._db = Database(path, LEDGER, read_only=read_only)
         except Damaged as error:
             raise SetupError(
                 f"{path} is cut off or damaged: stop the node and run `comity rebuild --data {path.parent} "

@@ -30,8 +30,8 @@ FOLLOWED, EPOCH, COPIED = "followed", "epoch", "copied"
 class OfficeStore:
     """The participant's own records, one table class for each thing kept."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = Database(path, OFFICE)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._db = Database(path, OFFICE, read_only=read_only)
         self.writing = self._db.writing
         self.reading = self._db.reading
         self.bind = self._db.bind

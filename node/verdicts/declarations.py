@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from credentials.ledger.attestation import standing_key
 from credentials.verdicts.evidence import Evidence, Held, Policy, alias_texts, declaration_text
-from credentials.verdicts.manifest import DeclaredHere, Line, Manifest, canonical_name
+from credentials.verdicts.manifest import DeclaredHere, Manifest, canonical_name
 from credentials.verdicts.names import OPAQUE
 from node.storage.database import Transaction
 from node.storage.declarations import DeclaredRow, OpenRow
@@ -51,12 +51,10 @@ class Declarations:
             mark = max(1, self._office.overtaken.watched_until())
             self._office.declared.mark_shared(db, declaration, int(time.time()) - OPEN_S, mark)
 
-    def look_again(
-        self, db: Transaction, newest: int, consignment_id: str, judged: Sequence[tuple[Line, object]]
-    ) -> None:
+    def look_again(self, db: Transaction, newest: int, consignment_id: str, judged: Sequence[int]) -> None:
         """Mark lines that were judged, if manifests came since `newest`: they may name the same batteries."""
         if self._office.consignments.newest() != newest:
-            self._office.overtaken.mark_again(db, consignment_id, [line.line for line, _ in judged])
+            self._office.overtaken.mark_again(db, consignment_id, judged)
 
     def beside(
         self, battery: str, evidence: Evidence, declaration: str, consignment_id: str = ""

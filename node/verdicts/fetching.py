@@ -17,10 +17,10 @@ import orjson
 from credentials.documents.canonical import b64u, b64u_decode, digest_document, parse_json
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Held, Missing, MissingReason
-from node.peers.gossip import Gossip
 from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
 from node.verdicts.disclosure import ANSWER_BYTES_MAX, WANT_MAX
+from node.verdicts.lag import HeardPeers
 
 MISSING_S = 15.0  # what an issuer did not have or give is not asked for again sooner
 SLOW_S = 1.0  # whoever needs longer to say nothing is not asked for anything for as long
@@ -51,7 +51,7 @@ class _Misses:
 class Fetching:
     """Asks issuers for documents, and remembers what was asked for in vain."""
 
-    def __init__(self, did: str, office: OfficeStore, gossip: Gossip) -> None:
+    def __init__(self, did: str, office: OfficeStore, gossip: HeardPeers) -> None:
         self._did = did
         self._office = office
         self._gossip = gossip

@@ -8,39 +8,28 @@ again.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from credentials.verdicts.clearance import ItemVerdict, clear_repeated
-from credentials.verdicts.evidence import At, Policy
-from credentials.verdicts.freshness import ZONE_OFFSET_S_MIN
-from credentials.verdicts.manifest import Line
-from credentials.verdicts.severity import UNDECIDED
-from credentials.verdicts.verdict import Conclusion, Verdict
-from credentials.verdicts.verdict_record import ItemRecord
+from credentials.verdicts.evidence import Policy
 from node import log
-from node.storage.consignments import ConsignmentRow
+from node.storage.consignments import ConsignmentRow, ItemRow
 from node.storage.office import OfficeStore
-from node.storage.rests_on import Rest
 from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
+from node.verdicts.given_away import GivenAway
 from node.verdicts.giving_way import GivingWay
+from node.verdicts.judgement import BATCH_LINES, Judged, Judgement, alike, batch_of
 from node.verdicts.manifests import Manifests, Pair, ReadManifest, Together
-from node.verdicts.resting import rests_of
 from node.verdicts.sources import Gathering, Reading
 from node.verdicts.turns import FEW_LINES, Turns
 from node.verdicts.watching import Watching
+from node.verdicts.workers import Workers
 
 JSON = dict[str, Any]
-BATCH_LINES = 8  # fetched for together, stored together
-REPEATED_LINES_MAX = 256  # of a batch, with those that say again what another one says
 TURNS_OF_A_LOOK = 4  # one turn of so many is for lines that the ledger has overtaken, however much waits
 WAIT_S = 5.0
 LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
@@ -56,26 +45,24 @@ class _Job:
     seq: int  # of the last line judged
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A verdict in JSON, what was read for it, and what was raised in place of one."""
-
-    verdict: ItemRecord
-    read: Set[Rest] = frozenset()
-    error: Exception | None = None
-
-
 class Judging:
     """One thread's work on all consignments."""
 
     name = "consignments"
 
-    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy, watching: Watching) -> None:
+    def __init__(
+        self,
+        office: OfficeStore,
+        gathering: Gathering,
+        policy: Policy,
+        watching: Watching,
+        workers: Workers,
+    ) -> None:
         self._office = office
         self.watching = watching
         self.declarations = Declarations(office, gathering, policy)
         self._gathering = gathering
-        self._policy = policy
+        self._judgement = Judgement(gathering, self.declarations, policy)
         self._job: _Job | None = None
         self._few: _Job | None = None  # a small one, beside a large one
         self._turns = 0
@@ -84,6 +71,7 @@ class Judging:
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self.giving_way = GivingWay()
+        self.given_away = GivenAway(office, gathering, workers, self.giving_way.wait)
 
     def wake(self) -> None:
         """There may be something to judge."""
@@ -110,6 +98,7 @@ class Judging:
             return
         if not (self._work_off_few() | self._work_off()) and not self._look():
             self.manifests.forget()
+            self.given_away.workers.rest()
             self._woken.wait(WAIT_S)
             self._woken.clear()
 
@@ -128,6 +117,7 @@ class Judging:
         elif self._job.waiting:
             self._judge_batch(self._job)
         if self._job is not None and (not self._job.waiting or self._next.is_over(self._job.row)):
+            self.given_away.take_back()
             self._job = None  # what is left of it goes on when it is its client's turn again
         return True
 
@@ -167,30 +157,56 @@ class Judging:
 
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
-        part = _batch(map(job.manifest.lines.pair, job.waiting))
-        rest = job.waiting[len(part) :]
+        if self._store_answer(job):
+            return
         newest = self._office.consignments.newest()
+        part = batch_of(map(job.manifest.lines.pair, job.waiting))
         judged = self._judged(part, job.row, job.manifest.together)
+        numbered = enumerate(judged, job.seq + 1)
+        items = [self.watching.row_of(one.verdict, number, one.read) for number, one in numbered]
+        last = judged[-1].verdict
         with self._office.writing() as db:
-            numbered = enumerate(judged, job.seq + 1)
-            items = [self.watching.row_of(one.verdict, number, one.read) for number, one in numbered]
-            self._office.consignments.put_items(db, job.row.id, items)
-            last = judged[-1].verdict
-            self._office.consignments.progress(
-                db,
-                job.row.id,
-                done=job.seq + len(items),
-                evaluated_at=last["evaluated_at"],
-                height=last["height"],
-                block_time=last["block_time"],
-                state="running" if rest else "done",
-            )
+            self._put_items(db, job, items, last["height"], last["block_time"])
             for one in judged:
                 self.watching.mark_named(db, one.verdict, {})
                 if one.error is not None:
                     self._put_aside(db, LINE, f"{job.row.id}/{one.verdict['line']}", one.error)
-            self.declarations.look_again(db, newest, job.row.id, part)
-        job.waiting, job.seq = rest, job.seq + len(items)
+            self.declarations.look_again(db, newest, job.row.id, [line.line for line, _ in part])
+        self._go_on(job, len(items))
+        self.given_away.take_back_after(judged)
+
+    def _store_answer(self, job: _Job) -> bool:
+        """The next few lines as a worker judged them; False where this is nothing for workers."""
+        found = self.given_away.next(job.manifest, job.waiting) if job is self._job else None
+        if found is None:
+            return False
+        newest, part = found
+        items = [replace(item, seq=number) for number, item in enumerate(part.items, job.seq + 1)]
+        with self._office.writing() as db:
+            self._put_items(db, job, items, part.height, part.block_time)
+            self.declarations.look_again(db, newest, job.row.id, [item.line for item in items])
+        self.given_away.stored()
+        self._go_on(job, len(items))
+        return True
+
+    def _put_items(
+        self, db: Any, job: _Job, items: Sequence[ItemRow], height: int | None, block_time: int | None
+    ) -> None:
+        table, judged = self._office.consignments, job.seq + len(items)
+        table.put_items(db, job.row.id, items)
+        table.progress(
+            db,
+            job.row.id,
+            done=judged,
+            evaluated_at=items[-1].judged_at,
+            height=height,
+            block_time=block_time,
+            state="running" if len(items) < len(job.waiting) else "done",
+        )
+
+    def _go_on(self, job: _Job, judged: int) -> None:
+        del job.waiting[:judged]
+        job.seq += judged
         log.moment("judged", id=job.row.id, done=job.seq, lines=job.row.lines)
 
     def _judge_overtaken(self) -> bool:
@@ -211,7 +227,7 @@ class Judging:
                 self.watching.keep(db, row.id, one.verdict, one.read)
                 if one.error is not None:
                     self._put_aside(db, LINE, f"{row.id}/{one.verdict['line']}", one.error)
-            self.declarations.look_again(db, newest, row.id, part)
+            self.declarations.look_again(db, newest, row.id, [line.line for line, _ in part])
             table.progress(
                 db,
                 row.id,
@@ -221,17 +237,18 @@ class Judging:
                 block_time=last["block_time"],
                 state=row.state,
             )
+        self.given_away.take_back_after(judged)
         return True
 
-    def _judged(self, part: Sequence[Pair], row: ConsignmentRow, together: Together) -> list[_Judged]:
+    def _judged(self, part: Sequence[Pair], row: ConsignmentRow, together: Together) -> list[Judged]:
         """Fetch what the lines rest on, and judge them.
 
         A line for which fetching fails unforeseen fails again when it is judged. Those alike are judged once.
         """
-        alike = _alike(part)
-        readings: list[Reading | None] = [None] * len(alike)
+        groups = alike(part)
+        readings: list[Reading | None] = [None] * len(groups)
         try:
-            raws = [pairs[0][1] for pairs in alike]
+            raws = [pairs[0][1] for pairs in groups]
             readings = list(self._gathering.fetch_for(raws, self.giving_way.wait))
         except PASSING:
             raise
@@ -239,30 +256,10 @@ class Judging:
             log.moment("fetch_failed", lines=len(part), because=sentence(error))
         judged = {
             one.verdict["line"]: one
-            for pairs, reading in zip(alike, readings, strict=True)
-            for one in self._judge(pairs, row, together, reading)
+            for pairs, reading in zip(groups, readings, strict=True)
+            for one in self._judgement.tried(pairs, row, together, reading, self.giving_way.wait)
         }
         return [judged[line.line] for line, _ in part]
-
-    def _judge(
-        self, pairs: Sequence[Pair], row: ConsignmentRow, together: Together, reading: Reading | None
-    ) -> list[_Judged]:
-        """Those of lines that differ in number alone."""
-        (line, raw), lines = pairs[0], [line for line, _ in pairs]
-        try:
-            evidence = self._gathering.evidence_of(raw, reading)
-            evidence = self.declarations.beside(line.battery, evidence, row.declaration, row.id)
-            now = int(time.time())  # after: nothing that was had is younger than the verdict on it
-            context = together.by(evidence.network.tables.identifiers)
-            cleared = clear_repeated(lines, evidence, self._policy, law_date_of(row, now), now, context)
-            read = rests_of(evidence, self._gathering.did, self._policy.status_list_age_s_max, now)
-            judged = [_Judged(one.as_dict(), read) for one in cleared]
-        except PASSING:
-            raise
-        except Exception as raised:
-            judged = [_Judged(one, error=raised) for one in _not_judged(self._gathering, lines, row)]
-        self.giving_way.wait()
-        return judged
 
     # -- what was set aside --------------------------------------------------------------------------
 
@@ -292,45 +289,4 @@ class Judging:
             item = self.watching.row_of(one.verdict, read=one.read)
             self._office.consignments.replace_item(db, consignment_id, item)
             self._office.aside.clear(db, LINE, ref)
-
-
-def _not_judged(gathering: Gathering, lines: Sequence[Line], row: ConsignmentRow) -> list[ItemRecord]:
-    network, now = gathering.network_view({}), int(time.time())
-    conclusion = Conclusion(UNDECIDED, "set_aside", None, "unreachable")
-    verdict = Verdict(conclusion, (), At(law_date_of(row, now), now), network.height, network.block_time)
-    return [ItemVerdict(line, verdict).as_dict() for line in lines]
-
-
-def _alike(part: Sequence[Pair]) -> list[list[Pair]]:
-    """The lines by what they say."""
-    found: dict[bytes, list[Pair]] = defaultdict(list)
-    for pair in part:
-        found[_said(pair)].append(pair)
-    return list(found.values())
-
-
-def _said(pair: Pair) -> bytes:
-    """What a line says, but for its number."""
-    said = {name: value for name, value in pair[1].items() if name != "line"}
-    return json.dumps(said, sort_keys=True).encode()
-
-
-def _batch(waiting: Iterable[Pair]) -> list[Pair]:
-    """The lines from the front that are one batch: a few, and those that repeat one of them."""
-    said: set[bytes] = set()
-    batch: list[Pair] = []
-    for pair in islice(waiting, REPEATED_LINES_MAX):
-        said.add(_said(pair))
-        if len(said) > BATCH_LINES:
-            break
-        batch.append(pair)
-    return batch
-
-
-def law_date_of(row: ConsignmentRow, now: int) -> str:
-    """The law by which a line is judged: what the manifest names, and once that day is over, today's (D756).
-
-    A day that was over when the manifest came stays what it is, and the verdict says so.
-    """
-    came, today = (datetime.fromtimestamp(at, UTC).date() for at in (row.created + ZONE_OFFSET_S_MIN, now))
-    return row.law_date if row.law_date < came.isoformat() else max(row.law_date, today.isoformat())
+        self.given_away.take_back_after([one])

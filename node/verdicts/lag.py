@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Protocol
 
 from credentials.ledger.governance import GovernanceHistory
-from node.peers.gossip import Gossip
+
+
+class HeardPeer(Protocol):
+    """What is known of one."""
+
+    @property
+    def height(self) -> int:
+        """That it claims."""
+
+    @property
+    def seen_at_s(self) -> float | None:
+        """When it was heard last, on the monotonic clock."""
+
+
+class HeardPeers(Protocol):
+    """Those of the network, as far as verdicts need them."""
+
+    @property
+    def peers(self) -> Mapping[str, HeardPeer]:
+        """By DID."""
+
+    def request(self, did: str, path: str, body: bytes, timeout_s: float) -> bytes:
+        """One signed request, answered now; OSError when the peer cannot be reached or heard."""
 
 
 class Lag:
     """What the claims and the silence of those who vote on the next block say about this ledger."""
 
-    def __init__(self, history: GovernanceHistory, did: str, gossip: Gossip) -> None:
+    def __init__(self, history: GovernanceHistory, did: str, gossip: HeardPeers) -> None:
         self._history = history
         self._did = did
         self._gossip = gossip

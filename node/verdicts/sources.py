@@ -38,14 +38,13 @@ from credentials.verdicts.evidence import (
 )
 from credentials.verdicts.examination import OpenedList
 from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE
-from node.peers.gossip import Gossip
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.disclosure import Giving
 from node.verdicts.fetching import Fetching
 from node.verdicts.further_codes import NOBODY, FurtherCodes, earlier_sets, kin_sets
-from node.verdicts.lag import Lag
+from node.verdicts.lag import HeardPeers, Lag
 from node.verdicts.ledger_views import kin_statements, newest_of, read_view
 from node.verdicts.lists import ListsInForce
 
@@ -115,7 +114,7 @@ class Gathering:
         network_key: bytes,
         ledger: LedgerStore,
         office: OfficeStore,
-        gossip: Gossip,
+        gossip: HeardPeers,
         tables: Callable[[Governance], Tables],
         policy: Policy,
         view: Callable[..., NetworkView],  # with what is the same at every height

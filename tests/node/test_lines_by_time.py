@@ -20,7 +20,7 @@ from node.service import Service
 from node.setup.wiring import open_service
 from node.storage.consignments import ConsignmentRow
 from node.verdicts.declarations import OPEN_S
-from node.verdicts.judging import law_date_of
+from node.verdicts.judgement import law_date_of
 from node.verdicts.watching import ASK_AGAIN_S, ASKED_AGAIN, CLAIMS_S, due_of
 from tests.harness.border import CONFIG, words
 from tests.harness.support_service import PASSPHRASE, live_node
@@ -228,7 +228,7 @@ def test_a_line_that_raises_when_it_is_judged_again_is_set_aside(
         raise ZeroDivisionError("planted")
 
     change(service, "UPDATE items SET stale = 1 WHERE consignment = ?", made)
-    monkeypatch.setattr("node.verdicts.judging.clear_repeated", poison)
+    monkeypatch.setattr("node.verdicts.judgement.clear_repeated", poison)
     service.judging.turn()
 
     [aside] = service.operations.aside()

@@ -20,7 +20,7 @@ from node.cli.judge import _read_manifest
 from node.config import rule_files, shipped
 from node.errors import SetupError
 from node.storage.office import OfficeStore
-from node.verdicts import judging
+from node.verdicts import judgement
 from node.verdicts.manifests import Manifests
 from tests.harness.support_service import CODE as BATTERY
 from tests.harness.support_service import UNKNOWN_CODE, live_node, manifest
@@ -76,7 +76,7 @@ def test_a_battery_that_many_lines_name_alike_is_judged_once(
         assert [one.as_dict() for one in made] == alone
         return made
 
-    monkeypatch.setattr(judging, "clear_repeated", counted)
+    monkeypatch.setattr(judgement, "clear_repeated", counted)
     with live_node(tmp_path) as node:
         goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
         batteries = [BATTERY, UNKNOWN_CODE] * 10 + [BATTERY]

@@ -140,7 +140,7 @@ class AsOf:
         self._scratch = LedgerStore(folder / f"as-of-{time.monotonic_ns()}.db")
         _replay(cast(LedgerStore, Until(ledger, height)), self._scratch, genesis, files)
         self._gathering = gathering_of(service, self._scratch, genesis, files)
-        self._office, self._policy = service.stores.office, service.judging._policy
+        self._office, self._policy = service.stores.office, service.judging._gathering._policy
 
     def word(self, consignment: str, number: int, at: int, age_s: int) -> bytes:
         """The verdict on a line and the importer's report on it, judged at `at` with lists so old."""

@@ -25,7 +25,7 @@ from node.api import door_of
 from node.errors import ProblemError
 from node.ledger.embedded import EmbeddedEngine
 from node.verdicts import consignments as bounds
-from node.verdicts import judging, manifests
+from node.verdicts import judgement, judging, manifests
 from node.verdicts.manifests import OneAtATime
 from node.web.sample import sample_claims
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
@@ -64,7 +64,7 @@ def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
             raise ZeroDivisionError("planted")
         return proper(lines, *rest)
 
-    monkeypatch.setattr(judging, "clear_repeated", poison)
+    monkeypatch.setattr(judgement, "clear_repeated", poison)
     made = node.post_json("/consignments", manifest()).get_json()["id"]
     found = judged(node, made)
 
@@ -106,7 +106,7 @@ def test_a_line_that_was_set_aside_is_woken_like_any_other(
     def poison(lines: Any, *rest: Any) -> Any:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(judging, "clear_repeated", poison)
+    monkeypatch.setattr(judgement, "clear_repeated", poison)
     made = node.post_json("/consignments", manifest()).get_json()["id"]
     judged(node, made)
     monkeypatch.undo()
@@ -130,13 +130,13 @@ def test_a_line_that_has_its_verdict_is_not_judged_again_by_a_restart(
     made = node.post_json("/consignments", another(77)).get_json()["id"]
     judged(node, made)
     counted: list[int] = []
-    proper = judging.Judging._judge
+    proper = judgement.Judgement.tried
 
-    def count_it(self: judging.Judging, pair: Any, *others: Any) -> Any:
+    def count_it(self: judgement.Judgement, pair: Any, *others: Any) -> Any:
         counted.append(pair[0].line)
         return proper(self, pair, *others)
 
-    monkeypatch.setattr(judging.Judging, "_judge", count_it)
+    monkeypatch.setattr(judgement.Judgement, "tried", count_it)
     consignments = node.service.consignments
     with consignments._office.writing() as db:
         consignments._office.consignments.put_state(db, made, "queued")
@@ -465,7 +465,7 @@ def test_a_try_that_fails_again_is_told_with_its_own_reason(
             raise ZeroDivisionError(next(reasons))
         return proper(lines, *rest)
 
-    monkeypatch.setattr(judging, "clear_repeated", poison)
+    monkeypatch.setattr(judgement, "clear_repeated", poison)
     judged(node, node.post_json("/consignments", manifest()).get_json()["id"])
     [first] = aside(node)
     node.post_json(f"/operations/aside/{first['number']}/again", {})
