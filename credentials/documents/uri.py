@@ -66,11 +66,6 @@ class Uri:
         return self.path.partition(":")[0] if self.scheme in ("did", "urn") else ""
 
     @property
-    def without_fragment(self) -> str:
-        """The URI of what the fragment is a part of: the controller of a verification method."""
-        return replace(self, fragment=None).text
-
-    @property
     def normal(self) -> str:
         """One spelling of equivalent URIs: RFC 3986, 6.2.2 (case, escapes, dot segments) and 6.2.3 (port)."""
         port = None if self.port in (None, "", _PORTS.get(self.scheme)) else self.port

@@ -178,7 +178,6 @@ class RecognitionAnswer:
 
     outcome: str
     effect: Effect
-    at_event: Recognition | None
     now: Recognition | None
 
 
@@ -209,7 +208,7 @@ def ask(
     order = list(Effect)  # strongest first
     effects = [r.effect if r else Effect.NOT_RECOGNISED for r in (then, today)]
     weaker = max(effects, key=order.index)
-    return RecognitionAnswer(OUTCOMES[weaker], weaker, then, today)
+    return RecognitionAnswer(OUTCOMES[weaker], weaker, today)
 
 
 def pauses_table(pauses: Iterable[Pause]) -> list[list[int]]:

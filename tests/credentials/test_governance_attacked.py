@@ -439,21 +439,29 @@ def test_one_authority_does_not_stop_a_party_for_ever_by_lifting_its_stop() -> N
     assert g.outcome(again) == ("decided", "")
 
 
-def test_one_authority_does_not_stop_a_party_for_ever_by_its_keys_in_turn() -> None:
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (OUTSIDER, f"{OUTSIDER}#attest-1"),
+        (f"{OUTSIDER}#attest-1", OUTSIDER),
+        (f"{OUTSIDER}#attest-1", f"{OUTSIDER}#transport-1"),
+    ],
+    ids=["the party, a key", "a key, the party", "a key, another"],
+)
+def test_one_authority_does_not_stop_a_party_for_ever_by_its_keys_in_turn(first: str, then: str) -> None:
     """
-    After the party its keys, one after the other: soon after a stop of any of them all have to agree; after a
+    The party and its keys, one after the other: soon after a stop of any of them all have to agree; after a
     while, ten times as long as a stop holds, one authority may act alone in an emergency again.
     """
     g = governing()
-    key = f"{OUTSIDER}#attest-1"
-    g.propose(CN_AUTHORITY, stop_row(OUTSIDER, CN_AUTHORITY))
+    g.propose(CN_AUTHORITY, stop_row(first, CN_AUTHORITY))
     stop_s = g.now.approvals.stop_s
     g.idle(later_s=stop_s + 100)
 
-    soon = g.propose(CN_AUTHORITY, stop_row(key, CN_AUTHORITY))
+    soon = g.propose(CN_AUTHORITY, stop_row(then, CN_AUTHORITY))
     assert g.outcome(soon) == ("open", "")
     g.idle(later_s=10 * stop_s)
-    later = g.propose(CN_AUTHORITY, stop_row(key, CN_AUTHORITY))
+    later = g.propose(CN_AUTHORITY, stop_row(then, CN_AUTHORITY))
     assert g.outcome(later) == ("decided", "")
 
 

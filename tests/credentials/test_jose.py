@@ -311,7 +311,7 @@ def test_a_time_of_a_jwt_is_told_as_what_it_must_be(claim: str, told: object) ->
     )
 
     with pytest.raises(CredentialError) as error:
-        jose.verify_envelope(jose.envelop(text), did_key_decode)
+        jose.read_envelope(jose.envelop(text)).verify(did_key_decode)
 
     assert error.value.code == "malformed"
     assert f"{claim} must be a number of seconds since 1970 (RFC 7519, 2)" in str(error.value)
@@ -402,13 +402,13 @@ def test_presentation() -> None:
     )
 
     envelope = jose.envelop(text, "vp+jwt")
-    result = jose.verify_envelope(envelope, did_key_decode, audience="shop.example", nonce="1f44d55f")
+    result = jose.read_envelope(envelope).verify(did_key_decode, audience="shop.example", nonce="1f44d55f")
     assert result.document == presentation
-    inner = jose.verify_envelope(result.document["verifiableCredential"][0], did_key_decode)
+    inner = jose.read_envelope(result.document["verifiableCredential"][0]).verify(did_key_decode)
     assert inner.document == credential(signer)
     for audience, nonce in (("other.example", None), (None, "0")):
         with pytest.raises(CredentialError) as caught:
-            jose.verify_envelope(envelope, did_key_decode, audience=audience, nonce=nonce)
+            jose.read_envelope(envelope).verify(did_key_decode, audience=audience, nonce=nonce)
         assert caught.value.code == "invalid_signature"
     with pytest.raises(CredentialError):
         jose.sign_jwt(
@@ -470,10 +470,10 @@ def test_envelopes(name: str) -> None:
         shown["id"] = made["id"].replace("data:application", "DATA:Application")
 
     if code is None:
-        assert jose.verify_envelope(shown, did_key_decode).document["credentialSubject"]["id"] == "urn:a"
+        assert jose.read_envelope(shown).verify(did_key_decode).document["credentialSubject"]["id"] == "urn:a"
     else:
         with pytest.raises(CredentialError) as caught:
-            jose.verify_envelope(shown, did_key_decode)
+            jose.read_envelope(shown).verify(did_key_decode)
         assert caught.value.code == code
 
 
@@ -495,7 +495,7 @@ def test_a_data_url_is_read_by_its_grammar(write: Callable[[str], str]) -> None:
 
     shown = {**made, "id": write(made["id"].partition(",")[2])}
 
-    assert jose.verify_envelope(shown, did_key_decode).document["credentialSubject"]["id"] == "urn:a"
+    assert jose.read_envelope(shown).verify(did_key_decode).document["credentialSubject"]["id"] == "urn:a"
 
 
 def test_what_is_an_envelope() -> None:
@@ -531,7 +531,7 @@ def test_older_shape() -> None:
     signer = maker(P256)
     text = older(signer, nbf=1704067200, exp=1735689600)
 
-    result = jose.verify_envelope(jose.envelop(text, "jwt"), did_key_decode)
+    result = jose.read_envelope(jose.envelop(text, "jwt")).verify(did_key_decode)
 
     assert result.document == {
         "@context": ["https://www.w3.org/2018/credentials/v1"],

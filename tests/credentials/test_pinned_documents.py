@@ -501,7 +501,7 @@ def urls() -> Iterator[tuple[str, partial[Any]]]:
 
 def _normal(text: str) -> Any:
     uri = parse_uri(text)
-    return uri and (uri.normal, uri.text, uri.without_fragment, uri.is_web, uri.is_did, uri.method)
+    return uri and (uri.normal, uri.text, uri.is_web, uri.is_did, uri.method)
 
 
 def public_keys() -> Iterator[tuple[str, partial[Any]]]:

@@ -258,17 +258,6 @@ def _open_data(url: object) -> tuple[str, str]:
         raise CredentialError("malformed", "id of an envelope is not base64 (RFC 2397).") from error
 
 
-def verify_envelope(
-    document: object,
-    public_key_of: KeyOf,
-    *,
-    audience: str | None = None,
-    nonce: str | None = None,
-) -> JwtResult:
-    """Open an envelope and verify the JWT in it; what is no JWT is `unsupported_algorithm`."""
-    return read_envelope(document).verify(public_key_of, audience=audience, nonce=nonce)
-
-
 def read_envelope(document: object) -> UnverifiedJwt:
     """The JWT in an envelope, its signature not yet verified."""
     media_type, text = open_envelope(document)
