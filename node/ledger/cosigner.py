@@ -24,6 +24,7 @@ from consensus.checkpoint import (
     verify_signature,
 )
 from consensus.cose import Signer
+from consensus.evidence import FaultEvidence, NoteKeys, evidence_of_checkpoints
 from consensus.merkle import Tree
 from credentials.ledger.governance import key_name
 from node.ledger.log_policies import KeyName, LogPolicies
@@ -58,6 +59,12 @@ class Rivals:
     key: KeyName
     first: SignedNote
     second: SignedNote
+
+    def evidence(self, keys: NoteKeys) -> FaultEvidence | None:
+        """What they prove of the validator whose key it is; None where none of `keys` is."""
+        named = (did for did, own in keys.items() if self.key in {(key.name, key.key_id) for key in own})
+        did = next(named, None)
+        return None if did is None else evidence_of_checkpoints(did, self.first, self.second)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from consensus.events import (
     Token,
     Unforeseen,
 )
-from consensus.evidence import FaultEvidence, evidence_of_checkpoints
+from consensus.evidence import FaultEvidence
 from consensus.faults import HEIGHTS_REMEMBERED
 from consensus.replica import Replica
 from node import log
@@ -320,9 +320,7 @@ class Ordering:
             self._checkpoints.cosign()
         cosigning = self._checkpoints.cosigning
         for rivals in cosigning.rivals:
-            did = self._signatory(rivals.key)
-            found = did and evidence_of_checkpoints(did, rivals.first, rivals.second)
-            if found:
+            if (found := rivals.evidence(self.replica.chain.parameters.note_keys)) is not None:
                 self._execute(self._feed(MessageReceived(self.did, found.encode())))
         cosigning.rivals.clear()
         before, self.evidence = self.evidence, self.replica.evidence
@@ -331,11 +329,6 @@ class Ordering:
                 log.moment(
                     "evidence", kind=evidence.kind, validator=evidence.validator, height=evidence.height
                 )
-
-    def _signatory(self, key: tuple[str, bytes]) -> str | None:
-        """The validator whose log or cosign key this is."""
-        known = self.replica.chain.parameters.note_keys
-        return next((did for did, keys in known.items() if key in {(k.name, k.key_id) for k in keys}), None)
 
     def _heed_own(self) -> None:
         if self.replica.forked is not None:

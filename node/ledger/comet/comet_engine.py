@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from consensus.encoding import Value
 from consensus.errors import ConsensusError
 from consensus.events import MessageReceived
-from consensus.evidence import FaultEvidence, evidence_of_checkpoints
+from consensus.evidence import FaultEvidence
 from node import log
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.comet.behind import Behind
@@ -143,10 +143,7 @@ class CometEngine:
         cosigning = self._checkpoints.cosigning
         keys = self._behind.delivered.parameters.note_keys
         for rivals in cosigning.rivals:
-            named = (did for did, own in keys.items() if rivals.key in {(k.name, k.key_id) for k in own})
-            did = next(named, None)
-            found = did and evidence_of_checkpoints(did, rivals.first, rivals.second)
-            if found:
+            if (found := rivals.evidence(keys)) is not None:
                 self._show(found.encode())
         cosigning.rivals.clear()
         before, self._evidence = self._evidence, self._behind.delivered.evidence
