@@ -87,7 +87,11 @@ class Engine(Protocol):
         """What readiness is judged by."""
 
     def evidence(self) -> list[FaultEvidence]:
-        """Faults of validators that no block has recorded yet."""
+        """Faults of validators, each with the two statements that prove it, that no block has recorded yet.
+
+        Under CometBFT of rival checkpoints alone: it names who voted twice and shows no votes, which proves
+        nothing by itself and accuses nobody; amnesia, a lock that was forgotten, it does not detect.
+        """
 
     @property
     def round(self) -> int:

@@ -7,6 +7,7 @@ forgot, or fell behind, is delivered again what it lacks (spec/abci, "Crash reco
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,6 +17,7 @@ from typing import Any
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
 from consensus.standings_map import StandingsMap
+from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
 from node.ledger.chain import chain_config, constitution_of, tip_of
@@ -34,6 +36,7 @@ from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
+from tests.harness.engines import produced
 
 ANSWER_S_MAX = 20.0
 
@@ -275,3 +278,48 @@ class Comet:
         self.blocks.append(block)
         self.deliver(len(self.blocks), block)
         return block
+
+
+class Pair:
+    """An application and the CometBFT that asks it; each can die alone."""
+
+    def __init__(self, genesis: Genesis, folder: Path, path: Path) -> None:
+        self.genesis, self.folder, self.path = genesis, folder, path
+        self.comet = Comet(genesis, path)
+        self.documents = 0
+        self.start()
+
+    def start(self, folder: str = "node") -> None:
+        self.application = Application(self.genesis, self.folder / folder, self.path)
+        self.comet.connect()
+
+    def stop(self) -> None:
+        self.comet.hang_up()
+        self.application.stop()
+
+    @property
+    def root(self) -> bytes:
+        return self.application.tree.root()
+
+    def attestation(
+        self, number: int, *, ahead_s: int = 0, by: str = ledger.MAKER, namespace: str = "ZZ1"
+    ) -> bytes:
+        """A battery is made; `ahead_s` from now."""
+        self.documents += 1
+        document = sha256(b"document %d" % self.documents).digest()
+        return produced(self.genesis, number, document, by=by, namespace=namespace, ahead_s=ahead_s)
+
+    def passport(self, number: int) -> bytes:
+        """A passport of a battery, which has to be made before."""
+        sets = ledger.set_list(number)
+        return make_attestation(
+            signer=ledger.signer(ledger.MAKER),
+            iat=int(time.time()),
+            kind="passport.published",
+            issuer=ledger.MAKER,
+            subject=ledger.battery(number),
+            network_id=self.genesis.network_id,
+            event_time=int(time.time()),
+            document_digest=ledger.set_list_digest(sets),
+            set_list=sets,
+        )

@@ -75,24 +75,27 @@ def produced(
     )
 
 
-def acts_of(registry: Registry, changed: Tables) -> list[bytes]:
-    """Proposed by one authority, and approved by the other: a change, in force two blocks later."""
+def acts_of(registry: Registry, changed: Tables, *, ago_s: int = 0, for_s: int = 99) -> list[bytes]:
+    """Proposed by one authority so long ago, and approved by the other now: in force two blocks later."""
     state, now, network_id = registry.constitution.state, int(time.time()), registry.genesis.network_id
-    nonce = sha256(repr(changed).encode()).digest()[:16]
-    of = propose(network_id, records_of(state.future), changed, expires=now + 99, nonce=nonce)
+    nonce, then = sha256(repr(changed).encode()).digest()[:16], now - ago_s
+    of = propose(network_id, records_of(state.future), changed, expires=then + for_s, nonce=nonce)
     return [
         make_attestation(
             signer=ledger.signer(by),
-            iat=now,
+            iat=moment,
             kind=f"governance.{kind}",
             issuer=by,
             subject=Subject(SCHEME, NAMESPACE, of.digest),
             network_id=network_id,
-            event_time=now,
+            event_time=moment,
             document_digest=of.digest,
             governance=GovernanceAct(of.encode(), b"") if kind == "proposed" else None,
         )
-        for by, kind in ((ledger.CN_AUTHORITY, "proposed"), (ledger.EU_AUTHORITY, "approved"))
+        for by, kind, moment in (
+            (ledger.CN_AUTHORITY, "proposed", then),
+            (ledger.EU_AUTHORITY, "approved", now),
+        )
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -19,7 +20,6 @@ from consensus.delivered import EXECUTED_MAX
 from consensus.encoding import decode, encode
 from consensus.merkle import leaf_hash, verify_inclusion
 from consensus.standings_map import MapProof, verify_map_proof
-from credentials.ledger.attestation import make_attestation
 from credentials.ledger.entries import AdmittedEntry, BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance_records import LIMITS
@@ -32,58 +32,13 @@ from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
 from node.ledger.comet.server import CONNECTIONS_MAX, PATH_BYTES_MAX, Server
 from node.ledger.subscriptions import PoolDropped
 from tests.harness import comet_types, ledger
-from tests.harness.comet import Application, Comet, Connection, Kept, Refused
-from tests.harness.engines import acts_of, founded_now, produced, voters
+from tests.harness.comet import Connection, Kept, Pair, Refused
+from tests.harness.engines import acts_of, founded_now, voters
 
 
 @pytest.fixture(scope="module")
 def genesis() -> Genesis:
     return founded_now()
-
-
-class Pair:
-    """An application and the CometBFT that asks it; each can die alone."""
-
-    def __init__(self, genesis: Genesis, folder: Path, path: Path) -> None:
-        self.genesis, self.folder, self.path = genesis, folder, path
-        self.comet = Comet(genesis, path)
-        self.documents = 0
-        self.start()
-
-    def start(self, folder: str = "node") -> None:
-        self.application = Application(self.genesis, self.folder / folder, self.path)
-        self.comet.connect()
-
-    def stop(self) -> None:
-        self.comet.hang_up()
-        self.application.stop()
-
-    @property
-    def root(self) -> bytes:
-        return self.application.tree.root()
-
-    def attestation(
-        self, number: int, *, ahead_s: int = 0, by: str = ledger.MAKER, namespace: str = "ZZ1"
-    ) -> bytes:
-        """A battery is made; `ahead_s` from now."""
-        self.documents += 1
-        document = sha256(b"document %d" % self.documents).digest()
-        return produced(self.genesis, number, document, by=by, namespace=namespace, ahead_s=ahead_s)
-
-    def passport(self, number: int) -> bytes:
-        """A passport of a battery, which has to be made before."""
-        sets = ledger.set_list(number)
-        return make_attestation(
-            signer=ledger.signer(ledger.MAKER),
-            iat=int(time.time()),
-            kind="passport.published",
-            issuer=ledger.MAKER,
-            subject=ledger.battery(number),
-            network_id=self.genesis.network_id,
-            event_time=int(time.time()),
-            document_digest=ledger.set_list_digest(sets),
-            set_list=sets,
-        )
 
 
 @pytest.fixture
@@ -418,27 +373,6 @@ def test_cosignatures_do_not_notice_which_engine_ordered(pair: Pair) -> None:
     assert pair.application.signing.last_cosigned()[:2] == (2, pair.root)  # type: ignore[index]
 
 
-# --- time
-
-
-def test_after_an_idle_hour_the_first_block_carries_nothing_of_now(tmp_path: Path, socket_path: Path) -> None:
-    """
-    0.38 dates a block by the votes on the one before. After an idle hour what is attested now is of that
-    block's future (X11): it is ready in the mempool, stays there over an empty block, and is in the next one.
-    """
-    pair = Pair(founded_now(ago_s=7_200), tmp_path, socket_path)
-    hour_ago = now() - 3_600
-    pair.comet.decide(hour_ago)
-    tx = pair.attestation(1)
-    assert pair.comet.check(tx).code == 0
-
-    assert not pair.comet.accepts(Kept(hour_ago, (tx,), pair.comet.address()))
-    assert pair.comet.decide(hour_ago).txs == ()
-    assert pair.comet.mempool == [tx]
-    assert pair.comet.decide(now()).txs == (tx,)
-    pair.stop()
-
-
 # --- membership
 
 
@@ -497,16 +431,23 @@ def test_a_limit_that_changes_is_told_at_the_first_height_that_it_governs(pair: 
     assert told == {1: 0, 2: 0, 3: 0, 4: 700_000 + AROUND_BYTES, 5: 0}
 
 
-def test_misbehaviour_accuses_nobody_on_the_ledger(pair: Pair) -> None:
+def test_misbehaviour_accuses_nobody_on_the_ledger(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     """
-    The ABCI names a fault and shows no votes: it changes neither the log nor the hash.
+    The ABCI names a fault and shows no votes: it changes neither the log nor the hash, and is evidence of
+    nothing. The node's log has who, and says that this proves nothing by itself.
     """
     fault = abci.Misbehavior(type=abci.MisbehaviorType.DUPLICATE_VOTE, height=1)
     fault.validator.address = pair.comet.address(ledger.CUSTOMS)
     block = Kept(now(), (), pair.comet.address())
 
     plain = pair.comet.finalize(1, block).app_hash
+    capsys.readouterr()
     assert pair.comet.finalize(1, Kept(block.time, (), block.proposer, (fault,))).app_hash == plain
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "misbehaviour" in line]
+
+    assert [(one["validator"], one["kind"]) for one in told] == [(ledger.CUSTOMS, "duplicate_vote")]
+    assert told[0]["proves"].startswith("nothing by itself")
+    assert pair.application.behind.delivered.evidence == []
 
 
 # --- queries

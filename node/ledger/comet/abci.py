@@ -61,6 +61,7 @@ INITIAL_HEIGHT = 1
 # CometBFT counts header, commit (128 validators) and its own evidence into a block; ours counts none of them.
 EVIDENCE_BYTES_MAX = 64 << 10
 AROUND_BYTES = EVIDENCE_BYTES_MAX + (64 << 10)
+PROVES = "nothing by itself: the votes are in CometBFT's block, as its own evidence"
 BLOCK_S = 1  # a height takes no less: what is so many heights old is no younger than so many seconds
 
 
@@ -292,7 +293,7 @@ def _not_taken(own: GivenUp) -> ResponseCheckTx:
 def _tell(fault: Misbehavior, name: str | None) -> None:
     """The ABCI names a fault and shows none of its votes: it is told, and accuses nobody on the ledger."""
     kind = MisbehaviorType.Name(fault.type).lower()
-    log.moment("misbehaviour", validator=name or "", kind=kind, height=fault.height)
+    log.moment("misbehaviour", validator=name or "", kind=kind, height=fault.height, proves=PROVES)
 
 
 def _now_ms() -> int:
