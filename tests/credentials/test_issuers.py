@@ -17,6 +17,7 @@ from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import LedgerEntry
 from credentials.verdicts.issuers import CHECK, FIRST
 from tests.credentials.test_kin_recalls import LINK, made_of_it, named_by_link, without_documents
+from tests.credentials.test_recalls import june
 from tests.credentials.test_two_codes import two_codes
 from tests.credentials.test_used_before import second_life_pack, two_publishers
 from tests.harness.border import World, code, subject_of
@@ -252,6 +253,26 @@ def test_a_recall_of_codes_that_a_stolen_key_lifted_is_not_decided(
         assert (word, check["reason"]) == ("undecided", "statement_key_compromised")
         assert check["evidence"]["count"] == 1
         assert check["evidence"]["first"][0]["kind"] == "recall.lifted"
+
+
+@pytest.mark.parametrize(("days", "outcome"), [((10, 14), "indeterminate"), ((15, 20), "pass")])
+def test_a_recall_by_days_that_a_stolen_key_lifted_goes_by_the_day_on_record_too(
+    days: tuple[int, int], outcome: str
+) -> None:
+    """
+    The code says the third, the record the twelfth: a recall never misses where either is among its days.
+    """
+    w = World()
+    text = code(1)
+    w.happen(MAKER, "battery.produced", text, {"production_date": "2026-06-12", "category": "ev"})
+    w.publish(text)
+    recall, since = w.recall(MAKER, criteria=june(*days)), w.now
+    lift(w, MAKER, recall)
+    govern(w, stolen(MAKER, since))
+
+    _, (check,) = told(w, text)
+
+    assert check["outcome"] == outcome
 
 
 def test_what_was_lifted_before_the_theft_is_lifted() -> None:
