@@ -11,15 +11,14 @@ from node.api import (
     consignments,
     credentials,
     finding,
-    keys,
     log,
     network,
-    operations,
     pages,
     passports,
 )
 from node.api.governance_routes import GOVERNANCE
 from node.api.label_routes import LABELS
+from node.api.operation_routes import OPERATIONS
 from node.api.route import (
     BATCH_BYTES_MAX,
     CSV,
@@ -348,103 +347,5 @@ ROUTES: tuple[Route, ...] = (
     # -- governance ----------------------------------------------------------------------------------
     *GOVERNANCE,
     # -- operations --------------------------------------------------------------------------------------
-    Route("GET", "/status", operations.status, "What this node is", _ok("Status", JSON_OR_PAGE)),
-    Route(
-        "GET", "/healthz", operations.healthz, "The process answers", (RouteAnswer(200, None, (TEXT,), "ok"),)
-    ),
-    Route(
-        "GET",
-        "/readyz",
-        operations.readyz,
-        "This node can do its work",
-        (
-            RouteAnswer(200, "Ready", text="Ready."),
-            RouteAnswer(503, "Ready", text="Not ready, with the reasons."),
-        ),
-    ),
-    Route(
-        "GET",
-        "/metrics",
-        operations.metrics,
-        "Numbers (Prometheus)",
-        (RouteAnswer(200, None, (PROMETHEUS,), "Numbers."),),
-    ),
-    Route(
-        "GET",
-        "/openapi.json",
-        operations.openapi,
-        "This description",
-        _ok("Document", ("application/vnd.oai.openapi+json",)),
-    ),
-    Route(
-        "GET",
-        "/operations/aside",
-        operations.aside,
-        "Work that failed unforeseen and was set aside",
-        _ok("Aside", JSON_OR_PAGE),
-        OPERATE,
-    ),
-    Route(
-        "POST",
-        "/operations/aside/<int:number>/again",
-        operations.try_again,
-        "Have one piece of it tried once more",
-        (RouteAnswer(202, "AsideItem", text="It will be tried."), SEEN),
-        OPERATE,
-        Body("Nothing", JSON_OR_FORM),
-    ),
-    Route(
-        "GET",
-        "/operations/audit",
-        operations.audit,
-        "Who did what at this node, newest first",
-        _ok("Audit", JSON_OR_PAGE),
-        OPERATE,
-        query=("before",),
-    ),
-    # -- who may ---------------------------------------------------------------------------------------
-    Route("GET", "/keys", keys.keys, "Keys and sessions", _ok("Keys", JSON_OR_PAGE), OPERATE),
-    Route(
-        "POST",
-        "/keys",
-        keys.grant,
-        "Make a bearer key, with scopes of your own",
-        (RouteAnswer(201, "Key", text="Its secret is shown this once."),),
-        OPERATE,
-        Body("KeyRequest"),
-    ),
-    Route(
-        "POST",
-        "/keys/revoke",
-        keys.revoke,
-        "End a key, its sessions and its links",
-        (*_ok("Revoked"), SEEN),
-        OPERATE,
-        Body("RevokeKeyRequest", (JSON, FORM)),
-    ),
-    Route(
-        "POST",
-        "/links",
-        keys.open_link,
-        "Make a one-time link for a page",
-        (RouteAnswer(201, "Link", text="Valid once, for 24 hours."),),
-        OPERATE,
-        Body("LinkRequest"),
-    ),
-    Route(
-        "GET",
-        "/enter/<token>",
-        keys.enter,
-        "Enter by a one-time link",
-        (RouteAnswer(303, None, (HTML,), "Entered: the cookie is set, see Location."),),
-    ),
-    Route(
-        "POST",
-        "/leave",
-        keys.leave,
-        "Sign out",
-        (RouteAnswer(303, None, (HTML,), "The session has ended."),),
-        ANYBODY,
-        Body("Nothing", JSON_OR_FORM),
-    ),
+    *OPERATIONS,
 )
