@@ -265,10 +265,11 @@ class Words:
         """A data point, or a row of the policy that is recognised for information only, by name."""
         if "dp" not in gap:
             return {**gap, "name": self.sentence("recognition.gap"), "provision": ""}
-        row = self._points_at(height).get(gap["dp"], {})
+        row = self.points(height).get(gap["dp"], {})
         return {**gap, "name": row.get("name", ""), "provision": row.get("provision", "")}
 
-    def _points_at(self, height: int) -> Mapping[int, Mapping[str, Any]]:
+    def points(self, height: int) -> Mapping[int, Mapping[str, Any]]:
+        """The data points by number, as they were called at a height."""
         table = self._datapoints_at(height)
         known = next((points for kept, points in self._points if kept is table), None)
         if known is None:

@@ -37,6 +37,7 @@ from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
 from node.web.checks import sections, unmade
+from node.web.passport_read import glance, read_passport
 from node.web.proof import find_proof
 
 PAGE_ROWS = 50
@@ -179,16 +180,22 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
     found = words.item(service.consignments.item(consignment_id, line))
     if not page_wanted():
         return json_reply(found)
+    audience = service.access.audience_of(session())
+    read = read_passport(service, found["battery"], found["passport"].get("digest"), audience)
     return page(
         "item.html",
         item=found,
+        unfolded="unfolded" in request.args,
+        passport=read,
+        points=words.points(found["height"]),
+        glance=glance(found, read),
         consignment=service.consignments.show(consignment_id, limit=0),
         line=line,
         sections=sections(found["checks"]),
         gaps_unknown=unmade(found["checks"], "completeness"),
         recognitions=words.recognition_rows(found["recognition"]),
         demonstration=words.sentence("recognition.demonstration"),
-        proof=find_proof(service, found["battery"], service.access.audience_of(session()), found["height"]),
+        proof=find_proof(service, found["battery"], audience, found["height"]),
     )
 
 

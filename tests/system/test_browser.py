@@ -72,6 +72,8 @@ class Officer:
 
     def verify_as_shown(self) -> subprocess.CompletedProcess[str]:
         """Download what the page offers and run the command it shows, in that folder, without network."""
+        if not self.page.locator("#command").is_visible():
+            self.page.click("#proof > summary")  # below the decision, folded
         self.download("receipt")
         self.download("policy")
         if self.page.locator("#document").count():
@@ -191,6 +193,36 @@ def test_an_officer_scans_a_label_with_the_camera(demo: DemoNetwork, browser: ob
     assert page.inner_text("h1 .id") == code
     assert officer.faults == []
     camera.close()
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
+def test_a_line_is_decided_on_one_screen_and_printed_whole(
+    demo: DemoNetwork, browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    What is needed to decide is above whatever is folded, within the screen; paper has what is folded.
+    """
+    officer = Officer(browser, WIDTHS[place], demo.link("customs", "/customs"), tmp_path)
+    page = officer.page
+    page.goto(page.url.rsplit("/", 1)[0] + f"/consignments/{demo.consignment}/items/21")
+    officer.photograph("decision")
+
+    def top(selector: str) -> float:
+        return float(page.locator(selector).first.bounding_box()["y"])
+
+    height = page.viewport_size["height"]
+    assert top(".headline .chip") < top("main > .lead") < top("text=What you may do.") < height
+    assert top(".glance") < top("details.fold")
+    assert page.locator(".g-differs").count() == 1
+    assert not page.locator("#command").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("#command").is_visible() and page.locator(".passport").is_visible()
+    page.emulate_media(media="screen")
+    page.click("text=Unfold everything")
+    assert page.locator("#command").is_visible() and page.locator("details.fold:not([open])").count() == 0
+    officer.photograph("unfolded")
+    assert officer.faults == []
 
 
 @pytest.mark.check

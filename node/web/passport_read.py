@@ -1,0 +1,133 @@
+"""A passport as a person reads it: what it says to each data point, by the name that the law has for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from credentials.documents.passport import merge, stated
+from credentials.errors import CredentialError
+from node.config import rule_table
+from node.errors import ProblemError
+from node.service import Service
+
+UNITS = {10: "kg", 11: "Ah"}  # of data points whose name does not say it
+CHARACTERS_MAX = 400  # of one value
+
+# What tells one battery from another at a table: a name of `glance` in sentences.toml, the data point that
+# says it, the member of the line that declares it, the checks that compare the two.
+GLANCE: tuple[tuple[str, int | None, str | None, tuple[str, ...]], ...] = (
+    ("maker", 3, None, ()),
+    ("model", 7, None, ("code_matches_passport",)),
+    ("category", 6, None, ("category",)),
+    ("chemistry", 12, None, ()),
+    ("mass", 10, "mass_kg", ("mass",)),
+    ("capacity", 11, None, ()),
+    ("made_on", 9, None, ()),
+    ("made_at", 8, None, ()),
+    ("condition", None, "condition", ("condition", "new_not_used")),
+    ("goods", None, "goods", ("goods", "commodity_code")),
+    ("vehicle", None, "vin", ("vin",)),
+)
+# The worst of what the checks say is what the row says; a row without any is compared by eye.
+COMPARED = (
+    ("differs", ("fail",)),
+    ("unknown", ("indeterminate", "not_checked")),
+    ("agrees", ("pass", "warn")),
+)
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}T")
+
+
+@dataclass(frozen=True, slots=True)
+class PassportRead:
+    """The sets of one passport that this node has and that the reader may see."""
+
+    digest: str
+    version: int
+    issuer: str
+    live: bool
+    values: Mapping[int, str]  # data point -> what the passport says
+    closed: int  # sets that are not held here, or not for this reader
+
+
+@dataclass(frozen=True, slots=True)
+class GlanceRow:
+    """One thing to hold against the goods: as declared, as the passport says, and whether they agree."""
+
+    name: str
+    declared: str | None
+    stated: str
+    compared: str  # differs | unknown | agrees | by_eye
+
+
+def read_passport(service: Service, battery: str, digest: str | None, audience: str) -> PassportRead | None:
+    """The passport with this digest, of those on record about a battery; None: there is none."""
+    try:
+        known = service.batteries.battery(battery, audience)["passports"]
+    except ProblemError:
+        return None  # an identifier that cannot be read has no passport
+    found = next((one for one in known if one["digest"] == digest), None)
+    if found is None:
+        return None
+    paths = rule_table("passport-paths.json", service.overview.history.latest)
+    sets = {
+        int(point): _claims(service, one, audience)
+        for point, one in found["points"].items()
+        if found["held"][point]
+    }
+    try:
+        claims: Mapping[str, Any] = merge(sets, paths)
+    except CredentialError:
+        claims = {}  # sets that contradict each other: their documents are there to be read
+    return PassportRead(
+        digest=found["digest"],
+        version=found["version"],
+        issuer=found["issuer"],
+        live=found["live"],
+        values={point: _told(values, UNITS.get(point)) for point, values in stated(claims, paths).items()},
+        closed=len(found["points"]) - len(sets),
+    )
+
+
+def _claims(service: Service, digest: str, audience: str) -> Mapping[str, Any]:
+    subject = service.records.document(digest, audience).get("credentialSubject")
+    return subject if isinstance(subject, dict) else {}
+
+
+def glance(item: Mapping[str, Any], passport: PassportRead | None) -> list[GlanceRow]:
+    """What to hold against the goods, as far as anybody said something of it."""
+    rows = []
+    for name, point, member, checks in GLANCE:
+        declared = item.get(member) if member is not None else None
+        if declared is not None:
+            declared = _told([declared], UNITS.get(point or 0))
+        stated_ = passport.values.get(point, "") if passport is not None and point is not None else ""
+        if declared is None and not stated_:
+            continue
+        outcomes = {check["outcome"] for check in item["checks"] if check["name"] in checks}
+        compared = (word for word, those in COMPARED if not outcomes.isdisjoint(those))
+        rows.append(GlanceRow(name, declared, stated_, next(compared, "by_eye")))
+    return sorted(rows, key=lambda row: row.compared != "differs")
+
+
+def _told(values: list[Any], unit: str | None) -> str:
+    """Values as text; of one number with its unit."""
+    text = "; ".join(dict.fromkeys(filter(None, map(_text, values))))
+    if unit is not None and len(values) == 1 and type(values[0]) in (int, float):
+        return f"{text} {unit}"
+    return text if len(text) <= CHARACTERS_MAX else f"{text[:CHARACTERS_MAX]}…"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(filter(None, map(_text, value.values())))
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_text, value)))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and _DAY.match(value):
+        return value[:10]
+    return "" if value is None else str(value)
