@@ -348,11 +348,8 @@ class Words:
             "coverage": named.get("coverage"),
             "legal_route": named.get("legalRoute"),
             "who": who if is_open else None,
-            "action": "; ".join(sorted({self._ask(a) for a in asks})) if is_open else None,
+            "action": "; ".join(sorted({_ask(self, ask) for ask in asks})) if is_open else None,
         }
-
-    def _ask(self, ask: AskRecord) -> str:
-        return self.sentence(f"ask.{ask['why']}", {"what": ask["what"]})
 
     # -- own attestations -----------------------------------------------------------------------------
 
@@ -417,3 +414,7 @@ class Words:
 def _left_out(words: Words, line: LeftOutRecord) -> LeftOutAnswer:
     reason = line["reason"]
     return {**line, "text": words.reason(reason, line), **words.step(reason)}
+
+
+def _ask(words: Words, ask: AskRecord) -> str:
+    return words.sentence(f"ask.{ask['why']}", {"what": ask["what"]})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from credentials.documents.passport import merge, stated
+from credentials.documents.passport import merge, values_of
 from credentials.errors import CredentialError
 from node.config import rule_table
 from node.errors import ProblemError
@@ -87,9 +87,14 @@ def read_passport(service: Service, battery: str, digest: str | None, audience: 
         version=found["version"],
         issuer=found["issuer"],
         live=found["live"],
-        values={point: _told(values, UNITS.get(point)) for point, values in stated(claims, paths).items()},
+        values=_values(claims, paths["dataPoints"]),
         closed=len(found["points"]) - len(sets),
     )
+
+
+def _values(claims: Mapping[str, Any], points: Mapping[str, Any]) -> dict[int, str]:
+    found = {int(point): values_of(claims, rule) for point, rule in points.items()}
+    return {point: _told(values, UNITS.get(point)) for point, values in found.items() if values}
 
 
 def _claims(service: Service, digest: str, audience: str) -> Mapping[str, Any]:
@@ -104,16 +109,16 @@ def glance(item: Mapping[str, Any], passport: PassportRead | None) -> list[Glanc
         declared = item.get(member) if member is not None else None
         if declared is not None:
             declared = _told([declared], UNITS.get(point or 0))
-        stated_ = passport.values.get(point, "") if passport is not None and point is not None else ""
-        if declared is None and not stated_:
+        said = passport.values.get(point, "") if passport is not None and point is not None else ""
+        if declared is None and not said:
             continue
         outcomes = {check["outcome"] for check in item["checks"] if check["name"] in checks}
         compared = (word for word, those in COMPARED if not outcomes.isdisjoint(those))
-        rows.append(GlanceRow(name, declared, stated_, next(compared, "by_eye")))
+        rows.append(GlanceRow(name, declared, said, next(compared, "by_eye")))
     return sorted(rows, key=lambda row: row.compared != "differs")
 
 
-def _told(values: list[Any], unit: str | None) -> str:
+def _told(values: Sequence[Any], unit: str | None) -> str:
     """Values as text; of one number with its unit."""
     text = "; ".join(dict.fromkeys(filter(None, map(_text, values))))
     if unit is not None and len(values) == 1 and type(values[0]) in (int, float):
