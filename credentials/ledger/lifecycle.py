@@ -243,7 +243,8 @@ class Lifecycle:
         None  # these, where they leave room for what others say (`namings.py`)
     )
     namings_by_right: bool = False  # what names parts is heard of who has a right over them; else a claim
-    hears_of_then: bool = False  # of others that an event names it is heard as they stood when it happened
+    # Of others that an event names it is heard as they stood then; what they went through since stays.
+    hears_of_then: bool = False
     tells_late: bool = False  # whether anything may be told late, so that how it stood is kept
 
     @classmethod

@@ -159,10 +159,7 @@ def given_into(pack: Standing, subjects: Sequence[Subject], context: Context) ->
 
 
 def _children(pack: Standing, attestation: Attestation, context: Context) -> list[Record]:
-    """Children are what the maker committed to, codes of the dismantler's own, or batteries that it holds.
-
-    Or held when it took the pack apart: what it handed on since stays where it is.
-    """
+    """Children: what the maker committed to, codes of the dismantler's own, what it holds or held then."""
     issuer, subjects = attestation.issuer, attestation.referenced_subjects
     given = given_into(pack, subjects, context)
     found: list[Record] = []
@@ -371,10 +368,19 @@ def _released(before: Standing, after: Standing, context: Context) -> list[Recor
         assert other is not None, "the act that is taken back wrote this record"
         if not _made_of(other, before):
             continue  # its maker produced it since: nothing of the act is left on it
-        if other.undo is not None:
+        if other.undo is not None or _went_on(other, before, context):
             raise Refusal("depends", "a child or successor has records of its own since")
         found.append(_without(other, before, context))
     return found
+
+
+def _went_on(other: Standing, old: Standing, context: Context) -> bool:
+    """True if what came out of `old` has records of its own, though the last of them was voided (I1)."""
+    if TAKEN_OUT not in other.facts or other.parent is None or other.parent.key != old.key:
+        return False
+    lifecycle, since = context.governance.lifecycle, other.parent.leaf_index
+    own = (other.facts.get(event.effects.fact or "", 0) for event in lifecycle.events.values())
+    return lifecycle.hears_of_then and any(leaf > since for leaf in own)
 
 
 def _made_of(other: Standing, old: Standing) -> bool:
@@ -393,7 +399,8 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
         state = _first_state(other, context) if STATE_OF_PACK in other.facts else None
         of_pack = (WENT_WITH_PACK, STATE_OF_PACK)
         facts = {name: leaf for name, leaf in other.facts.items() if name not in of_pack}
-        other = replace(other, parent=None, eu_status=before.status, holder=holder, facts=facts)
+        status = _own_waste(other, before.status, context)
+        other = replace(other, parent=None, eu_status=status, holder=holder, facts=facts)
         other = replace(other, item_state=state or other.item_state)
         return replace(other, marks=_less(other.marks, gone), voided=True)
     left = tuple(p for p in other.predecessors if p != old.key)
@@ -405,8 +412,16 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
         gone |= {SECOND_LIFE}
     if other.parent is not None:
         return _still_a_child(replace(other, predecessors=left), other.parent, gone, context)
-    status = other.eu_status if left else ORIGINAL
+    status = other.eu_status if left else _own_waste(other, ORIGINAL, context)
     return replace(other, predecessors=left, eu_status=status, marks=_less(other.marks, gone), voided=True)
+
+
+def _own_waste(other: Standing, status: str, context: Context) -> str:
+    """Its status without what is voided; what was declared waste itself is waste all the same (I1)."""
+    lifecycle = context.governance.lifecycle
+    wasted = {m for e in lifecycle.events.values() if e.effects.eu_status == WASTE for m in e.marks}
+    own = lifecycle.hears_of_then and other.eu_status == WASTE and not wasted.isdisjoint(other.marks)
+    return WASTE if own else status
 
 
 def _unborn(code: Standing, was: Parent) -> Standing:
@@ -422,7 +437,8 @@ def _still_a_child(other: Standing, was: Parent, gone: Set[str], context: Contex
     assert pack is not None, "it was taken out of it"
     status = other.eu_status
     if not other.predecessors:
-        was, status = replace(was, status=ORIGINAL), _status_out_of(replace(other, eu_status=ORIGINAL), pack)
+        without = replace(other, eu_status=_own_waste(other, ORIGINAL, context))
+        was, status = replace(was, status=ORIGINAL), _status_out_of(without, pack)
     was = replace(was, marks=_less(was.marks, gone))
     marks = _less(other.marks, gone - _carried(pack, context))
     return replace(other, parent=was, eu_status=status, marks=marks, voided=True)

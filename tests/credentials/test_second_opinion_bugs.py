@@ -11,7 +11,7 @@ import pytest
 from credentials.ledger import admission, linked_records, namings, told_late
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing
-from credentials.verdicts import battery, cell, record, shown
+from credentials.verdicts import battery, cell, record, shown, used
 from tests.credentials.test_second_opinion import new_findings, taken
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
@@ -131,11 +131,16 @@ ON_SHELF = tuple(
 )
 
 
-def said_too_well(*acts: Act, **shown: Any) -> set[str]:
-    """On which grounds the verdict on A after these acts, shown so, is better than the law allows."""
+def said_too_well(*acts: Act | None, **shown: Any) -> set[str]:
+    """On which grounds the verdict on A after these acts, shown so, is better than the law allows.
+
+    None: an hour passes.
+    """
     stage, archive = Stage.new(), Archive()
     for act in acts:
-        archive = taken(stage, archive, act)
+        if act is None:
+            stage.hour()
+        archive = archive.hour() if act is None else taken(stage, archive, act)
     asked = Shown(**shown)
     word = stage.word("A", asked, CAR)
     return {ground for _, ground in too_good(archive.bound("A"), asked, word)}
@@ -400,6 +405,47 @@ def test_a_word_on_what_was_sold_on_since_that_is_not_heard_is_found(
         recorded, found = heard()
     assert recorded == bool(ground) and all(text.startswith(ground) for text in found)
     assert bool(found) == recorded
+
+
+SENT_AS_USED = (
+    Act(MAKER, "market.placed", "A", parties=(HOLDER,)),
+    None,
+    Act(HOLDER, "used.exported", "A", parties=(HOLDER,)),
+    Act(HOLDER, "battery.presented", "A", declaration=OURS),
+)
+
+
+def test_a_record_of_a_journey_that_never_was_and_clears_another_is_found() -> None:
+    """
+    X19, 0948: customs say that the used battery never left; where nobody reads that, its record clears what
+    leaves later. Set aside without that word it is on its way as before.
+    """
+    aside = Act(EU_CUSTOMS, "customs.invalidated", "A")
+    never = replace(aside, never_left=True)
+    shown = {"condition": "used", "declaration": "26NLTEST000002"}
+
+    assert said_too_well(*ON_SHELF, *SENT_AS_USED, never, **shown) == set()
+    with patched(used, "_ends_journey", lambda *_, **__: False):
+        found = said_too_well(*ON_SHELF, *SENT_AS_USED, never, **shown)
+        assert said_too_well(*ON_SHELF, *SENT_AS_USED, aside, **shown) == set()
+    assert found == {"used, without its Annex XIV record"}
+
+
+def test_a_module_on_a_test_of_before_it_came_out_is_found() -> None:
+    """
+    X19, 0949: tested days before its pack was taken apart, where nobody asks when it came out; tested that
+    day it is what crosses.
+    """
+    apart = (*ON_SHELF[:2], *taken_out("reuse", pack="B", inside="A"))
+    left = Act(HOLDER, "used.exported", "A", parties=(HOLDER,), tested_before=True)
+    declared = Act(HOLDER, "battery.presented", "A", declaration=OURS)
+    tested = replace(left, tested_before=False)
+
+    assert said_too_well(*apart, left, declared, condition="used") == set()
+    with patched(used, "_came_out", lambda *_: None):
+        found = said_too_well(*apart, left, declared, condition="used")
+        assert said_too_well(*apart, tested, declared, condition="used") == set()
+    assert found == {"used, tested before it was used"}
 
 
 @pytest.mark.check

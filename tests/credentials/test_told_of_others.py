@@ -13,6 +13,9 @@ from tests.credentials.test_namings import module
 from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, shape
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    IMPORTER,
     MAKER,
     RECYCLER,
     RIVAL,
@@ -222,3 +225,68 @@ def test_who_had_it_at_another_time_says_nothing_of_it(
 
     assert w.ledger.standing(subject_of(text)) == before
     assert judged(w, text)["verdict"] in GOOD
+
+
+# -- of another whose own records stay -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["now", "before"])
+def test_what_a_module_went_through_since_outlives_the_voiding_of_its_pack(*, known: bool) -> None:
+    """
+    I1, I3: a module came out of a pack, was driven, and measured. Authorities void the measurement, and then
+    the dismantling: what was not voided stays, so that the module is not made anew by whoever made it.
+    """
+    w = world(known=known)
+    text = code(7)
+    pack, then = pack_with(w, text)
+    taken_apart(w, pack, text, at=then)
+    last = w.ledger.standing(subject_of(pack)).undo
+    assert last is not None
+    apart = last.attestation
+    w.happen(RECYCLER, "battery.sold", text, {"invoice": "1"}, parties=(WORKSHOP,))
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    test = w.happen(WORKSHOP, "soh.measured", text, {}, quantities={"soh_permille": 900, "cycles": 3})
+    void = {"case": "1", "reason": "r"}
+    both = (CN_AUTHORITY,)
+    w.happen(EU_AUTHORITY, "attestation.voided", text, void, references=(test,), cosign=both)
+    before = w.ledger.standing(subject_of(text))
+    assert "installed" in before.marks and before.undo is None
+
+    if known:
+        with pytest.raises(Refusal, match="has records of its own since"):
+            w.happen(EU_AUTHORITY, "attestation.voided", pack, void, references=(apart,), cosign=both)
+        assert w.ledger.standing(subject_of(text)) == before
+    else:
+        w.happen(EU_AUTHORITY, "attestation.voided", pack, void, references=(apart,), cosign=both)
+        w.produce(text)
+        w.publish(text)
+        assert judged(w, text)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["now", "before"])
+def test_a_module_that_was_declared_waste_stays_waste_when_its_pack_is_voided(*, known: bool) -> None:
+    """
+    I1: it had a record before; what authorities take back is the coming out of the pack, and nothing of what
+    was said of the module itself.
+    """
+    w = world(known=known)
+    text = in_hands_of(w, RECYCLER)
+    pack, then = pack_with(w)
+    taken_apart(w, pack, text, at=then)
+    last = w.ledger.standing(subject_of(pack)).undo
+    assert last is not None
+    w.happen(RECYCLER, "battery.declared_waste", text, {"reason": "worn"})
+    sold = w.happen(RECYCLER, "battery.sold", text, {"invoice": "1"}, parties=(IMPORTER,))
+    for about, act in ((text, sold), (pack, last.attestation)):
+        void = {"case": "1", "reason": "r"}
+        w.happen(EU_AUTHORITY, "attestation.voided", about, void, references=(act,), cosign=(CN_AUTHORITY,))
+
+    left = w.ledger.standing(subject_of(text))
+    assert (left.parent, left.marks) == (None, ("waste",))
+    assert left.eu_status == ("waste" if known else "original")
+
+
+def in_hands_of(w: World, by: str) -> str:
+    text = module(w, 7)
+    w.happen(MAKER, "battery.handed_over", text, {"invoice": "1"}, parties=(by,), cosign=(by,))
+    return text

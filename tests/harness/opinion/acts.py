@@ -39,6 +39,8 @@ class Act:
     fates: tuple[str, ...] = ()  # of a dismantling: what becomes of each that is taken out; none given: reuse
     tested_in: str = "DE"  # of a second life: the country where the health of what it is made of was tested
     weights: tuple[tuple[str, int], ...] = ()  # what it weighs otherwise than any other statement, by member
+    never_left: bool = False  # of a declaration that is set aside: the goods never left
+    tested_before: bool = False  # of a record of a used battery: its test is of days before all that is said
 
     @property
     def as_said(self) -> Act:
@@ -59,6 +61,8 @@ class Act:
         more += list(self.fates)
         more += [f"{name} {grams}" for name, grams in self.weights]
         more += [f"tested in {self.tested_in}"] if self.tested_in != "DE" else []
+        more += ["never left"] if self.never_left else []
+        more += ["tested days before"] if self.tested_before else []
         more += [f"naming {', '.join(self.names)}"] if self.names else []
         return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
 
@@ -111,6 +115,9 @@ class File:
     ended: str | None = None  # consumed, dismantled, in recycling
     certified: frozenset[str] = frozenset()  # whom an authority named for what ends a battery
     border: str | None = None  # the last act by which it left a country
+    left: File | None = None  # as it was when it left, or was declared, from where it was about
+    old_test: bool = False  # the test of its last record of leaving as used is of days before
+    came_out: bool = False  # of a pack, by who took that apart; kept by the archive
     supervised: bool = False  # it left, or was declared, and no customs released it since (UCC Art 134, 267)
     recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
     out_of_pack: bool = False  # it was in the hands of who took a pack apart and said that it was in it

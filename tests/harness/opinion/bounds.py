@@ -199,8 +199,8 @@ def i7_condition(file: File, shown: Shown) -> Bound | None:
     """What it is shown as is asked for, never guessed; a battery in a vehicle is no loose battery."""
     if shown.condition is None:
         return "undecided", "condition not given"
-    if file.vehicle is not None and shown.goods in ("battery", "in_other"):
-        return "hold", "in a vehicle, shown loose"
+    if file.vehicle is not None and not file.ended and shown.goods in ("battery", "in_other"):
+        return "hold", "in a vehicle, shown loose"  # what was told late to have ended is that, and in none
     if file.vehicle is not None and shown.goods is None:
         return "undecided", "in a vehicle, goods not given"
     return None
@@ -236,6 +236,10 @@ def annex_xiv(file: File, shown: Shown) -> Bound | None:
         return None
     if shown.condition == "used" and file.border != "used.exported":
         return "hold", "used, without its Annex XIV record"
+    # What was put into a vehicle, was damaged or came out of a pack since the test is not what was tested.
+    since = file.been_in or "damaged" in file.used or file.came_out
+    if shown.condition == "used" and file.old_test and since:
+        return "hold", "used, tested before it was used"
     if shown.condition == "return" and file.in_use:
         return "undecided", "a return whose agreement nobody checked"
     return None

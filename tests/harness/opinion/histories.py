@@ -35,7 +35,7 @@ from .kinds import LICENCES, MOVES, SHOWS_USE
 from .law import Archive, after, lately, told_beside, under
 from .names import further, named_by
 from .ordinary import expected
-from .parties import PARTIES, name
+from .parties import CN_CUSTOMS, EU_CUSTOMS, PARTIES, name
 from .record import broken
 from .speaking import may_speak, may_tell
 from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
@@ -74,8 +74,10 @@ LAPSED = 0.02  # of the acts: put to the ledger after the time that they carry
 CORRECTED = 0.1  # each step where something was told late: what lies under it is corrected
 TWO_CARS, OTHER = 2, 0.3  # of four seeds: there are two vehicles; of the acts about one: about the other
 HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour before
-# Of eight seeds: in this one somebody tells twice as often of before, and then of others as well.
+# Of eight seeds: in this one somebody tells twice as often of before, and then of others as well; customs say
+# that goods never left, and used batteries leave on tests of before.
 OF_OTHERS, NAMES_OTHERS = 6, ("battery.maintained", "battery.replaced", "battery.dismantled")
+NEVER_LEFT, TESTED_BEFORE = 0.1, 0.5
 
 
 @dataclass
@@ -190,6 +192,17 @@ def _of_before(
     return rng.choice(acts) if acts else None
 
 
+def _never_left(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:
+    """Customs set a declaration aside because the goods never left: mostly those before whom it is open."""
+    declared = [(b, file.declaration[1]) for b in batteries if (file := archive.of(b)).declaration]
+    if not declared or rng.random() >= NEVER_LEFT:
+        return None
+    battery, where = rng.choice(declared)
+    theirs = EU_CUSTOMS if where == "EU" else CN_CUSTOMS
+    by = theirs if rng.random() < RIGHTFUL_LATE else rng.choice((EU_CUSTOMS, CN_CUSTOMS))
+    return Act(by, "customs.invalidated", battery, never_left=True)
+
+
 def _under_late(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:
     """A record under what was told late is corrected, mostly by its author."""
     told = [(battery, act) for battery in batteries if (act := under(archive.record(battery)))]
@@ -206,7 +219,7 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
     licences = random.Random(-1 - seed)  # of its own: who loses a licence changes no other choice
     undoing = random.Random(f"undoing {seed}")  # as well
     times, hours = random.Random(f"hours {seed}"), list[Stage]()  # of its own, too; the ledger as each ended
-    cars = random.Random(f"cars {seed}")
+    cars, border = random.Random(f"cars {seed}"), random.Random(f"border {seed}")
     rng, walks, stage, archive = (
         random.Random(seed),
         Walks(histories=1, steps_max=steps),
@@ -214,7 +227,7 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
         Archive(),
     )
     history: tuple[Act, ...] = ()
-    batteries = ONE_UNDER_TWO if seed % 2 else BATTERIES
+    batteries, of_others = ONE_UNDER_TWO if seed % 2 else BATTERIES, seed % 8 == OF_OTHERS
     while walks.steps < steps:
         said = _licensing(licences, archive)
         if said is not None:
@@ -228,11 +241,14 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
         act = (
             _without_licence(licences, archive)
             or _under_late(undoing, archive, batteries)
-            or _of_before(times, archive, batteries, of_others=seed % 8 == OF_OTHERS)
+            or (_never_left(border, archive, batteries) if of_others else None)
+            or _of_before(times, archive, batteries, of_others=of_others)
             or next(chosen(rng, archive, batteries))
         )
         if seed % 4 == TWO_CARS and act.vehicle and cars.random() < OTHER:
             act = replace(act, vehicle=OTHER_CAR)
+        if of_others and act.event == "used.exported" and border.random() < TESTED_BEFORE:
+            act = replace(act, tested_before=True)
         if not stage.accredited(act):
             continue
         walks.steps += 1

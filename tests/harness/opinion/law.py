@@ -69,7 +69,8 @@ class Archive:
                     file = bound_as(file, self.of(origin))
                     old.append(origin)
                     seen.add(origin)
-        return replace(file, fates=fates_of(self, battery))
+        out = bool(taken_out_of(self, battery))
+        return replace(file, fates=fates_of(self, battery), came_out=out)
 
     def record(self, battery: str) -> tuple[Act, ...]:
         return self.acts.get(battery, ())
@@ -238,7 +239,11 @@ def _exported(file: File, act: Act) -> File:
     # vehicle leaves with it, and stays in it.
     been = {Set("placed", s.where, s.by) for s in file.settings if s.what == "released"}
     gone = replace(_named(file, act), settings=file.settings | been)
-    return replace(gone, place=None, also=frozenset(), border=act.event, supervised=True)
+    old = act.event == "used.exported" and act.tested_before
+    left = file.left if file.supervised else file
+    return replace(
+        gone, place=None, also=frozenset(), border=act.event, supervised=True, left=left, old_test=old
+    )
 
 
 def before_whom(act: Act) -> str:
@@ -249,7 +254,7 @@ def before_whom(act: Act) -> str:
 def _presented(file: File, act: Act) -> File:
     where = before_whom(act)
     declared = replace(file, declaration=(act.declaration or "", where), moved_from=frozenset())
-    return replace(declared, place=where, supervised=True)
+    return replace(declared, place=where, supervised=True, left=file.left if file.supervised else file)
 
 
 def _customs(file: File, act: Act) -> File:
@@ -270,9 +275,16 @@ def _customs(file: File, act: Act) -> File:
     closed = replace(file, declaration=None, settings=file.settings - suspended)
     closed = replace(closed, closed=file.closed | ended, released_under=under)
     if what == "invalidated":
-        return closed
+        return _back(closed, act) if act.never_left else closed
     settings = closed.settings | {Set(what, where, act.by)}
     return replace(closed, settings=settings, supervised=what != "released")
+
+
+def _back(file: File, act: Act) -> File:
+    """The goods never left (UCC Art 174): it is where it was, and its record is of no journey (X19)."""
+    was = file.left or file
+    back = replace(file, place=was.place, also=file.also | was.also, named=was.named)
+    return replace(back, border=act.event, supervised=False, out_of_pack=was.out_of_pack)
 
 
 def _placed(file: File, act: Act) -> File:

@@ -10,7 +10,7 @@ from .acts import Act
 from .masses import grams
 from .parties import MAKER
 
-DAY = "2027-01-15"
+DAY, DAY_BEFORE = "2027-01-15", "2027-01-10"
 MADE_DAY, MADE_ON = "2026-06-03", 1_780_444_800  # as every code says, and its first second
 _TEXTS = {
     "category": "ev",
@@ -109,6 +109,10 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
         return "digest"
     if (weighed := grams(act, member)) is not None and (rule["required"] or member in dict(act.weights)):
         return weighed
+    if member == "never_left":
+        return True if act.never_left else None
+    if kind == "date" and act.tested_before:
+        return DAY_BEFORE
     if not rule["required"]:
         return act.tested_in if kind == "country" else None
     if "values" in rule and kind == "text":
