@@ -266,6 +266,23 @@ def test_it_is_started_again_without_signer_or_with_another_key(
     assert because in lines(capsys.readouterr().err, "engine_stopped")[0]["because"]
 
 
+def test_what_is_ended_by_another_thread_costs_its_own_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A turn that comes after `end` took the process away raises nothing, and there is none any more; no turn
+    listens to it while its pipes are closed.
+    """
+    monkeypatch.setattr(processes, "END_S_MAX", 0.1)
+    watched = Watched(tmp_path, "trap '' TERM; while :; do echo still here; sleep 0.01; done")
+    watched.until(lambda: watched.process.trouble == "still here")
+    watched.process.end()
+    assert watched.process.pid is not None
+    watched.process.turn()
+
+    assert watched.process.pid is None
+
+
 def test_it_ends_with_us_and_in_order(tmp_path: Path) -> None:
     """
     `end` is SIGTERM to it, and returns when it has ended: it had its time to put things away.

@@ -99,7 +99,7 @@ class CometProcess:
         self._connections, self._signed_for, self._key, self._listen = connections, signed_for, key, listen
         self.peers: Callable[[], Mapping[str, str]] = dict  # {DID: id@host:port} of those to be connected to
         self._rpc = Rpc(home.rpc)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what `end` does beside `turn`: the process, and its pipes
         self._ending = False
         self._woken = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -154,7 +154,8 @@ class CometProcess:
             _signal(process, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(END_S_MAX)
-            _kill(process)
+            with self._lock:  # its thread does not listen to it now
+                _kill(process)
 
     def _start(self) -> None:
         host, port = self._listen
@@ -255,11 +256,13 @@ class CometProcess:
         """Wait for what it says, at most a turn; a line of it is a line of ours."""
         assert self._process is not None and self._process.stdout is not None
         out = self._process.stdout
-        with selectors.DefaultSelector() as selector:
+        with self._lock, selectors.DefaultSelector() as selector:
+            if out.closed:
+                return
             selector.register(out, selectors.EVENT_READ)
             if not selector.select(TURN_S):
                 return
-        data = os.read(out.fileno(), LINE_BYTES_MAX)
+            data = os.read(out.fileno(), LINE_BYTES_MAX)
         if not data:  # the pipe's end: it is about to end
             self._woken.wait(0.01)
         *lines, rest = bytes(self._buffer + data).split(b"\n")
