@@ -156,6 +156,7 @@ class _Trades:
     holding: RuleHolding
     following: Following
     gathering: Gathering
+    overtaking: Overtaking
     consignments: Consignments
     judging: Judging
     reach: Reach
@@ -222,8 +223,8 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)
-    made = issuing, outbox, holding, following, gathering, consignments, judging, reach, resolver
-    return _Trades(*made, securing, checking, open_api)
+    made = issuing, outbox, holding, following, gathering, overtaking, consignments, judging, reach
+    return _Trades(*made, resolver, securing, checking, open_api)
 
 
 def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
@@ -390,7 +391,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
             progress=progress,
         ),
         batteries=batteries,
-        lookup=Lookup(trades.issuing, batteries, ledger, office),
+        lookup=Lookup(trades.issuing, batteries, ledger, office, trades.overtaking),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
         judging=trades.judging,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from zlib import crc32
 
 import orjson
@@ -249,6 +250,18 @@ class OvertakenLines:
             f"SELECT line FROM ({union}) WHERE consignment IN ({_WATCHED})", (*values, created_after)
         )
         return frozenset(row["line"] for row in rows)
+
+    def behind_at(
+        self, places: Sequence[tuple[str, int]], about: About, now: int, created_after: int
+    ) -> frozenset[tuple[str, int]]:
+        """The same of a few lines, by consignment and line."""
+        among = " OR ".join(["consignment = ? AND line = ?"] * len(places)) or "FALSE"
+        union, values = _behind(about, now, f"({among})", tuple(chain(*places)))
+        rows = self._db.connection.execute(
+            f"SELECT consignment, line FROM ({union}) WHERE consignment IN ({_WATCHED})",
+            (*values, created_after),
+        )
+        return frozenset((row["consignment"], row["line"]) for row in rows)
 
     def behind_counts(
         self, consignment_ids: Sequence[str], about: About, now: int, created_after: int

@@ -17,6 +17,7 @@ from node.issuing.issuing import Issuing
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.use_cases.batteries import Batteries, StandingAnswer
+from node.verdicts.overtaking import Overtaking
 
 VIN = "vin"
 SHOWN = 20  # of each sort
@@ -69,12 +70,18 @@ class Lookup:
     """Reads what somebody typed or scanned as a code, and looks it up."""
 
     def __init__(
-        self, issuing: Issuing, batteries: Batteries, ledger: LedgerStore, office: OfficeStore
+        self,
+        issuing: Issuing,
+        batteries: Batteries,
+        ledger: LedgerStore,
+        office: OfficeStore,
+        overtaking: Overtaking,
     ) -> None:
         self._issuing = issuing
         self._batteries = batteries
         self._ledger = ledger
         self._office = office
+        self._overtaking = overtaking
 
     def find(self, text: str, *, staff: bool) -> Named:
         """What `text` names, in any spelling; `staff` sees into vehicles."""
@@ -103,11 +110,14 @@ class Lookup:
         key = standing_key(self._issuing.signing.subject(self._issuing.signing.identifier(battery)))
         with self._office.reading():
             lines = self._office.overtaken.newest_about(key, SHOWN)
-            bodies = self._office.consignments.items_at([place[:2] for place in lines])
+            places = [(consignment, line) for consignment, line, _ in lines]
+            bodies = self._office.consignments.items_at(places)
+            behind = self._overtaking.of(places)
         found = list[ItemRecord]()
-        for consignment, line, declaration in lines:
-            item: ItemRecord = orjson.loads(bodies[consignment, line])
-            found.append({**item, "consignment": consignment, "declaration": declaration})
+        for place, (consignment, _, declaration) in zip(places, lines, strict=True):
+            item: ItemRecord = orjson.loads(bodies[place])
+            named: ItemRecord = {**item, "consignment": consignment, "declaration": declaration}
+            found.append({**named, "overtaken": place in behind})
         return found
 
     def _vehicle(self, vin: str, key: bytes) -> FoundVehicle:

@@ -45,6 +45,11 @@ class Overtaking:
         about, now = self._about(), int(time.time())
         return self._office.overtaken.behind(consignment_id, about, now, now - OPEN_S, between)
 
+    def of(self, places: Sequence[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        """Of a few lines, by consignment and line, those that are judged again."""
+        about, now = self._about(), int(time.time())
+        return self._office.overtaken.behind_at(places, about, now, now - OPEN_S)
+
     def counts(self, consignment_ids: Sequence[str]) -> dict[str, int]:
         """How many lines of each."""
         about, now = self._about(), int(time.time())
