@@ -17,7 +17,7 @@ from consensus.cose import SeedSigner, verify_ed25519
 from node.ledger.comet.frames import Frames, frame
 from node.ledger.comet.proto.tendermint.privval import types_pb2 as privval
 from node.ledger.comet.proto.tendermint.types import types_pb2 as types
-from node.ledger.comet.signer import MESSAGE_BYTES_MAX, NotSigned, SignerLink, VoteSigner
+from node.ledger.comet.signer import MESSAGE_BYTES_MAX, READ_BYTES, NotSigned, SignerLink, VoteSigner
 from node.storage.signing import SigningStore, Withheld
 from node.supervision.supervisor import Supervisor
 
@@ -261,6 +261,24 @@ def test_the_signer_comes_back_whenever_cometbft_does(comet: socket.socket) -> N
         connection = called(comet)
         assert ping(connection) == "ping_response"
         connection.close()
+
+
+def test_who_fetches_no_answers_is_parted_with(comet: socket.socket) -> None:
+    """
+    An answer that could be sent in part, or not in time, is the last one: the next begins a new connection.
+    """
+    connection = called(comet)
+    connection.settimeout(3)
+    asked = frame(privval.Message(ping_request=privval.PingRequest()).SerializeToString())
+    connection.sendall(asked * (READ_BYTES // len(asked)))
+    again = called(comet)
+
+    with suppress(ConnectionResetError):
+        while connection.recv(1 << 16):
+            pass
+    assert ping(again) == "ping_response"
+    for one in (connection, again):
+        one.close()
 
 
 HOSTILE = {

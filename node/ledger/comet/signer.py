@@ -164,20 +164,23 @@ class SignerLink:
             return
         try:
             data = self._sock.recv(READ_BYTES)
-            if not data:
-                self._drop()
-                return
-            self._frames.feed(data)
+        except TimeoutError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop()
+            return
+        self._frames.feed(data)
+        try:
             for message in self._frames.take():
                 answer = self._signer.answer(Message.FromString(message))
                 _tell_refused(answer)
                 self._sock.sendall(frame(answer.SerializeToString()))
-        except TimeoutError:
-            pass
         except (FrameError, DecodeError, NotSigned) as error:
             log.moment("signer_refused", because=str(error)[:300])
             self._drop()
-        except OSError:
+        except OSError:  # in the middle of an answer, perhaps: nothing after it would be read as one
             self._drop()
         except Exception:  # the node's supervisor tells it, and this is called again
             self._drop()
