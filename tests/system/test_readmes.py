@@ -136,6 +136,27 @@ def test_decisions_have_a_number_a_title_and_a_date() -> None:
         seen.add((path.parent, number))
 
 
+DECIDED_OTHERWISE = re.compile(r"(?:[Ss]upersedes|Closes what|Decides what) ([^.;]*)")
+
+
+def test_what_was_decided_otherwise_since_says_by_which() -> None:
+    """
+    A decision that supersedes another, or decides what it left open, is named in that one: whoever reads the
+    older one alone does not take it for what holds.
+    """
+    by_number = {(path.parent, path.name[:4]): path for path in DECISIONS}
+    found = [
+        (path, by_number[path.parent, number])
+        for path in DECISIONS
+        for told in DECIDED_OTHERWISE.findall(path.read_text().split("\n")[2])
+        for number in set(re.findall(r"\b\d{4}\b", told))
+        if (path.parent, number) in by_number
+    ]
+
+    assert len(found) > 8
+    assert [(shown(old), path.name[:4]) for path, old in found if path.name[:4] not in old.read_text()] == []
+
+
 def test_the_map_of_the_tests_is_whole() -> None:
     """
     tests/README.md names every folder of the tests and all that they share, and nothing that is gone.
