@@ -6,12 +6,13 @@ that a verdict reads in which vehicle it was, and when.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from credentials.ledger.as_it_stood import had_right, heard_of
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.changes import said_last
-from credentials.ledger.records import Record
+from credentials.ledger.records import Asset, Record
 from credentials.ledger.rules import PUT_IN, Context, told_of
 from credentials.ledger.standing import Standing
 
@@ -30,7 +31,7 @@ def put_in(before: Standing, attestation: Attestation, context: Context) -> list
     assert attestation.bound_asset is not None, "lifecycle_table.py asks for it"
     asset = context.records.asset(attestation.bound_asset)
     inside = asset.of(before.key)
-    told = inside.told if inside is not None else {}
+    told = inside.told if inside is not None else _told_while_inside(before, asset, context)
     for subject in attestation.referenced_subjects:
         named = context.records.standing(subject)
         in_use = told or asset.told_to(told_of(named))
@@ -44,3 +45,12 @@ def put_in(before: Standing, attestation: Attestation, context: Context) -> list
         facts = {**named.facts, PUT_IN: context.leaf_index} if elsewhere else named.facts
         found.append(replace(named.with_marks(*marks), facts=facts, undo=said))
     return found
+
+
+def _told_while_inside(before: Standing, asset: Asset, context: Context) -> Mapping[str, bytes]:
+    """What was said of the vehicle by those whose this one was while it was in it: it left since (I6)."""
+    if not (context.told_late and context.governance.lifecycle.hears_of_then):
+        return {}
+    inside = (past for past in before.past.situations() if past.asset == asset.subject)
+    hands = frozenset().union(*(told_of(replace(before, holder=past.holder)) for past in inside))
+    return asset.told_to(hands)

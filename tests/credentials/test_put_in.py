@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,22 @@ import pytest
 from tests.credentials.test_journeys import RECORD
 from tests.credentials.test_shown import GOOD, VIN, judged, shape
 from tests.credentials.test_used_before import OTHER_VIN
-from tests.credentials.test_vehicles import CAR, IN_CAR, OUT, in_stock, placed_in_car, replaced
+from tests.credentials.test_vehicles import CAR, IN_CAR, OUT, SOLD, in_stock, placed_in_car, replaced
 from tests.harness.border import World, stamp, subject_of
-from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, WORKSHOP, lifecycle_table
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    IMPORTER,
+    RECYCLER,
+    WORKSHOP,
+    Ledger,
+    lifecycle_table,
+    make_genesis,
+    rule_files,
+)
 
 DAY_S = 86_400
+LATER_S = 1_000  # beyond the skew of clocks
 CAR_OUT: dict[str, Any] = {**CAR, **OUT}
 OTHER_CAR: dict[str, Any] = {**CAR, "vin": OTHER_VIN}
 IN_OTHER_CAR: dict[str, Any] = {"bound_asset": subject_of(OTHER_VIN)}
@@ -141,3 +153,50 @@ def test_a_network_whose_table_does_not_say_so_keeps_its_bytes() -> None:
 
     standing = w.ledger.standing(subject_of(new))
     assert standing.marks == ("installed",) and "put_in" not in standing.facts
+
+
+@pytest.mark.parametrize("sold", [True, False], ids=["sold", "never sold"])
+@pytest.mark.parametrize("known", [True, False], ids=["now", "before"])
+def test_what_was_put_into_a_used_vehicle_is_that_also_where_it_is_told_late(
+    *, known: bool, sold: bool
+) -> None:
+    """
+    I1, I6: the car was sold with its battery; a workshop put its own in place of that, and says so once the
+    old one was taken in for recycling. Said at once, or late, the new one is not the first of a new car.
+    Rules from before judge as they did.
+    """
+    words = []
+    for late in (False, True):
+        table = lifecycle_table()
+        if not known:
+            del table["hears_of_then"]
+        files = {**rule_files(), "lifecycle.json": json.dumps(table).encode()}
+        w = World(Ledger(make_genesis(rule_files=files)))
+        old, new = placed_in_car(w, 1), in_stock(w, 2)
+        to = {"parties": (WORKSHOP,), "cosign": (WORKSHOP,)}
+        w.happen(IMPORTER, "battery.handed_over", new, {"invoice": "1"}, **to)
+        if sold:
+            w.happen(IMPORTER, "vehicle.sold", old, SOLD, **IN_CAR)
+        w.ledger.now += LATER_S
+        then = w.now
+        if not late:
+            put_in_place(w, old, new, then)
+        w.ledger.now += LATER_S
+        w.happen(EU_AUTHORITY, "end_of_life.certified", old, {"certificate": "C"}, parties=(RECYCLER,))
+        w.happen(RECYCLER, "battery.declared_waste", old, {"reason": "worn"})
+        mass = {"mass_in_grams": 1_000}
+        w.happen(RECYCLER, "recycling.received", old, {"facility_licence": "L"} | mass, quantities=mass)
+        if late:
+            w.ledger.now += LATER_S
+            put_in_place(w, old, new, then)
+        w.happen(WORKSHOP, "battery.installed", new, {"vin": VIN}, **IN_CAR)
+        words.append(shape(judged(w, new, **CAR_OUT)))
+
+    in_time = ("hold", "used_sold_as_new") if sold else ("clear", "ok")
+    assert words == [in_time, in_time if known else ("clear", "ok")]
+
+
+def put_in_place(w: World, old: str, new: str, at: int) -> None:
+    said = {"vin": VIN, "reason": "worn", "replacement": new}
+    about = (subject_of(new),)
+    w.happen(WORKSHOP, "battery.replaced", old, said, references=about, event_time=at, **IN_CAR)

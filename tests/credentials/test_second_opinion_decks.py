@@ -6,14 +6,20 @@ import io
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 from tests.credentials.test_second_opinion import new_findings
-from tests.harness.opinion.alphabet import DECKS, EVERYBODY, RIGHTFUL, WATCH_DECKS
-from tests.harness.opinion.explore import explore
+from tests.harness.opinion.acts import Act
+from tests.harness.opinion.alphabet import DECKS, EVERYBODY, RECALLS, RIGHTFUL, WATCH_DECKS, Deck
+from tests.harness.opinion.explore import Result, explore
+from tests.harness.opinion.histories import EVENTS
+from tests.harness.opinion.parties import MAKER
+from tests.harness.opinion.trades import DECLARED, IN_USE, MADE, PLACED, TAKEN_OUT, WASTE
 
 ROOT = Path(__file__).parents[2]
 BEFORE = "d5dbf19"  # the rules under which eight routes of true statements ended in a false clear
@@ -72,6 +78,51 @@ def test_one_battery_to_the_fixpoint(deck: str) -> None:
         f"{deck}: {result.states} states, {result.acts} acts, {result.words} verdicts, depth {result.depth}"
     )
     assert result.finished
+    assert not new_findings(result.findings.values())
+
+
+SITUATIONS = {
+    "made": MADE,
+    "declared": DECLARED,
+    "placed": PLACED,
+    "in use": IN_USE,
+    "out of its car": TAKEN_OUT,
+    "waste": WASTE,
+}
+TWO_EVENTS = tuple(combinations((event for event in EVENTS if event not in RECALLS), 2))
+
+
+def of_two_events(situation: str, pairs: Sequence[tuple[str, str]]) -> Result:
+    """Each two events alone, said by everybody of a battery in this situation, until nothing is new."""
+    whole, beside = Result(finished=True), Act(MAKER, "battery.produced", "B")
+    for two in pairs:
+        start = (*SITUATIONS[situation], beside)
+        result = explore(Deck("two events", two, batteries=("A", "B"), only=(("B", ()),), start=start))
+        whole.states += result.states
+        whole.acts += result.acts
+        whole.words += result.words
+        whole.depth = max(whole.depth, result.depth - len(start))
+        whole.finished = whole.finished and result.finished
+        whole.findings |= result.findings
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("situation", "part"),
+    [
+        pytest.param("out of its car", slice(0, None, 60), id="some", marks=pytest.mark.check),
+        *(pytest.param(name, slice(None), id=name, marks=pytest.mark.long) for name in SITUATIONS),
+    ],
+)
+def test_every_two_events_stand_together_in_a_deck_that_ends(situation: str, part: slice) -> None:
+    """
+    The large decks have 37 of the events, and not each beside each: one deck of all does not end. Beside
+    them every two events of one battery, from six situations, by everybody, to the fixpoint.
+    """
+    result = of_two_events(situation, TWO_EVENTS[part])
+
+    print(f"two events, {situation}: {len(TWO_EVENTS[part])} pairs, {result}")
+    assert result.finished and result.states
     assert not new_findings(result.findings.values())
 
 
