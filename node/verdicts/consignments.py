@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from hashlib import sha256
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -80,6 +81,7 @@ class Consignments:
         self._policy = policy
         self._judging = judging
         self._reading = OneAtATime()
+        self._reporting = Lock()  # held while a long report is made
 
     # -- taking in -----------------------------------------------------------------------------------
 
@@ -287,9 +289,10 @@ class Consignments:
     def report(self, consignment_id: str) -> ReportRecord:
         """The importer's readiness report over the lines of a consignment."""
         row = self._row(consignment_id)
-        lines = read_manifest(self._office, consignment_id, self._gathering.key_of).lines
-        pairs = self._evidence_of(lines)
-        made = readiness(pairs, self._policy, row.law_date, int(time.time()))
+        with _alone(self._reporting) if row.lines > REPORT_LINES_AT_ONCE else nullcontext():
+            lines = read_manifest(self._office, consignment_id, self._gathering.key_of).lines
+            pairs = self._evidence_of(lines)
+            made = readiness(pairs, self._policy, row.law_date, int(time.time()))
         return {**made, "consignment": consignment_id, "declaration": row.declaration}
 
     def _evidence_of(self, lines: TextLines) -> Iterator[tuple[Line, Evidence]]:
@@ -305,6 +308,17 @@ class Consignments:
         if row is None:
             raise not_found("consignment_unknown", "this node holds no consignment with that id")
         return row
+
+
+@contextmanager
+def _alone(lock: Lock) -> Iterator[None]:
+    """Each line is judged again: of reports that take seconds one is made, however many are asked for."""
+    if not lock.acquire(blocking=False):
+        raise busy("another long report is being made: ask for this one again in a few seconds")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _listed(item: ItemRecord, behind: Set[int]) -> LineRecord:

@@ -7,6 +7,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from credentials.verdicts.clearance import clear_repeated as proper
+from credentials.verdicts.readiness import readiness
 from node.access.keys import AT_THE_MACHINE
 from node.api import consignments as api
 from node.api import door_of
@@ -294,6 +296,41 @@ def test_a_large_manifest_is_read_once_at_a_time(node: LiveNode, monkeypatch: py
         assert node.post_json("/consignments", manifest()).status_code == 202
 
     assert node.post_raw("/consignments", LARGE, "application/json").status_code == 202
+
+
+def test_of_long_reports_one_is_made_at_a_time(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A report judges each line again: while a long one is made, another is told to come again, and a short one
+    is made.
+    """
+    made = [node.post_json("/consignments", another(number)).get_json()["id"] for number in (88, 89)]
+    short, going = manifest() | {"declaration": "26NLSHORT00001"}, threading.Event()
+    short["lines"] = short["lines"][:1]
+    made.append(node.post_json("/consignments", short).get_json()["id"])
+    told, began, whole = list[int](), threading.Event(), readiness
+
+    def slowly(*given: Any) -> Any:
+        began.set()
+        going.wait(60)
+        return whole(*given)
+
+    monkeypatch.setattr(bounds, "REPORT_LINES_AT_ONCE", 1)
+    monkeypatch.setattr(bounds, "readiness", slowly)
+    first = threading.Thread(
+        target=lambda: told.append(node.get(f"/consignments/{made[0]}/readiness").status_code)
+    )
+    first.start()
+    began.wait(60)
+    second = node.get(f"/consignments/{made[1]}/readiness")
+    monkeypatch.setattr(bounds, "readiness", whole)
+    third = node.get(f"/consignments/{made[2]}/readiness")
+    going.set()
+    first.join()
+
+    assert (second.status_code, second.headers["Retry-After"]) == (503, "2")
+    assert "nother long report is being made" in second.get_json()["detail"]
+    assert third.status_code == 200 and told == [200]
+    assert node.get(f"/consignments/{made[1]}/readiness").status_code == 200
 
 
 def test_the_manifests_of_one_client_keep_nobody_waiting(
