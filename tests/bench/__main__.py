@@ -4,7 +4,19 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, before, block, finality, growth, load, office, passport, scan, suites
+from tests.bench import (
+    attestation,
+    before,
+    block,
+    finality,
+    growth,
+    load,
+    office,
+    passport,
+    scan,
+    starts,
+    suites,
+)
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
@@ -43,6 +55,21 @@ def _load(quick: bool) -> str:
     return f"a stream into four validators: {load.measure(rate=650, seconds=5 if quick else 60).text()}"
 
 
+def _low(quick: bool) -> str:
+    verified_s = office.floor()[1]
+    measured = load.measure(rate=100, seconds=5 if quick else 30)
+    units = measured.cpu_us / verified_s / 1e6
+    return f"the same at a low rate, {units:.1f} libsodium verifications each (aim 15): {measured.text()}"
+
+
+def _start(quick: bool) -> str:
+    return "\n".join(starts.starts(rounds=3 if quick else 9))
+
+
+def _idle(quick: bool) -> str:
+    return "\n".join(starts.idle(seconds=10 if quick else 60))
+
+
 def _growth(quick: bool) -> str:
     print("growth, in times of the first row:")
     for line in growth.measure(largest=100_000 if quick else 1_000_000, rounds=1 if quick else 3):
@@ -55,7 +82,7 @@ def _issuing(quick: bool) -> str:
 
 
 def _clearance(quick: bool) -> str:
-    return "\n".join(office.clearance(lines=200 if quick else 9_000))
+    return "\n".join(office.clearance(lines=200 if quick else 9_000, compared=600 if quick else 1_200))
 
 
 ROWS: dict[str, Callable[[bool], str]] = {
@@ -67,6 +94,9 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "finality": _finality,
     "scan": _scan,
     "load": _load,
+    "low": _low,
+    "start": _start,
+    "idle": _idle,
     "issuing": _issuing,
     "clearance": _clearance,
     "growth": _growth,

@@ -9,27 +9,31 @@ the whole process: of issuing, what begins in the background meanwhile (agreemen
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from functools import partial
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 
+from node.verdicts.workers import LINES_MIN
 from tests.bench.harness import NotMeasured, timed
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import LiveNode, live_node
 
 SIGNED, VERIFIED = 7, 2  # signatures of a passport and its production; of the documents that a line reads
 BATCH_LINES = 250
+READY_S_MAX = 60.0
 AIM_SINGLE_S, AIM_BATCH_S, AIM_LINES_S = 200, 1_000, 900  # each second
 
 
-def _floor() -> tuple[float, float]:
+def floor() -> tuple[float, float]:
     """(seconds of one signature, of one verification), by libsodium alone, of 8 kB."""
     public, secret = crypto_sign_seed_keypair(b"7" * 32)
     message = b"a" * 8_000
@@ -78,7 +82,7 @@ def _post_each(node: LiveNode, orders: list[dict[str, Any]]) -> None:
 
 def issuing(*, single: int, batches: int) -> list[str]:
     """A row for requests of one passport, and one for batches."""
-    floor_s = SIGNED * _floor()[0]
+    floor_s = SIGNED * floor()[0]
     with redirect_stderr(StringIO()), tempfile.TemporaryDirectory() as root, live_node(Path(root)) as node:
         _post_each(node, [{"code": code_of(1), "claims": claims_of(1)}])  # the lists exist
         orders = [{"code": code_of(n), "claims": claims_of(n)} for n in range(2, 2 + single)]
@@ -96,34 +100,72 @@ def issuing(*, single: int, batches: int) -> list[str]:
     ]
 
 
-def clearance(*, lines: int) -> list[str]:
-    """A manifest of so many lines nobody judged before, whose documents are held; then its readiness."""
-    floor_s = VERIFIED * _floor()[1]
+def clearance(*, lines: int, compared: int = 0) -> list[str]:
+    """A manifest of so many lines nobody judged before, whose documents are held; then its readiness.
+
+    And `compared` lines each by the node itself, by one worker and by two: the processor that each takes.
+    """
+    floor_s = VERIFIED * floor()[1]
     with redirect_stderr(StringIO()), tempfile.TemporaryDirectory() as root, live_node(Path(root)) as node:
-        for first in range(1, lines + 1, BATCH_LINES):
-            _post_batch(node, _batch(range(first, min(first + BATCH_LINES, lines + 1))))
+        starts = [1, lines + 1, *(lines + 1 + n * compared for n in (1, 2, 3) if compared)]
+        parts = [range(*both) for both in pairwise(starts)]
+        for first in range(1, parts[-1].stop, BATCH_LINES):
+            _post_batch(node, _batch(range(first, min(first + BATCH_LINES, parts[-1].stop))))
             node.wait_quiet()
-        goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
-        manifest = {
-            "declaration": "26NLBENCH00001",
-            "law_date": "2027-03-01",
-            "direction": "import",
-            "lines": [{"line": n, "battery": code_of(n), **goods} for n in range(1, lines + 1)],
-        }
-        made: dict[str, Any] = {}
-
-        def judge() -> None:
-            made.update(node.post_json("/consignments", manifest).get_json())
-            table = node.service.stores.office.consignments
-            node.wait(lambda: bool((row := table.get(made["id"])) and row.state == "done"), "all verdicts")
-
-        judged = _measured(judge)
-        counts = node.get_json(f"/consignments/{made['id']}?limit=1")["counts"]
-        if counts["clear"] != lines:
-            raise NotMeasured(f"not every line is clear: {counts}")
-        told = _measured(lambda: node.get(f"/consignments/{made['id']}/readiness"))
+        made: list[str] = []
+        judged = _measured(lambda: made.append(_judged(node, parts[0])))
+        told = _measured(lambda: node.get(f"/consignments/{made[0]}/readiness"))
+        taken = [_by_workers(node, count, part) for count, part in enumerate(parts[1:])]
     return [
         _row(f"{lines:,} fresh lines", lines, judged, floor_s, AIM_LINES_S),
         f"their readiness: {told[0]:.1f} s, {1000 * told[1] / lines:.2f} ms of the processor a line; "
         "aim 3 s for 9,000",
+        *(_told(compared, count, *each) for count, each in enumerate(taken)),
     ]
+
+
+def _told(lines: int, count: int, wall_s: float, own_s: float, theirs_s: float) -> str:
+    own_ms, theirs_ms = 1000 * own_s / lines, 1000 * theirs_s / lines
+    return (
+        f"{lines:,} lines by {count} workers: {lines / wall_s:,.0f}/s; of the processor {own_ms:.2f} ms a line "
+        f"in the node and {theirs_ms:.2f} in workers"
+    )
+
+
+def _judged(node: LiveNode, serials: range) -> str:
+    """The id of a manifest about these once all of its lines are judged."""
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    manifest = {
+        "declaration": f"26NLBENCH{serials.start:05d}",
+        "law_date": "2027-03-01",
+        "direction": "import",
+        "lines": [{"line": n, "battery": code_of(serial), **goods} for n, serial in enumerate(serials, 1)],
+    }
+    made: str = node.post_json("/consignments", manifest).get_json()["id"]
+    table = node.service.stores.office.consignments
+    node.wait(lambda: bool((row := table.get(made)) and row.state == "done"), "all verdicts")
+    counts = node.get_json(f"/consignments/{made}?limit=1")["counts"]
+    if counts["clear"] != len(serials):
+        raise NotMeasured(f"not every line is clear: {counts}")
+    return made
+
+
+def _by_workers(node: LiveNode, count: int, serials: range) -> tuple[float, float, float]:
+    """Seconds, and of the processor those of the node and of its workers, from when these are ready."""
+    workers = node.service.judging.given_away.workers
+    workers.end()
+    workers.count = count
+    deadline = time.monotonic() + READY_S_MAX
+    while count and len(workers.pids) < count:
+        if time.monotonic() > deadline:
+            raise NotMeasured("no worker began")
+        workers.begin(LINES_MIN)
+        time.sleep(0.02)
+    before, pids = sum(map(_cpu_s, workers.pids)), workers.pids
+    wall_s, own_s = _measured(lambda: _judged(node, serials))
+    return wall_s, own_s, sum(map(_cpu_s, pids)) - before
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

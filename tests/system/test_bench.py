@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from credentials.errors import CredentialError
-from tests.bench import attestation, before, office, passport, suites
+from tests.bench import attestation, before, office, passport, starts, suites
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
 from tests.harness.parts import missing, require
 
@@ -151,3 +151,14 @@ def test_rows_of_the_office() -> None:
     assert [row.partition(":")[0] for row in issued] == ["POST /passports", "batches of 250"]
     assert [row.partition(":")[0] for row in cleared] == ["3 fresh lines", "their readiness"]
     assert all("/s, " in row and "times its signatures" in row for row in (*issued, cleared[0]))
+
+
+@pytest.mark.check
+def test_rows_of_starts() -> None:
+    """
+    A real receipt is verified; each command stands beside the floor of its language, with its peak.
+    """
+    rows = starts.starts(rounds=1)
+
+    assert [row.partition(":")[0] for row in rows] == ["cold comity --help", "cold comity receipt verify"]
+    assert all("times python -c pass" in row and "MB; aim" in row for row in rows)
