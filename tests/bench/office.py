@@ -127,8 +127,8 @@ def clearance(*, lines: int, compared: int = 0) -> list[str]:
 def _told(lines: int, count: int, wall_s: float, own_s: float, theirs_s: float) -> str:
     own_ms, theirs_ms = 1000 * own_s / lines, 1000 * theirs_s / lines
     return (
-        f"{lines:,} lines by {count} workers: {lines / wall_s:,.0f}/s; of the processor {own_ms:.2f} ms a line "
-        f"in the node and {theirs_ms:.2f} in workers"
+        f"{lines:,} lines by {count} workers: {lines / wall_s:,.0f}/s; of the processor {own_ms:.2f} ms a "
+        f"line in the node and {theirs_ms:.2f} in workers"
     )
 
 
