@@ -21,6 +21,7 @@ from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
+from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
 from node.use_cases.lookup import Lookup
@@ -61,6 +62,7 @@ class Service:
     vc_api: VcApi
     batteries: Batteries
     lookup: Lookup
+    acts: ActDesk
     clearance: Clearance
     consignments: Consignments
     judging: Judging

@@ -170,7 +170,9 @@ def countersign(service: Service) -> ResponseReturnValue:
 
 def attestation(service: Service, digest: str) -> ResponseReturnValue:
     """What became of one attestation of this node."""
-    return json_reply(words_for(service).progress(service.passports.attestation(digest)))
+    found = service.passports.attestation(digest)
+    told = words_for(service).progress(found)
+    return reply(told, "attestation.html", row=told, expires=service.acts.expires(found))
 
 
 def cancel(service: Service, digest: str) -> ResponseReturnValue:

@@ -7,6 +7,7 @@ not exist; a route whose `scopes` are empty is open to everyone.
 from __future__ import annotations
 
 from node.api import (
+    acts,
     batteries,
     consignments,
     credentials,
@@ -161,7 +162,7 @@ ROUTES: tuple[Route, ...] = (
         "/attestations/<digest>",
         passports.attestation,
         "Its progress",
-        _ok("Attestation"),
+        _ok("Attestation", JSON_OR_PAGE),
         READ,
     ),
     Route(
@@ -171,6 +172,33 @@ ROUTES: tuple[Route, ...] = (
         "Send it no more",
         _ok("Attestation"),
         ATTEST,
+    ),
+    Route(
+        "POST",
+        "/attestations/<digest>/cancel",
+        acts.cancel_by_form,
+        "Send it no more, by a form",
+        (SEEN,),
+        ATTEST,
+        Body(None, (FORM,)),
+    ),
+    Route(
+        "GET",
+        "/acts",
+        acts.acts,
+        "What waits to be recorded; of a battery what may be attested now, and the form of one event",
+        PAGE,
+        ATTEST,
+        query=("battery", "event"),
+    ),
+    Route(
+        "POST",
+        "/acts",
+        acts.act,
+        "What a filled form would do; signed where exactly that was shown",
+        (*PAGE, SEEN),
+        ATTEST,
+        Body(None, (FORM,)),
     ),
     Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
     *VC_API,

@@ -42,6 +42,14 @@ class Draft:
     draft: JSON
 
 
+@dataclass(frozen=True, slots=True)
+class TriedEvent:
+    """An event that could be recorded now, as its document would have it; nothing of it is kept."""
+
+    battery: str
+    members: JSON
+
+
 class EventIssuing:
     """Attests events of the lifecycle for this participant."""
 
@@ -68,8 +76,9 @@ class EventIssuing:
         *,
         vin: str | None = None,
         event_time: int | None = None,
-    ) -> Queued | Draft:
-        """Sign and queue one event, or draft it (see DRAFT)."""
+        only_try: bool = False,
+    ) -> Queued | Draft | TriedEvent:
+        """Sign and queue one event, or draft it (see DRAFT), or try whether it could be recorded now."""
         event = self._signing.governance.lifecycle.event(event_type)
         if event is None or not (event.battery_event or event.effects.recall):
             every = self._signing.governance.lifecycle.events.values()
@@ -109,6 +118,8 @@ class EventIssuing:
             if known_items:
                 return Queued(known_items[0].digest, identifier.canonical, repeated=True)
             self._admission.require_taken(statement, queue=queue, as_claim=as_claim)
+            if only_try:
+                return TriedEvent(identifier.canonical, values)
             batch = Batch(int(time.time()))
             batch.add(statement, document)
             with self._office.writing() as db:

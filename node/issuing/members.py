@@ -282,6 +282,28 @@ def read_members(event: Event, members: JSON, identify: Callable[..., Identifier
     return read
 
 
+def wrong_members(
+    event: Event, members: JSON, identify: Callable[..., Identifier]
+) -> dict[str, ProblemError]:
+    """What cannot be read, by member: each is looked at for itself, so that all are told at once."""
+    found: dict[str, ProblemError] = {}
+    for member in event.members.values():
+        value = members.get(member.name)
+        if value in (None, ""):
+            if member.required:
+                found[member.name] = bad_request("members_malformed", "Fill this in.")
+            continue
+        try:
+            read = _read(member, value, identify)
+            if member.type == "integer":
+                require_in_range(member, read)
+        except ProblemError as problem:
+            found[member.name] = problem
+        except Refusal as why:
+            found[member.name] = _impossible(why)
+    return found
+
+
 def _read(member: Member, value: Any, identify: Callable[..., Identifier]) -> Any:
     try:
         read = VALUES[member.type](value)

@@ -52,6 +52,7 @@ from node.setup.worker import Given, work
 from node.storage.ledger import SqliteStandingReader
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
+from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
 from node.use_cases.lookup import Lookup
@@ -392,6 +393,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         ),
         batteries=batteries,
         lookup=Lookup(trades.issuing, batteries, ledger, office, trades.overtaking),
+        acts=ActDesk(history, disk.keys.did, trades.issuing, batteries, office, progress),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
         judging=trades.judging,

@@ -21,7 +21,7 @@ from node.answers import (
     Progress,
 )
 from node.errors import ProblemError, not_found
-from node.issuing.events import Draft
+from node.issuing.events import Draft, TriedEvent
 from node.issuing.issuing import Issuing
 from node.issuing.label import Label, label_of
 from node.issuing.outbox import Outbox
@@ -203,6 +203,7 @@ class PassportDesk:
         {draft}, of which nothing is stored, for a second party to countersign.
         """
         made = self._issuing.events.attest(event, battery, members, vin=vin, event_time=event_time)
+        assert not isinstance(made, TriedEvent), "it was not only tried"
         if isinstance(made, Draft):
             return {"draft": made.draft}
         self._outbox.wake()
