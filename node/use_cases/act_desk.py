@@ -114,7 +114,7 @@ class ActDesk:
         """What it would do now; raises what the ledger would refuse it for. Nothing of it is kept."""
         if event.countersigned_by is not None:
             told = "a second party countersigns this first: `comity attest --draft` makes what it is given"
-            raise bad_request("countersignature_first", told)
+            raise bad_request("countersignature_missing", told)
         made = self._issuing.events.attest(event.type, offered.battery, members, only_try=True)
         assert isinstance(made, TriedEvent), "it was only tried"
         standing = self._batteries.battery(offered.battery)["standing"]
