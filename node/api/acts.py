@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -63,7 +61,7 @@ def cancel_by_form(service: Service, digest: str) -> ResponseReturnValue:
     return see(url_for("passports.attestation", digest=digest))
 
 
-def _given(event: Event) -> dict[str, Any]:
+def _given(event: Event) -> dict[str, str]:
     """What was filled in; an empty field says nothing."""
     found = {name: request.form.get(f"{FIELD}{name}", "").strip() for name in event.members}
     return {name: value for name, value in found.items() if value}
@@ -75,7 +73,7 @@ def _form(
     event: Event,
     status: int = 200,
     *,
-    given: dict[str, Any] | None = None,
+    given: dict[str, str] | None = None,
     problems: dict[str, str] | None = None,
     problem: str = "",
     step: str = "",

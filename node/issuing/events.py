@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ class TriedEvent:
     """An event that could be recorded now, as its document would have it; nothing of it is kept."""
 
     battery: str
-    members: JSON
+    members: Mapping[str, object]
 
 
 class EventIssuing:

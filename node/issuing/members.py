@@ -283,7 +283,7 @@ def read_members(event: Event, members: JSON, identify: Callable[..., Identifier
 
 
 def wrong_members(
-    event: Event, members: JSON, identify: Callable[..., Identifier]
+    event: Event, members: Mapping[str, str], identify: Callable[..., Identifier]
 ) -> dict[str, ProblemError]:
     """What cannot be read, by member: each is looked at for itself, so that all are told at once."""
     found: dict[str, ProblemError] = {}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
@@ -22,7 +21,6 @@ from node.storage.office import OfficeStore
 from node.use_cases.batteries import Batteries
 from node.use_cases.progress import ProgressReport
 
-JSON = dict[str, Any]
 PASSPORT_MEMBERS = ("sets",)  # types of members that only a passport's own form can give
 WAITING_SHOWN = 200
 
@@ -45,7 +43,7 @@ class ForeseenAct:
     battery: str
     before: str
     after: str
-    members: JSON
+    members: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,7 @@ class ActDesk:
         life, standing = self._history.latest.lifecycle, known["standing"]
         state = (standing["item_state"] if standing else None) or life.initial
         marks = () if standing is None or standing["bound"] else tuple(standing["marks"])
+        settings = standing["settings"] if standing is not None else {}
         own = self._history.latest.participants.get(self._did)
         roles = {ANY, *(own.roles if own is not None else ())}
         events = [
@@ -89,6 +88,7 @@ class ActDesk:
             if event.battery_event
             and not roles.isdisjoint(event.attesters)
             and life.allows(event, state, marks)
+            and (event.lifts is None or event.lifts in settings)
             and all(member.type not in PASSPORT_MEMBERS for member in event.members.values())
         ]
         return Offered(known["battery"], state, events)
@@ -106,11 +106,11 @@ class ActDesk:
             )
         return found
 
-    def wrong(self, event: Event, members: JSON) -> dict[str, ProblemError]:
+    def wrong(self, event: Event, members: dict[str, str]) -> dict[str, ProblemError]:
         """What is wrong with the fields of a form, each by its name."""
         return wrong_members(event, members, self._issuing.signing.identifier)
 
-    def foresee(self, offered: Offered, event: Event, members: JSON) -> ForeseenAct:
+    def foresee(self, offered: Offered, event: Event, members: dict[str, str]) -> ForeseenAct:
         """What it would do now; raises what the ledger would refuse it for. Nothing of it is kept."""
         if event.countersigned_by is not None:
             told = "a second party countersigns this first: `comity attest --draft` makes what it is given"

@@ -66,6 +66,7 @@ def test_what_is_offered_is_what_the_life_cycle_allows_to_these_roles_in_this_st
     table = life(node)
     acts = node.service.acts
     known = node.service.batteries.battery(code_of(SERIAL))
+    settings = known["standing"]["settings"] if known["standing"] else {}
     roles = {ANY, *OWN}
     states = {table.initial, *(s for event in table.events.values() for s in event.from_states if s != ANY)}
     counts = set()
@@ -79,6 +80,7 @@ def test_what_is_offered_is_what_the_life_cycle_allows_to_these_roles_in_this_st
             event.type for event in table.events.values()
             if event.battery_event and roles & {*event.attesters}
             and (state in event.from_states or (anywhere and ANY in event.from_states))
+            and (event.lifts is None or event.lifts in settings)
             and not {m.type for m in event.members.values()} & {*PASSPORT_MEMBERS}
         }  # fmt: skip
         assert offered == lawful, state
