@@ -153,6 +153,11 @@ class Database:
             connection.execute("PRAGMA query_only=ON")
         return connection
 
+    def widen(self, cache_kib: int, wal_pages: int) -> None:
+        """This thread's connection holds so much of the file, and moves the WAL's pages at so many."""
+        self.connection.execute(f"PRAGMA cache_size=-{cache_kib}")
+        self.connection.execute(f"PRAGMA wal_autocheckpoint={wal_pages}")
+
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[Transaction]:
         """One write transaction: all of it, or nothing. On disk when the block ends.

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -186,6 +187,23 @@ def asked(data: DataDirectory, digests: Sequence[str]) -> list[float]:
 
 def executed(data: DataDirectory, network: Network, count: int) -> tuple[float, float, float]:
     """Of six blocks on this ledger, an attestation: microseconds to execute and to commit, KiB written."""
+    totals, each = [0.0, 0.0, 0.0], 0
+    for _, execute, commit in blocks(data, network, count):
+        began, written = time.process_time(), bytes_written()
+        execution = execute()
+        then = time.process_time()
+        commit(execution)
+        totals[0] += then - began
+        totals[1] += time.process_time() - then
+        totals[2] += (bytes_written() - written) / 1024
+        each += count
+    return totals[0] / each * 1e6, totals[1] / each * 1e6, totals[2] / each
+
+
+def blocks(
+    data: DataDirectory, network: Network, count: int
+) -> Iterator[tuple[LedgerStore, Callable[[], Execution], Callable[[Execution], None]]]:
+    """Six blocks of so many attestations on this ledger: its store, what executes one and what commits it."""
     store, genesis = LedgerStore(data.ledger), network.genesis
     try:
         tip = tip_of(store, genesis)
@@ -201,7 +219,6 @@ def executed(data: DataDirectory, network: Network, count: int) -> tuple[float, 
         ledger.registry = registry()
         ledger.height, ledger.previous_id, ledger.log = tip.height, tip.block_id, tip.log
         ledger.now = max(tip.time, int(time.time())) + 1
-        totals = [0.0, 0.0, 0.0]
         steps = steps_of(ledger, count, tip.height * 10_000, NAMESPACE)
         ledger.now += 100
         for txs in steps:
@@ -211,18 +228,14 @@ def executed(data: DataDirectory, network: Network, count: int) -> tuple[float, 
             proposed = ledger.registry.process_proposal(block)
             store._standings.clear()  # as of batteries of which nothing was said lately
             store._finals.clear()
-            began, written = time.process_time(), _written()
-            execution = follower.process_proposal(block)
-            then = time.process_time()
-            _commit(store, ledger, block, execution)
-            totals[0] += then - began
-            totals[1] += time.process_time() - then
-            totals[2] += (_written() - written) / 1024
-            follower.commit(execution)
+            yield (
+                store,
+                partial(follower.process_proposal, block),
+                partial(_commit, store, ledger, block),
+            )
+            follower.commit(follower.process_proposal(block))  # the outcome of this block is remembered
             ledger.registry.commit(proposed)
             ledger.height, ledger.previous_id, ledger.now = block.height, block.id, ledger.now + 10
-        each = count * len(steps)
-        return totals[0] / each * 1e6, totals[1] / each * 1e6, totals[2] / each
     finally:
         store.close()
 
@@ -245,7 +258,7 @@ def _commit(store: LedgerStore, ledger: Ledger, block: Block, execution: Executi
     )
 
 
-def _written() -> int:
+def bytes_written() -> int:
     """Bytes that this process handed to the system so far."""
     with Path("/proc/self/io").open() as told:
         return next(int(line.split()[1]) for line in told if line.startswith("wchar:"))
