@@ -58,7 +58,8 @@ def now() -> int:
 
 def test_a_chain_begins_with_our_genesis(pair: Pair) -> None:
     """
-    InitChain answers with validators, limits and state of genesis; Info says that nothing was decided yet.
+    InitChain answers with validators, limits and state of genesis, in some hundred bytes for each validator
+    and nothing for whoever else takes part; Info says that nothing was decided yet.
     """
     answer = pair.comet.founded
     limits = pair.genesis.governance.limits
@@ -68,6 +69,7 @@ def test_a_chain_begins_with_our_genesis(pair: Pair) -> None:
     assert answer.consensus_params.block.max_bytes == limits.block_bytes_max + AROUND_BYTES
     assert answer.consensus_params.evidence.max_age_num_blocks == limits.evidence_heights_max
     assert answer.app_hash == pair.application.behind.delivered.carried.hash
+    assert answer.ByteSize() < 100 * (len(ledger.VALIDATORS) + 1)
     info = pair.comet.query.ask(info=abci.RequestInfo())
     assert (info.last_block_height, info.last_block_app_hash) == (0, b"")
 
