@@ -88,8 +88,7 @@ class LedgerView:
 
     standing: Standing | None
     entries: Sequence[LedgerEntry] = ()
-    # Bytes of refused attestations by their digest (the block store keeps them): which passport lost.
-    refused: Mapping[bytes, bytes] = field(default_factory=dict)
+    refused: Mapping[bytes, bytes] = field(default_factory=dict)  # bytes, by digest: which passport lost
     vehicle: Installed | None = None  # the vehicle in which it is, as far as that is about this battery
     claims: Claims | None = None  # what parties without a right over it said: never read for a word
     recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
@@ -113,6 +112,7 @@ class LedgerView:
     namings: Namings | None = None  # what names it without being state of it
     named_in: Mapping[bytes, Standing] = field(default_factory=dict)  # what these are about, by key
     unnamed: frozenset[bytes] = frozenset()  # digests of those that authorities took back
+    named_by: Sequence[LedgerEntry] = ()  # the leaves of those that are kept
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
 

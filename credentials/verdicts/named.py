@@ -15,7 +15,7 @@ from credentials.documents.canonical import b64u
 from credentials.ledger.namings import Naming, Namings
 from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.evidence import LedgerView, kin_of
-from credentials.verdicts.record import Inquiry, Record
+from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
 
@@ -56,6 +56,20 @@ def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, *
         found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **told)
         said = True
     return said
+
+
+def built_in(inquiry: Inquiry) -> Iterator[Recorded]:
+    """The repairs that name it as a part of what was, or is, in use: in there it was in use as well."""
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    if view is None or view.namings is None or governance is None:
+        return
+    parts = governance.lifecycle.naming_parts
+    leaves = {leaf.leaf_index: leaf for leaf in view.named_by}
+    for naming in _standing_still(view.namings, view):
+        if naming.kind in parts and _used(view.named_in.get(naming.about)):
+            said = admitted_at(leaves.get(naming.leaf_index))
+            if said is not None:  # else it is not in hand, which `Inquiry.kin_missing` tells
+                yield said
 
 
 def _standing_still(namings: Namings, view: LedgerView) -> Iterator[Naming]:

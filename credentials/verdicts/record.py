@@ -70,7 +70,7 @@ class Recorded:
         }
 
 
-def _admitted_at(leaf: LedgerEntry | None) -> Recorded | None:
+def admitted_at(leaf: LedgerEntry | None) -> Recorded | None:
     """What was admitted at a leaf; None for one that is not in hand, or not to be read as that."""
     try:
         entry = (leaf.parsed or parse_entry(leaf.entry)) if leaf is not None else None
@@ -158,7 +158,7 @@ class Record:
             unseated,
             since,
             frozenset(standing.past.late_leaves if standing else ()),
-            next((_admitted_at(leaf) for leaf in view.put_in), None) if view else None,
+            next((admitted_at(leaf) for leaf in view.put_in), None) if view else None,
         )
 
     def covering(self, digest: bytes) -> Recorded | None:
@@ -278,7 +278,7 @@ class Inquiry:
         for one in inner:
             if one.parent is None:
                 continue
-            found.append((one.subject, _admitted_at(leaves.get(one.parent.leaf_index))))
+            found.append((one.subject, admitted_at(leaves.get(one.parent.leaf_index))))
             packs = (view.relatives.get(key) for key in _called(one.parent.key, view))
             inner += [pack for pack in packs if pack is not None and pack not in inner]
         return found
@@ -290,7 +290,7 @@ class Inquiry:
             return []
         leaves = {leaf.leaf_index: leaf for leaf in view.made_into}
         made = made_into_at(view.standing, view.relatives).items()
-        return [(old, _admitted_at(leaves.get(leaf))) for leaf, old in made]
+        return [(old, admitted_at(leaves.get(leaf))) for leaf, old in made]
 
     @property
     def kin_missing(self) -> bool:
@@ -302,6 +302,9 @@ class Inquiry:
         if view is None or view.standing is None:
             return False
         if view.kin_unread or (self.record.put_in is None and put_in_at(view.standing)):
+            return True
+        named_at = {naming.leaf_index for naming in view.namings.first} if view.namings else set()
+        if named_at - {leaf.leaf_index for leaf in view.named_by}:
             return True
         family = (view.standing, *view.relatives.values())
         return any(key not in view.relatives for one in family for key in kin_of(one))

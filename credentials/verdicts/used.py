@@ -10,6 +10,7 @@ from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.cell import Cell, Declared, in_its_vehicle
 from credentials.verdicts.event_documents import EventDocument, event_document, first_second
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MAX
+from credentials.verdicts.named import built_in
 from credentials.verdicts.recognised import counts_here
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.severity import UNDECIDED
@@ -181,9 +182,13 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
 
 
 def _came_out(tested: int, standing: Standing, inquiry: Inquiry) -> Recorded | None:
-    """The dismantling by which it came out of its pack, after the day of a test: in there it was in use."""
-    taken = next((said for what, said in inquiry.taken_out() if what == standing.subject), None)
-    return taken if taken is not None and taken.attestation.event_time >= tested + _DAY_S else None
+    """The dismantling by which it came out of its pack, after the day of a test: in there it was in use.
+
+    Or a repair of what was in use that names it: it was put in there, or taken out (0966).
+    """
+    since = [said for what, said in inquiry.taken_out() if what == standing.subject and said is not None]
+    since += built_in(inquiry)
+    return next((r for r in since if r.attestation.event_time >= tested + _DAY_S), None)
 
 
 def _ends_journey(later: Recorded, export: Recorded, inquiry: Inquiry, *, arrived: bool) -> bool:

@@ -47,6 +47,7 @@ def read_view(
     if recalls in records:
         reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
+    named_at = sorted({naming.leaf_index for naming in namings.first}) if namings else []
     out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     return LedgerView(
         standing,
@@ -66,6 +67,7 @@ def read_view(
         namings=namings,
         named_in=_standings(ledger, sorted({n.about for n in namings.first})) if namings else {},
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
+        named_by=_entries(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
     )
 
 

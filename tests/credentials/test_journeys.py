@@ -21,7 +21,7 @@ from tests.credentials.test_used_before import (
     second_life_pack,
     taken_out,
 )
-from tests.harness.border import World, code, replace, subject_of, world
+from tests.harness.border import World, code, replace, stamp, subject_of, world
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CN_CUSTOMS,
@@ -718,3 +718,57 @@ def test_the_record_of_a_journey_that_never_was_is_none_of_the_next(*, never_lef
     if never_left:
         w.happen(IMPORTER, "used.exported", text, RECORD, **sent)
         assert evidence(w, text, head={"declaration": "26NLTEST000009"})["outcome"] == "pass"
+
+
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize(("days", "good"), [(45, False), (30, False), (5, True)])
+def test_a_part_of_a_repair_is_tested_once_it_is_out(*, used: bool, days: int, good: bool) -> None:
+    """
+    0966: a workshop put a module into a battery in use, and took it out again. A test of before it was put
+    in, or taken out, is none of what crosses; of before it was put into one that was never used it is.
+    """
+    w = World()
+    pack, text = code(1), code(7)
+    for one in (pack, text):
+        w.produce(one)
+        w.publish(one)
+    w.happen(MAKER, "battery.handed_over", text, {}, parties=(WORKSHOP,), cosign=(WORKSHOP,))
+    w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(WORKSHOP,))
+    if used:
+        w.happen(MAKER, "market.placed", pack, {"art_41_checked": True}, parties=(WORKSHOP,))
+        w.happen(WORKSHOP, "battery.installed", pack, {"vin": VIN}, bound_asset=subject_of(VIN))
+    for member in ("child_in", "child_out"):
+        w.ledger.now += 20 * DAY_S
+        said = {"work": "module", member: text}
+        w.happen(WORKSHOP, "battery.maintained", pack, said, references=(subject_of(text),))
+    w.ledger.now += 20 * DAY_S
+    w.happen(WORKSHOP, "battery.handed_over", text, {}, parties=(IMPORTER,), cosign=(IMPORTER,))
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
+    tested = RECORD | {"soh_date": stamp(w.now - days * DAY_S)[:10]}
+    w.happen(IMPORTER, "used.exported", text, tested, quantities={"soh_permille": 900})
+
+    found = check(judged(w, text, condition="used", direction="export"), "used_evidence")
+
+    right = [("pass", "ok")] if good or not used else [("fail", "used_evidence_outdated")]
+    assert [(c["outcome"], c["reason"]) for c in found] == right
+
+
+def test_where_a_repair_that_names_it_is_not_in_hand_it_is_not_passed() -> None:
+    """
+    I8, 0966: nobody knows of which day it is.
+    """
+    w = World()
+    pack, text = code(1), code(7)
+    for one in (pack, text):
+        w.produce(one)
+        w.publish(one)
+    w.happen(
+        MAKER, "battery.maintained", pack, {"work": "m", "child_in": text}, references=(subject_of(text),)
+    )
+    whole = w.evidence(text)
+    assert whole.ledger is not None and len(whole.ledger.named_by) == 1
+    less = replace(whole, ledger=replace(whole.ledger, named_by=()))
+
+    told = w.judge(text, condition="used", direction="export", evidence=less).as_dict()
+
+    assert "relatives_unread" in {c["reason"] for c in told["checks"]} and told["verdict"] not in GOOD

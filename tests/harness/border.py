@@ -505,7 +505,8 @@ class World:
             mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == one.subject.as_list()]
             record = Record.read(LedgerView(one, mine), self.governance)
             unnamed |= taken_back_by_authorities(record)
-        return {"namings": namings, "named_in": named_in, "unnamed": unnamed}
+        named_by = [self.leaves[naming.leaf_index] for naming in namings.first]
+        return {"namings": namings, "named_in": named_in, "unnamed": unnamed, "named_by": named_by}
 
     def _behind(self, about: Subject, relatives: Mapping[bytes, Standing]) -> list[LedgerEntry]:
         """The leaves about what it was made from, and about recalls of the codes of all of these."""
