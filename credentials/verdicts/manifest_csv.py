@@ -5,15 +5,19 @@
 
 The first row names the columns, in any order; `battery` has to be one. Between cells stands a comma or a
 semicolon, whichever the first row has. What is said of the whole manifest (HEAD) says the same in every row,
-or stands in one of them. UTF-8, with a byte order mark or without. A row is told by the line of the file on
-which it begins, as an editor counts it. Cells are text: nothing is computed, and nothing is guessed.
+or stands in one of them. A list of codes, as a scanner types it, has no first row of names. UTF-8, with a
+byte order mark or without; UTF-16 with one; what a spreadsheet in China saves (GB 18030), where nothing else
+reads so. A row is told by the line of the file on which it begins, as an editor counts it. Cells are text:
+nothing is computed, and nothing is guessed.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from credentials.errors import CredentialError
@@ -46,7 +50,10 @@ def manifest_of_csv(data: bytes) -> dict[str, Any]:
     """The manifest as JSON has it; CredentialError("manifest_invalid", ...) names line and column."""
     text = _text(data)
     rows = _rows(text, _delimiter(text))
-    columns = _columns(next(rows, (1, [])))
+    first = next(rows, (1, []))
+    if _is_code(first[1]):
+        rows, first = chain([first], rows), (first[0], ["battery"])
+    columns = _columns(first)
     head: dict[str, str] = {}
     lines: list[dict[str, Any]] = []
     for at, cells in rows:
@@ -60,15 +67,29 @@ def manifest_of_csv(data: bytes) -> dict[str, Any]:
     return {**{name: head[name] for name in HEAD if name in head}, "lines": lines}
 
 
+def _is_code(cells: Sequence[str]) -> bool:
+    """True for the first row of a list of codes: one cell, with a digit, as no column is called."""
+    said = [cell for cell in cells if cell]
+    return len(said) == 1 and cells[0] == said[0] and any(c.isdecimal() for c in said[0])
+
+
 def _text(data: bytes) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError as error:
         at = data.count(b"\n", 0, error.start) + 1
-        raise _invalid(f"line {at} of the file is not in UTF-8: save it as CSV UTF-8") from error
+        text = _text_from_china(data, at)
     if "\0" in text:
         raise _invalid("it holds zero bytes: save it as CSV UTF-8")
     return text
+
+
+def _text_from_china(data: bytes, at: int) -> str:
+    """Text in the common characters of GB 18030, each of two bytes that are no letters of a Western file."""
+    try:
+        return data.decode("gb2312")
+    except UnicodeDecodeError as error:
+        raise _invalid(f"line {at} of the file is not in UTF-8: save it as CSV UTF-8") from error
 
 
 def _delimiter(text: str) -> str:

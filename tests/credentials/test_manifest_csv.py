@@ -88,6 +88,28 @@ def test_a_mass_has_a_point_or_a_comma(cell: str, mass: float) -> None:
     assert manifest_of_csv(table("battery,mass_kg", f"{CODE},{cell}"))["lines"][0]["mass_kg"] == mass
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_a_table_is_read_in_the_encodings_that_spreadsheets_save(encoding: str) -> None:
+    """
+    A text of more than ASCII is the same manifest in each of them.
+    """
+    text = f"battery;mass_kg;registration_id\r\n{CODE};410,5;\u767b\u8bb0\u7b2c7\u53f7\r\n"
+
+    (line,) = manifest_of_csv(text.encode(encoding))["lines"]
+
+    assert line["registration_id"] == "\u767b\u8bb0\u7b2c7\u53f7" and line["mass_kg"] == 410.5
+
+
+@pytest.mark.parametrize("data", [f"{CODE}\n{CODE}\n", f"{CODE}\r\n\r\n{CODE}", f"\n{CODE};\n{CODE};\n"])
+def test_a_list_of_scanned_codes_is_a_manifest(data: str) -> None:
+    """
+    One code a row and no names of columns: lines that say nothing else: what they are declared as is asked.
+    """
+    found = manifest_of_csv(data.encode())
+
+    assert found == {"lines": [{"line": 1, "battery": CODE}, {"line": 2, "battery": CODE}]}
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -121,7 +143,14 @@ def test_a_mass_has_a_point_or_a_comma(cell: str, mass: float) -> None:
             "line 3 of the file: direction is export, and import above",
         ),
         (b"battery\n" + CODE.encode() + b"\n\xff\n", "line 3 of the file is not in UTF-8"),
-        ("battery\n".encode("utf-16"), "line 1 of the file is not in UTF-8"),
+        ("battery\n".encode("utf-16-le"), "zero bytes"),
+        (b"\xff\xfeb\0a", "line 1 of the file is not in UTF-8"),
+        (
+            "battery,registration_id\nX1,caf\u00e9 au lait\n".encode("cp1252"),
+            "line 2 of the file is not in UTF-8",
+        ),
+        (table(CODE, f"{CODE},new"), "line 2 of the file: 'new' stands under no column"),
+        (table("batery", CODE), "the unknown columns 'batery'"),
         (table("battery", 'x"y', '"open', "on"), "line 3 of the file: its quotation marks"),
         (b"battery\n\0", "zero bytes"),
         (table("battery", *([CODE] * (LINES_MAX + 1))), f"more than {LINES_MAX} rows"),
