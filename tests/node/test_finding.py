@@ -72,6 +72,31 @@ def test_a_code_is_found_in_any_spelling_with_all_that_is_known_of_it(node: Live
     assert [row["battery"] for row in told["passports"]] == [CODE]
 
 
+def test_the_line_that_was_judged_last_comes_first(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several lines about one battery, wherever they are."""
+    (line,) = node.service.lookup.open_lines(CODE)
+    judged_at = [replaced(line, at) for at in (7, 9, 8)]
+    monkeypatch.setattr(node.service.lookup, "open_lines", lambda battery: judged_at)
+
+    told = found(node, CODE)["lines"]
+
+    assert [one["verdict"]["evaluated_at"] for one in told] == [9, 8, 7]
+
+
+def replaced(line: Any, evaluated_at: int) -> Any:
+    return {**line, "evaluated_at": evaluated_at}
+
+
+def test_where_nothing_was_typed_nothing_is_looked_for(node: LiveNode) -> None:
+    """The answer has its members, and no list of this node in any."""
+    for text in ("", "  "):
+        told = found(node, text)
+        assert told == {
+            "q": "",
+            **dict.fromkeys((*NOTHING, "code", "not_a_code", "passports", "consignments")),
+        }
+
+
 def test_a_vehicle_names_the_batteries_in_it(node: LiveNode) -> None:
     """P04: in whatever spelling; of one that is not on record nothing is said about what is in it."""
     for text in (VIN, VIN.lower(), f"{VIN[:9]} {VIN[9:]}", f"urn:comity:item:vin:{VIN}"):
