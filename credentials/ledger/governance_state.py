@@ -268,7 +268,7 @@ class Sitting:
         Before it is decided nobody has to hold its rule files, and every node answers alike.
         """
         reading = self._reading(tabled)
-        sort = strictest(tabled, self.future, reading.amendments)
+        sort = strictest(tabled, self.next, reading.amendments)
         ahead = VALIDATORS_AHEAD if sort == NETWORK else 1
         soon = self.next if ahead > 1 else governance_with(self.next, reading.records, rule_files)
         later = governance_with(self.future, reading.records, rule_files)
