@@ -227,6 +227,37 @@ def test_a_line_is_decided_on_one_screen_and_printed_whole(
 
 @pytest.mark.check
 @pytest.mark.parametrize("place", WIDTHS)
+def test_an_act_is_chosen_beside_the_verdict_and_its_effect_is_shown_before_it_is_signed(
+    demo: DemoNetwork, browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    From a line to what may be attested, a form whose empty fields are told, the effect; nothing is sent.
+    """
+    officer = Officer(browser, WIDTHS[place], demo.link("customs", "/customs"), tmp_path)
+    page = officer.page
+    root = page.url.rsplit("/", 1)[0]
+    page.goto(f"{root}/consignments/{demo.consignment}/items/1")
+    page.click("text=Record an act >> nth=0")
+    page.wait_for_selector(".acts a")
+    officer.photograph("acts")
+
+    page.click(".acts a[href*='event=customs.released']")
+    page.click("text=Show what it would do")
+    page.wait_for_selector("[aria-invalid=true]")
+    officer.photograph("act-mistakes")
+    page.select_option("main select", index=1)
+    page.click("text=Show what it would do")
+    page.wait_for_selector("#what-it-does")
+    officer.photograph("act-effect")
+    assert page.locator("text=Sign exactly this").is_visible()
+    page.goto(f"{root}/acts")
+    officer.photograph("queue")
+    assert "Nothing waits" in page.inner_text("main")
+    assert [fault for fault in officer.faults if "400" not in fault] == []
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
 def test_officer_finds_a_consignment_by_a_part_of_its_reference(
     demo: DemoNetwork, browser: object, place: str, tmp_path: Path
 ) -> None:
