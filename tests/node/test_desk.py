@@ -58,6 +58,7 @@ def rows_of(text: str) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.check
 def test_the_passport_is_read_beside_what_is_declared(node: LiveNode, consignment: str) -> None:
     """
     Maker, model, category, chemistry, mass and capacity stand in words, and the row that the checks say
@@ -88,6 +89,7 @@ def test_a_row_says_the_worst_of_what_the_checks_say() -> None:
         assert (row.name, row.declared, row.compared) == ("mass", "1.0 kg", word)
 
 
+@pytest.mark.check
 def test_the_first_screen_is_the_decision_and_the_audit_is_folded(node: LiveNode, consignment: str) -> None:
     """
     Word, reason, next step and what the officer may do stand before anything folded; below, what failed is
