@@ -207,11 +207,13 @@ class RuleText:
 class SettingKind:
     """A state kept per jurisdiction. `key`: act: that of the act; author: that of an authority, "" for a
     party; officials: as author, and a party sets none. `heir`: who ends what a party set, beside that party:
-    the present holder, the present operator, or nobody."""
+    the present holder, the present operator, or nobody; `alone`: in place of that party, once it is not the
+    operator any more."""
 
     key: str
     text: str
     heir: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,12 +240,11 @@ def _settings(value: object) -> dict[str, SettingKind]:
         raise rules_invalid("settings is not an object")
     found = {}
     for name, row in value.items():
-        _keys(row, ("key", "text", "heir"), ("key", "text"), f"settings {name}")
-        found[_text(name, "settings")] = SettingKind(
-            _one_of(row["key"], SETTING_KEYS, f"settings {name}") or "",
-            _text(row["text"], name),
-            _one_of(row.get("heir"), HEIRS, f"settings {name} heir"),
-        )
+        _keys(row, ("key", "text", "heir", "alone"), ("key", "text"), f"settings {name}")
+        key = _one_of(row["key"], SETTING_KEYS, f"settings {name}") or ""
+        heir = _one_of(row.get("heir"), HEIRS, f"settings {name} heir")
+        alone = _truth(row.get("alone", False), f"settings {name} alone")
+        found[_text(name, "settings")] = SettingKind(key, _text(row["text"], name), heir, alone=alone)
     return found
 
 

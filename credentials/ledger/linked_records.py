@@ -393,7 +393,7 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
     if other.parent is not None and other.parent.key == old.key:
         before = other.parent
         if TAKEN_OUT in other.facts:
-            return _unborn(other, before)
+            return _unborn(other, before, context)
         gone = (gone | {CHILD}).difference(before.marks)
         holder = old.producer if WENT_WITH_PACK in other.facts else other.holder
         state = _first_state(other, context) if STATE_OF_PACK in other.facts else None
@@ -424,8 +424,10 @@ def _own_waste(other: Standing, status: str, context: Context) -> str:
     return WASTE if own else status
 
 
-def _unborn(code: Standing, was: Parent) -> Standing:
-    """A code that the act brought into being: what it was made of before stays on it (I1)."""
+def _unborn(code: Standing, was: Parent, context: Context) -> Standing:
+    """A code that the act brought into being: what it was made of before stays on it (I1, D957)."""
+    if not context.governance.lifecycle.hears_of_then:
+        return Standing(code.subject, voided=True)
     return Standing(
         code.subject, eu_status=was.status, marks=was.marks, predecessors=code.predecessors, voided=True
     )

@@ -222,7 +222,8 @@ def _left_its_passport(s: Standing, kept: Setting, c: Context) -> bool:
 
     A passport has one state: nobody sets it again beside it, so the operator of now may rest on it.
     """
-    return c.event.effects.passport is not None and not kept.role and kept.by != s.responsible
+    alone = c.governance.lifecycle.settings[c.event.lifts or ""].alone
+    return alone and not kept.role and kept.by != s.responsible
 
 
 def not_licensed(issuer: str) -> Refusal:

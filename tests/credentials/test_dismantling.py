@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -28,7 +29,9 @@ from tests.harness.ledger import (
     Ledger,
     accreditation,
     battery,
+    lifecycle_table,
     make_genesis,
+    rule_files,
     vehicle,
 )
 
@@ -724,6 +727,27 @@ def test_voiding_gives_back_what_a_child_was() -> None:
         "original",
     )
     assert after.parent is None and after.voided
+
+
+@pytest.mark.parametrize(("known", "predecessors"), [(True, 1), (False, 0)])
+def test_a_code_that_goes_back_to_nobody_keeps_its_second_life(*, known: bool, predecessors: int) -> None:
+    """
+    A code that its dismantling brought into being is, once that is voided, what it was made of before (D957);
+    under the rules before, as they judged, so that no history parts.
+    """
+    table = lifecycle_table()
+    if not known:
+        del table["hears_of_then"]
+    ledger = Ledger(make_genesis(rule_files={**rule_files(), "lifecycle.json": json.dumps(table).encode()}))
+    module = battery(41, "ZZ5")
+    made_into(ledger, ledger.waste(2), module)
+    pack = pack_of(ledger, module, maker=SECOND_LIFE, pack=SUCCESSOR)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+    voided(ledger, pack)
+
+    found = ledger.standing(module)
+    assert not found.born and len(found.predecessors) == predecessors
+    assert (found.eu_status == "original") is not known
 
 
 def test_authorities_undo_a_dismantling_whose_child_went_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,6 +32,9 @@ from tests.harness.ledger import (
     accreditation,
     battery,
     founded,
+    lifecycle_table,
+    make_genesis,
+    rule_files,
     vehicle,
 )
 
@@ -326,6 +330,19 @@ def test_who_handed_it_on_puts_its_passport_back_no_more() -> None:
     assert not stands(RECALLED)(ledger)
 
     answering(ledger, IMPORTER, MAKER)
+    ledger.happen(MAKER, "passport.reinstated", battery(1), references=PASSPORT)
+    assert not stands(PASSPORT_SUSPENDED)(ledger)
+
+
+def test_under_rules_before_it_who_set_a_suspension_still_ends_it() -> None:
+    """A table without `alone` judges as it did, so that no history parts (D956)."""
+    table = lifecycle_table()
+    del table["settings"]["suspended"]["alone"]
+    files = {**rule_files(), "lifecycle.json": json.dumps(table).encode()}
+    ledger = Ledger(make_genesis(rule_files=files))
+    beside_its_recall(ledger)
+    answering(ledger, MAKER, IMPORTER)
+
     ledger.happen(MAKER, "passport.reinstated", battery(1), references=PASSPORT)
     assert not stands(PASSPORT_SUSPENDED)(ledger)
 
