@@ -240,7 +240,7 @@ def _exported(file: File, act: Act) -> File:
     been = {Set("placed", s.where, s.by) for s in file.settings if s.what == "released"}
     gone = replace(_named(file, act), settings=file.settings | been)
     old = act.event == "used.exported" and act.tested_before
-    left = file.left if file.supervised else file
+    left = _left_from(file)
     return replace(
         gone, place=None, also=frozenset(), border=act.event, supervised=True, left=left, old_test=old
     )
@@ -254,7 +254,7 @@ def before_whom(act: Act) -> str:
 def _presented(file: File, act: Act) -> File:
     where = before_whom(act)
     declared = replace(file, declaration=(act.declaration or "", where), moved_from=frozenset())
-    return replace(declared, place=where, supervised=True, left=file.left if file.supervised else file)
+    return replace(declared, place=where, supervised=True, left=_left_from(file))
 
 
 def _customs(file: File, act: Act) -> File:
@@ -277,14 +277,23 @@ def _customs(file: File, act: Act) -> File:
     if what == "invalidated":
         return _back(closed, act) if act.never_left else closed
     settings = closed.settings | {Set(what, where, act.by)}
-    return replace(closed, settings=settings, supervised=what != "released")
+    if what == "released":
+        return replace(closed, settings=settings, supervised=False, left=None)
+    return replace(closed, settings=settings, supervised=True)
+
+
+def _left_from(file: File) -> File | None:
+    """Of the first place that it left: what it is put back to, and nothing else, so that states stay few."""
+    if file.supervised:
+        return file.left
+    return File(place=file.place, also=file.also, named=file.named, out_of_pack=file.out_of_pack)
 
 
 def _back(file: File, act: Act) -> File:
     """The goods never left (UCC Art 174): it is where it was, and its record is of no journey (X19)."""
     was = file.left or file
     back = replace(file, place=was.place, also=file.also | was.also, named=was.named)
-    return replace(back, border=act.event, supervised=False, out_of_pack=was.out_of_pack)
+    return replace(back, border=act.event, supervised=False, left=None, out_of_pack=was.out_of_pack)
 
 
 def _placed(file: File, act: Act) -> File:
