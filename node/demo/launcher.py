@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,18 +156,28 @@ class NodeProcess:
 
 def pss_bytes(pid: int) -> int:
     """Proportional set size of a process and all its descendants (Linux)."""
-    return sum(map(_pss_bytes, _family(pid)))
+    return own_pss_bytes(pid) + descendants_pss_bytes(pid)
 
 
-def _family(pid: int) -> list[int]:
-    children = []
+def descendants_pss_bytes(pid: int) -> int:
+    """The same of its descendants alone; one that ends meanwhile has none."""
+    found = 0
+    for child in _children(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += pss_bytes(child)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            children += _family(int(child))
-    return [pid, *children]
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
-def _pss_bytes(pid: int) -> int:
+def own_pss_bytes(pid: int) -> int:
+    """Proportional set size of a process alone (Linux)."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024

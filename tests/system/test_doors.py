@@ -25,8 +25,9 @@ import pytest
 
 from consensus.cose import SeedSigner, sign1
 from consensus.encoding import encode
-from node.demo.launcher import pss_bytes
+from node.demo.launcher import descendants_pss_bytes, own_pss_bytes
 from node.peers.authentication import PeerAuthentication
+from node.settings import WORKERS_USUAL_MAX
 from node.setup import network as networks
 from node.setup.keystore import Keys
 from tests.bench.harness import percentile
@@ -47,6 +48,7 @@ pytestmark = pytest.mark.check
 SECONDS = float(os.environ.get("COMITY_DOORS_S", "10"))
 FINALITY_P99_S_MAX = 2.0
 MEMORY_MIB_MAX = 50
+WORKERS_MIB_MAX = 110 * WORKERS_USUAL_MAX  # D649: 60 to 100 MB each, while a large manifest is judged
 PROBE_S_MAX = 2.0
 CONNECTIONS = 110
 NOTHING_IS_WRONG = frozenset[str]()  # what /readyz says of a node from which nothing is kept
@@ -85,9 +87,12 @@ class Net:
         return time.monotonic() - started
 
     def memory_mib(self) -> dict[str, float]:
-        return {
-            name: pss_bytes(node.process.pid) / 2**20 for name, node in self.nodes.items() if node.process
-        }
+        running = {name: node.process.pid for name, node in self.nodes.items() if node.process}
+        return {name: own_pss_bytes(pid) / 2**20 for name, pid in running.items()}
+
+    def workers_mib(self) -> float:
+        """What the workers take of the node that has most: as many as its operator lets it have."""
+        return max(descendants_pss_bytes(n.process.pid) for n in self.nodes.values() if n.process) / 2**20
 
     def during(
         self,
@@ -110,7 +115,7 @@ class Net:
         ]
         for one in attackers:
             one.start()
-        finality, probes, ready, grown = [], [], Counter[int](), 0.0
+        finality, probes, ready, grown, beside = [], [], Counter[int](), 0.0, 0.0
         until = time.monotonic() + self.seconds
         while time.monotonic() < until:
             finality.append(self.attest())
@@ -121,6 +126,7 @@ class Net:
                 self.told.update(one["code"] for one in said["conditions"])
             now = self.memory_mib()
             grown = max(grown, *(now[name] - before[name] for name in now))
+            beside = max(beside, self.workers_mib())
         ended.set()
         for one in attackers:
             one.join(20)
@@ -138,6 +144,7 @@ class Net:
         assert p99 < FINALITY_P99_S_MAX
         assert max(probes) < PROBE_S_MAX
         assert grown < MEMORY_MIB_MAX
+        assert beside < WORKERS_MIB_MAX
         assert set(self.told) <= says, f"{what}: /readyz says {dict(self.told)}"
         assert says or set(ready) == {200}, f"{what}: /readyz answers {dict(ready)} and does not say why"
         for node in self.nodes.values():
