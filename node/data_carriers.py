@@ -16,11 +16,11 @@ from node.errors import ProblemError, bad_request, busy
 SYMBOLOGIES = {"qr": "QRCode", "datamatrix": "DataMatrix"}
 READ_FROM = "JPEG", "PNG", "WEBP"
 PHOTO_BYTES_MAX = 16 << 20
-PIXELS_MAX = 50_000_000  # told by the head of the file, before anything is decoded
+PIXELS_MAX = 25_000_000  # told by the head of the file, before anything is decoded; 100 MB in four colours
 SIDE_MAX = 4_096  # pixels of the longer side that are searched
 CODES_MAX = 32  # told of one photograph
 CHARACTERS_MAX = 512  # of one carrier's text: longer ones are not of a battery
-READING_MAX = 2  # photographs at a time: each takes some 100 MB while it is decoded
+READING_MAX = 2  # photographs at a time, of different clients
 
 
 class CodesRead(TypedDict):
@@ -31,7 +31,7 @@ class CodesRead(TypedDict):
 
 Modules = tuple[tuple[bool, ...], ...]  # by row, from the top; True: dark; with the quiet zone
 
-_reading = threading.BoundedSemaphore(READING_MAX)
+_readers, _lock = set[str](), threading.Lock()  # the clients whose photograph is being read
 
 
 def symbol(text: str, symbology: str) -> Modules:
@@ -48,18 +48,21 @@ def symbol(text: str, symbology: str) -> Modules:
     return tuple(tuple(shade == 0 for shade in row) for row in rows)
 
 
-def read_photograph(data: bytes) -> list[str]:
+def read_photograph(data: bytes, client: str) -> list[str]:
     """The texts of the data carriers in a photograph, each once, as they were found; none: none was found.
 
     `photo_malformed` (400) where the file is no picture of a form that is read, or a larger one than is read;
-    503 where others' photographs are being read.
+    503 where another one of this client, or as many as are read at a time, are being read.
     """
-    if not _reading.acquire(blocking=False):
-        raise busy("photographs of others are being read: send it again in a moment")
+    with _lock:
+        if client in _readers or len(_readers) >= READING_MAX:
+            raise busy("another photograph is being read: send this one again in a moment")
+        _readers.add(client)
     try:
         return _read(data)
     finally:
-        _reading.release()
+        with _lock:
+            _readers.discard(client)
 
 
 def _read(data: bytes) -> list[str]:

@@ -30,6 +30,9 @@ UPPER_AND_DIGITS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 CODE_CHARACTERS_MAX = 40  # of what can have been meant as a code
 MEANT = {"O": "0", "Q": "0", "I": "1"}  # what a letter that no code has was read from
 # Read without a table: their lengths, and those of a VIN with and without the mark of a label, are taken.
+# The link on a label of a code that is no address itself: at whatever node, in capitals or not (EN 18220).
+LABEL_PATH = "/B/"
+_LABEL_LINK = re.compile(f"https?://[^/?#]+(?:/[^?#]*)?{LABEL_PATH}([0-9A-Z]+)", re.IGNORECASE)
 BUILT_IN = {"gbt34014": (19, 24), "vin": (17, 18), "gs1": (), "uri": ()}
 _FILE = re.compile(r"scheme-([a-z][a-z0-9-]{0,31})\.json")
 _POSITIONS = re.compile(r"([1-9][0-9]?)(?:-([1-9][0-9]?))?")
@@ -178,6 +181,13 @@ def is_calendar_date(year: int, month: int, day: int) -> bool:
         return False
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     return day <= _DAYS[month - 1] + (leap and month == 2)
+
+
+def code_on_label(text: str, schemes: Mapping[str, CodeScheme]) -> str | None:
+    """The code at the end of a link on a label; None: any other text, also an address of its maker's own."""
+    linked = _LABEL_LINK.fullmatch(text)
+    lengths = {*BUILT_IN["gbt34014"], *(length for one in schemes.values() for length in one.layouts)}
+    return linked[1] if linked is not None and len(linked[1]) in lengths else None
 
 
 def invalid(sentence: str) -> NoReturn:

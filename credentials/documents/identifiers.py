@@ -28,6 +28,7 @@ from credentials.documents.code_schemes import (
     MEANT,
     UPPER_AND_DIGITS,
     CodeScheme,
+    code_on_label,
     invalid,
     read_code,
 )
@@ -52,9 +53,6 @@ _GS1_WORDS = {
 }  # in links of version 1.1
 _GS1_QUALIFIERS = ("22", "10", "21")  # consumer variant, lot, serial: in this order (GS1 Digital Link, 4.4)
 _GS1_CANONICAL = "https://id.gs1.org/01/"
-# The link on a label of a code that is no address itself: at whatever node, in capitals or not (EN 18220).
-LABEL_PATH = "/B/"
-_LABEL_LINK = re.compile(f"https?://[^/?#]+(?:/[^?#]*)?{LABEL_PATH}([0-9A-Z]{{5,32}})", re.IGNORECASE)
 _GS1_PATH = re.compile("/(?:01|gtin)/", re.IGNORECASE)
 _URN = "urn:comity:item:"
 SUBJECT_URN = "urn:comity:subject:"
@@ -142,8 +140,8 @@ def read_identifier(
 
     Raises CredentialError: `identifier_invalid` with what is mistyped, or `identifier_unsupported`.
     """
-    if (linked := _LABEL_LINK.fullmatch(trimmed(text))) is not None:
-        text = linked[1]
+    if scheme is None and "://" in text:
+        text = code_on_label(trimmed(text), _schemes(rules)) or text
     if len(text) > _KEPT_CHARACTERS_MAX:
         return parse_identifier(scheme or guess_scheme(text, rules), text, rules, namespace=namespace)
     return _read(text, _Table(rules), namespace, scheme)

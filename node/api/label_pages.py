@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from node.api.problems import page_wanted
 from node.api.reading import json_body
-from node.api.reply import attachment, form_sent, json_reply, page, see
+from node.api.reply import attachment, client_share, form_sent, json_reply, page, see
 from node.api.route import BODY_BYTES_MAX
 from node.catalogues import LANGUAGES
 from node.data_carriers import PHOTO_BYTES_MAX, SYMBOLOGIES, CodesRead, read_photograph
@@ -151,7 +151,7 @@ def photograph(service: Service) -> ResponseReturnValue:
     data = upload.read(PHOTO_BYTES_MAX) if upload is not None else b""
     if not data:
         raise bad_request("photo_malformed", "choose a photograph of the label first")
-    texts = read_photograph(data)
+    texts = read_photograph(data, client_share())
     if not page_wanted():
         told: CodesRead = {"codes": texts}
         return json_reply(told)

@@ -15,6 +15,7 @@ import zxingcpp
 from PIL import Image
 
 from credentials.documents.identifiers import Identifier, read_identifier
+from node import data_carriers
 from node.config import shipped
 from node.data_carriers import PIXELS_MAX, SYMBOLOGIES, Modules, read_photograph, symbol
 from node.errors import ProblemError
@@ -69,15 +70,17 @@ def test_another_reader_reads_what_is_written(symbology: str, text: str) -> None
     small = picture(modules)
 
     assert [one.text for one in zxingcpp.read_barcodes(small)] == [text]
-    assert read_photograph(photo(small)) == [text]
-    assert read_photograph(photo(picture(modules, 3).rotate(17, expand=True, fillcolor=255))) == [text]
-    assert read_photograph(photo(picture(modules, 4), "JPEG", quality=60)) == [text]
+    assert read_photograph(photo(small), "desk") == [text]
+    assert read_photograph(photo(picture(modules, 3).rotate(17, expand=True, fillcolor=255)), "desk") == [
+        text
+    ]
+    assert read_photograph(photo(picture(modules, 4), "JPEG", quality=60), "desk") == [text]
     assert {row[0] for row in modules} == {False}, "there is a quiet zone"
     if symbology == "qr":
         damaged = picture(modules, 4)
         third = damaged.width // 3
         damaged.paste(255, (third, third, third + damaged.width // 8, third + damaged.width // 8))
-        assert read_photograph(photo(damaged)) == [text]
+        assert read_photograph(photo(damaged), "desk") == [text]
 
 
 def test_a_link_leads_to_this_node_and_names_its_battery_everywhere() -> None:
@@ -100,7 +103,14 @@ def test_a_link_leads_to_this_node_and_names_its_battery_everywhere() -> None:
         assert identifier(text) == identifier(CODE), text
     for text in ("HTTPS://MAKER.EXAMPLE/01/09521001000017/21/SN1", f"{LINK}?17=301231"):
         assert identifier(text).canonical == LINK, text
-    assert identifier(f"https://b.example/b/{CODE}/x").scheme == "uri"
+    for own in (
+        f"https://b.example/b/{CODE}/x",
+        "https://shop.example/b/12345",
+        "https://b.example/B/ABCDEFGH",
+    ):
+        assert identifier(own).canonical == own, "an address of its maker's own stays one"
+    asked = read_identifier(f"https://b.example/b/{CODE}", RULES, namespace="did:web:b.example", scheme="uri")
+    assert asked.scheme == "uri"
 
 
 def test_a_label_says_what_annex_vi_asks_and_names_what_is_missing() -> None:
@@ -185,7 +195,7 @@ def test_sheets_are_the_same_bytes_each_time_and_hold_every_label() -> None:
 )
 def test_what_is_no_picture_is_refused(data: bytes, code: str) -> None:
     with pytest.raises(ProblemError) as refused:
-        read_photograph(data)
+        read_photograph(data, "desk")
     assert (refused.value.status, refused.value.code) == (400, code)
 
 
@@ -195,7 +205,30 @@ def test_a_bomb_is_refused_by_its_head() -> None:
     bomb = photo(Image.new("1", (side, side), 1))
     assert len(bomb) < 100_000
     with pytest.raises(ProblemError, match="million"):
-        read_photograph(bomb)
+        read_photograph(bomb, "desk")
+
+
+def test_one_client_reads_one_photograph_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends many has one read; another client's is read beside it, and a third comes again."""
+    taken: list[str] = []
+
+    def reading(data: bytes) -> list[str]:
+        if not taken:
+            taken.append("first")
+            with pytest.raises(ProblemError) as own:
+                data_carriers.read_photograph(data, "desk")
+            assert (own.value.status, own.value.code) == (503, "busy")
+            data_carriers.read_photograph(data, "dock")
+        elif len(taken) == 1:
+            taken.append("second")
+            with pytest.raises(ProblemError) as third:
+                data_carriers.read_photograph(data, "gate")
+            assert third.value.status == 503
+        return []
+
+    monkeypatch.setattr(data_carriers, "_read", reading)
+    read_photograph(b"", "desk")
+    assert taken == ["first", "second"] and read_photograph(b"", "desk") == []
 
 
 # -- at a node -----------------------------------------------------------------------------------------
