@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from credentials.documents.identifiers import LABEL_PATH, Identifier
+from credentials.documents.code_schemes import LABEL_PATH
+from credentials.documents.identifiers import Identifier
 from credentials.documents.passport import values_of
 
 JSON = Mapping[str, Any]
@@ -28,6 +29,7 @@ ANNEX_VI_A: Mapping[str, tuple[int, ...]] = {
     "extinguishing": (14,),
     "critical": (15,),
 }
+UNITS = {10: "kg", 11: "Ah"}  # of data points whose name does not say it
 SHARE_OF_SIDE = 0.03  # of the area of the battery's largest side (Art 13(4))
 COLLECTION_MM_MAX, COLLECTION_MM_MIN, ON_PACKAGING_MM = 50.0, 4.7, 10.0
 MODULE_MM_MIN, MODULE_MM, MODULE_MM_MAX = 0.25, 1.0, 1.3
@@ -105,10 +107,8 @@ def _text(name: str, value: Any) -> str:
     """A value as a label prints it."""
     if name == "date":
         return f"{value[5:7]}/{value[:4]}" if isinstance(value, str) else ""  # month and year; ISO 8601
-    if name == "weight":
-        return f"{value:g} kg"
-    if name == "capacity":
-        return f"{value:g} Ah"
+    if (unit := UNITS.get(ANNEX_VI_A[name][0])) is not None:
+        return f"{value:g} {unit}"
     if isinstance(value, Mapping):
         return _of_members(name, value)
     return str(value)

@@ -11,9 +11,9 @@ from credentials.documents.passport import merge, values_of
 from credentials.errors import CredentialError
 from node.config import rule_table
 from node.errors import ProblemError
+from node.issuing.label import UNITS
 from node.service import Service
 
-UNITS = {10: "kg", 11: "Ah"}  # of data points whose name does not say it
 CHARACTERS_MAX = 400  # of one value
 
 # What tells one battery from another at a table: a name of `glance` in sentences.toml, the data point that
