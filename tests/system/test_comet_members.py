@@ -11,7 +11,7 @@ from node.settings import COMETBFT
 from node.setup.engine_file import engine_of
 from node.setup.keystore import Keys
 from tests.harness.net.batteries import issue, wait_receipted
-from tests.harness.net.harness import CN, EU, MAKER, PASSPHRASE, Party, found, wait
+from tests.harness.net.harness import CN, EU, MAKER, PASSPHRASE, Party, running, wait
 from tests.harness.net.place import Place
 from tests.harness.parts import require
 
@@ -24,16 +24,8 @@ CUSTOMS = Party("customs", "EU", ("customs",))
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     require("cometbft")
     root = tmp_path_factory.mktemp("m")
-    made = Place(root, found(root / "network", [MAKER, CN, EU], engine=COMETBFT))
-    try:
-        for node in made.nodes.values():
-            node.start()
-        for node in made.nodes.values():
-            node.wait_ready()
-        yield made
-    finally:
-        for node in made.nodes.values():
-            node.stop()
+    with running(root / "network", [MAKER, CN, EU], engine=COMETBFT) as nodes:
+        yield Place(root, nodes)
 
 
 def agree(place: Place) -> None:

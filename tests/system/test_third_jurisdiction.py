@@ -14,7 +14,7 @@ import pytest
 
 from node.config import shipped
 from tests.harness.net.batteries import claims_of, code_of, issue, wait_published, wait_receipted
-from tests.harness.net.harness import CN, MAKER, VALIDATORS, Node, Party, comity, found, wait
+from tests.harness.net.harness import CN, MAKER, VALIDATORS, Node, Party, comity, running, wait
 from tests.harness.net.place import Place
 
 pytestmark = pytest.mark.check  # six processes
@@ -30,16 +30,8 @@ LAW_DATE = "2027-03-01"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     root = tmp_path_factory.mktemp("india")
-    made = Place(root, found(root / "network", VALIDATORS))
-    try:
-        for node in made.nodes.values():
-            node.start()
-        for node in made.nodes.values():
-            node.wait_ready()
-        yield made
-    finally:
-        for node in made.nodes.values():
-            node.stop()
+    with running(root / "network", VALIDATORS) as nodes:
+        yield Place(root, nodes)
 
 
 def passport() -> dict[str, Any]:

@@ -281,10 +281,15 @@ def founding_text(parties: Sequence[Party]) -> str:
 
 @contextmanager
 def running(
-    root: Path, parties: Sequence[Party] = FIVE, *, governance: str = "", ready_s_max: float = READY_S_MAX
+    root: Path,
+    parties: Sequence[Party] = FIVE,
+    *,
+    governance: str = "",
+    ready_s_max: float = READY_S_MAX,
+    engine: str = "embedded",
 ) -> Iterator[dict[str, Node]]:
     """A founded network whose nodes are started and ready; stopped at the end."""
-    nodes = found(root, parties, governance=governance)
+    nodes = found(root, parties, governance=governance, engine=engine)
     try:
         for node in nodes.values():
             node.start()
