@@ -140,7 +140,7 @@ def read_identifier(
 
     Raises CredentialError: `identifier_invalid` with what is mistyped, or `identifier_unsupported`.
     """
-    if scheme is None and "://" in text:
+    if scheme is None and "/" in text:
         text = code_on_label(trimmed(text), _schemes(rules)) or text
     if len(text) > _KEPT_CHARACTERS_MAX:
         return parse_identifier(scheme or guess_scheme(text, rules), text, rules, namespace=namespace)
