@@ -27,7 +27,8 @@ from node.named_files import hold, open_regular, read_named_text, read_own
 if TYPE_CHECKING:
     from credentials.documents.canonical import Contexts
     from credentials.ledger.governance import Governance
-    from credentials.verdicts.evidence import Policy, Tables
+    from credentials.verdicts.evidence import Tables
+    from credentials.verdicts.policy import Policy
     from node.settings import Settings
 
 VERSION = "0.1.0"
@@ -350,7 +351,7 @@ class DataDirectory:
 
     def policy(self) -> Policy:
         """The policy this node judges by."""
-        from credentials.verdicts.evidence import Policy  # noqa: PLC0415
+        from credentials.verdicts.policy import Policy  # noqa: PLC0415
 
         try:
             return Policy.parse(read_own(self.policy_file))

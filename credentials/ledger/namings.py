@@ -20,8 +20,8 @@ from consensus.encoding import encode
 from credentials.errors import CredentialError
 from credentials.ledger.as_it_stood import heard_of
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.descendants import given_into
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.linked_records import given_into
 from credentials.ledger.rules import Context
 from credentials.ledger.standing import PRIVATE, Standing, tagged
 

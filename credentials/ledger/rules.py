@@ -176,7 +176,7 @@ def x08_consumed_once(standing: Standing, attestation: Attestation, context: Con
     if effects.consumes is not None:
         return RuleConflict("X8", standing.lineage.leaf_index) if standing.lineage else None
     if effects.claims_children:
-        # What its enroller took it out of is no battery's but the enroller's (linked_records.py).
+        # What its enroller took it out of is no battery's but the enroller's (descendants.py).
         named = (context.records.standing(subject) for subject in attestation.referenced_subjects)
         parents = [child.parent for child in named if not gives_way(child)]
         taken = next((p for p in parents if p is not None and p.key != standing.key), None)

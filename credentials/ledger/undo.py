@@ -22,7 +22,6 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.changes import said_last
 from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event, Lifecycle
-from credentials.ledger.linked_records import enrolment_voided
 from credentials.ledger.recalls import Recalls, made_when_recorded
 from credentials.ledger.records import INSTALLED_BY
 from credentials.ledger.rules import ACTED_ON, PUT_IN, Context, told_of, x09_accredited
@@ -37,6 +36,7 @@ from credentials.ledger.standing import (
     Undo,
     undo_members,
 )
+from credentials.ledger.taken_back import enrolment_voided
 
 TRADE = "trade"
 

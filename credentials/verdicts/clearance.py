@@ -16,11 +16,12 @@ from credentials.verdicts.battery import Battery, check_battery
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.declared import check_declared
-from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy
+from credentials.verdicts.evidence import At, Document, Evidence, Held
 from credentials.verdicts.examination import STEPS
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.kin_names import with_names_of_kin
 from credentials.verdicts.manifest import Line, ManifestContext, stricter
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robbed
 from credentials.verdicts.verdict import Check, Conclusion, Findings, Verdict

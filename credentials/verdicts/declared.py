@@ -10,8 +10,9 @@ from credentials.errors import CredentialError
 from credentials.ledger.standing import WASTE
 from credentials.verdicts.cell import presentation
 from credentials.verdicts.content import BATTERY_MASS_KG_MAX
-from credentials.verdicts.evidence import Evidence, Policy, Tables
+from credentials.verdicts.evidence import Evidence, Tables
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import Findings, Outcome
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from credentials.documents.identifiers import Subject
 from credentials.verdicts.evidence import Missing, MissingReason
-from credentials.verdicts.examination import Demands, Examination, examine_document
+from credentials.verdicts.examination import examine_document
+from credentials.verdicts.ledger_means import means_of
 from credentials.verdicts.manifest import canonical_name
-from credentials.verdicts.means import means_of
+from credentials.verdicts.means import Demands, Examination
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.verdict import UNMADE, Findings, Outcome
 

@@ -11,8 +11,9 @@ from consensus.log_policy import LogPolicy
 from consensus.receipt import verify_receipt
 from credentials.documents.secured import credential_shown
 from credentials.errors import CredentialError
-from credentials.verdicts.evidence import At, Evidence, Held, Missing, Policy
+from credentials.verdicts.evidence import At, Evidence, Held, Missing
 from credentials.verdicts.manifest import canonical_name
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import attestation_of, covers
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import SourceRecord

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from credentials.ledger.standing import LIVE, REVOKED, SUSPENDED
 from credentials.verdicts.evidence import Held
-from credentials.verdicts.examination import Demands, examine_document
-from credentials.verdicts.means import means_of
+from credentials.verdicts.examination import examine_document
+from credentials.verdicts.ledger_means import means_of
+from credentials.verdicts.means import Demands
 from credentials.verdicts.names import PUBLIC_POINT
 from credentials.verdicts.record import Inquiry, live_passport
 from credentials.verdicts.verdict import UNMADE, Findings, Outcome

@@ -23,7 +23,8 @@ from credentials.documents.identifiers import (
 )
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
-from credentials.verdicts.evidence import Document, Policy, battery_text, vin_text
+from credentials.verdicts.evidence import Document, battery_text, vin_text
+from credentials.verdicts.policy import Policy
 
 LINES_MAX = 20_000
 DOCUMENTS_PER_LINE_MAX = 8

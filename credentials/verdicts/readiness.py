@@ -22,8 +22,9 @@ from credentials.ledger.standing import LIVE
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.crosswalk import Requirements
 from credentials.verdicts.event_documents import event_document
-from credentials.verdicts.evidence import At, Evidence, Held, Policy
+from credentials.verdicts.evidence import At, Evidence, Held
 from credentials.verdicts.manifest import Line
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.recognised import asked_about
 from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
 from credentials.verdicts.verdict import Findings

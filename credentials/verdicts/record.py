@@ -14,7 +14,8 @@ from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import OWN_RECORD, PUT_IN
 from credentials.ledger.standing import CEASED, PASSPORT_SUSPENDED, REVOKED, SUSPENDED, Standing
-from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView, Policy, kin_of
+from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView, kin_of
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
 
 if TYPE_CHECKING:

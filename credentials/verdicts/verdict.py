@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from credentials.verdicts.evidence import CHECKS, At, Tables
+from credentials.verdicts.evidence import At, Tables
+from credentials.verdicts.policy import CHECKS
 from credentials.verdicts.severity import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
 from credentials.verdicts.verdict_record import (
     CheckRecord,

@@ -21,10 +21,12 @@ from credentials.documents.model import Credential
 from credentials.ledger.lifecycle import PUBLISHING
 from credentials.verdicts.battery import Battery, check_battery
 from credentials.verdicts.cell import Declared
-from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Policy
-from credentials.verdicts.examination import Demands, examine_document
+from credentials.verdicts.evidence import At, Document, Evidence
+from credentials.verdicts.examination import examine_document
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
-from credentials.verdicts.means import means_of
+from credentials.verdicts.ledger_means import means_of
+from credentials.verdicts.means import Demands
+from credentials.verdicts.policy import CHECKS, Policy
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robbed
 from credentials.verdicts.verdict import Findings, Verdict

@@ -20,7 +20,7 @@ from credentials.documents.canonical import Contexts, digest_document
 from credentials.documents.model import Credential, parse_credential
 from credentials.documents.secured import open_secured, require_lossless, require_small, what_is_said
 from credentials.errors import CredentialError
-from credentials.verdicts.examination import Schema
+from credentials.verdicts.means import Schema
 from node.answers import ProfileAnswer
 from node.errors import ProblemError, bad_request, not_found
 from node.issuing import presenting

@@ -23,7 +23,7 @@ from credentials.documents.suites.integrity import KeyOf
 from credentials.documents.uri import parse_did
 from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
-from credentials.verdicts.means import participant_key
+from credentials.verdicts.ledger_means import participant_key
 from node.answers import ResolutionAnswer
 from node.resolution.fetch import Asking, Fetcher, FetchError
 

@@ -9,7 +9,7 @@ from consensus.merkle import Tree
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
-from credentials.verdicts.evidence import Policy
+from credentials.verdicts.policy import Policy
 from node.config import DataDirectory
 from node.ledger import incoming
 from node.ledger.chain import constitution_of, reading_back, tip_of, tree_of

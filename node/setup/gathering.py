@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from credentials.documents.passport import PassportSchema
 from credentials.ledger.governance import GovernanceHistory
-from credentials.verdicts.evidence import NetworkView, Policy
+from credentials.verdicts.evidence import NetworkView
+from credentials.verdicts.policy import Policy
 from node import config
 from node.config import DataDirectory
 from node.named_files import read_own

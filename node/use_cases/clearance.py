@@ -7,8 +7,8 @@ from typing import Any
 
 from credentials.errors import CredentialError
 from credentials.verdicts.clearance import clear_item
-from credentials.verdicts.evidence import Policy
 from credentials.verdicts.manifest import Line
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.verdict_record import ItemRecord
 from node.errors import bad_request
 from node.verdicts.consignments import require_law_date

@@ -10,7 +10,7 @@ from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
-from credentials.verdicts.evidence import Policy
+from credentials.verdicts.policy import Policy
 from node import config
 from node.answers import ConditionAnswer, FaultAnswer, FaultRecord
 from node.issuing.faults import all_shown

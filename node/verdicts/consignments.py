@@ -15,8 +15,9 @@ import orjson
 
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.verdicts.evidence import Evidence, Policy
+from credentials.verdicts.evidence import Evidence
 from credentials.verdicts.manifest import Line, Manifest
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict_record import ItemRecord, ReportRecord

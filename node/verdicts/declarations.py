@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from credentials.ledger.attestation import standing_key
-from credentials.verdicts.evidence import Evidence, Held, Policy, alias_texts, declaration_text
+from credentials.verdicts.evidence import Evidence, Held, alias_texts, declaration_text
 from credentials.verdicts.manifest import DeclaredHere, Manifest, canonical_name
 from credentials.verdicts.names import OPAQUE
+from credentials.verdicts.policy import Policy
 from node.storage.database import Transaction
 from node.storage.declarations import DeclaredRow, OpenRow
 from node.storage.office import OfficeStore

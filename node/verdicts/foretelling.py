@@ -26,8 +26,9 @@ from credentials.ledger.governance_records import (
 )
 from credentials.ledger.recognition import ANY
 from credentials.verdicts.clearance import clear_item
-from credentials.verdicts.evidence import Evidence, Policy, Tables
+from credentials.verdicts.evidence import Evidence, Tables
 from credentials.verdicts.manifest import Line
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.verdict_record import ItemRecord
 from node.storage.office import OfficeStore
 from node.storage.reached import OpenVerdict

@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any
 
 from credentials.verdicts.clearance import ItemVerdict, clear_repeated
-from credentials.verdicts.evidence import At, Evidence, Policy
+from credentials.verdicts.evidence import At, Evidence
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MIN
 from credentials.verdicts.manifest import Line
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Conclusion, Verdict
 from credentials.verdicts.verdict_record import ItemRecord

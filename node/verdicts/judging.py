@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from credentials.verdicts.evidence import Policy
+from credentials.verdicts.policy import Policy
 from node import log
 from node.storage.consignments import ConsignmentRow, ItemRow
 from node.storage.office import OfficeStore

@@ -30,14 +30,14 @@ from credentials.verdicts.evidence import (
     LedgerView,
     Missing,
     NetworkView,
-    Policy,
     StatusSource,
     Tables,
     battery_text,
     identifiers_in_play,
 )
-from credentials.verdicts.examination import OpenedList
+from credentials.verdicts.means import OpenedList
 from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE
+from credentials.verdicts.policy import Policy
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore

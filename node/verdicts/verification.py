@@ -22,16 +22,11 @@ from credentials.documents.secured import credential_shown
 from credentials.documents.suites import jose
 from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
-from credentials.verdicts.evidence import At, Policy, Tables
-from credentials.verdicts.examination import (
-    Demands,
-    ListInHand,
-    Means,
-    Schema,
-    examine_document,
-    tell,
-)
-from credentials.verdicts.means import means_of
+from credentials.verdicts.evidence import At, Tables
+from credentials.verdicts.examination import examine_document
+from credentials.verdicts.ledger_means import means_of
+from credentials.verdicts.means import Demands, ListInHand, Means, Schema, tell
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import Check, Findings, Outcome
 from node.resolution.fetch import Asking, Fetcher, FetchError

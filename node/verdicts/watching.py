@@ -28,9 +28,10 @@ from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import ClaimEntry, parse_entry
 from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import Standing
-from credentials.verdicts.evidence import Policy, declaration_text
+from credentials.verdicts.evidence import declaration_text
 from credentials.verdicts.freshness import RELATIVES, STATUS_LIST
 from credentials.verdicts.names import OPAQUE
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.verdict_record import ItemRecord
 from node import log
 from node.storage.audit import THIS_NODE

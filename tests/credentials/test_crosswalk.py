@@ -14,8 +14,8 @@ import pytest
 from credentials.errors import CredentialError
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.crosswalk import crosswalks, is_crosswalk_file
-from credentials.verdicts.evidence import Policy
 from credentials.verdicts.manifest import Line
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.readiness import readiness
 from node.answers import ReportAnswer
 from tests.harness.border import LAW_DATE, World, policy, tables, words

@@ -11,7 +11,7 @@ from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Criteria, StatusUpdate, status_subject
-from credentials.ledger.linked_records import children_root
+from credentials.ledger.descendants import children_root
 from credentials.ledger.recalls import RECALLS_PER_PARTY_MAX, Recalls, recall_subject
 from credentials.ledger.records import CLAIMS_SHOWN_MAX
 from credentials.ledger.standing import PRIVATE, TAKEN_BACK_MAX

@@ -9,9 +9,9 @@ import pytest
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
-from credentials.ledger import linked_records
+from credentials.ledger import descendants
 from credentials.ledger.attestation import standing_key
-from credentials.ledger.linked_records import children_root
+from credentials.ledger.descendants import children_root
 from credentials.ledger.records import Asset, asset_key
 from tests.credentials.test_routes import CAR, PASSPORT, ends_as, in_use, presented
 from tests.harness.ledger import (
@@ -224,7 +224,7 @@ def test_no_ring_is_closed_however_long(
     X8: at the end of a chain the first of it, or one in its middle, is no part; what gave nothing is one.
     """
     if read is not None:
-        monkeypatch.setattr(linked_records, "ORIGINS_READ_MAX", read)
+        monkeypatch.setattr(descendants, "ORIGINS_READ_MAX", read)
     ledger = Ledger()
     chain = one_out_of_the_other(ledger, length)
 
@@ -246,9 +246,9 @@ def test_what_is_behind_a_battery_holds_up_nobody_who_takes_it_apart(monkeypatch
     ledger.happen(RECYCLER, "battery.declared_waste", apart)
     ledger.happen(RECYCLER, "battery.dismantled", apart, references=(battery(92, "ZZ6"),))
 
-    monkeypatch.setattr(linked_records, "ORIGINS_READ_MAX", 4)
+    monkeypatch.setattr(descendants, "ORIGINS_READ_MAX", 4)
     assert ends_as(ledger, RECYCLER, "battery.dismantled", chain[-1], references=(apart,)) == "X8"
-    monkeypatch.setattr(linked_records, "ORIGINS_READ_MAX", 5)
+    monkeypatch.setattr(descendants, "ORIGINS_READ_MAX", 5)
     assert ends_as(ledger, RECYCLER, "battery.dismantled", chain[-1], references=(apart, whole)) == "admitted"
 
 

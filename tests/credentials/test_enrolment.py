@@ -9,7 +9,7 @@ import pytest
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
-from credentials.ledger.linked_records import children_root
+from credentials.ledger.descendants import children_root
 from credentials.ledger.records import (
     CONTESTS_PER_PARTY_MAX,
     REFUSALS_PER_PARTY_MAX,

@@ -22,8 +22,9 @@ from credentials.documents.model import Credential, StatusEntry
 from credentials.documents.status import make_list_credential
 from credentials.documents.suites import jose
 from credentials.errors import UNDECIDED, CredentialError
-from credentials.verdicts.examination import Demands, ListInHand, Means, examine_document
-from credentials.verdicts.means import participants_keys
+from credentials.verdicts.examination import examine_document
+from credentials.verdicts.ledger_means import participants_keys
+from credentials.verdicts.means import Demands, ListInHand, Means
 from credentials.verdicts.verdict import Check, Findings, Outcome
 from node.config import contexts, related_resources
 from tests.harness.border import ROOT, World, schemas, tables, words

@@ -12,8 +12,9 @@ import pytest
 from credentials.documents.suites import jose
 from credentials.ledger.recognition import Effect
 from credentials.verdicts.evidence import At, Evidence
-from credentials.verdicts.examination import Demands, Means, examine_document
+from credentials.verdicts.examination import examine_document
 from credentials.verdicts.manifest import DeclaredHere, canonical_name
+from credentials.verdicts.means import Demands, Means
 from credentials.verdicts.record import Record
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verifier import verify

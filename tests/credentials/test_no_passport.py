@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger.linked_records import children_root
+from credentials.ledger.descendants import children_root
 from tests.credentials.test_shown import GOOD, PRESENTED, TESTED, check, judged, shape
 from tests.credentials.test_used_before import measured, two_publishers
 from tests.harness.border import World, code, subject_of

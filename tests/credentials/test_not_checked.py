@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from credentials.verdicts.evidence import CHECKS, At
+from credentials.verdicts.evidence import At
+from credentials.verdicts.policy import CHECKS
 from credentials.verdicts.verifier import verify
 from tests.credentials.test_pinned_verdicts import DECLARED, SITUATIONS, told
 from tests.harness.border import CONFIG, LAW_DATE, World, policy

@@ -20,8 +20,9 @@ import pytest
 from consensus.application import Refusal
 from credentials.errors import CredentialError
 from credentials.ledger.recognition import Effect, Recognition
-from credentials.verdicts.evidence import At, Missing, MissingReason, Policy
+from credentials.verdicts.evidence import At, Missing, MissingReason
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.verifier import verify
 from tests.credentials.test_clearance import in_network

@@ -33,8 +33,8 @@ from credentials.ledger.attestation import (
     parse_attestation,
     status_subject,
 )
+from credentials.ledger.descendants import children_root
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.linked_records import children_root
 from credentials.ledger.parties import Limits
 from credentials.ledger.recalls import recall_subject
 from credentials.ledger.registry import block_order, genesis_app_hash

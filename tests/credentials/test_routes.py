@@ -13,8 +13,8 @@ import pytest
 
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
+from credentials.ledger.descendants import children_root
 from credentials.ledger.entries import AdmittedEntry, ClaimEntry, RefusedEntry, parse_entry
-from credentials.ledger.linked_records import children_root
 from credentials.ledger.records import Claims, claims_key
 from tests.harness.ledger import (
     CN_AUTHORITY,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger import admission, linked_records, namings, told_late
+from credentials.ledger import admission, descendants, namings, told_late
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing
 from credentials.verdicts import battery, cell, record, shown, used
@@ -304,7 +304,7 @@ def test_what_was_never_in_a_pack_does_not_come_out_of_it() -> None:
         archive = taken(stage, archive, act)
 
     assert stage.would(apart)[0] != STATE
-    with patched(linked_records, "_could_commit", lambda *_: True):
+    with patched(descendants, "could_commit", lambda *_: True):
         assert stage.would(apart)[0] == STATE
     assert not may_speak(archive, apart)
 

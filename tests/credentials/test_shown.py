@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from credentials.documents.canonical import digest_document
-from credentials.ledger.linked_records import children_root
+from credentials.ledger.descendants import children_root
 from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.clearance import clear_item

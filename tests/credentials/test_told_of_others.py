@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from consensus.application import Refusal
-from credentials.ledger.linked_records import children_root
+from credentials.ledger.descendants import children_root
 from tests.credentials.test_namings import module
 from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, shape
 from tests.harness.border import World, code, subject_of

@@ -19,17 +19,16 @@ from credentials.ledger.entries import parse_entry
 from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts import shown, verifier
 from credentials.verdicts.evidence import (
-    CHECKS,
     At,
     Evidence,
     LedgerEntry,
     LedgerView,
     Missing,
     MissingReason,
-    Policy,
     issuer_shown,
     relatives_of,
 )
+from credentials.verdicts.policy import CHECKS, Policy
 from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict import Findings, Outcome, Verdict
 from credentials.verdicts.verifier import verify

@@ -45,7 +45,6 @@ from credentials.verdicts.evidence import (
     LedgerView,
     Missing,
     NetworkView,
-    Policy,
     StatusSource,
     Tables,
     alias_texts,
@@ -59,6 +58,7 @@ from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.named import taken_back_by_authorities
 from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
+from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources

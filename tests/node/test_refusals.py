@@ -19,7 +19,7 @@ from consensus.application import NotYet, Refusal
 from consensus.errors import filled
 from credentials.documents.identifiers import canonical_commodity_code
 from credentials.errors import CredentialError
-from credentials.verdicts.evidence import CHECKS
+from credentials.verdicts.policy import CHECKS
 from node.api.problems import FRAMEWORK_PROBLEMS
 from node.api.route import BODY_BYTES_MAX
 from node.config import read_table, shipped

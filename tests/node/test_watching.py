@@ -14,9 +14,9 @@ import pytest
 
 from credentials.documents.canonical import b64u, digest_document
 from credentials.ledger.attestation import standing_key
+from credentials.ledger.descendants import children_root
 from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
 from credentials.ledger.governance import Governance
-from credentials.ledger.linked_records import children_root
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Held, Missing, MissingReason

@@ -406,7 +406,7 @@ DIDS_BY_TEXT = {
     "credentials/documents/keys.py": "the method of a DID, whose grammar is asked beside it",
     "credentials/ledger/effects.py": "a party is a DID, or a number of somebody without a node",
     "credentials/ledger/governance.py": "the C2SP name of a key, of a participant's DID",
-    "credentials/verdicts/means.py": "the method, once it was found to be a DID",
+    "credentials/verdicts/ledger_means.py": "the method, once it was found to be a DID",
     "node/cli/vc.py": "the method, once it was found to be a DID",
     "node/resolution/resolver.py": "the method, once it was found to be a DID",
     "node/server/hosts.py": "the host of the own did:web",

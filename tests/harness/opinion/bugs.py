@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from credentials.ledger import admission, linked_records, namings, passports, speaking, standing, undo
+from credentials.ledger import admission, descendants, namings, passports, speaking, standing, undo
 from credentials.verdicts import cell, content, manifest, named, used
 
 from .stage import ledger_of
@@ -152,7 +152,7 @@ class _EqualsAll:
 
 def any_root_is_the_packs() -> AbstractContextManager[None]:
     """Rule: what a pack's maker gave into it is not compared with what is said to have come out."""
-    return patched(linked_records, "children_root", lambda _: _EqualsAll())
+    return patched(descendants, "children_root", lambda _: _EqualsAll())
 
 
 def a_trade_names_what_it_likes() -> AbstractContextManager[None]:
