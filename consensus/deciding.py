@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from consensus.application import CannotFollow
 from consensus.blocks import Blocks
 from consensus.errors import ConsensusError
-from consensus.events import Commit, RequestBlocks
+from consensus.events import Commit, Compare, RequestBlocks, RivalShown
 from consensus.faults import HEIGHTS_REMEMBERED, Faults
 from consensus.machine import Height
 from consensus.merkle import leaf_hash
@@ -59,7 +59,7 @@ class Deciding:
             try:
                 block = Block.decode(block_data, size_bytes_max=present.chain.parameters.block_bytes_max)
                 if block.height < present.working:
-                    self._compare(block, certificate_data)
+                    self._compare(block, RivalShown(sender, block_data, certificate_data))
                     continue
                 if block.height != present.working:
                     raise CertificateInvalid("blocks are sent in sequence")
@@ -77,10 +77,27 @@ class Deciding:
             self._sync.catching_up = True
             self._commit(block, certificate)
 
-    def _compare(self, block: Block, certificate_data: bytes) -> None:
-        """A decided block of a height that this node has too: a rival ends this node's voting."""
-        if self._faults.rival(block, certificate_data):
+    def _compare(self, block: Block, shown: RivalShown) -> None:
+        """A decided block of a height that this node has too: a rival ends this node's voting.
+
+        Of long ago the ledger says first whether it is another: the same one costs no signature, however many
+        of them somebody shows (decision 0132).
+        """
+        if not self._faults.remembers(block.height):
+            self._present.out.append(Compare(block.height, block.id, shown))
+        elif self._faults.rival(block, shown.certificate):
             self._recollection.fork(block.height)
+
+    def prove_rival(self, shown: RivalShown) -> None:
+        """The ledger has another block there: a quorum decided two, or whoever shows this one lies."""
+        present = self._present
+        try:
+            block = Block.decode(shown.block, size_bytes_max=present.chain.parameters.block_bytes_max)
+            if self._faults.rival(block, shown.certificate):
+                self._recollection.fork(block.height)
+        except ConsensusError:
+            present.refuse(shown.sender, BAD_BLOCK)
+            self._sync.distrust(shown.sender)
 
     def ask_for_rivals(self) -> None:
         """More than f validators broke their word at a height: ask what was decided there elsewhere.

@@ -247,7 +247,11 @@ class Delivered:
         return storing if isinstance(storing, Storing) else None
 
     def stored(self, now_ms: int, time: int) -> list[GivenUp]:
-        """The decided block is on disk and in force: go on after it, and say what left the pool."""
+        """The decided block is on disk and in force: go on after it, and say what left the pool.
+
+        What may not be proposed any more leaves it unsaid, as the engine lets go of it as well (0133): its
+        author's node hands it in again, and the engine is given it once it may be.
+        """
         present, storing = self._present, self.storing
         assert storing is not None, "a block is stored once it is decided"
         block, execution = storing.block, storing.execution
@@ -259,4 +263,6 @@ class Delivered:
         self.pool.remove((*execution.finals, *(sha256(tx).digest() for tx in block.attestations)))
         self._faults.recorded(block)
         self._blocks.keep(())
-        return [*self.pool.recheck(now_ms, time), *self.pool.expire(now_ms)]
+        given_up = [*self.pool.recheck(now_ms, time), *self.pool.expire(now_ms)]
+        self.pool.without_waiting()
+        return given_up

@@ -56,6 +56,15 @@ class BlocksReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class RivalShown:
+    """A block of long ago that is not the one this node stored, as `Compare` asked: is it proven?"""
+
+    sender: str
+    block: bytes
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class BlockStored:
     """The block of the last Commit is on disk."""
 
@@ -81,6 +90,7 @@ Event = (
     | AttestationReceived
     | TimerElapsed
     | BlocksReceived
+    | RivalShown
     | BlockStored
     | PeerHeight
     | Tick
@@ -141,10 +151,11 @@ class RequestBlocks:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A quorum decided this block long ago: where the stored one of its height is another, `Replica.fork`."""
+    """Somebody shows this block of long ago: where the stored one of its height is another, feed `shown`."""
 
     height: int
     block_id: bytes
+    shown: RivalShown
 
 
 @dataclass(frozen=True, slots=True)

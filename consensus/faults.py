@@ -8,7 +8,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
 from consensus.errors import ConsensusError
-from consensus.events import Compare
 from consensus.evidence import CHECKPOINTS, FaultEvidence, evidence_in, keys_under, verify_evidence
 from consensus.replica_state import Present
 from consensus.types import Block, CommitCertificate, Vote, verify_certificate, verify_vote
@@ -180,10 +179,14 @@ class Faults:
             _, names = self._broke.get(evidence.height, (0, frozenset()))
             self._broke[evidence.height] = self._present.working, names | {evidence.validator}
 
+    def remembers(self, height: int) -> bool:
+        """Whether the votes of a decided height are kept yet."""
+        return height in self._past
+
     def rival(self, block: Block, certificate_data: bytes) -> bool:
         """Whether a decided block of a height that this node has too is another: it names f+1 validators.
 
-        Of a height whose votes are forgotten the ledger has to say it. Raises ConsensusError when its
+        Of a height whose votes are forgotten the ledger has said that it is. Raises ConsensusError when its
         certificate does not verify.
         """
         present, votes = self._present, self._past.get(block.height)
@@ -192,8 +195,7 @@ class Faults:
             return False
         verify_certificate(certificate, block, present.history.at(block.height), present.chain.network_id)
         if votes is None:
-            present.out.append(Compare(block.height, block.id))
-            return False
+            return True
         self.accuse(evidence_in((*votes.all(), *certificate.polka, *certificate.precommits)))
         # Others hold votes that this node never saw, and the other way round.
         for vote in votes.all()[:RIVAL_VOTES_TOLD_MAX]:

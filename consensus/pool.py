@@ -276,6 +276,12 @@ class Pool:
             given_up += self._admit(entry, time) if refusal is None else [refusal]
         return self._gone(given_up)
 
+    def without_waiting(self) -> None:
+        """Keep nothing that waits for another: where what is here is passed on to everybody."""
+        for entry in list(self._waiting.in_turn()):
+            self._take_out(entry)
+            self._application.forget(entry.digest)
+
     def expire(self, now_ms: int) -> list[GivenUp]:
         """Give up what has waited for an hour."""
         reason = (

@@ -29,6 +29,7 @@ from consensus.events import (
     MessageReceived,
     PeerHeight,
     Persist,
+    RivalShown,
     Started,
     Tick,
     TimerElapsed,
@@ -189,7 +190,7 @@ class Replica:
         return self._recollection.forked
 
     def fork(self, height: int) -> None:
-        """So the engine found (`Compare`), or this node was shown before it was stopped."""
+        """So this node was shown before it was stopped."""
         self._recollection.fork(height)
 
     def withhold(self, reason: str) -> None:
@@ -228,6 +229,9 @@ class Replica:
                 with self._reception.edge("BlocksReceived", sender):
                     self._sync.take_blocks(sender, blocks)
                     self._deciding.adopt_next()
+            case RivalShown(sender=sender):
+                with self._reception.edge("RivalShown", sender):
+                    self._deciding.prove_rival(event)
             case BlockStored(height=height):
                 self._stored(height)
             case PeerHeight(sender=sender, height=height):

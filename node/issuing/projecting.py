@@ -33,7 +33,7 @@ class Projection:
         """Raise and lower the bits of our passports of these batteries to what the ledger says of them."""
         batch = Batch(int(time.time()))
         for subject in sorted(subjects):
-            record = self._ledger.standing(subject)
+            record = self._ledger.standings.record(subject)
             issued = self._office.issuances.of_subject(subject) if record is not None else []
             if record is None or not issued:
                 continue
@@ -67,6 +67,6 @@ class Projection:
                 self._office.findings.put(db, Finding(WITHHELD, name, now, {"unplaced": unplaced}))
 
     def _status_on_ledger(self, subject: bytes, digest: bytes) -> str | None:
-        record = self._ledger.standing(subject)
+        record = self._ledger.standings.record(subject)
         version = None if record is None else Standing.decode(record).passport_with(digest)
         return None if version is None else version.status

@@ -97,7 +97,7 @@ def damaged(path: Path, because: str = "") -> SetupError:
     """What is said of a ledger.db that is not what was written, with the command that mends it."""
     return SetupError(
         f"{path} is damaged{because}: run `comity rebuild --data {path.parent}`, which makes it of its "
-        "blocks, or with --from URL of those of a peer"
+        "blocks, and says what to do where those are damaged too"
     )
 
 

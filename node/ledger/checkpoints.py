@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from consensus.checkpoint import NoteError, SignedNote
 from consensus.encoding import Value
+from consensus.errors import OwnFault
 from node import log
 from node.ledger.cosigner import Conflict, Cosigning
 from node.ledger.engine import Outgoing
@@ -90,6 +91,10 @@ class Checkpoints:
             assert self.out is not None
             self.out.strike(sender)
             log.moment("cosignature_refused", peer=sender, because=str(error))
+        except OwnFault as error:
+            # What is old of the own ledger, met beside the line of somebody who has nothing to do with it.
+            # What is new is signed without it, so the node goes on; /readyz says what is damaged (0614).
+            log.moment("not_compared", what=what, peer=sender, because=str(error))
 
     def _take(self, what: str, sender: str, fields: tuple[Value, ...]) -> None:
         assert self.out is not None

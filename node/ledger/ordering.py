@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from consensus.application import Application
 from consensus.chain import ChainConfig, Tip
 from consensus.cose import Signer
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, OwnFault
 from consensus.events import (
     AttestationReceived,
     BlockStored,
@@ -220,7 +220,7 @@ class Ordering:
             try:
                 with self.stages.counted("cosign"):
                     self._checkpoints.take(event.what, event.sender, event.fields)
-            except AssertionError:
+            except (AssertionError, OwnFault):
                 raise
             except Exception as error:
                 self._set_aside(event.what, event.sender, error)
@@ -273,9 +273,9 @@ class Ordering:
                     self._timers.set(token, delay_ms)
                 case RequestBlocks(peer, from_height):
                     self._out.request_blocks(peer, from_height)
-                case Compare(height, block_id):
+                case Compare(height, block_id, shown):
                     if self._store.block_id(height) not in (None, block_id):
-                        self.replica.fork(height)
+                        todo.extend(self._feed(shown))
                 case Strike(sender):
                     self._out.strike(sender)
                 case Unforeseen(what, sender, error):

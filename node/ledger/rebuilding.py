@@ -54,10 +54,13 @@ def rebuild(
     except RulesNotHere as error:
         raise SetupError(f"{path} is not rebuilt yet: {error}. Then rebuild it again") from error
     except (ConsensusError, CredentialError, StorageError, NotRead, AssertionError) as error:
-        raise SetupError(
-            f"{path} cannot be rebuilt from its own blocks ({error}): rebuild it from a peer (--from URL), "
-            "or move it away, and the node fetches every block when it starts"
-        ) from error
+        remedy = (
+            "rebuild it from a peer (--from URL), or move it away, and the node fetches every block when it "
+            "starts"
+            if certified
+            else "move it away, and start the node: CometBFT gives it every block again"
+        )
+        raise SetupError(f"{path} cannot be rebuilt from its own blocks ({error}): {remedy}") from error
     else:
         old.close()
         new.close()

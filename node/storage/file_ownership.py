@@ -16,7 +16,7 @@ Stored = SigningStore | LedgerStore | OfficeStore
 # What mends a file that cannot be read, in the order in which a node opens them.
 _REMEDIES = {
     "signing.db": "move it away, start the node, and follow what it says about voting",
-    "ledger.db": "run `comity rebuild --data DIR`, or with --from URL of a peer",
+    "ledger.db": "run `comity rebuild --data DIR`, and do what it says",
     "office.db": "put a backup back with `comity restore --data DIR --from FOLDER`",
 }
 

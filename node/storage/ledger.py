@@ -41,15 +41,14 @@ class LedgerStore:
             self._db = Database(path, LEDGER, read_only=read_only)
         except Damaged as error:
             raise SetupError(
-                f"{path} is cut off or damaged: stop the node and run `comity rebuild --data {path.parent} "
-                "--from URL` with the address of a peer: it holds a copy of the ledger alone, and keys, "
-                "office.db and signing.db stay"
+                f"{path} is cut off or damaged: move it away, and the node fetches every block when it "
+                "starts; or, but where CometBFT orders, run "
+                f"`comity rebuild --data {path.parent} --from URL` with the address of a peer. It is a copy "
+                "of the ledger alone: keys, office.db and signing.db stay"
             ) from error
         self.leaves = Leaves(self._db)
         self.tiles = Tiles(self._db)
         self.standings = Standings(self._db)
-        self.standing, self.records = self.standings.of, self.standings.these
-        self.changed = self.standings.changed
         self.reading = self._db.reading
         self.bind = self._db.bind
         self._writer: int | None = None  # the thread that commits blocks

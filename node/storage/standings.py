@@ -112,11 +112,11 @@ class Standings:
         """How many there are; every key is looked at."""
         return int(self._db.connection.execute("SELECT COUNT(*) FROM standings").fetchone()[0])
 
-    def of(self, subject: bytes) -> bytes | None:
+    def record(self, subject: bytes) -> bytes | None:
         """One record."""
-        return self.these((subject,)).get(subject)
+        return self.records((subject,)).get(subject)
 
-    def these(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def records(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The records that exist, of a few keys at once."""
         rows = self._db.connection.execute(
             f"SELECT subject, value, digest FROM standings WHERE subject IN ({marks(len(keys))})", keys
@@ -155,7 +155,7 @@ class Standings:
         with self._db.reading() as db:
             return read_hashes(db)
 
-    def changed(self, first: int, last: int) -> list[bytes] | None:
+    def keys_changed(self, first: int, last: int) -> list[bytes] | None:
         """Keys of the records that blocks `first` to `last` changed; None if that is not known of all.
 
         A ledger that began with a snapshot knows it from there on.

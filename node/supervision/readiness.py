@@ -276,7 +276,7 @@ def of_office(refusal: Callable[[], str | None]) -> Source:
     return look
 
 
-def of_entries(damaged: Callable[[], int | None]) -> Source:
+def of_damaged_entries(damaged: Callable[[], int | None]) -> Source:
     """An entry of ledger.db was read that is not what was written: told until it is rebuilt."""
 
     def look() -> Iterator[Condition]:
@@ -287,7 +287,7 @@ def of_entries(damaged: Callable[[], int | None]) -> Source:
     return look
 
 
-def of_ledger(damaged: Callable[[], bool]) -> Source:
+def of_damaged_ledger(damaged: Callable[[], bool]) -> Source:
     """Something else of ledger.db was read that is not what was written: told until it is rebuilt."""
 
     def look() -> Iterator[Condition]:
@@ -297,7 +297,7 @@ def of_ledger(damaged: Callable[[], bool]) -> Source:
     return look
 
 
-def of_damage(damaged: Callable[[], bool]) -> Source:
+def of_damaged_office(damaged: Callable[[], bool]) -> Source:
     """Something of office.db was read that is not what was written: told until a backup is put back."""
 
     def look() -> Iterator[Condition]:

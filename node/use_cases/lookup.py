@@ -122,7 +122,7 @@ class Lookup:
 
     def _vehicle(self, vin: str, key: bytes) -> FoundVehicle:
         """The ledger has digests: a code is known from a document of the battery that is held here."""
-        record = self._ledger.records((key,)).get(key)
+        record = self._ledger.standings.records((key,)).get(key)
         if record is None:
             return {"vin": vin, "known": False, "batteries": [], "unnamed": 0}
         inside = [one.pack for one in Asset.decode(record).installed]

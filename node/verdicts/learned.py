@@ -36,7 +36,7 @@ class Learned:
 
     def about(self, rows: Sequence[EntryRow]) -> dict[str, Sequence[bytes | str]] | None:
         """What these leaves are about, by the columns in which lines are found; None if that is not known."""
-        changed = self._ledger.changed(rows[0].height, rows[-1].height)
+        changed = self._ledger.standings.keys_changed(rows[0].height, rows[-1].height)
         if changed is None:
             return None
         subjects = set(changed)
@@ -80,7 +80,7 @@ class Learned:
         """These batteries, and what was taken out of them or made from them; whether that is all."""
         found, new = set(subjects), set(subjects)
         while new and len(found) < DESCENDANTS_MAX:
-            records = self._ledger.records(sorted(new))
+            records = self._ledger.standings.records(sorted(new))
             new = {key for record in records.values() for key in _came_of(record)} - found
             found |= new
         return found, not new

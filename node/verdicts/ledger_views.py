@@ -38,7 +38,7 @@ def read_view(
     """Its whole record, or the `newest` entries of it, `before` a leaf."""
     key = standing_key(about)
     claims, recalls = claims_key(key), standing_key(recall_subject(about.scheme, about.namespace))
-    records = ledger.records((key, claims, recalls, namings_key(key)))
+    records = ledger.standings.records((key, claims, recalls, namings_key(key)))
     namings = Namings.decode(records[namings_key(key)]) if namings_key(key) in records else None
     rows = ledger.leaves.of(key, newest, before)
     lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
@@ -58,7 +58,7 @@ def read_view(
         recalls=reaching,
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
-        kin_recalls=recalls_of(relatives, ledger.records),
+        kin_recalls=recalls_of(relatives, ledger.standings.records),
         taken_out=_entries(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
         made_into=_entries(ledger, [r for a in into_at if (r := ledger.leaves.at(a)) is not None]),
         put_in=_entries(ledger, [r for a in put_in_at(standing) if (r := ledger.leaves.at(a)) is not None]),
@@ -176,12 +176,12 @@ def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Installed | None
     if standing is None or standing.bound is None:
         return None
     key = asset_key(standing.bound.asset)
-    found = ledger.records((key,)).get(key)
+    found = ledger.standings.records((key,)).get(key)
     return Asset.decode(found).of(standing.key) if found is not None else None
 
 
 def _standings(ledger: LedgerStore, keys: Sequence[bytes]) -> dict[bytes, Standing]:
-    return {key: Standing.decode(data) for key, data in ledger.records(tuple(keys)).items()}
+    return {key: Standing.decode(data) for key, data in ledger.standings.records(tuple(keys)).items()}
 
 
 def _parsed(entry: bytes) -> Entry | None:

@@ -46,7 +46,7 @@ class ListsInForce:
             self._latest = height, known  # at once: another thread never sees one height's with another's
         if key not in known:
             issuer, purpose, url = key
-            record = self._ledger.standing(standing_key(status_subject(issuer, url)))
+            record = self._ledger.standings.record(standing_key(status_subject(issuer, url)))
             latest = None if record is None else StatusLists.decode(record).latest.get(purpose)
             known[key] = latest.digest if latest else None
         return known[key]

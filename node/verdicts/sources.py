@@ -171,7 +171,7 @@ class Gathering:
     def standing_of(self, text: str) -> Standing | None:
         """What the ledger knows of the battery with this identifier text."""
         key = self.key_of(text)
-        record = None if key is None else self._ledger.standing(key)
+        record = None if key is None else self._ledger.standings.record(key)
         return None if record is None else Standing.decode(record)
 
     def _identified(self, text: str, issuer: str = NOBODY) -> tuple[Identifier | None, str]:

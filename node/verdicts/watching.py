@@ -261,7 +261,7 @@ class Watching:
 
 def is_battery(ledger: LedgerStore, about: Subject) -> bool:
     """True if it is on record as one battery, by more than somebody's licence (credentials D862)."""
-    record = ledger.standing(standing_key(about))
+    record = ledger.standings.record(standing_key(about))
     standing = Standing.decode(record) if record is not None else None
     return standing is not None and standing.born and not gives_way(standing)
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consensus import faults
 from consensus.checkpoint import (
     COSIGNATURE_KIND,
     LOG_KIND,
@@ -570,6 +571,31 @@ def test_a_rival_of_long_ago_is_compared_with_what_was_stored(net: Net) -> None:
     node.feed(BlocksReceived(did(3), [(rival.encode(), enough.encode())]))
     assert node.up.forked == 1 and not node.up.voting
     assert node.up.withheld is not None and "two blocks at height 1" in node.up.withheld
+
+
+def test_blocks_of_long_ago_cost_a_look_and_no_signature(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    However many old blocks somebody shows, those that are stored here too verify nothing; another one is
+    verified, and whoever shows one that no quorum decided pays for each.
+    """
+    node = net.node(0)
+    for number in range(HEIGHTS_REMEMBERED + 1):
+        net.submit_named(f"old {number}")
+        net.run_until(lambda n=number: net.final_everywhere(make_tx(f"old {n}")))  # type: ignore[misc]
+    net.run(100)
+    commit = node.disk.commits[0]
+    verified: list[Block] = []
+    monkeypatch.setattr(faults, "verify_certificate", lambda _, block, *rest: verified.append(block))
+
+    same = (commit.block.encode(), commit.certificate.encode())
+    node.feed(BlocksReceived(did(3), [same] * 64))
+    assert verified == []
+    monkeypatch.undo()
+    rival = replace(commit.block, time=commit.block.time + 1)
+    few = certificate_of(rival.id, commit.certificate.round, CHAIN, (1, 2))
+    node.feed(BlocksReceived(did(3), [(rival.encode(), few.encode())] * 3))
+    assert node.up.refused["bad_block"] == 3
+    assert node.up.forked is None
 
 
 def test_what_was_heard_of_long_ago_is_asked_about_for_so_many_heights(net: Net) -> None:

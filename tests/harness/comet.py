@@ -85,15 +85,18 @@ class Application:
         cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), self.signing)
         policies = LogPolicies(LogPolicy.parse(policy), policy, self.store.leaves)
         self.moments = Moments()
-        checkpoints = Checkpoints(Cosigning(policies, self.tree, cosigner), self.store, self.moments)
+        self.checkpoints = checkpoints = Checkpoints(
+            Cosigning(policies, self.tree, cosigner), self.store, self.moments
+        )
         checkpoints.out, checkpoints.may_sign = Nobody(), lambda: True
+        self.ledger = Ledger(self.store, registry, self.tree, checkpoints, self.moments)
         self.behind = Behind(
             path,
             chain=chain_config(genesis),
             registry=registry,
             tip=tip,
             store=self.store,
-            ledger=Ledger(self.store, registry, self.tree, checkpoints, self.moments),
+            ledger=self.ledger,
             tree=self.tree,
             moments=self.moments,
         )

@@ -229,9 +229,9 @@ class Node:
                 wanted = net.nodes[name].disk.commits[height - 1 : height + 31]
                 blocks = [(c.block.encode(), c.certificate.encode()) for c in wanted]
                 net.send(net.nodes[name], self, BlocksReceived(name, blocks))
-            case Compare(height=height, block_id=block_id):
+            case Compare(height=height, block_id=block_id, shown=shown):
                 if self.disk.commits[height - 1].block.id != block_id:
-                    self.up.fork(height)
+                    self._feed_in(life, shown)
             case Unforeseen(error=error):
                 raise error
             case _:

@@ -122,6 +122,23 @@ def test_only_what_is_ready_enters_the_mempool(pair: Pair) -> None:
     assert len(pair.application.behind.delivered.pool) == 1
 
 
+def test_what_waits_again_after_a_block_is_kept_no_longer_than_in_the_engines_pool(pair: Pair) -> None:
+    """
+    One that was ready and waits for another now: CometBFT lets go of it at its recheck, and so does our pool,
+    or nothing would begin a block for it once it is ready. Its author is told nothing: it is handed in again.
+    """
+    pool, waits = pair.application.behind.delivered.pool, pair.passport(3)
+    pair.comet.check(pair.attestation(1))
+    told = pair.application.moments.subscribe()
+    assert pool.add(waits, sha256(waits).digest(), "mempool", 0, now()) == []
+    assert len(pool) == 2
+
+    pair.comet.decide(now())
+    assert len(pool) == 0
+    assert pair.comet.check(waits).codespace == "waits"
+    assert not [one for one in told.take() if isinstance(one, PoolDropped)]
+
+
 def test_what_gave_way_to_one_that_found_no_room_is_told(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Whoever handed in what left the pool is told so, also where the newcomer has to go as well.

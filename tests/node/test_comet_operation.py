@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import socketserver
 import stat
 import subprocess
 import sys
+import threading
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from node.ledger.comet import process as processes
 from node.ledger.comet.abci import address, chain_id
 from node.ledger.comet.home import LOOK_BACK_BLOCKS, Home
 from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
+from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
 from node.settings import COMETBFT, EMBEDDED
 from node.setup.engine_file import ENGINE_FILE, engine_of
@@ -281,6 +285,63 @@ def test_what_is_ended_by_another_thread_costs_its_own_nothing(
     watched.process.turn()
 
     assert watched.process.pid is None
+
+
+class Answering(socketserver.ThreadingUnixStreamServer):
+    """CometBFT's RPC of one that is well, and connects to nobody it is given."""
+
+    daemon_threads = True
+    refusal = "invalid peer address"
+    results: Mapping[str, object] = {
+        "status": {"sync_info": {"latest_block_height": "7", "catching_up": False}},
+        "net_info": {"n_peers": "0"},
+        "num_unconfirmed_txs": {"n_txs": "0", "total_bytes": "0"},
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        """One request."""
+
+        def do_POST(self) -> None:
+            method = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["method"]
+            refused = {"error": {"message": "Internal error", "data": Answering.refusal}}
+            told = {"result": Answering.results[method]} if method in Answering.results else refused
+            body = json.dumps({"jsonrpc": "2.0", "id": 1, **told}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def address_string(self) -> str:
+            return "a Unix socket"
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_one_that_answers_and_dials_nobody_is_not_called_silent(
+    tmp_path: Path, socket_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    It refuses an address that it is to connect to: the log says that, it stays well, and is asked again.
+    """
+    server = Answering(str(socket_path), Answering.Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    watched = Watched(tmp_path, "exec sleep 600")
+    watched.process._rpc = Rpc(socket_path)
+    watched.process.peers = lambda: {"did:web:b.example": "0@nowhere:0"}
+    watched.process.turn()
+    told: list[str] = []
+    try:
+        while len(lines("\n".join(told), "engine_meets_nobody")) < 2:
+            watched.process.turn()
+            told += capsys.readouterr().err.splitlines()
+    finally:
+        watched.process.end()
+        server.shutdown()
+        server.server_close()
+
+    assert not lines("\n".join(told), "engine_silent")
+    assert Answering.refusal in lines("\n".join(told), "engine_meets_nobody")[0]["because"]
+    assert watched.process.shown["height"] == 7 and watched.process.starts == 1
 
 
 def test_it_ends_with_us_and_in_order(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_record_takes_the_place_of_the_one_before(store: LedgerStore) -> None:
     for height, value in enumerate((b"short", b"long" * 500, b""), 1):
         commit(store, height, {key(1): value, key(height + 1): b"other"})
     assert dict(store.standings.all()) == {key(1): b"", **{key(n): b"other" for n in (2, 3, 4)}}
-    assert store.standing(key(1)) == b"" and store.standing(key(9)) is None
+    assert store.standings.record(key(1)) == b"" and store.standings.record(key(9)) is None
 
 
 def test_a_record_or_a_hash_that_is_not_what_was_written_is_found(store: LedgerStore) -> None:
@@ -107,14 +107,14 @@ def test_a_record_or_a_hash_that_is_not_what_was_written_is_found(store: LedgerS
     with store._db.writing() as db:
         db.execute("UPDATE standings SET value = x'00' WHERE subject = ?", (key(5),))
     for read in (
-        lambda: store.standing(key(5)),
-        lambda: store.records((key(4), key(5))),
+        lambda: store.standings.record(key(5)),
+        lambda: store.standings.records((key(4), key(5))),
         lambda: SqliteStandingReader(LedgerStore(store._db.path)).get_many([key(5)]),
         lambda: list(store.standings.all()),
     ):
         with pytest.raises(Damaged, match=r"ledger\.db is damaged: record "):
             read()
-    assert store.standings.damaged and store.standing(key(4)) == b"4"
+    assert store.standings.damaged and store.standings.record(key(4)) == b"4"
     assert opened(store).root == root, "it is not read for the map"
 
     with store._db.writing() as db:

@@ -140,7 +140,7 @@ def test_a_block_is_written_whole_or_not_at_all(ledger: LedgerStore) -> None:
 
     tip = ledger.tip()
     assert tip is not None
-    assert (tip.height, ledger.log_size(), ledger.standing(b"k")) == (1, 1, b"v")
+    assert (tip.height, ledger.log_size(), ledger.standings.record(b"k")) == (1, 1, b"v")
 
 
 def test_entries_are_found_by_what_they_are_about(ledger: LedgerStore) -> None:
@@ -166,15 +166,15 @@ def test_one_read_transaction_sees_one_state(ledger: LedgerStore) -> None:
     commit(ledger, 1, [row(0)], standings={b"k": b"before"})
 
     with ledger.reading():
-        first = ledger.standing(b"k")
+        first = ledger.standings.record(b"k")
         writer = threading.Thread(
             target=commit, args=(ledger, 2, [row(1)]), kwargs={"standings": {b"k": b"after"}}
         )
         writer.start()
         writer.join()
-        second = ledger.standing(b"k")
+        second = ledger.standings.record(b"k")
 
-    assert (first, second, ledger.standing(b"k")) == (b"before", b"before", b"after")
+    assert (first, second, ledger.standings.record(b"k")) == (b"before", b"before", b"after")
 
 
 def test_the_standing_reader_answers_for_many(ledger: LedgerStore) -> None:

@@ -307,7 +307,7 @@ def test_a_line_is_found_by_every_record_that_was_read_for_it(
     for number, code in enumerate(batteries, 1):
         for key in sorted(keys_read(gathering, code, monkeypatch)):
             with monkeypatch.context() as patch:
-                patch.setattr(ledger, "changed", lambda first, last, key=key: [key])
+                patch.setattr(ledger.standings, "keys_changed", lambda first, last, key=key: [key])
                 with ledger.reading():
                     about = watching.learned.about(rows)
             assert about is not None
@@ -332,7 +332,7 @@ def keys_read(gathering: Gathering, code: str, monkeypatch: pytest.MonkeyPatch) 
         return noted
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "records", noting(ledger.records, tuple))
+        patch.setattr(ledger.standings, "records", noting(ledger.standings.records, tuple))
         for name in ("of", "said_by"):
             patch.setattr(ledger.leaves, name, noting(getattr(ledger.leaves, name), lambda key: (key,)))
         evidence = gathering.evidence({"battery": code})

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from consensus.encoding import Value
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, OwnFault
 from consensus.events import MessageReceived
 from consensus.evidence import FaultEvidence
+from consensus.refusals import HOSTILE, reason_of
 from node import log
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.comet.behind import Behind
@@ -119,9 +120,9 @@ class CometEngine:
             match event:
                 case CheckpointItem(what, sender, fields) if what != "wake":
                     self._checkpoints.take(what, sender, fields)
-                case MessageReceived(_, data) if data and read_at(data) is None:
-                    self._show(data)
-        except AssertionError:
+                case MessageReceived(sender, data) if data and read_at(data) is None:
+                    self._show(sender, data)
+        except (AssertionError, OwnFault):
             raise
         except Exception as error:
             what = event.what if isinstance(event, CheckpointItem) else type(event).__name__
@@ -129,14 +130,19 @@ class CometEngine:
             item = self.watch.aside(what, sender, error)
             log.moment("set_aside", what=what, peer=sender, because=item.because)
 
-    def _show(self, data: bytes) -> None:
-        """Evidence, of a peer or of this node; all else that a replica says is not for this engine."""
+    def _show(self, sender: str, data: bytes) -> None:
+        """Evidence, of a peer or of this node; all else that a replica says is not for this engine.
+
+        What no honest node sends costs its sender as much as under the embedded engine.
+        """
         assert self._out is not None
         try:
             for told in self._behind.delivered.show(data):
                 self._out.broadcast([ITEM_CONSENSUS, told])
-        except ConsensusError:
+        except ConsensusError as error:
             self._refused["not_evidence"] += 1
+            if reason_of(error) in HOSTILE and sender != self._did:
+                self._out.strike(sender)
 
     def _accuse(self) -> None:
         """Two checkpoints of one size by one key: as soon as they are seen."""
@@ -144,7 +150,7 @@ class CometEngine:
         keys = self._behind.delivered.parameters.note_keys
         for rivals in cosigning.rivals:
             if (found := rivals.evidence(keys)) is not None:
-                self._show(found.encode())
+                self._show(self._did, found.encode())
         cosigning.rivals.clear()
         before, self._evidence = self._evidence, self._behind.delivered.evidence
         for one in self._evidence:

@@ -235,12 +235,18 @@ class CometProcess:
                 "mempool_bytes": int(pool["total_bytes"]),
             }
             self._answered_s = time.monotonic()
-            if self._signed_for():
-                self.port = self._starting_at
-            self._meet()
         except (OSError, RpcRefused, KeyError, ValueError, TypeError) as error:
             if self.port:
                 log.moment("engine_silent", because=str(error)[:300])
+            return
+        if self._signed_for():
+            self.port = self._starting_at
+        try:
+            self._meet()
+        except RpcRefused as error:  # it answers, and does not dial what it was given: tried again
+            log.moment("engine_meets_nobody", because=str(error)[:300])
+        except OSError as error:
+            log.moment("engine_silent", because=str(error)[:300])
 
     def _meet(self) -> None:
         """Have it connected to whoever takes part; who takes part no more is parted with by a new start."""

@@ -74,7 +74,7 @@ class Proven:
     def _standing(self, query: RequestQuery, height: int) -> ResponseQuery:
         if len(query.data) != KEY_BYTES:
             return _no(NOT_A_KEY, f"the key of a record has {KEY_BYTES} bytes")
-        value = self._store.standing(query.data)
+        value = self._store.standings.record(query.data)
         answer = ResponseQuery(height=height, key=query.data, value=value or b"")
         own = self._store.leaves.of_block(height)
         if query.prove and own is not None:

@@ -349,10 +349,9 @@ class Node:
                 for peer in cluster.named(name):
                     for delay_ms in cluster.links.arrivals(self.id, peer.id):
                         cluster.after(delay_ms, lambda peer=peer: peer.serve(self, height))  # type: ignore[misc]
-            case Compare(height=height, block_id=block_id):
+            case Compare(height=height, block_id=block_id, shown=shown):
                 if self.commits[height - 1].block.id != block_id:
-                    assert self.replica is not None
-                    self.replica.fork(height)
+                    self._feed_in(life, shown)
             case Drop() as drop:
                 self.dropped.append(drop)
             case Unforeseen(error=error):
