@@ -48,6 +48,12 @@ def conditions() -> Rows:
 
 
 @cache
+def alerts() -> Rows:
+    """alerts.toml, by code."""
+    return whole("alerts.toml", read_table("alerts.toml", shipped("alerts.toml")))
+
+
+@cache
 def refusals(kind: str) -> Rows:
     """The rows of refusals.toml: `code` and `problem` by name; `refusal` and `title` by their English."""
     rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]
@@ -80,6 +86,6 @@ def _is_told(row: Row) -> bool:
 
 def read_all() -> None:
     """Read each table, so that a node with one that is not whole does not start."""
-    sentences(), reasons(), conditions()
+    sentences(), reasons(), conditions(), alerts()
     for kind in ("code", "problem", "refusal", "title"):
         refusals(kind)

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from node.access.keys import Access
 from node.issuing.ledger_follower import Following
 from node.ledger.engine import Engine
+from node.oversight.alert_desk import AlertDesk
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
 from node.server.lanes import Lanes
@@ -21,6 +21,7 @@ from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
+from node.use_cases.access import Access
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
@@ -66,6 +67,7 @@ class Service:
     clearance: Clearance
     consignments: Consignments
     judging: Judging
+    alerts: AlertDesk
     records: RecordDesk
     overview: Overview
     operations: OperationsDesk

@@ -57,7 +57,7 @@ from node.answers import (
     WaitingAnswer,
     WaitingRecord,
 )
-from node.catalogues import LANGUAGES, Row, conditions, reasons, refusals, sentences
+from node.catalogues import LANGUAGES, Row, alerts, conditions, reasons, refusals, sentences
 
 if TYPE_CHECKING:
     from node.errors import ProblemError
@@ -177,14 +177,14 @@ class Words:
 
     def sentence(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
         """The sentence `section.name` of sentences.toml."""
-        return self._told(_row(code), parameters or {})
+        return self.fill(_row(code), parameters or {})
 
     def reason(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
         """The sentence of a reason code; a code of a later version is shown as it is."""
         row = reasons().get(code)
         if row is None:
             return code.replace("_", " ")
-        return self._told(row, parameters or {})
+        return self.fill(row, parameters or {})
 
     def step(self, code: str) -> StepAnswer:
         """Whose fault a reason is, and what its reader does next."""
@@ -220,7 +220,7 @@ class Words:
         """Whose fault a problem is, and what the caller does next."""
         return step_of(problem.code, problem.sentence, problem.parameters, self.language)
 
-    def _told(self, row: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    def fill(self, row: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
         fitting = (more for more in row.get("more", ()) if all(parameters.get(n) for n in more["with"]))
         template = str(next(fitting, row)[self.language])
         if needs := parameters.get("needs"):
@@ -401,9 +401,9 @@ class Words:
             "stops": condition.stops,
             "since": condition.since,
             "parameters": dict(condition.parameters),
-            "text": self._told(row, parameters),
+            "text": self.fill(row, parameters),
             "fault": row["fault"],
-            "next": self._told(row["next"], parameters),
+            "next": self.fill(row["next"], parameters),
         }
 
     def fault(self, fault: FaultRecord) -> FaultAnswer:
@@ -418,3 +418,12 @@ def _left_out(words: Words, line: LeftOutRecord) -> LeftOutAnswer:
 
 def _ask(words: Words, ask: AskRecord) -> str:
     return words.sentence(f"ask.{ask['why']}", {"what": ask["what"]})
+
+
+def alert_words(words: Words, code: str, parameters: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(what an alert says, whose fault it is, what whoever is alerted does now)."""
+    row = alerts().get(code)
+    if row is None:  # of a later version
+        return code.replace("_", " "), "node", words.sentence("later_version")
+    told = {"rule": "-", "maker": "-", "winner": "-", **parameters}
+    return words.fill(row, told), row["fault"], words.fill(row["next"], told)

@@ -7,12 +7,12 @@ from hashlib import sha256
 from flask import g, request
 from werkzeug.http import parse_cookie
 
-from node.access.keys import Session
 from node.api.route import Route
 from node.errors import ProblemError, forbidden
 from node.server.feeds import Feed
 from node.service import Service
 from node.storage.audit import A_PEER, ANYBODY, WHO
+from node.use_cases.access import Session
 
 BEARER_CHARS_MAX = 512
 

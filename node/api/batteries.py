@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from flask.typing import ResponseReturnValue
 
+from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body
-from node.api.reply import json_reply, reply, session, words_for
+from node.api.reply import json_reply, page, session, words_for
 from node.api.route import BODY_BYTES_MAX
+from node.api.supervision import of_battery
 from node.errors import ProblemError, not_found
 from node.service import Service
+
+SEEING = frozenset({"read", "clear", "govern", "operate"})  # as the routes of alerts ask for
 
 
 def battery(service: Service, identifier: str) -> ResponseReturnValue:
@@ -21,7 +25,11 @@ def battery(service: Service, identifier: str) -> ResponseReturnValue:
             "No record of {battery} is on this ledger; that says nothing about the battery.",
             battery=_shown(identifier),
         )
-    return reply(found, "battery.html", battery=found)
+    if not page_wanted():
+        return json_reply(found)
+    asking = session()
+    alerts = of_battery(service, found["battery"]) if asking and asking.scopes & SEEING else []
+    return page("battery.html", battery=found, alerts=alerts)
 
 
 def _shown(identifier: str) -> str:

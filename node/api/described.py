@@ -20,7 +20,6 @@ from typing import (
 )
 
 from credentials.ledger.governance_proof import ProofPart
-from node.access.keys import KeyMade, KeyShown, SessionShown
 from node.answers import (
     AttestedAnswer,
     ConsignmentAnswer,
@@ -46,7 +45,9 @@ from node.governance_answers import (
     KeyUsesAnswer,
     RecognitionGiven,
 )
+from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
+from node.use_cases.access import KeyMade, KeyShown, SessionShown
 from node.use_cases.batteries import BatteryAnswer
 from node.use_cases.lookup import FoundAnswer
 from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
@@ -165,6 +166,18 @@ class RecognitionsAnswer(TypedDict):
     recognitions: list[RecognitionGiven]
 
 
+class LookedAnswer(TypedDict):
+    """Up to which alert whoever asks has seen what there is."""
+
+    seq: int
+
+
+class LookedAgainAnswer(TypedDict):
+    """From which leaf on the log is looked at once more."""
+
+    leaf_index: int
+
+
 class RevokedAnswer(TypedDict):
     """How many keys and sessions of a name ended."""
 
@@ -184,6 +197,9 @@ class LinkAnswer(TypedDict):
 # What each route answers, by the name that the table of routes uses.
 ANSWERS: dict[str, type] = {
     "Accreditations": AccreditationsAnswer,
+    "Alert": AlertAnswer,
+    "AlertTold": AlertToldAnswer,
+    "Alerts": AlertsAnswer,
     "Aside": SetAsideAnswer,
     "AsideItem": AsideAnswer,
     "Attestation": ProgressAnswer,
@@ -212,6 +228,8 @@ ANSWERS: dict[str, type] = {
     "KeyUses": KeyUsesAnswer,
     "Keys": KeysAnswer,
     "Link": LinkAnswer,
+    "Looked": LookedAnswer,
+    "LookedAgain": LookedAgainAnswer,
     "Participants": ParticipantsAnswer,
     "Progress": JudgedEvent,
     "Proposal": ProposalAnswer,

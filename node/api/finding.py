@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from node.access.keys import Session
 from node.api.reading import searched
 from node.api.reply import reply, session, words_for
 from node.errors import bad_request
 from node.service import Service
 from node.storage.found_by import words_of
+from node.use_cases.access import Session
 from node.use_cases.lookup import SHOWN, FoundAnswer, FoundBattery, FoundLine
 
 CODE_MAX = 512  # characters: of a link with its further keys

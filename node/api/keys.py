@@ -8,13 +8,13 @@ from flask import current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import MethodNotAllowed
 
-from node.access.keys import Session
 from node.api.access import cookie_name, own_origin
 from node.api.destinations import require_open
 from node.api.reading import json_body
 from node.api.reply import form_sent, json_reply, reply, see, session
 from node.api.route import BODY_BYTES_MAX
 from node.service import Service
+from node.use_cases.access import Session
 
 SESSION_S = 12 * 3600
 LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.~-][A-Za-z0-9_.~/?=&-]*)?")

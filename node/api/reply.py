@@ -9,9 +9,9 @@ from typing import Any
 from flask import Response, g, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from node.access.keys import Session
 from node.api.problems import asked_language, page_wanted
 from node.service import Service
+from node.use_cases.access import Session
 from node.words import Words
 
 

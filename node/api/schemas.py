@@ -10,6 +10,8 @@ from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
 from node.api.described import described
 from node.catalogues import FAULTS
+from node.oversight.alert_desk import ACTS as ALERT_ACTS
+from node.oversight.alert_desk import TEXT_CHARS_MAX as ALERT_TEXT_CHARS_MAX
 
 Schema = dict[str, Any]
 
@@ -232,6 +234,18 @@ REQUESTS: dict[str, Schema] = {
     "Nothing": _object({}, closed=True),
     "KeyRequest": _object({"name": NAME, "scopes": SCOPES}, closed=True),
     "RevokeKeyRequest": _object({"name": NAME}, closed=True),
+    "AlertAct": _object(
+        {"act": {"enum": list(ALERT_ACTS)}},
+        {
+            "value": {
+                "type": "string",
+                "maxLength": ALERT_TEXT_CHARS_MAX,
+                "description": "to whom it is assigned, the case it is linked to, or the note",
+            }
+        },
+        closed=True,
+    ),
+    "LookAgain": _object({"height": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}}, closed=True),
     "LinkRequest": _object(
         {},
         {

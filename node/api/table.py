@@ -35,6 +35,7 @@ from node.api.route import (
     Route,
     RouteAnswer,
 )
+from node.api.supervision_routes import SUPERVISION
 from node.api.vc_routes import VC_API
 from node.peers.messages import PEER_BODY_BYTES_MAX
 
@@ -374,6 +375,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     # -- governance ----------------------------------------------------------------------------------
     *GOVERNANCE,
+    # -- supervision ---------------------------------------------------------------------------------
+    *SUPERVISION,
     # -- operations --------------------------------------------------------------------------------------
     *OPERATIONS,
 )

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from node.access.keys import AT_THE_MACHINE, SCOPES, Access, end_operators_key
 from node.cli.recovering import compromised, prove, rotate, uses
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
@@ -26,6 +25,7 @@ from node.setup import standalone
 from node.setup.keystore import KEYS_FILE, Keys, write_operator_key
 from node.setup.network import read_card
 from node.storage.office import OfficeStore
+from node.use_cases.access import AT_THE_MACHINE, SCOPES, Access, end_operators_key
 
 
 @contextmanager

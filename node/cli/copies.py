@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from node.access.keys import AT_THE_MACHINE
 from node.cli.setup import DATA, PASSPHRASE, take_snapshot
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
@@ -19,6 +18,7 @@ from node.settings import EMBEDDED
 from node.setup import archiving, copies
 from node.setup import network as networks
 from node.storage.office import OfficeStore
+from node.use_cases.access import AT_THE_MACHINE
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 

@@ -15,7 +15,6 @@ from credentials.documents.passport import PassportSchema
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
 from node import catalogues, config
-from node.access.keys import Access
 from node.catalogues import LANGUAGES
 from node.config import DataDirectory
 from node.issuing.gate import Gate
@@ -33,6 +32,8 @@ from node.ledger.ledger import Ledger
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
+from node.oversight.alert_desk import AlertDesk
+from node.oversight.alerting import Alerting
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -52,6 +53,7 @@ from node.setup.worker import Given, work
 from node.storage.ledger import SqliteStandingReader
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
+from node.use_cases.access import Access
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
@@ -161,6 +163,7 @@ class _Trades:
     consignments: Consignments
     judging: Judging
     reach: Reach
+    alerting: Alerting
     resolver: Resolver
     securing: Securing
     checking: Checking
@@ -224,7 +227,8 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)
-    made = issuing, outbox, holding, following, gathering, overtaking, consignments, judging, reach
+    alerting = Alerting(stores.office, stores.ledger, gathering, agreement.moments)
+    made = issuing, outbox, holding, following, gathering, overtaking, consignments, judging, reach, alerting
     return _Trades(*made, resolver, securing, checking, open_api)
 
 
@@ -283,6 +287,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> tuple[Supervisor, Lanes]:
     supervisor.employ(trades.holding, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(agreement.retiring, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(trades.judging)
+    supervisor.employ(trades.alerting)
     return supervisor, lanes
 
 
@@ -363,10 +368,23 @@ def _words(history: GovernanceHistory) -> dict[str, Words]:
     }
 
 
+def _access(disk: Disk) -> Access:
+    return Access(
+        disk.stores.office,
+        disk.directory.operator(),
+        audience=disk.policy.audience,
+        roles=lambda: disk.history.latest.participants[disk.keys.did].roles,
+    )
+
+
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     catalogues.read_all()
-    history, gathering = disk.history, trades.gathering
-    office, ledger = disk.stores.office, disk.stores.ledger
+    history, gathering, office, ledger = (
+        disk.history,
+        trades.gathering,
+        disk.stores.office,
+        disk.stores.ledger,
+    )
     (supervisor, lanes), progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
@@ -397,6 +415,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
         judging=trades.judging,
+        alerts=AlertDesk(office, ledger, gathering, trades.alerting),
         records=RecordDesk(
             history=history,
             proofs=Proofs(ledger, office, disk.tree, disk.log_policies, gathering),
@@ -410,12 +429,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         proposing=ProposalDesk(
             history, agreement.registry, ledger, trades.issuing.acts, trades.outbox, trades.reach, files
         ),
-        access=Access(
-            office,
-            disk.directory.operator(),
-            audience=disk.policy.audience,
-            roles=lambda: history.latest.participants[disk.keys.did].roles,
-        ),
+        access=_access(disk),
         peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf, welcome=welcome),
         supervisor=supervisor,
         engine=agreement.engine,

@@ -6,7 +6,7 @@ name, the newest consignments first.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from node.storage.database import Database, Transaction, marks
@@ -76,6 +76,29 @@ class ReachedLines:
             (*values, limit),
         )
         return [OpenVerdict(*row) for row in rows]
+
+    def about(self, subject: bytes, created_after: int, limit: int) -> list[tuple[str, int]]:
+        """(consignment, line) of the open lines that rest on the record of this battery, newest first."""
+        rows = self._db.connection.execute(
+            "SELECT consignment, line FROM items JOIN consignments ON id = consignment WHERE settled = 0 "
+            "AND created > ?1 AND (subject = ?2 OR (consignment, line) IN "
+            "(SELECT consignment, line FROM rests_on WHERE kind IN ('subject', 'kin') AND value = ?2)) "
+            "ORDER BY number DESC, line LIMIT ?3",
+            (created_after, subject, limit),
+        )
+        return [(row["consignment"], row["line"]) for row in rows]
+
+    def of_codes(
+        self, namespace: str, prefixes: Sequence[str], created_after: int, limit: int
+    ) -> list[tuple[str, int]]:
+        """The same of this namespace, whose codes begin so: any, where no beginning is given."""
+        begins = " OR ".join(["instr(json_extract(CAST(body AS TEXT), '$.battery'), ?) = 1"] * len(prefixes))
+        rows = self._db.connection.execute(
+            "SELECT consignment, line FROM items JOIN consignments ON id = consignment WHERE settled = 0 "
+            f"AND created > ? AND namespace = ? AND ({begins or '1'}) ORDER BY number DESC, line LIMIT ?",
+            (created_after, namespace, *prefixes, limit),
+        )
+        return [(row["consignment"], row["line"]) for row in rows]
 
     @staticmethod
     def put(  # noqa: PLR0917  (one decision: its leaf, its proposal, when, whom, since when)

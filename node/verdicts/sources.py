@@ -129,7 +129,7 @@ class Gathering:
         self._view = view
         self.lag = Lag(history, did, gossip)
         self.giving = Giving(history, lambda: self.tables.access, office, self.standing_of)
-        self._fetching = Fetching(did, office, gossip)
+        self.fetching = Fetching(did, office, gossip)
         self._lists = ListsInForce(ledger, office)
         self._codes = FurtherCodes(
             self._identified, self.ledger_view, network_key, lambda: self.tables, office
@@ -311,9 +311,9 @@ class Gathering:
             lists = self._lists.newest([*held, *(shown for r in readings for shown in r.presented)], at)
             beside = [document for reading in readings for document in _beside_passports(reading)]
             unread = self._lists.unread(beside, self.history.at(at), at)
-        self._fetching.fetch(lists, age_s_max=self._policy.status_list_age_s_max // 2)
+        self.fetching.fetch(lists, age_s_max=self._policy.status_list_age_s_max // 2)
         if unread:
-            self._fetching.fetch(unread, once=True)
+            self.fetching.fetch(unread, once=True)
             self._lists.look_again()
         return readings
 
@@ -330,7 +330,7 @@ class Gathering:
             asked, wanted = named, defaultdict[str, set[bytes]](set)
             for digest, issuer in chain.from_iterable(named):
                 wanted[issuer].add(digest)
-            self._fetching.fetch(wanted)
+            self.fetching.fetch(wanted)
             with self._ledger.reading(), self._office.reading():
                 self._hold(readings, give_way)
 
@@ -346,11 +346,11 @@ class Gathering:
         """Read the documents that are held, and why the others are not; inside a read transaction."""
         for reading in readings:
             for _ in range(NAMED_DEEP_MAX):
-                reading.documents.update(self._fetching.held(self._named(reading)))
+                reading.documents.update(self.fetching.held(self._named(reading)))
                 if not self._codes.read(reading, self.history.at(reading.height)):
                     break
             else:
-                reading.documents.update(self._fetching.held(self._named(reading)))
+                reading.documents.update(self.fetching.held(self._named(reading)))
             give_way()
 
 

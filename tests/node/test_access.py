@@ -21,8 +21,6 @@ from typing import Any, TypeVar
 import pytest
 from flask.testing import FlaskClient
 
-from node.access import keys
-from node.access.keys import AT_THE_MACHINE, end_operators_key, page_scopes
 from node.api import create_app, door_of
 from node.api.access import cookie_name, known_as
 from node.config import DataDirectory
@@ -30,6 +28,8 @@ from node.errors import ProblemError, SetupError
 from node.server.hosts import Hosts
 from node.setup import network, standalone
 from node.setup.wiring import open_service
+from node.use_cases import access as keys
+from node.use_cases.access import AT_THE_MACHINE, end_operators_key, page_scopes
 from node.web.sample import sample_claims
 from tests.harness.command_line import Done, here
 from tests.harness.support_service import CODE, DID, PASSPHRASE, ROLES, LiveNode, live_node, manifest

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node.access.keys import AT_THE_MACHINE, SCOPES
 from node.api.log import parse_tile_path
 from node.api.openapi import PARAMETER
 from node.api.reading import require_shape
@@ -20,6 +19,7 @@ from node.api.route import BODY_BYTES_MAX, COSE, JSON, Route
 from node.api.table import ROUTES
 from node.errors import ProblemError
 from node.server.feeds import Feed
+from node.use_cases.access import AT_THE_MACHINE, SCOPES
 from tests.harness.support_service import CODE, LiveNode, live_node, manifest
 
 RESTRICTED = [route for route in ROUTES if route.scopes]

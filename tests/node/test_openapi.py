@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import jsonschema_rs
 import pytest
 
+from credentials.documents.canonical import b64u
 from credentials.verdicts.severity import ORDER
 from node.api.described import ANSWERS, Described
 from node.api.openapi import openapi_path
@@ -21,6 +22,7 @@ from node.peers.messages import PEER_BODY_BYTES_MAX
 from node.web.sample import sample_claims
 from tests.harness.governed_node import LIMITS_NAME, GovernedNode
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
+from tests.node.test_alerts import row
 
 ONLY_ASK = ("/recognition", "/authorization")  # queries to a trust registry: small, and nothing is changed
 DOCUMENT_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH"}
@@ -98,7 +100,11 @@ def addresses(node: LiveNode) -> dict[str, str]:
     governed = GovernedNode(node)
     per_day = governed.decided()["limits"][LIMITS_NAME]
     proposed = governed.propose(governed.limits(per_day + 1))
+    alert, office = row(1), node.service.stores.office
+    with office.writing() as db:
+        office.alerts.put(db, alert)
     return {
+        "/supervision/alerts/<alert_id>": f"/supervision/alerts/{b64u(alert.id)}",
         "/governance/key-uses": f"/governance/key-uses?key={DID}%23attest-1",
         "/governance/proposals/<digest>": f"/governance/proposals/{proposed}",
         "/passports/<digest>": passport,

@@ -21,11 +21,11 @@ import pytest
 
 from credentials.verdicts.clearance import clear_repeated as proper
 from credentials.verdicts.readiness import readiness
-from node.access.keys import AT_THE_MACHINE
 from node.api import consignments as api
 from node.api import door_of
 from node.errors import ProblemError
 from node.ledger.embedded import EmbeddedEngine
+from node.use_cases.access import AT_THE_MACHINE
 from node.verdicts import consignments as bounds
 from node.verdicts import judgement, judging, manifests
 from node.verdicts.manifests import OneAtATime

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from credentials.ledger.genesis_table import participant_table
-from node.access.keys import AT_THE_MACHINE
+from node.use_cases.access import AT_THE_MACHINE
 from node.use_cases.drafting import FORMS
 from tests.harness.governed_node import (
     CN_AUTHORITY,

@@ -21,6 +21,7 @@ TABLES = sorted([*CONFIG.glob("*.toml"), *CONFIG.glob("policies/*.toml"), *CONFI
 # Parts of a table whose names are data: codes, numbers of data points, letters of an alphabet, paths in
 # documents of others. They are looked up by what a battery, a document or another table says.
 DATA = {
+    "alerts.toml": ("",),
     "reasons.toml": ("",),
     "refusals.toml": (".code", ".problem"),
     "annex-xiii-access.json": (".audiences",),

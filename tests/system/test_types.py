@@ -65,7 +65,7 @@ DOCUMENTS = {
     "node/verdicts/verification.py:_list_of": "a status list as its server sent it",
 }
 ANSWERING = (
-    "node/access/",
+    "node/use_cases/access.py",
     "node/answers.py",
     "node/api/",
     "node/use_cases/",

@@ -1,0 +1,88 @@
+"""The routes of supervision, a part of the table: alerts listed, followed, read and dealt with."""
+
+from __future__ import annotations
+
+from node.api import supervision
+from node.api.route import CSV, FORM, HTML, JSON, MULTIPART, Body, Route, RouteAnswer
+
+SEE_ALERTS = ("read", "clear", "govern", "operate")
+DEAL_WITH = ("clear", "govern", "operate")
+OPERATE = ("operate",)
+JSON_OR_PAGE = (JSON, HTML)
+JSON_OR_FORM = (JSON, FORM, MULTIPART)
+SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
+SEARCH = (*supervision.ASKED, "since", "until")
+
+
+def _shown(schema: str, types: tuple[str, ...] = JSON_OR_PAGE) -> tuple[RouteAnswer, ...]:
+    return (RouteAnswer(200, schema, types, "As asked."),)
+
+
+SUPERVISION = (
+    Route(
+        "GET",
+        "/supervision",
+        supervision.supervision,
+        "Alerts of this node, newest first, and what is new",
+        _shown("Alerts"),
+        SEE_ALERTS,
+        query=(*SEARCH, "before", "limit"),
+    ),
+    Route(
+        "GET",
+        "/supervision/stream",
+        supervision.stream,
+        "Alerts as they are raised (server-sent events)",
+        (
+            RouteAnswer(
+                200, None, (supervision.EVENT_STREAM,), "One event an alert; its id goes on from there."
+            ),
+        ),
+        SEE_ALERTS,
+        query=(*SEARCH, "after"),
+    ),
+    Route(
+        "GET",
+        "/supervision/alerts.csv",
+        supervision.export,
+        "Alerts as a file",
+        (RouteAnswer(200, None, (CSV,), "A file."),),
+        SEE_ALERTS,
+        query=SEARCH,
+    ),
+    Route(
+        "GET",
+        "/supervision/alerts/<alert_id>",
+        supervision.alert,
+        "One alert, with the records that raised it",
+        _shown("AlertTold"),
+        SEE_ALERTS,
+    ),
+    Route(
+        "POST",
+        "/supervision/alerts/<alert_id>",
+        supervision.handle,
+        "Acknowledge it, open it again, give it to somebody, link it to a case, note something",
+        (*_shown("Alert", (JSON,)), SEEN),
+        DEAL_WITH,
+        Body("AlertAct", JSON_OR_FORM),
+    ),
+    Route(
+        "POST",
+        "/supervision/looked",
+        supervision.looked,
+        "Whoever asks has seen what there is",
+        (*_shown("Looked", (JSON,)), SEEN),
+        SEE_ALERTS,
+        Body("Nothing", JSON_OR_FORM),
+    ),
+    Route(
+        "POST",
+        "/supervision/again",
+        supervision.look_again,
+        "Look at the log once more from a height on: missing alerts come again",
+        (RouteAnswer(202, "LookedAgain", text="It is looked at; what is here already stays as it is."),),
+        OPERATE,
+        Body("LookAgain"),
+    ),
+)

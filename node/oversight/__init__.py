@@ -1,0 +1,1 @@
+"""What authorities see: alerts that follow from the ledger, whom they concern, what becomes of them."""

@@ -1,0 +1,178 @@
+"""The alerts' thread: what the log raises, for this party, is in `office.db` before anybody is told.
+
+    leaves that were not looked at -> what they raise (`raising.py`) -> does it concern this party, and why?
+    -> one transaction: the alerts, and how far was looked
+
+An alert is neither signed nor ordered by itself: its leaf is, and from there it follows at every node alike
+(decision 0638). So none is lost with a kill: either the transaction is whole, or the same leaves are
+looked at again and raise the same ids. What concerns this party is asked when it is raised: as an authority
+of a side that has a hand in it, as whoever relies on it by an open line, as whoever spoke on its record.
+
+After that the code of an alert's battery is looked for: the log holds only its digest. An authority has the
+right to what was stated, and asks its author for it; whoever does not answer leaves an alert without a code.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from credentials.ledger.governance import Governance
+from node import log
+from node.ledger.subscriptions import Moments
+from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
+from node.oversight.battery_codes import BatteryCodes
+from node.oversight.raising import RaisedAlert, Raising, parameters_of
+from node.storage.alerts import AlertRow
+from node.storage.entries import EntryRow
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.verdicts.declarations import OPEN_S
+from node.verdicts.learned import GOVERNANCE, decision_of
+from node.verdicts.sources import Gathering
+
+LEAVES_AT_ONCE = 1_000
+LINES_TOLD_MAX = 20  # of this node that rest on it, by name
+WAIT_S = 5.0
+NAMED_AT_ONCE = 8  # batteries whose code is asked for in one turn
+NAMED_APART_S = 30  # between two times that the same are asked for
+
+
+class Alerting:
+    """One thread that follows the log for alerts."""
+
+    name = "alerts"
+
+    def __init__(
+        self, office: OfficeStore, ledger: LedgerStore, gathering: Gathering, moments: Moments
+    ) -> None:
+        self._office, self._ledger, self._gathering = office, ledger, gathering
+        self._history, self._did = gathering.history, gathering.did
+        self._raising = Raising(ledger, gathering.history)
+        self._codes = BatteryCodes(ledger, gathering)
+        self._woken = threading.Event()
+        self._named_at = 0.0  # monotonic
+        moments.subscribe(self.wake, kept_max=1)
+
+    def wake(self) -> None:
+        """A block was stored, or the node stops."""
+        self._woken.set()
+
+    def turn(self) -> None:
+        """Look at the next leaves, or wait for some."""
+        if self.look() or self._name():
+            return
+        self._woken.wait(WAIT_S)
+        self._woken.clear()
+
+    def look(self) -> bool:
+        """Raise what the next leaves raise; True if there may be more of them."""
+        table = self._office.alerts
+        begin, size = table.looked_until(), self._ledger.log_size()
+        if begin >= size:
+            return False
+        with self._ledger.reading():
+            rows = self._in_force(self._ledger.leaves.since(begin, LEAVES_AT_ONCE))
+            raised = self._raising.of(rows) if rows else []
+            times = self._ledger.block_times({one.height for one in raised})
+        if not rows:
+            return False
+        told = [row for one in raised if (row := self._told(one, times.get(one.height, 0))) is not None]
+        with self._office.writing() as db:
+            new = sum(table.put(db, row) for row in told)
+            table.bound(db)
+            table.look_on(db, rows[-1].leaf_index + 1)
+        if new:
+            log.moment("alerts", raised=new, size=rows[-1].leaf_index + 1)
+        return len(rows) == LEAVES_AT_ONCE
+
+    def look_again(self, leaf: int) -> None:
+        """Look once more from this leaf on: what is missing here comes again, what is here stays."""
+        table = self._office.alerts
+        with self._office.writing() as db:
+            table.look_on(db, min(leaf, table.looked_until()))
+        self.wake()
+
+    def _in_force(self, rows: Sequence[EntryRow]) -> Sequence[EntryRow]:
+        """Those before the first decision that governs later only: what it takes away is not known yet."""
+        for place, row in enumerate(rows):
+            if row.type == GOVERNANCE and decision_of(row).in_force > self._history.height:
+                return rows[:place]
+        return rows
+
+    # -- whom it concerns ------------------------------------------------------------------------------
+
+    def sides(self, governance: Governance, at: int) -> frozenset[str]:
+        """The jurisdictions for which this party is an authority of any kind."""
+        officials = governance.lifecycle.officials
+        licences = governance.accreditations_of(self._did)
+        return frozenset(
+            a.jurisdiction for a in licences if a.in_force(at) and not officials.isdisjoint(a.roles)
+        )
+
+    def _told(self, raised: RaisedAlert, at: int) -> AlertRow | None:
+        """The alert as this party is told of it; None: it does not concern it."""
+        own, to, because = self.sides(self._history.at(raised.height), at), raised.kind.to, list[str]()
+        if (EVERY_AUTHORITY in to and own) or (AUTHORITY in to and own & raised.sides):
+            because.append(AUTHORITY)
+        relied = self._relied(raised) if RELYING in to else []
+        if relied:
+            because.append(RELYING)
+        if AUTHOR in to and self._did in raised.authors:
+            because.append(AUTHOR)
+        if not because:
+            return None
+        battery = raised.battery
+        return AlertRow(
+            number=0,
+            id=raised.id,
+            seq=0,
+            code=raised.kind.code,
+            weight=raised.kind.weight,
+            rule=raised.rule,
+            party=raised.party,
+            namespace=":".join(raised.maker) if raised.maker[0] else "",
+            facility=raised.facility,
+            subject=battery,
+            battery=self._office.alerts.code_of(battery) if battery is not None else None,
+            document=raised.document,
+            sides=",".join(sorted(raised.sides)),
+            because=",".join(because),
+            parameters=json.dumps(parameters_of(raised), ensure_ascii=False, sort_keys=True),
+            relied=json.dumps(relied),
+            leaf=raised.leaf,
+            last_leaf=raised.leaf,
+            height=raised.height,
+            at=at,
+            times=1,
+        )
+
+    def _relied(self, raised: RaisedAlert) -> list[list[Any]]:
+        """The open lines of this node that rest on it, the first of them."""
+        lines, since = self._office.reached, int(time.time()) - OPEN_S
+        if raised.battery is not None:
+            return [list(one) for one in lines.about(raised.battery, since, LINES_TOLD_MAX)]
+        if raised.kind.leaf == GOVERNANCE:
+            found = lines.open_lines({raised.party}, since, LINES_TOLD_MAX)
+            return [[one.consignment, one.line] for one in found]
+        codes = ":".join(raised.maker)
+        return [list(one) for one in lines.of_codes(codes, raised.prefixes, since, LINES_TOLD_MAX)]
+
+    # -- which battery it is ---------------------------------------------------------------------------
+
+    def _name(self) -> bool:
+        """Look for the codes of a few batteries; True if any was found. Never more often than it may."""
+        if time.monotonic() - self._named_at < NAMED_APART_S and self._named_at:
+            return False
+        self._named_at = time.monotonic()
+        rows = self._office.alerts.unnamed(NAMED_AT_ONCE)
+        if not rows:
+            return False
+        found = self._codes.codes_of([row.subject for row in rows if row.subject is not None])
+        with self._office.writing() as db:
+            for subject, code in found.items():
+                self._office.alerts.name(db, subject, code)
+        return bool(found)

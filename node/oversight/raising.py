@@ -1,0 +1,293 @@
+"""From the leaves of the log to the alerts that they raise: the same at every node that has the same log.
+
+Nothing is read but leaves up to the one that is looked at, and what governed at its height: what came later
+changes no alert, so that a node which looks again, from any leaf on, raises the same ones by the same ids.
+Who is told of an alert is another question (`alerting.py`): each node answers it for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from consensus.encoding import Value, encode
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import standing_key
+from credentials.ledger.entries import (
+    AdmittedEntry,
+    ClaimEntry,
+    Entry,
+    EvidenceEntry,
+    GovernanceEntry,
+    RefusedEntry,
+    parse_entry,
+)
+from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.governance_records import ACCREDITATION, PARTICIPANT, RECOGNITION, STOP
+from credentials.ledger.parties import Accreditation, Participant, Pause
+from credentials.ledger.recognition import ANY, Recognition
+from node.oversight.alert_kinds import (
+    ADMITTED,
+    CLAIM,
+    EVIDENCE,
+    GOVERNANCE,
+    REFUSED,
+    AlertKind,
+    alert_kinds,
+    kind_of,
+)
+from node.storage.entries import EntryRow
+from node.storage.ledger import LedgerStore
+
+RECORD_READ_MAX = 256  # newest statements of a battery that say whose hands it went through
+ID_TAG = "comity/alert/v1"
+FOREVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedAlert:
+    """What one leaf raises. `sides`: jurisdictions that have a hand in it; `authors`: parties that have."""
+
+    kind: AlertKind
+    leaf: int
+    height: int
+    party: str
+    rule: str = ""
+    subject: Subject | None = None  # the battery
+    maker: tuple[str, str] = ("", "")  # scheme and namespace of its code
+    winner: int | None = None
+    document: bytes | None = None  # digest of what was stated
+    facility: str = ""  # the licence under which it was stated
+    prefixes: tuple[str, ...] = ()  # beginnings of the codes that a recall covers
+    sides: frozenset[str] = frozenset()
+    authors: frozenset[str] = frozenset()
+
+    @property
+    def battery(self) -> bytes | None:
+        """The key of its battery."""
+        return None if self.subject is None else standing_key(self.subject)
+
+    @property
+    def id(self) -> bytes:
+        """The same at every node, and again for what the kind does not tell apart."""
+        told: dict[str, Value] = {
+            "rule": self.rule,
+            "battery": self.battery,
+            "party": self.party,
+            "maker": list(self.maker),
+            "leaf": self.leaf,
+        }
+        return sha256(encode([ID_TAG, self.kind.code, [told[name] for name in self.kind.per]])).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an entry is about, whatever its type."""
+
+    party: str
+    subject: Subject
+    named: str  # the rule or the event that says which kind it is
+    winner: int | None = None
+    document: bytes | None = None
+    prefixes: tuple[str, ...] = ()
+
+
+class Raising:
+    """Reads leaves; from any thread, inside a read transaction of the ledger."""
+
+    def __init__(self, ledger: LedgerStore, history: GovernanceHistory) -> None:
+        self._ledger = ledger
+        self._history = history
+        self._events = frozenset(e for k in alert_kinds() if k.leaf == ADMITTED for e in k.raised_by)
+
+    def of(self, rows: Sequence[EntryRow]) -> list[RaisedAlert]:
+        """What these leaves raise, in their order."""
+        return [raised for row in rows for raised in self._of_row(row)]
+
+    def _of_row(self, row: EntryRow) -> Iterator[RaisedAlert]:
+        if row.type == ADMITTED and row.kind not in self._events:  # nearly all of them
+            return
+        if row.type == EVIDENCE:
+            yield from self._of_fault(row, parse_entry(row.entry))
+        elif row.type == GOVERNANCE:
+            yield from self._of_decision(row, parse_entry(row.entry))
+        elif row.type in (ADMITTED, CLAIM, REFUSED):
+            said = _said(parse_entry(row.entry))
+            kind = kind_of(row.type, (said.named,))
+            if kind is not None:
+                yield self._about_goods(row, kind, said)
+
+    def _about_goods(self, row: EntryRow, kind: AlertKind, said: _Said) -> RaisedAlert:
+        authors, sides = self._hands(said.subject, row)
+        governance = self._history.at(row.height)
+        party = governance.participant(said.party)
+        if party is not None:
+            sides.add(party.jurisdiction)
+        licence = governance.accredited(
+            said.party,
+            row.kind or "",
+            said.subject.scheme,
+            said.subject.namespace,
+            self._time_of(row),
+        )
+        if licence is not None:
+            sides.add(licence.jurisdiction)
+        is_battery = said.subject.scheme in governance.lifecycle.battery_schemes
+        return RaisedAlert(
+            kind,
+            row.leaf_index,
+            row.height,
+            said.party,
+            rule=said.named if row.type == REFUSED else "",
+            subject=said.subject if is_battery else None,
+            maker=_maker(said.subject),
+            winner=said.winner,
+            document=said.document,
+            prefixes=said.prefixes,
+            facility=licence.licence if licence is not None else "",
+            sides=frozenset(sides),
+            authors=frozenset(authors | {said.party}),
+        )
+
+    def _time_of(self, row: EntryRow) -> int:
+        return self._ledger.block_times([row.height]).get(row.height, 0)
+
+    def _hands(self, subject: Subject, row: EntryRow) -> tuple[set[str], set[str]]:
+        """(who spoke about it or was named so far, of which sides they are)."""
+        authors, sides = set[str](), set[str]()
+        before = row.leaf_index + 1
+        for one in self._ledger.leaves.of(standing_key(subject), RECORD_READ_MAX, before):
+            entry = parse_entry(one.entry)
+            if not isinstance(entry, AdmittedEntry):
+                continue
+            governance = self._history.at(one.height)
+            named = (governance.owner_of(name) for name in entry.attestation.parties)
+            for did in {entry.attestation.issuer, *(name for name in named if name is not None)}:
+                party = governance.participant(did)
+                if party is not None:
+                    authors.add(did)
+                    sides.add(party.jurisdiction)
+        return authors, sides
+
+    def _of_fault(self, row: EntryRow, entry: Entry) -> Iterator[RaisedAlert]:
+        assert isinstance(entry, EvidenceEntry), "the type of the row says so"
+        kind = kind_of(EVIDENCE, ())
+        if kind is not None:
+            accused = entry.evidence.validator
+            party = self._history.at(row.height).participant(accused)
+            sides = frozenset([party.jurisdiction] if party is not None else [])
+            yield RaisedAlert(
+                kind,
+                row.leaf_index,
+                row.height,
+                accused,
+                rule=entry.evidence.kind,
+                sides=sides,
+                authors=frozenset({accused}),
+            )
+
+    def _of_decision(self, row: EntryRow, entry: Entry) -> Iterator[RaisedAlert]:
+        assert isinstance(entry, GovernanceEntry), "the type of the row says so"
+        if not entry.in_force:
+            return
+        before, after = self._history.at(entry.in_force - 1), self._history.at(entry.in_force)
+        found: dict[bytes, RaisedAlert] = {}
+        for record, name, _, _ in entry.changed:
+            for change, party, side in _changes(record, name, before, after, self._time_of(row)):
+                kind, told = kind_of(GOVERNANCE, (change,)), after.participant(party)
+                if kind is None:
+                    continue
+                sides = {side, told.jurisdiction if told is not None else side} - {""}
+                raised = RaisedAlert(
+                    kind,
+                    row.leaf_index,
+                    row.height,
+                    party,
+                    sides=frozenset(sides),
+                    authors=frozenset({party}),
+                )
+                found.setdefault(raised.id, raised)
+        yield from found.values()
+
+
+def _said(entry: Entry) -> _Said:
+    match entry:
+        case RefusedEntry(_, issuer, subject, rule, winner, _):
+            return _Said(issuer, subject, rule, winner=winner)
+        case AdmittedEntry(attestation) | ClaimEntry(attestation):
+            prefixes = attestation.criteria.prefixes if attestation.criteria is not None else ()
+            return _Said(
+                attestation.issuer,
+                attestation.subject,
+                attestation.kind,
+                document=attestation.document_digest,
+                prefixes=prefixes,
+            )
+        case _:
+            raise AssertionError("asked of entries about goods only")
+
+
+def _maker(subject: Subject) -> tuple[str, str]:
+    return subject.scheme, subject.namespace
+
+
+# -- what a decision takes away --------------------------------------------------------------------------
+
+
+def _changes(
+    record: str, name: str, before: Governance, after: Governance, at: int
+) -> Iterator[tuple[str, str, str]]:
+    """(what changed, of whom, on which side beside that party's own) by one record of a decision."""
+    if record == ACCREDITATION:
+        old, new = _named(before.accreditations, name), _named(after.accreditations, name)
+        if old is not None and _is_narrower(old, new, at):
+            yield "licence_withdrawn", old.participant, old.jurisdiction
+    elif record == RECOGNITION:
+        given, left = _named(before.recognitions, name), _named(after.recognitions, name)
+        if given is not None and _is_narrower(given, left, at):
+            yield (
+                "recognition_withdrawn",
+                given.authority if given.issuer == ANY else given.issuer,
+                (given.jurisdiction),
+            )
+    elif record == STOP:
+        stop, known = after.stops.get(name), before.stops.get(name)
+        if stop is not None and stop != known and not stop.lifted and stop.holds(max(at, stop.since)):
+            yield "stopped", name.partition("#")[0], ""
+    elif record == PARTICIPANT:
+        yield from ((change, name, "") for change in _lost(before.participant(name), after.participant(name)))
+
+
+def _lost(old: Participant | None, new: Participant | None) -> Iterator[str]:
+    if old is None or new is None:
+        return
+    robbed = {key.id for key in old.keys if key.compromised_from is not None}
+    if any(key.compromised_from is not None and key.id not in robbed for key in new.keys):
+        yield "key_stolen"
+    if new.left is not None and old.left is None:
+        yield "left"
+
+
+def _named(rows: Sequence[Any], name: str) -> Any:
+    return next((one for one in rows if one.id == name), None)
+
+
+def _is_narrower(old: Accreditation | Recognition, new: Accreditation | Recognition | None, at: int) -> bool:
+    """True if it ends sooner than it did, or is suspended when it was not."""
+    if old.valid_until is not None and old.valid_until <= at:
+        return False
+    if new is None or (new.valid_until or FOREVER) < (old.valid_until or FOREVER):
+        return True
+    return any(not any(_within(pause, known) for known in old.suspended) for pause in new.suspended)
+
+
+def _within(pause: Pause, known: Pause) -> bool:
+    return known[0] <= pause[0] and (pause[1] or FOREVER) <= (known[1] or FOREVER)
+
+
+def parameters_of(raised: RaisedAlert) -> Mapping[str, object]:
+    """What its sentence says beside who did it."""
+    told: dict[str, object] = {"rule": raised.rule, "winner": raised.winner, "maker": raised.maker[1]}
+    return {name: value for name, value in told.items() if value not in ("", None)}

@@ -1,0 +1,315 @@
+"""Alerts: what the ledger raises, whom it concerns, that none is lost or told twice, and what people do."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credentials.ledger.attestation import make_attestation
+from credentials.ledger.parties import Accreditation
+from node.oversight import alerting
+from node.oversight.alert_kinds import AlertKind, alert_kinds, kind_of
+from node.storage import alerts as stored
+from node.storage.alerts import AlertFilter, AlertRow
+from node.storage.office import OfficeStore
+from tests.harness.governed_node import CN_AUTHORITY, GovernedNode, others
+from tests.harness.ledger import OTHER_MAKER
+from tests.harness.support_service import DID, LiveNode, live_node
+from tests.node.test_watching import attest, code_of, issue, judged
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """A node of every trade, and of an authority in the EU; a second party of the same side is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alerting, "WAIT_S", 600.0)  # what is seen sooner, a block has told it
+        with live_node(tmp_path_factory.mktemp("alerts"), others=others(OTHER_MAKER)) as made:
+            yield made
+
+
+def listed(node: LiveNode, **asked: str) -> list[dict[str, Any]]:
+    query = "&".join(f"{name}={value}" for name, value in asked.items())
+    found: list[dict[str, Any]] = node.get_json(f"/supervision?{query}")["alerts"]
+    return found
+
+
+def produced_again(node: LiveNode, serial: int) -> None:
+    """The maker states again that it produced the battery with this code: a second one, of other cells."""
+    signing = node.service.batteries._issuing.signing
+    about = signing.subject(signing.identifier(code_of(serial)))
+    now = int(time.time())
+    data = make_attestation(
+        signer=signing.signers.attest,
+        iat=now,
+        kind="battery.produced",
+        subject=about,
+        network_id=node.service.overview.genesis.network_id,
+        event_time=now,
+        document_digest=secrets.token_bytes(32),
+        issuer=DID,
+        produced_on=now // 86_400 * 86_400,
+    )
+    node.service.engine.submit(data)
+
+
+def settled(node: LiveNode) -> None:
+    stores = node.service.stores
+    node.wait(lambda: stores.office.alerts.looked_until() == stores.ledger.log_size(), "the alerts")
+
+
+def test_a_second_record_of_one_battery_is_one_alert_with_its_reason(node: LiveNode) -> None:
+    """
+    A second production of one code is one alert by its rule, with the record that was there first, the side
+    and the open line that it concerns; the honest first record, and all that led to it, raise none.
+    """
+    issue(node, 1)
+    consignment = judged(node, "26NLALERT1", 1)
+    settled(node)
+    assert listed(node, battery=code_of(1)) == []
+
+    produced_again(node, 1)
+    node.wait(lambda: bool(listed(node, rule="X2")), "the alert")
+
+    (alert,) = listed(node, battery=code_of(1))
+    assert (alert["code"], alert["rule"], alert["party"]) == ("produced_twice", "X2", DID)
+    assert (alert["battery"], alert["maker"], alert["times"]) == (code_of(1), "ZZ1", 1)
+    assert alert["because"] == ["authority", "relying", "author"]
+    assert alert["relied"] == [{"consignment": consignment, "line": 1}]
+    told = node.get_json(f"/supervision/alerts/{alert['id']}")
+    winner = node.service.stores.ledger.leaves.at(told["leaves"][0]["winner_leaf_index"])
+    assert winner is not None
+    assert (winner.kind, winner.issuer) == ("battery.produced", DID)
+    assert "was there first" in alert["text"]
+
+
+def test_what_comes_again_is_counted_and_opens_the_alert_again(node: LiveNode) -> None:
+    """
+    The same of the same party about the same battery is the same alert, counted, open again and new again.
+    """
+    issue(node, 2)
+    produced_again(node, 2)
+    node.wait(lambda: bool(listed(node, battery=code_of(2))), "the alert")
+    (first,) = listed(node, battery=code_of(2))
+    node.post_json(f"/supervision/alerts/{first['id']}", {"act": "acknowledge"})
+    assert node.post_json("/supervision/looked", {}).status_code == 200
+    assert node.get_json("/supervision")["new"] == 0
+
+    produced_again(node, 2)
+    node.wait(lambda: listed(node, battery=code_of(2))[0]["times"] == 2, "the second one")
+
+    (again,) = listed(node, battery=code_of(2))
+    assert (again["id"], again["state"], again["new"]) == (first["id"], "open", True)
+    assert len(node.get_json(f"/supervision/alerts/{first['id']}")["leaves"]) == 2
+
+
+def test_looking_again_from_any_height_raises_the_same_and_nothing_twice(node: LiveNode) -> None:
+    """
+    Alerts follow from the log: looked at once more from the first block, none is added and none counted
+    twice; those that were lost come again with the ids they had.
+    """
+    issue(node, 3)
+    attest(node, "battery.reported_lost", 3, reference="P-1")
+    settled(node)
+    before = {row["id"]: (row["code"], row["times"]) for row in listed(node)}
+    assert ("reported_lost", 1) in before.values()
+
+    node.post_json("/supervision/again", {"height": 1})
+    settled(node)
+    assert {row["id"]: (row["code"], row["times"]) for row in listed(node)} == before
+
+    office = node.service.stores.office
+    with office.writing() as db:
+        db.execute("DELETE FROM alerts")
+        db.execute("DELETE FROM alert_leaves")
+    node.post_json("/supervision/again", {"height": 1})
+    settled(node)
+    assert {row["id"]: (row["code"], row["times"]) for row in listed(node)} == before
+
+
+def test_a_stream_goes_on_from_where_it_was(node: LiveNode) -> None:
+    """
+    A stream tells what was raised after the id that it is opened with, in order, each with its id, and says
+    between two that it is still there; the search of the page is asked of it as well.
+    """
+    rows = sorted(listed(node), key=lambda row: int(row["seq"]))
+    assert len(rows) >= 2
+
+    def events(path: str, **headers: str) -> list[dict[str, str]]:
+        answer = node.client.get(path, headers={**node.bearer, **headers})
+        assert answer.mimetype == "text/event-stream"
+        parts = [part for part in answer.text.split("\n\n") if part and not part.startswith(":")]
+        return [dict(line.split(": ", 1) for line in part.split("\n")) for part in parts]
+
+    told = events("/supervision/stream?after=0")
+    assert [int(one["id"]) for one in told] == [row["seq"] for row in rows]
+    assert [json.loads(one["data"])["id"] for one in told] == [row["id"] for row in rows]
+    last = {"Last-Event-ID": str(rows[0]["seq"])}
+    assert [int(one["id"]) for one in events("/supervision/stream", **last)] == [r["seq"] for r in rows[1:]]
+    only = events("/supervision/stream?after=0&code=reported_lost")
+    assert {json.loads(one["data"])["code"] for one in only} == {"reported_lost"}
+    assert node.get("/supervision/stream").text == ": still here\n\n"
+
+
+def test_what_people_do_with_an_alert_stays_and_is_in_the_audit(node: LiveNode) -> None:
+    """
+    Given to somebody, linked to a case, noted: each stands on the alert, in searches and in the audit; who
+    may only read changes nothing, and an id that is none is told.
+    """
+    alert = listed(node)[-1]
+    path = f"/supervision/alerts/{alert['id']}"
+    for act, value in (("assign", "Li Na"), ("link", "2027-114"), ("note", "label looked at")):
+        assert node.post_json(path, {"act": act, "value": value}).status_code == 200
+
+    told = node.get_json(path)
+    assert (told["assigned"], told["case"], told["note"]) == ("Li Na", "2027-114", "label looked at")
+    assert [row["id"] for row in listed(node, assigned="Li Na")] == [alert["id"]]
+    did = [row["did"] for row in node.get_json("/operations/audit")["audit"]]
+    assert {"alert.assign", "alert.link", "alert.note"} <= set(did)
+    key = node.post_json("/keys", {"name": "reader", "scopes": ["read"]}).get_json()["key"]
+    reading = {"Authorization": f"Bearer {key}"}
+    assert node.client.get("/supervision", headers=reading).status_code == 200
+    assert node.client.post(path, json={"act": "reopen"}, headers=reading).status_code == 403
+    assert node.get("/supervision/alerts/" + "A" * 43).status_code == 404
+    assert node.get("/supervision?since=yesterday").status_code == 400
+    assert node.get("/supervision?battery=%3C").status_code == 400
+
+
+def test_a_withdrawn_licence_alerts_its_authority_once(node: LiveNode) -> None:
+    """
+    The end of a licence is an alert to the authority of its side, once it governs; giving one is none.
+    """
+    g = GovernedNode(node)
+    given = Accreditation(
+        *(OTHER_MAKER, ("manufacturer",), (("gbt34014", "ZZ7"),), "EU", 1_700_000_000, None, "L-ZZ7")
+    )
+    digest = g.propose(g.licence(OTHER_MAKER, "ZZ7"))
+    g.until_over(digest)
+    settled(node)
+    assert listed(node, code="licence_withdrawn") == []
+
+    (row,) = g.licence(OTHER_MAKER, "ZZ7")
+    row = {
+        "type": "accreditation",
+        "name": given.id,
+        "table": {**row["table"], "suspended": [[1_800_000_000]]},
+    }
+    g.until_over(g.propose([row]))
+    node.wait(lambda: bool(listed(node, code="licence_withdrawn")), "the alert")
+
+    (alert,) = listed(node, code="licence_withdrawn")
+    assert (alert["party"], alert["because"], alert["weight"]) == (OTHER_MAKER, ["authority"], 3)
+
+
+def test_a_file_holds_what_the_search_asks_for(node: LiveNode) -> None:
+    """
+    One row an alert after the names of the columns; no cell is a formula.
+    """
+    text = node.get("/supervision/alerts.csv?code=reported_lost").text
+    head, *rows = text.splitlines()
+    assert head.startswith("seq,id,code,weight,rule,party")
+    assert len(rows) == len(listed(node, code="reported_lost"))
+    assert all(not cell.startswith("=") for row in rows for cell in row.split(","))
+
+
+def test_pages_show_alerts_to_whoever_may(node: LiveNode) -> None:
+    """
+    The page lists them with the search and what is new, the battery's own page has its alerts, and a stranger
+    sees neither.
+    """
+    page = node.person.get("/supervision", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert "data-stream" in page.text
+    assert code_of(1) in page.text
+    (alert,) = listed(node, battery=code_of(1))
+    one = node.person.get(f"/supervision/alerts/{alert['id']}", headers={"Accept": "text/html"})
+    assert "was there first" in one.text
+    battery = node.person.get(f"/batteries/{code_of(1)}", headers={"Accept": "text/html"})
+    assert f"/supervision/alerts/{alert['id']}" in battery.text
+    strange = node.client.get(f"/batteries/{code_of(1)}", headers={"Accept": "text/html"})
+    assert "/supervision/alerts/" not in strange.text
+    assert node.client.get("/supervision").status_code == 401
+
+
+def row(number: int, **changes: Any) -> AlertRow:
+    values: dict[str, Any] = {"number": 0, "id": number.to_bytes(32, "big"), "seq": 0, "code": "recalled"}
+    values |= {"weight": 3, "rule": "", "party": "did:web:a.example", "namespace": "gbt34014:ZZ1"}
+    values |= {"facility": "", "subject": None, "battery": None, "document": None, "sides": "EU"}
+    values |= {"because": "authority", "parameters": "{}", "relied": "[]", "leaf": number}
+    values |= {"last_leaf": number, "height": 1, "at": 1, "times": 1}
+    return AlertRow(**values | changes)
+
+
+def test_alerts_are_bounded_and_the_oldest_dealt_with_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Beyond the bound the oldest go, acknowledged ones before open ones, and how many went is counted; of one
+    alert the newest leaves are kept and all are counted.
+    """
+    monkeypatch.setattr(stored, "ALERTS_KEPT_MAX", 5)
+    monkeypatch.setattr(stored, "LEAVES_KEPT_MAX", 3)
+    office = OfficeStore(tmp_path / "office.db")
+    table = office.alerts
+    with office.writing() as db:
+        for number in range(1, 8):
+            table.put(db, row(number))
+        table.handle(db, row(4).id, {"state": "acknowledged"}, "me", 1)
+        assert table.bound(db) == 2
+        for leaf in range(10, 20):
+            assert table.put(db, row(7, leaf=leaf))
+        assert not table.put(db, row(7, leaf=12))
+    kept = [int.from_bytes(one.id, "big") for one in table.page(AlertFilter(), 10)]
+    assert (kept, table.let_go()) == ([7, 6, 5, 3, 2], 2)
+    assert table.page(AlertFilter(), 1)[0].times == 11
+    assert [leaf for leaf, _ in table.leaves_of(table.page(AlertFilter(), 1)[0].number)] == [19, 18, 17]
+    office.close()
+
+
+def test_a_row_that_is_not_whole_is_refused_by_its_name() -> None:
+    """
+    A kind that names no entry, no change there is, nobody to tell or no weight is refused with its code.
+    """
+    whole = {"leaf": "refused", "rules": ["X1"], "per": ["rule"], "to": ["authority"], "weight": 1}
+    assert AlertKind.parse("a", whole).raised_by == {"X1"}
+    spoiled: dict[str, Any]
+    for spoiled in (
+        {"leaf": "block"},
+        {"rules": []},
+        {"rules": "X1 "} | {"leaf": "governance", "change": "x"},
+        {"per": ["colour"]},
+        {"to": []},
+        {"weight": 4},
+        {"weight": True},
+    ):
+        with pytest.raises(ValueError, match=r"alerts\.toml: a"):
+            AlertKind.parse("a", {**whole, **spoiled})
+
+
+def test_a_rule_that_no_row_names_still_alerts() -> None:
+    """
+    A rule that a later version enforces raises the general alert until it has a row of its own.
+    """
+    known = {rule for kind in alert_kinds() for rule in kind.raised_by}
+    assert "X13" not in known or kind_of("refused", ("X13",)) is not None
+    general = kind_of("refused", ("X99",))
+    assert general is not None
+    assert general.code == "refused_by_rule"
+    assert kind_of("admitted", ("battery.produced",)) is None
+
+
+def test_nobody_else_is_told(node: LiveNode) -> None:
+    """
+    An alert that concerns another side alone is none of this party's.
+    """
+    service = node.service
+    raised = replace(service.alerts._alerting._raising.of(service.stores.ledger.leaves.since(0, 500))[0])
+    elsewhere = replace(raised, sides=frozenset({"JP"}), authors=frozenset({CN_AUTHORITY}), subject=None)
+    elsewhere = replace(elsewhere, maker=("gbt34014", "ZZ8"))
+    assert service.alerts._alerting._told(elsewhere, int(time.time())) is None
