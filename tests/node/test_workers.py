@@ -340,7 +340,7 @@ def test_a_worker_declines_what_others_may_change_and_what_raises(tmp_path: Path
         assert asked(worker, "no such consignment", 1) is None
         with node.service.stores.office.writing() as db:
             db.execute("DELETE FROM documents WHERE kind = 'passport'")
-        worker._gathering._fetching._did = "did:web:another.example"  # whose passport it is would be asked
+        worker._gathering.fetching._did = "did:web:another.example"  # whose passport it is would be asked
         assert asked(worker, made, 1) is None
 
 
