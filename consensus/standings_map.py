@@ -50,35 +50,44 @@ def bucket_hash(items: Iterable[tuple[bytes, bytes]]) -> bytes:
 EMPTY_BUCKET = bucket_hash(())
 
 
+def _empty_levels() -> tuple[bytes, ...]:
+    """Return what every node of a level is in a map without items, the root first."""
+    levels = [EMPTY_BUCKET]
+    while len(levels) <= BUCKET_BITS:
+        levels.append(node_hash(levels[-1], levels[-1]))
+    return tuple(reversed(levels))
+
+
+_EMPTY = _empty_levels()
+
+
 def _empty_nodes() -> bytearray:
     """Return the binary heap (root at 1, buckets from 2^16) of a map without items."""
-    level, count, rows = EMPTY_BUCKET, BUCKET_COUNT, []
-    while count:
-        rows.append(level * count)
-        level, count = node_hash(level, level), count // 2
-    return bytearray(HASH_BYTES) + b"".join(reversed(rows))
+    return bytearray(HASH_BYTES) + b"".join(node * (1 << level) for level, node in enumerate(_EMPTY))
 
 
 class StandingsMap:
     """An authenticated map from 32-byte keys to values: 2^16 buckets by the first two bytes, a tree above.
 
-    The tree takes 4 MiB whatever the map holds. What is *in* a bucket is asked of `bucket_reader`, which
-    returns the (key, SHA-256 of the value) of one bucket, a range query over the stored standings, and is
-    told the hash that they must have: so a root is never made of what is not what was written. Without a
-    reader the map keeps keys and digests itself, which suits small maps and tests.
+    With a reader the tree takes 4 MiB whatever the map holds. What is *in* a bucket is asked of
+    `bucket_reader`, which returns the (key, SHA-256 of the value) of one bucket, a range query over the
+    stored standings, and is told the hash that they must have: so a root is never made of what is not what
+    was written. Without a reader the map keeps keys, digests and those nodes alone that have something below
+    them, at most 17 an item: it suits what governs, and tests.
 
     With a reader, `items` must come in ascending order of keys (it is streamed, not kept), and `apply` goes
     together with the store's own commit: changes lie over what the reader says, so it may run before or after
     it, but no `root_with` may come between the two.
     """
 
-    __slots__ = ("_asked", "_kept", "_nodes", "_reader")
+    __slots__ = ("_asked", "_few", "_kept", "_nodes", "_reader")
 
     def __init__(
         self, items: Iterable[tuple[bytes, bytes]] = (), bucket_reader: BucketReader | None = None
     ) -> None:
         """Build the map over (key, value) pairs."""
-        self._nodes = _empty_nodes()
+        self._nodes = _empty_nodes() if bucket_reader is not None else bytearray()
+        self._few: dict[int, bytes] = {}  # without a reader, the nodes that are not those of an empty map
         self._kept: dict[int, dict[bytes, bytes]] = {}
         self._reader = bucket_reader
         self._asked: tuple[Mapping[bytes, bytes], dict[int, bytes]] | None = None  # changes, their nodes
@@ -117,6 +126,8 @@ class StandingsMap:
 
     def buckets(self) -> bytes:
         """The hashes of all buckets, as `over` takes them."""
+        if self._reader is None:
+            return b"".join(map(self._node, range(BUCKET_COUNT, 2 * BUCKET_COUNT)))
         return bytes(self._nodes[BUCKET_COUNT * HASH_BYTES :])
 
     def buckets_with(self, changes: Mapping[bytes, bytes]) -> dict[int, bytes]:
@@ -133,6 +144,8 @@ class StandingsMap:
         if self._reader is None:
             for key, value in changes.items():
                 self._kept.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()
+            self._few.update(nodes)
+            return
         for at, node in nodes.items():
             self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES] = node
 
@@ -149,6 +162,8 @@ class StandingsMap:
         return self._reader(bucket, held) if self._reader else self._kept.get(bucket, {}).items()
 
     def _node(self, at: int) -> bytes:
+        if self._reader is None:
+            return self._few.get(at) or _EMPTY[at.bit_length() - 1]
         return bytes(self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES])
 
     def _load(self, items: Iterable[tuple[bytes, bytes]]) -> None:

@@ -5,6 +5,7 @@ encodedList = "u" || base64url( gzip( bitstring ) ), index 0 is the first bit fr
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ LIST_OF_BITS = "BitstringStatusList"  # the subject's type, alone or in a list (
 PURPOSES = ("revocation", "suspension")  # of the lists that are kept here
 
 _GZIP = 16 + zlib.MAX_WBITS
+_RAISED = re.compile(rb"[^\0]")  # a byte with a raised bit, in a long row of none
 
 
 def make_list_credential(
@@ -131,7 +133,7 @@ class StatusList:
     @property
     def places(self) -> list[int]:
         """The places of the raised bits, in order."""
-        found = ((place * 8, byte) for place, byte in enumerate(self.string) if byte)
+        found = ((some.start() * 8, some[0][0]) for some in _RAISED.finditer(self.string))
         return [first + offset for first, byte in found for offset in range(8) if byte & 0x80 >> offset]
 
     def bits(self, index: int, size: int = 1) -> int:

@@ -135,10 +135,10 @@ def parameters_of(governance: Governance, origin: str) -> Parameters:
     )
 
 
-def genesis_app_hash(genesis: Genesis) -> bytes:
-    """The app hash at height 0."""
-    root = governance_map(records_of(genesis.governance)).root
-    return _app_hash(genesis.network_id, StandingsMap(()).root, root, {})
+def genesis_app_hash(genesis: Genesis, founded: Constitution | None = None) -> bytes:
+    """The app hash at height 0; `founded`: the constitution before the first block, if it is at hand."""
+    records = founded.records if founded else governance_map(records_of(genesis.governance))
+    return _app_hash(genesis.network_id, StandingsMap(()).root, records.root, {})
 
 
 class Registry:
@@ -164,7 +164,7 @@ class Registry:
         self.constitution = constitution or Constitution.founded(genesis, history)
         self.history = self.constitution.history
         self.reader = reader
-        self.app_hash = app_hash if app_hash is not None else genesis_app_hash(genesis)
+        self.app_hash = app_hash or genesis_app_hash(genesis, None if constitution else self.constitution)
         self.standings_map = standings_map if standings_map is not None else StandingsMap(())
         self._verified: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
         self._last: tuple[bytes, Execution] | None = None

@@ -50,6 +50,7 @@ BOUNDED = {
     ),
     "consensus/replica_state.py:Present.out": "one event: it is given back and made anew",
     "consensus/replica_state.py:Present.refused": "the words of refusals.py",
+    "consensus/standings_map.py:StandingsMap._few": "2 * BUCKET_COUNT",
     "consensus/standings_map.py:StandingsMap._kept": (
         "nothing at a node, which reads its database: for tests and offline checks"
     ),
