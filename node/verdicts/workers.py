@@ -158,17 +158,24 @@ class Workers:
             if worker.connection.poll():
                 worker.connection.recv()
                 worker.ready, self._failed = True, 0
-        except (EOFError, OSError):
+        except Exception:  # it has ended, or is not itself any more: as below
             self._failed += 1
             self._bury(worker)
 
     def _hear(self, worker: _Worker) -> None:
-        """The next answer of this worker; one that is dead or hangs is buried, with what it was asked."""
+        """The next answer of this worker; one that is dead or hangs is buried, with what it was asked.
+
+        So is one whose answer is none: a process whose memory failed must not end this thread with it.
+        """
         try:
             if not worker.connection.poll(ANSWER_S_MAX):
                 raise TimeoutError
             answer: JudgedPart | None = worker.connection.recv()
-        except (EOFError, OSError):
+        except Exception:
+            answer, read = None, False
+        else:
+            read = answer is None or type(answer) is JudgedPart
+        if not read:
             self._bury(worker)
             return
         ticket = worker.asked.popleft()

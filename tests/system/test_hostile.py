@@ -1,4 +1,4 @@
-"""Hostile input through every door: messages, requests, HTTP, files of a data directory, commands, CometBFT.
+"""Hostile input through every door: peers, HTTP, labels, acts, files, commands, CometBFT, own workers.
 
 Each door gets seeded variations of what is lawful there. What comes back is a refusal with a sentence: never
 an exception beyond the edge, never a status of 500 and up (503: no room), never two seconds.
@@ -50,12 +50,14 @@ from tests.harness.false_statements import FALSE
 from tests.harness.governed_node import others as other_parties
 from tests.harness.hostile import RUBBISH, SEED, Door, altered, flipped
 from tests.harness.hostile_comet import through_comet
+from tests.harness.hostile_desk import through_acts, through_labels, through_photographs, through_pipe
 from tests.harness.ledger import MAKER, signer
 from tests.harness.replicas import START_MS
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node, manifest, serving
 
 # Of each hundred.
-SHARES = {"messages": 30, "peers": 10, "http": 35, "files": 10, "command line": 10, "comet": 5}
+SHARES = {"messages": 30, "peers": 10, "http": 29, "files": 10, "command line": 10, "comet": 4}
+SHARES |= {"labels": 2, "photographs": 1, "acts": 3, "pipe": 1}
 ENDLESS = ("serve", "demo")  # commands that do not end by themselves
 
 
@@ -219,6 +221,15 @@ def lawful_bodies(node: LiveNode) -> dict[str, list[Any]]:
         "VerifyCredentialRequest": [{"verifiableCredential": credential, "options": options}],
         "ProvePresentationRequest": [{"presentation": presentation, "options": options}],
         "VerifyPresentationRequest": [{"verifiablePresentation": presentation, "options": options}],
+    }
+
+
+def members_of(node: LiveNode) -> dict[str, str]:
+    """A value for each member of every event, as a person types it."""
+    members = [member for event in node.get_json("/events")["events"] for member in event["members"]]
+    return {
+        one["name"]: one["values"][0] if one["values"] else str(MEMBERS.get(one["type"], "x"))
+        for one in members
     }
 
 
@@ -436,6 +447,10 @@ def through_all(node: LiveNode, room: Path, total: int) -> None:
         through_files(node.data, room, count["files"]),
         through_command_line(node, room, count["command line"]),
         through_comet(room, count["comet"]),
+        through_labels(node, count["labels"]),
+        through_photographs(node, count["photographs"]),
+        through_acts(node, members_of(node), count["acts"]),
+        through_pipe(count["pipe"]),
     ]
     for door in doors:
         door.tell()
