@@ -14,10 +14,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from credentials.documents.canonical import parse_json
+from credentials.documents.tables import ROW_CHARACTERS_MAX
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import declaration_text
-from credentials.verdicts.manifest_csv import ROW_CHARACTERS_MAX, manifest_of_csv
 from credentials.verdicts.severity import ORDER
+from node.api.manifest_files import manifest_of_table
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
 from node.api.reply import (
@@ -36,10 +37,12 @@ from node.api.route import CSV, MANIFEST_BYTES_MAX, MANIFEST_VALUES_MAX, NDJSON
 from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
+from node.sheets import XLSX, is_workbook
 from node.web.checks import sections, unmade
 from node.web.passport_read import glance, read_passport
 from node.web.proof import find_proof
 
+TABLES = (CSV, XLSX)
 PAGE_ROWS = 50
 ITEMS_PER_PAGE = 500
 
@@ -69,10 +72,10 @@ def create_consignment(service: Service) -> ResponseReturnValue:
         rows = _is_table(data)
     else:
         data = raw_body()
-        rows = request.mimetype == CSV
+        rows = request.mimetype in TABLES
     with service.consignments.reading(client_share(), len(data)):
         service.consignments.require_room(client_share(), *_counted(data, rows))
-        manifest = _manifest_of_rows(data) if rows else _manifest(data)
+        manifest = _numbered(manifest_of_table(data)) if rows else _manifest(data)
         created = service.consignments.create(manifest, client_share(), sender=client_name())
     path = url_for("consignments.consignment", consignment_id=created["id"])
     if form_sent():
@@ -88,6 +91,8 @@ def _counted(data: bytes, rows: bool) -> tuple[int, str]:
     No member stands inside of a text, whose quotation marks are escaped; documents may have any members.
     """
     if rows:
+        if is_workbook(data):
+            return 0, ""
         told = b'"' in data or b"declaration" in data[:ROW_CHARACTERS_MAX].lower()
         columns = _NAME.search(data)
         if told or columns is None:
@@ -108,13 +113,6 @@ def _nothing_sent(upload: FileStorage | None) -> ProblemError:
 def _is_table(data: bytes) -> bool:
     """Whether a person sent rows: JSON begins with a brace, and everything else is a table of text."""
     return data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] not in (b"{", b"[")
-
-
-def _manifest_of_rows(data: bytes) -> Any:
-    try:
-        return _numbered(manifest_of_csv(data))
-    except CredentialError as error:
-        raise bad_request(error.code, str(error)) from error
 
 
 def _manifest(data: bytes) -> Any:

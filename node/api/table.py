@@ -9,7 +9,6 @@ from __future__ import annotations
 from node.api import (
     acts,
     batteries,
-    consignments,
     credentials,
     finding,
     log,
@@ -17,16 +16,15 @@ from node.api import (
     pages,
     passports,
 )
+from node.api.consignment_routes import CONSIGNMENTS
 from node.api.governance_routes import GOVERNANCE
 from node.api.label_routes import LABELS
 from node.api.operation_routes import OPERATIONS
 from node.api.route import (
     BATCH_BYTES_MAX,
-    CSV,
     FORM,
     HTML,
     JSON,
-    MANIFEST_BYTES_MAX,
     MULTIPART,
     NDJSON,
     OCTETS,
@@ -222,75 +220,7 @@ ROUTES: tuple[Route, ...] = (
         VERIFY,
         Body("ClearanceRequest"),
     ),
-    Route(
-        "POST",
-        "/consignments",
-        consignments.create_consignment,
-        "Take a manifest over and judge it",
-        (RouteAnswer(202, "Consignment", text="Taken over; on disk; judged in the background."), SEEN),
-        CLEAR,
-        Body("Manifest", (*JSON_OR_FORM, CSV), MANIFEST_BYTES_MAX),
-    ),
-    Route(
-        "GET",
-        "/consignments",
-        consignments.consignments,
-        "Consignments of this node",
-        _ok("Consignments", JSON_OR_PAGE),
-        SEE_CLEARED,
-        query=("before", "q"),
-    ),
-    Route(
-        "GET",
-        "/consignments/<consignment_id>",
-        consignments.consignment,
-        "One consignment: worst verdict, counts, every item",
-        _ok("Consignment", JSON_OR_PAGE),
-        SEE_CLEARED,
-        query=("show", "limit", "offset"),
-    ),
-    Route(
-        "GET",
-        "/consignments/<consignment_id>/items/<int:line>",
-        consignments.item,
-        "One item with every check",
-        _ok("ItemVerdict", JSON_OR_PAGE),
-        SEE_CLEARED,
-    ),
-    Route(
-        "GET",
-        "/consignments/<consignment_id>/events",
-        consignments.events,
-        "Progress, one JSON object a line, until done",
-        (RouteAnswer(200, "Progress", (NDJSON,), "One object a line."),),
-        SEE_CLEARED,
-        query=("after",),
-    ),
-    Route(
-        "GET",
-        "/consignments/<consignment_id>/export.<form>",
-        consignments.export,
-        "All verdicts as CSV or JSON",
-        (RouteAnswer(200, None, (JSON, CSV), "A file."),),
-        SEE_CLEARED,
-    ),
-    Route(
-        "GET",
-        "/consignments/<consignment_id>/readiness",
-        consignments.readiness,
-        "What is covered, by whom, and who must act",
-        _ok("Readiness", JSON_OR_PAGE),
-        SEE_CLEARED,
-    ),
-    Route(
-        "POST",
-        "/readiness",
-        consignments.ask_readiness,
-        "The readiness report of a consignment",
-        _ok("Readiness"),
-        SEE_CLEARED,
-        Body("ReadinessRequest"),
-    ),
+    *CONSIGNMENTS,
     # -- log and documents -------------------------------------------------------------------------------
     Route("GET", "/documents/<digest>", log.document, "A document by its digest, by right", _ok("Document")),
     Route(

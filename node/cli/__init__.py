@@ -27,7 +27,7 @@ _COMMANDS = {
     "revoke": ("operate", "Revoke a passport of this node, named by the digest that `comity issue` printed."),
     "check": (
         "judge",
-        "Judge WHAT: a battery's code or link, or a manifest (a table as CSV, or JSON with `lines`).",
+        "Judge WHAT: a battery's code or link, or a manifest (a table as XLSX or CSV, or JSON with `lines`).",
     ),
     "readiness": ("judge", "The importer's report of WHAT: the id of a consignment, or a manifest file."),
     "log": ("logs", "The log: entries, checkpoint, policy."),

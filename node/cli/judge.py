@@ -22,7 +22,7 @@ from node.words import when
 
 WAIT_S = 600.0
 POLL_S = 0.3
-TABLES = (".csv", ".txt")  # how the names of tables of text end
+TABLES = (".csv", ".txt", ".xlsx")  # how the names of tables end
 CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
 
 _REPEATED = ("documents", "receipts")
@@ -58,7 +58,7 @@ def check(
     as_json: bool,
     **line: Any,
 ) -> int:
-    """Judge WHAT: a battery's code or link, or a manifest (a table as CSV, or JSON with `lines`)."""
+    """Judge WHAT: a battery's code or link, or a manifest (a table as XLSX or CSV, or JSON with `lines`)."""
     if Path(what).is_file() or _names_a_file(what):
         _require_code(documents=documents, receipts=receipts, **line)
         return _check_manifest(client, _read_manifest(what), law_date, allow_gaps=allow_gaps, as_json=as_json)
@@ -113,10 +113,11 @@ def _read_manifest(path: str) -> Any:
     if Path(path).suffix.lower() not in TABLES:
         return read_json(path)
     from credentials.errors import CredentialError  # noqa: PLC0415
-    from credentials.verdicts.manifest_csv import manifest_of_csv  # noqa: PLC0415
+    from credentials.verdicts.manifest_csv import manifest_of_rows  # noqa: PLC0415
+    from node.sheets import rows_of  # noqa: PLC0415
 
     try:
-        return manifest_of_csv(read_named(Path(path), FILE_BYTES_MAX))
+        return manifest_of_rows(rows_of(read_named(Path(path), FILE_BYTES_MAX)))
     except CredentialError as error:
         raise Unfit(f"{path}: {error}") from error
 
@@ -132,7 +133,7 @@ def _check_manifest(
     if not isinstance(manifest, dict) or "lines" not in manifest:
         raise SetupError(
             "the file is not a manifest: a JSON object with `lines`",
-            step="Write the lines as README shows, as a table (CSV) or as JSON.",
+            step="Write the lines as README shows, as a table (XLSX, CSV) or as JSON.",
         )
     if law_date is not None:
         manifest = {**manifest, "law_date": law_date}

@@ -34,7 +34,7 @@ noted.noting(used, "check_used", noted.steps, alone=True)
 noted.noting(used, "check_alias_used", noted.steps, alone=True)
 noted.noting(own_word, "check_own_word", noted.steps, alone=True)
 noted.noting(manifest.Manifest, "parse", alone=True)
-noted.noting(manifest_csv, "manifest_of_csv", alone=True)
+noted.noting(manifest_csv, "manifest_of_rows", alone=True)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credentials.documents.tables import rows_of_csv
 from credentials.errors import CredentialError
 from credentials.verdicts.manifest import LINES_MAX, Manifest
-from credentials.verdicts.manifest_csv import COLUMNS, manifest_of_csv
+from credentials.verdicts.manifest_csv import COLUMNS, manifest_of_rows
 from node.config import shipped
 
 CODE = "ZZ1PE75QH00001G6H0000042"
@@ -30,6 +33,10 @@ HEAD = {
 }
 
 
+def manifest_of(data: bytes) -> dict[str, Any]:
+    return manifest_of_rows(rows_of_csv(data))
+
+
 def table(*rows: str) -> bytes:
     return "\n".join(rows).encode()
 
@@ -45,7 +52,7 @@ def test_a_table_is_the_same_manifest_as_json(between: str, mark: str, end: str)
     assert cells.keys() == COLUMNS.keys()
     rows = [between.join(COLUMNS), between.join(str(cells[name]) for name in COLUMNS)]
 
-    found = manifest_of_csv((mark + end.join([*rows, "", between * 3]) + end).encode())
+    found = manifest_of((mark + end.join([*rows, "", between * 3]) + end).encode())
 
     assert found == {**HEAD, "lines": [FULL]}
 
@@ -59,7 +66,7 @@ def test_a_row_says_what_it_has_and_lines_are_numbered_in_order() -> None:
         "Registration_ID, battery ,declaration", f'"a;b, ""c""",{CODE},', "", f",{CODE[:-1]}3,26NL000001"
     )
 
-    assert manifest_of_csv(data) == {
+    assert manifest_of(data) == {
         "declaration": "26NL000001",
         "lines": [
             {"line": 1, "battery": CODE, "registration_id": 'a;b, "c"'},
@@ -72,7 +79,7 @@ def test_the_shipped_example_is_a_manifest() -> None:
     """
     The file that README shows is read, and says what it means.
     """
-    found = Manifest.parse(manifest_of_csv(shipped("demo/manifest.csv")))
+    found = Manifest.parse(manifest_of(shipped("demo/manifest.csv")))
 
     assert [line.battery for line in found.lines] == [CODE, f"{CODE[:-1]}3"]
     assert (found.law_date, found.direction, found.lines[0].mass_kg) == ("2027-03-01", "import", 410.5)
@@ -85,7 +92,7 @@ def test_a_mass_has_a_point_or_a_comma(cell: str, mass: float) -> None:
     """
     As spreadsheets of either habit write it.
     """
-    assert manifest_of_csv(table("battery,mass_kg", f"{CODE},{cell}"))["lines"][0]["mass_kg"] == mass
+    assert manifest_of(table("battery,mass_kg", f"{CODE},{cell}"))["lines"][0]["mass_kg"] == mass
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
@@ -95,7 +102,7 @@ def test_a_table_is_read_in_the_encodings_that_spreadsheets_save(encoding: str) 
     """
     text = f"battery;mass_kg;registration_id\r\n{CODE};410,5;\u767b\u8bb0\u7b2c7\u53f7\r\n"
 
-    (line,) = manifest_of_csv(text.encode(encoding))["lines"]
+    (line,) = manifest_of(text.encode(encoding))["lines"]
 
     assert line["registration_id"] == "\u767b\u8bb0\u7b2c7\u53f7" and line["mass_kg"] == 410.5
 
@@ -105,7 +112,7 @@ def test_a_list_of_scanned_codes_is_a_manifest(data: str) -> None:
     """
     One code a row and no names of columns: lines that say nothing else: what they are declared as is asked.
     """
-    found = manifest_of_csv(data.encode())
+    found = manifest_of(data.encode())
 
     assert found == {"lines": [{"line": 1, "battery": CODE}, {"line": 2, "battery": CODE}]}
 
@@ -122,17 +129,23 @@ def test_a_list_of_scanned_codes_is_a_manifest(data: str) -> None:
         (table("{"), "the unknown columns '{'"),
         (b"", "battery is not among them"),
         (table("battery"), "no row below the names"),
-        (table("battery,goods", ",battery"), "line 2 of the file: line 1 names no battery"),
+        (table("battery,goods", ",battery"), "line 2 of the file: the row names no battery"),
         (table("battery", CODE, "", f"{CODE},x"), "line 4 of the file: 'x' stands under no column"),
-        (table("battery,condition", f"{CODE},old"), "line 2 of the file: condition of line 1 is none of new"),
-        (table("battery,mass_kg", "", f"{CODE},much"), "line 3 of the file: mass_kg is much: kilograms"),
+        (
+            table("battery,condition", f"{CODE},old"),
+            "line 2 of the file: condition is old: write one of new",
+        ),
+        (
+            table("battery,mass_kg", "", f"{CODE},much"),
+            "line 3 of the file: mass_kg is much: write",
+        ),
         (
             table("battery;mass_kg", f"{CODE};1,250"),
             "line 2 of the file: mass_kg is 1,250: write 1.250 or 1250",
         ),
-        (table("battery,mass_kg", f"{CODE},0"), "line 2 of the file: mass_kg of line 1 is not a mass"),
-        (table("battery,line", f"{CODE},2.0"), "line 2 of the file: line is 2.0: a whole number"),
-        (table("battery,line", f"{CODE},0"), "line 2 of the file: the number of line 1 is not"),
+        (table("battery,mass_kg", f"{CODE},0"), "line 2 of the file: mass_kg is 0: write kilograms"),
+        (table("battery,line", f"{CODE},2.0"), "line 2 of the file: line is 2.0: write a whole number"),
+        (table("battery,line", f"{CODE},0"), "line 2 of the file: line is 0: write a whole number"),
         (table("battery,vin", f"{CODE},{'v' * 65}"), "line 2 of the file: vin has more than 64 characters"),
         (
             table("battery,commodity_code", f"{CODE},8.5076E+09"),
@@ -165,7 +178,7 @@ def test_what_is_wrong_is_told_by_line_and_column(data: bytes, told: str) -> Non
     The line as an editor counts it, the column by its name, and what belongs there.
     """
     with pytest.raises(CredentialError) as refused:
-        manifest_of_csv(data)
+        manifest_of(data)
 
     assert refused.value.code == "manifest_invalid" and told in str(refused.value)
 
@@ -177,7 +190,7 @@ def test_any_bytes_are_a_manifest_or_are_refused(data: bytes) -> None:
     Nothing but a refusal comes out of bytes that are no manifest, and what is read is one.
     """
     try:
-        found = manifest_of_csv(data)
+        found = manifest_of(data)
     except CredentialError as error:
         assert error.code == "manifest_invalid"
     else:

@@ -121,8 +121,8 @@ def test_a_table_goes_in_by_every_door_and_is_the_same_manifest(tmp_path: Path) 
     assert refused.status_code == page.status_code == 400
     told = refused.get_json(force=True)
     assert told["code"] == "manifest_invalid" and told["fault"] == "caller"
-    assert "line 2 of the file: condition of line 1 is none of new" in told["detail"]
-    assert "line 2 of the file: condition of line 1 is none of new" in page.text
+    assert "line 2 of the file: condition is old: write one of new" in told["detail"]
+    assert "line 2 of the file: condition is old: write one of new" in page.text
     assert all(name in form for name in COLUMNS)
 
 

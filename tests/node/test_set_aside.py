@@ -245,7 +245,7 @@ def test_who_has_no_room_is_told_before_a_manifest_is_read(
     taken = [node.post_json("/consignments", another(number)).get_json() for number in (1, 2)]
     again = node.post_json("/consignments", another(1))
     read: list[str] = []
-    for reader in ("parse_json", "manifest_of_csv"):
+    for reader in ("parse_json", "manifest_of_table"):
         monkeypatch.setattr(api, reader, lambda *_, name=reader, **__: read.append(name))
 
     rows = b"battery,goods\nx,battery\n,,\n"

@@ -1,0 +1,109 @@
+"""The routes of consignments, a part of that table: manifests taken in, judged, shown and handed back."""
+
+from __future__ import annotations
+
+from node.api import consignments, manifest_files
+from node.api.route import (
+    CSV,
+    FORM,
+    HTML,
+    JSON,
+    MANIFEST_BYTES_MAX,
+    MULTIPART,
+    NDJSON,
+    Body,
+    Route,
+    RouteAnswer,
+)
+from node.sheets import XLSX
+
+CLEAR = ("clear",)
+SEE_CLEARED = ("read", "clear")
+JSON_OR_PAGE = (JSON, HTML)
+JSON_OR_FORM = (JSON, FORM, MULTIPART)
+SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
+
+
+def _ok(schema: str, types: tuple[str, ...] = (JSON,)) -> tuple[RouteAnswer, ...]:
+    return (RouteAnswer(200, schema, types, "As asked."),)
+
+
+CONSIGNMENTS = (
+    Route(
+        "POST",
+        "/consignments",
+        consignments.create_consignment,
+        "Take a manifest over and judge it",
+        (RouteAnswer(202, "Consignment", text="Taken over; on disk; judged in the background."), SEEN),
+        CLEAR,
+        Body("Manifest", (*JSON_OR_FORM, CSV, XLSX), MANIFEST_BYTES_MAX),
+    ),
+    Route(
+        "GET",
+        "/consignments",
+        consignments.consignments,
+        "Consignments of this node",
+        _ok("Consignments", JSON_OR_PAGE),
+        SEE_CLEARED,
+        query=("before", "q"),
+    ),
+    Route(
+        "GET",
+        "/manifest.<form>",
+        manifest_files.template,
+        "An empty manifest to fill in",
+        (RouteAnswer(200, None, (CSV, XLSX), "A file."),),
+        CLEAR,
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>",
+        consignments.consignment,
+        "One consignment: worst verdict, counts, every item",
+        _ok("Consignment", JSON_OR_PAGE),
+        SEE_CLEARED,
+        query=("show", "limit", "offset"),
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/items/<int:line>",
+        consignments.item,
+        "One item with every check",
+        _ok("ItemVerdict", JSON_OR_PAGE),
+        SEE_CLEARED,
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/events",
+        consignments.events,
+        "Progress, one JSON object a line, until done",
+        (RouteAnswer(200, "Progress", (NDJSON,), "One object a line."),),
+        SEE_CLEARED,
+        query=("after",),
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/export.<form>",
+        consignments.export,
+        "All verdicts as CSV or JSON",
+        (RouteAnswer(200, None, (JSON, CSV), "A file."),),
+        SEE_CLEARED,
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/readiness",
+        consignments.readiness,
+        "What is covered, by whom, and who must act",
+        _ok("Readiness", JSON_OR_PAGE),
+        SEE_CLEARED,
+    ),
+    Route(
+        "POST",
+        "/readiness",
+        consignments.ask_readiness,
+        "The readiness report of a consignment",
+        _ok("Readiness"),
+        SEE_CLEARED,
+        Body("ReadinessRequest"),
+    ),
+)

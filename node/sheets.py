@@ -1,0 +1,282 @@
+"""Tables as people keep them: CSV and workbooks (XLSX) read as the same rows, and written for them again.
+
+A workbook is a zip of XML and hostile until it is read: how large it becomes, and of how many elements, is
+counted before anything of it is parsed. Of the first sheet that is shown the cells are read as text: a number
+as it is written, a date as a day. Nothing is computed: a cell with a formula is marked as one; so is a cell
+that is joined with the one above it, and says nothing of its own. What is written holds text and no formula,
+whatever the text begins with.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, time
+from typing import Any, Final
+
+from credentials.documents.tables import (
+    BROKEN,
+    FILE_LINES_MAX,
+    FORMULA,
+    JOINED,
+    ROUNDED,
+    ROW_CHARACTERS_MAX,
+    TableError,
+    TableRow,
+    rows_of_csv,
+)
+
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+COLUMNS_MAX = 256
+ROWS_MAX = 20_001  # that hold anything: the names of the columns, and lines
+MEMBERS_MAX = 1_000
+LARGE_BYTES_MAX, SMALL_BYTES_MAX, ALL_BYTES_MAX = 24 << 20, 2 << 20, 48 << 20  # unpacked
+ELEMENTS_MAX = 2_000_000  # of all members together, counted by their tags
+JOINED_MAX = 10_000
+
+_LARGE = re.compile(r"xl/(?:worksheets/[^/]*|sharedStrings)\.xml", re.IGNORECASE)
+_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([^\"']*)")
+_OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")  # of Excel 97, and of a workbook under a password
+_DIGITS_KEPT = 10**15  # beyond these a spreadsheet has written zeros
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NAMESPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+def is_workbook(data: bytes) -> bool:
+    """True for what begins as a zip, or as the workbooks of before."""
+    return data.startswith((b"PK\x03\x04", _OLD_OFFICE))
+
+
+def rows_of(data: bytes, *, row_characters_max: int = ROW_CHARACTERS_MAX) -> Iterator[TableRow]:
+    """The rows of a table in whichever form; TableError says what is wrong, by line or cell."""
+    if is_workbook(data):
+        return iter(_rows_of_workbook(data, row_characters_max))
+    return rows_of_csv(data, row_characters_max=row_characters_max)
+
+
+# -- reading a workbook ----------------------------------------------------------------------------------
+
+
+def _rows_of_workbook(data: bytes, row_characters_max: int) -> list[TableRow]:
+    if data.startswith(_OLD_OFFICE):
+        raise TableError(
+            "it is a workbook of an old version, or under a password: save it as XLSX without one"
+        )
+    _require_small(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what openpyxl does not know of a style is nothing to us
+            return _read(data, row_characters_max)
+    except TableError:
+        raise
+    except Exception as error:  # whatever a hostile file makes a reader of XML raise
+        raise TableError("it is no workbook that can be read: save it as XLSX or CSV once more") from error
+
+
+def _require_small(data: bytes) -> None:
+    """Refuse what becomes large when it is unpacked, or is read as something else than it says."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            members = packed.infolist()
+            if len(members) > MEMBERS_MAX:
+                raise TableError(f"its workbook has more than {MEMBERS_MAX} parts")
+            elements = size = 0
+            for member in members:
+                if not member.filename.lower().endswith((".xml", ".rels")):
+                    continue  # pictures and programs, which nobody reads
+                most = LARGE_BYTES_MAX if _LARGE.fullmatch(member.filename) else SMALL_BYTES_MAX
+                size += member.file_size
+                if member.file_size > most or size > ALL_BYTES_MAX:
+                    raise TableError(
+                        "its workbook becomes too large when it is unpacked: send the rest as a further file"
+                    )
+                text = packed.read(member)  # never more than it says: zipfile stops there
+                elements += text.count(b"<")
+                if elements > ELEMENTS_MAX:
+                    raise TableError("its workbook has too many cells: send the rest as a further file")
+                _require_plain(text)
+    except TableError:
+        raise
+    except Exception as error:  # of zipfile: a bad zip, a password, a method nobody has
+        raise TableError(
+            "it is no workbook that can be unpacked: save it as XLSX or CSV once more"
+        ) from error
+
+
+def _require_plain(text: bytes) -> None:
+    """XML in UTF-8 that defines nothing of its own: no spreadsheet writes it otherwise."""
+    encoding = _ENCODING.search(text[:300])
+    if b"\0" in text or (encoding is not None and encoding[1].lower() not in (b"utf-8", b"us-ascii")):
+        raise TableError("its workbook is not written in UTF-8: save it as XLSX once more")
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise TableError("its workbook defines words of its own, as no spreadsheet does")
+
+
+def _read(data: bytes, row_characters_max: int) -> list[TableRow]:
+    # Slow to import, and most commands read no workbook.
+    from openpyxl import load_workbook  # noqa: PLC0415
+
+    book = load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
+    sheet: Any = next((one for one in book.worksheets if one.sheet_state == "visible"), None)
+    if sheet is None:
+        raise TableError("its workbook has no sheet that is shown")
+    with sheet._get_source() as source:
+        return _rows_of_sheet(source, sheet, row_characters_max)
+
+
+def _rows_of_sheet(source: Any, sheet: Any, row_characters_max: int) -> list[TableRow]:
+    from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415
+    from openpyxl.xml.functions import iterparse  # noqa: PLC0415
+
+    book = sheet.parent
+    # `iter_rows` makes every cell that is left out, works on formulas, and does not tell what is joined.
+    parser = WorkSheetParser(
+        source,
+        sheet._shared_strings,
+        data_only=True,
+        epoch=book.epoch,
+        date_formats=book._date_formats,
+        timedelta_formats=book._timedelta_formats,
+    )
+    rows: list[TableRow] = []
+    joined: list[str] = []
+    for _, element in iterparse(source):
+        if element.tag == f"{_NAMESPACE}row":
+            row = _row(parser, element, row_characters_max)
+            element.clear()
+            if row is not None:
+                rows.append(row)
+            if len(rows) > ROWS_MAX:
+                raise TableError(f"it has more than {ROWS_MAX - 1} rows: send the rest as a further file")
+        elif element.tag == f"{_NAMESPACE}mergeCell":
+            joined.append(element.get("ref", ""))
+    return _with_joined(rows, joined)
+
+
+def _row(parser: Any, element: Any, row_characters_max: int) -> TableRow | None:
+    """A row of the sheet; None: it says nothing."""
+    number, found = parser.parse_row(element)
+    if not 1 <= number <= FILE_LINES_MAX:
+        raise TableError(f"it has more than {FILE_LINES_MAX} lines, empty ones among them")
+    formulas = [cell.find(f"{_NAMESPACE}f") is not None for cell in element]
+    cells: list[str] = []
+    marks: dict[int, str] = {}
+    for cell, formula in zip(found, formulas, strict=True):
+        place = cell["column"] - 1
+        text = "" if cell["value"] is None else _cell_text(cell["value"])
+        if not text and not formula:
+            continue
+        if place >= COLUMNS_MAX:
+            raise TableError(f"row {number}: it has more than {COLUMNS_MAX} columns")
+        cells.extend([""] * (place + 1 - len(cells)))
+        cells[place] = text
+        mark = FORMULA if formula else _mark(cell)
+        if mark:
+            marks[place] = mark
+    if sum(map(len, cells)) > row_characters_max:
+        raise TableError(f"row {number} of the sheet has more than {row_characters_max} characters")
+    return TableRow(number, tuple(cells), marks) if cells else None
+
+
+def _mark(cell: Any) -> str:
+    value = cell["value"]
+    if cell["data_type"] == "e":
+        return BROKEN
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return ROUNDED if is_number and abs(value) >= _DIGITS_KEPT else ""
+
+
+def _cell_text(value: object) -> str:
+    """What a cell says, as somebody would type it."""
+    match value:
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case float():
+            return format(value, ".15g")  # as many digits as a spreadsheet keeps
+        case datetime() if value.time() == time():
+            return value.date().isoformat()
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return str(value).strip()
+
+
+def _with_joined(rows: list[TableRow], joined: Sequence[str]) -> list[TableRow]:
+    """The rows, with what a cell further up says in their place as well."""
+    from openpyxl.utils import range_boundaries  # noqa: PLC0415
+
+    if len(joined) > JOINED_MAX:
+        raise TableError(f"it has more than {JOINED_MAX} joined cells: each row has to say what it says")
+    below: dict[int, set[int]] = {}
+    numbers = {row.number for row in rows}
+    for text in joined:
+        left, top, right, bottom = range_boundaries(text)
+        if None in (left, top, right, bottom):
+            raise TableError("it has whole columns that are joined: each row has to say what it says")
+        for number in numbers & set(range(top + 1, min(bottom, FILE_LINES_MAX) + 1)):
+            below.setdefault(number, set()).update(range(left - 1, min(right, COLUMNS_MAX)))
+    return [
+        TableRow(row.number, row.cells, {**row.marks, **dict.fromkeys(below[row.number], JOINED)})
+        if row.number in below
+        else row
+        for row in rows
+    ]
+
+
+# -- writing ---------------------------------------------------------------------------------------------
+
+
+def as_text(value: object) -> str:
+    """A cell of a table of text, in one line, that a spreadsheet reads as text and never as a formula."""
+    text = "" if value is None else " ".join(str(value).split())
+    return "'" + text if text[:1] in ("=", "+", "-", "@") else text
+
+
+def csv_row(cells: Iterable[object]) -> bytes:
+    """One row of CSV; the first of a file begins with `codecs.BOM_UTF8`, by which spreadsheets know UTF-8."""
+    text = io.StringIO()
+    csv.writer(text).writerow([as_text(cell) for cell in cells])
+    return text.getvalue().encode()
+
+
+def csv_of(rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """A table of text, row by row."""
+    yield codecs.BOM_UTF8
+    for row in rows:
+        yield csv_row(row)
+
+
+def workbook_of(rows: Iterable[Sequence[object]], title: str) -> bytes:
+    """A workbook of one sheet: names of columns first, numbers as numbers, everything else as text."""
+    from openpyxl import Workbook  # noqa: PLC0415
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+    from openpyxl.styles import Font  # noqa: PLC0415
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title[:31])
+    sheet.freeze_panes = "A2"
+    bold: Any = Font(bold=True)
+    for number, row in enumerate(rows):
+        cells = []
+        for value in row:
+            cell: Any = WriteOnlyCell(sheet)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                cell.value = value
+            elif value is not None and value != "":
+                cell.value = _UNWRITABLE.sub("\ufffd", str(value))[:32_767]
+                cell.data_type = "s"  # whatever it begins with
+                cell.number_format = "@"  # typed over it stays text: no code becomes a number
+            if number == 0:
+                cell.font = bold
+            cells.append(cell)
+        sheet.append(cells)
+    made = io.BytesIO()
+    book.save(made)
+    return made.getvalue()
