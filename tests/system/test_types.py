@@ -19,7 +19,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "credentials/ledger": (9, "tables of TOML, and of records"),
     "credentials/toml_text": (1, "a table of TOML, before its form is asked"),
     "credentials/verdicts": (
-        17,
+        18,
         "documents that are examined; the parameters of a check; a manifest as JSON has it",
     ),
     "node/answers": (4, "documents inside answers; parameters of a condition"),
