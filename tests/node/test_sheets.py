@@ -29,7 +29,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
         yield node
 
 
-def workbook(*rows: Sequence[object], change: Callable[[Any], None] = lambda _: None) -> bytes:
+def workbook(*rows: Sequence[object], change: Callable[[Any], object] = lambda _: None) -> bytes:
     """A workbook as somebody's spreadsheet saved it."""
     from openpyxl import Workbook
 
@@ -49,7 +49,7 @@ def repacked(data: bytes, **parts: bytes) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
-            new.writestr(name, replaced.pop(name, None) or old.read(name))
+            new.writestr(name, replaced.pop(name, b"") or old.read(name))
         for name, part in replaced.items():
             new.writestr(name, part)
     return made.getvalue()
