@@ -25,6 +25,7 @@ from node.use_cases.access import Access
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
+from node.use_cases.jobs import JobDesk
 from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
@@ -60,6 +61,7 @@ class Service:
     hosts: Hosts
     lanes: Lanes
     passports: PassportDesk
+    jobs: JobDesk
     vc_api: VcApi
     batteries: Batteries
     lookup: Lookup

@@ -411,6 +411,15 @@ class Words:
         return {**fault, "words": self.sentence(f"fault.{fault['kind']}")}
 
 
+def told_in_all(problem: ProblemError, words: Mapping[str, Words]) -> dict[str, dict[str, str]]:
+    """What a problem says in each language: what happened, whose fault it is, what to do."""
+    told: dict[str, dict[str, str]] = {}
+    for language, said in words.items():
+        (title, detail), step = said.problem(problem), said.problem_step(problem)
+        told[language] = {"title": title, "detail": detail, "fault": step["fault"], "next": step["next"]}
+    return told
+
+
 def _left_out(words: Words, line: LeftOutRecord) -> LeftOutAnswer:
     reason = line["reason"]
     return {**line, "text": words.reason(reason, line), **words.step(reason)}

@@ -45,25 +45,52 @@ class IssuedPassport:
     category: str  # EV, LMT or industrial
 
 
-def issue_passport(
+@dataclass(frozen=True, slots=True)
+class DraftPassport:
+    """A passport before it is signed: its credentials without a proof, by their Annex XIII point."""
+
+    documents: Mapping[int, Document]
+    version: int
+    category: str  # EV, LMT or industrial
+
+    def with_digests(self) -> IssuedPassport:
+        """As it would be attested if nothing were signed: to ask beforehand what would become of it."""
+        return _issued(self, self.documents)
+
+    def signed(self, signer: Signer, created: str) -> IssuedPassport:
+        """The same, each credential signed."""
+        return _issued(self, {point: _secure(one, signer, created) for point, one in self.documents.items()})
+
+
+def _issued(draft: DraftPassport, credentials: Mapping[int, Document]) -> IssuedPassport:
+    digests = {point: digest_document(document) for point, document in credentials.items()}
+    return IssuedPassport(
+        credentials,
+        digests,
+        passport.set_list(draft.version, digests),
+        passport.set_list_digest(draft.version, digests),
+        draft.category,
+    )
+
+
+def draft_passport(
     claims: Mapping[str, Any],
     *,
     issuer_did: str,
-    signer: Signer,
     identifier: Identifier,
     version: int,
     ids: Mapping[int, str],
     status_entry: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     valid_from: str,
-    created: str,
     paths: Mapping[str, Any],
     valid_until: str | None = None,
     schema_ref: Mapping[str, str] = PASSPORT_SCHEMA,
     schema: PassportSchema | None = None,
-) -> IssuedPassport:
-    """Split `claims` (the BatteryPass submodels) into sets and sign each; an empty set is not issued.
+) -> DraftPassport:
+    """Split `claims` (the BatteryPass submodels) into sets, and hold each to schema and possible values.
 
-    `ids` gives each point a random urn:uuid, which salts its digest. Bad claims raise CredentialError.
+    `ids` gives each point a random urn:uuid, which salts its digest; an empty set is no credential. Bad
+    claims raise CredentialError.
     """
     sets = {point: members for point, members in passport.split(claims, paths).items() if members}
     passport.require_possible(claims, paths)
@@ -73,7 +100,7 @@ def issue_passport(
         )
     category = passport.category(sets[1], paths)
     entries = [status_entry] if isinstance(status_entry, Mapping) else list(status_entry)
-    credentials = {}
+    documents = {}
     for point, members in sets.items():
         document: Document = {
             "@context": [CREDENTIALS_V2, PASSPORT_CONTEXT],
@@ -93,15 +120,8 @@ def issue_passport(
         }
         if schema is not None:
             schema.check(document)
-        credentials[point] = _secure(document, signer, created)
-    digests = {point: digest_document(document) for point, document in credentials.items()}
-    return IssuedPassport(
-        credentials,
-        digests,
-        passport.set_list(version, digests),
-        passport.set_list_digest(version, digests),
-        category,
-    )
+        documents[point] = document
+    return DraftPassport(documents, version, category)
 
 
 def issue_event(

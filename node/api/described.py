@@ -49,6 +49,7 @@ from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
 from node.use_cases.access import KeyMade, KeyShown, SessionShown
 from node.use_cases.batteries import BatteryAnswer
+from node.use_cases.jobs import JobAnswer, JobRowsAnswer, JobsAnswer, ModelAnswer, ModelsAnswer
 from node.use_cases.lookup import FoundAnswer
 from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer
@@ -224,12 +225,17 @@ ANSWERS: dict[str, type] = {
     "IssuedLine": IssuedLine,
     "IssuedPassport": IssuedAnswer,
     "ItemVerdict": ItemAnswer,
+    "Job": JobAnswer,
+    "JobRows": JobRowsAnswer,
+    "Jobs": JobsAnswer,
     "Key": KeyMade,
     "KeyUses": KeyUsesAnswer,
     "Keys": KeysAnswer,
     "Link": LinkAnswer,
     "Looked": LookedAnswer,
     "LookedAgain": LookedAgainAnswer,
+    "Model": ModelAnswer,
+    "Models": ModelsAnswer,
     "Participants": ParticipantsAnswer,
     "Progress": JudgedEvent,
     "Proposal": ProposalAnswer,

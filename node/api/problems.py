@@ -94,6 +94,8 @@ def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Respons
         response.headers["WWW-Authenticate"] = 'Bearer realm="comity"'
     if problem.status == 503:
         response.headers["Retry-After"] = "2"
+    if isinstance(seconds := problem.parameters.get("seconds"), int):
+        response.headers["Retry-After"] = str(seconds)
     return response
 
 

@@ -19,12 +19,17 @@ COSE = "application/cose"
 CBOR = "application/cbor"
 PROBLEM = "application/problem+json"
 CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+GZIP = "application/gzip"
+EVENTS = "text/event-stream"
 NDJSON = "application/x-ndjson"
 
 BODY_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 16 << 20
 MANIFEST_VALUES_MAX = 1 << 20  # of lines with documents: one for each sixteen bytes
 BATCH_BYTES_MAX = 16 << 20
+SHEET_BYTES_MAX = 16 << 20
+MODEL_BYTES_MAX = 1 << 20
 CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not cut off
 QUERY_BYTES_MAX = 16 << 10  # of a trust registry
 FORM_PARTS_MAX = 16

@@ -10,6 +10,7 @@ from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
 from node.api.described import described
 from node.catalogues import FAULTS
+from node.issuing.passport_models import COLUMNS_OF_MODEL_MAX, MEMBERS_OF_COLUMN_MAX
 from node.oversight.alert_desk import ACTS as ALERT_ACTS
 from node.oversight.alert_desk import TEXT_CHARS_MAX as ALERT_TEXT_CHARS_MAX
 
@@ -89,6 +90,28 @@ REQUESTS: dict[str, Schema] = {
         {
             "idempotency_key": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
             "strict": {"type": "boolean", "description": "refuse claims with a gap; nothing is signed"},
+        },
+        closed=True,
+    ),
+    "ModelRequest": _object(
+        {"name": NAME, "claims": {"type": "object", "description": "what all items of the model say"}},
+        {
+            "columns": {
+                "type": "object",
+                "maxProperties": COLUMNS_OF_MODEL_MAX,
+                "additionalProperties": {
+                    "anyOf": [
+                        WORD,
+                        {"type": "array", "items": WORD, "maxItems": MEMBERS_OF_COLUMN_MAX},
+                    ]
+                },
+                "description": "by heading: members of BatteryPass that a cell is given to; none: not read",
+            },
+            "utc_offset": {
+                "type": ["string", "null"],
+                "maxLength": 6,
+                "description": "+08:00 or Z: a day that stands alone begins at midnight there",
+            },
         },
         closed=True,
     ),

@@ -18,6 +18,7 @@ from node.api import (
 )
 from node.api.consignment_routes import CONSIGNMENTS
 from node.api.governance_routes import GOVERNANCE
+from node.api.job_routes import JOBS
 from node.api.label_routes import LABELS
 from node.api.operation_routes import OPERATIONS
 from node.api.route import (
@@ -202,6 +203,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
     *VC_API,
     *LABELS,
+    *JOBS,
     # -- batteries and verdicts --------------------------------------------------------------------------
     Route(
         "GET",

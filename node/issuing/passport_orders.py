@@ -25,18 +25,24 @@ Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII p
 class Order:
     """A passport that somebody asks for.
 
-    `whole`: refused as `passport_incomplete` where a data point that has to be there is missing.
+    `whole`: refused as `passport_incomplete` where a data point that has to be there on the day `placed_on`
+    is missing. `once`: one passport of this battery and version, whatever the claims; other claims for one
+    that stands are refused as `passport_stands`. `tried`: only asked about; no credential of it is signed,
+    and nothing is kept.
     """
 
     claims: JSON
     code: str
     idempotency_key: str | None = None
     whole: bool = False
+    placed_on: str | None = None  # YYYY-MM-DD; None: today, or the first day on which a passport is needed
+    once: bool = False
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A passport that is on disk."""
+    """A passport that is on disk; or of an order that was only tried, what would be."""
 
     digest: bytes  # of its set list
     battery: str

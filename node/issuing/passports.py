@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import Any
 
 from credentials.documents.canonical import jcs
 from credentials.documents.identifiers import Identifier, Subject
-from credentials.documents.issuer import IssuedPassport, issue_passport, status_entries
+from credentials.documents.issuer import DraftPassport, draft_passport, status_entries
 from credentials.documents.passport import PassportSchema, PointState, completeness
 from credentials.documents.status import BITS_MIN
 from credentials.errors import CredentialError
@@ -36,6 +36,9 @@ JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
 PUBLIC = 1  # the point whose set anybody may read
 GIVEN_UP_MAX = 16  # publications that the next one names
+
+# What somebody writes beside passports, in the transaction in which they are stored.
+Beside = Callable[[Transaction, Sequence[Issued | ProblemError]], None]
 
 
 class PassportIssuing:
@@ -70,15 +73,18 @@ class PassportIssuing:
             raise made
         return made
 
-    def passports(self, orders: Sequence[Order]) -> list[Issued | ProblemError]:
+    def passports(self, orders: Sequence[Order], beside: Beside | None = None) -> list[Issued | ProblemError]:
         """Several, on disk together when this returns: each, or why it is refused.
 
-        Nothing is kept or sent of one that is refused; nothing of any if this raises something else.
+        Nothing is kept or sent of one that is refused; nothing of any if this raises something else. What
+        `beside` writes of them is on disk with them, or not at all.
         """
         with self._lock, self._office.writing() as db:
             made = [self._tried(db, order) for order in orders]
-        for one in made:
-            if isinstance(one, Issued) and one.credentials is not None:
+            if beside is not None:
+                beside(db, made)
+        for order, one in zip(orders, made, strict=True):
+            if isinstance(one, Issued) and one.credentials is not None and not order.tried:
                 log.moment("issue", battery=one.battery, digest=one.digest, version=one.version)
         return made
 
@@ -100,7 +106,22 @@ class PassportIssuing:
         before = self._issued(identifier.canonical, claims_digest, order.idempotency_key)
         if before is not None and not self._gives_way(before, identifier, order.idempotency_key):
             return Issued(before.digest, before.battery, before.version, None)
+        if order.once:
+            self._require_none_stands(identifier)
         return self._passport(db, order, identifier, claims_digest, before)
+
+    def _require_none_stands(self, identifier: Identifier) -> None:
+        """409 for a battery that has a passport of ours already: these are other claims."""
+        newest = self._office.issuances.newest_of(identifier.canonical)
+        if newest is not None and not self._gives_way(newest, identifier, None):
+            raise ProblemError(
+                409,
+                "passport_stands",
+                "Conflict",
+                "this battery has a passport already, version {version}, with other claims: a second one was "
+                "not signed",
+                version=newest.version,
+            )
 
     def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> Issuance | None:
         """The latest passport with these claims; 409 if the key was used for others."""
@@ -143,9 +164,11 @@ class PassportIssuing:
         given_up = self._given_up(battery)
         version = _next_version(standing, given_up)
         names, index = self._lists.names(), self._lists.next_index()
-        issued = self._signed(order.claims, identifier, version, now, names=names, index=index)
+        draft = self._draft(order.claims, identifier, version, now, names=names, index=index)
         if order.whole:
-            self._require_whole(issued, stamp(now)[:10])
+            _require_whole(self._signing, draft, order.placed_on, stamp(now)[:10])
+        signer = self._signing.signers.credential
+        issued = draft.with_digests() if order.tried else draft.signed(signer, stamp(now))
         batch = Batch(now)
         batch.documents += set_documents(issued, battery, self._signing.did)
         batch.documents.append(set_list_document(issued, version, battery, self._signing.did))
@@ -163,6 +186,8 @@ class PassportIssuing:
             predecessors=() if produced is None else (produced,),
         )
         waits = self._admission.require_admissible(published)
+        if order.tried:
+            return Issued(issued.digest, battery, version, {}, waits)
         batch.statements.append(published)
         kept = Issuance(
             number=0,
@@ -199,7 +224,7 @@ class PassportIssuing:
         found = (self._office.issuances.published_by(digest) for digest in given_up[-GIVEN_UP_MAX:])
         return [issuance for issuance in found if issuance is not None]
 
-    def _signed(
+    def _draft(
         self,
         claims: JSON,
         identifier: Identifier,
@@ -208,44 +233,23 @@ class PassportIssuing:
         *,
         names: Mapping[str, str],
         index: int,
-    ) -> IssuedPassport:
+    ) -> DraftPassport:
         """The four sets, each a credential with its place in the status lists; 422 for refused claims."""
         urls = {purpose: self._lists.url(name) for purpose, name in names.items()}
         try:
-            return issue_passport(
+            return draft_passport(
                 claims,
                 issuer_did=self._signing.did,
-                signer=self._signing.signers.credential,
                 identifier=identifier,
                 version=version,
                 ids={point: f"urn:uuid:{uuid.uuid4()}" for point in POINTS},
                 status_entry=status_entries(urls, index % BITS_MIN),
                 valid_from=stamp(now),
-                created=stamp(now),
                 paths=self._signing.paths,
                 schema=self._schema,
             )
         except CredentialError as error:
             raise ProblemError(422, error.code, "Claims refused", str(error)) from error
-
-    def _require_whole(self, issued: IssuedPassport, today: str) -> None:
-        """422 for a data point that is missing today, or on the first day on which a passport is needed."""
-        sets = {point: document["credentialSubject"] for point, document in issued.credentials.items()}
-        datapoints = self._signing.datapoints
-        day = max(today, datapoints["passportRequiredFrom"])
-        states = completeness(sets, issued.category, day, datapoints, self._signing.paths)
-        missing = tuple(f"{one.dp} {one.name}" for one in states if one.state is PointState.MISSING)
-        if missing:
-            raise ProblemError(
-                422,
-                "passport_incomplete",
-                "Claims refused",
-                "the claims lack what Annex XIII asks of a battery of the category {category} from {day} on, "
-                "and whoever checks the passport finds these gaps: {missing}",
-                category=issued.category,
-                day=day,
-                missing=missing,
-            )
 
     def _production(
         self,
@@ -302,3 +306,26 @@ def _next_version(standing: Standing | None, given_up: Sequence[Issuance]) -> in
     before = standing.passport if standing else None
     version = 1 if before is None or (standing and standing.live) else before.version + 1
     return max([version, *(one.version + 1 for one in given_up)])
+
+
+def _require_whole(signing: StatementSigner, draft: DraftPassport, placed_on: str | None, today: str) -> None:
+    """422 for a data point that is missing on the day on which the battery is placed on the market.
+
+    Where none is given: today, or on the first day on which a passport is needed.
+    """
+    sets = {point: document["credentialSubject"] for point, document in draft.documents.items()}
+    datapoints = signing.datapoints
+    day = placed_on or max(today, datapoints["passportRequiredFrom"])
+    states = completeness(sets, draft.category, day, datapoints, signing.paths)
+    missing = tuple(f"{one.dp} {one.name}" for one in states if one.state is PointState.MISSING)
+    if missing:
+        raise ProblemError(
+            422,
+            "passport_incomplete",
+            "Claims refused",
+            "the claims lack what Annex XIII asks of a battery of the category {category} from {day} on, "
+            "and whoever checks the passport finds these gaps: {missing}",
+            category=draft.category,
+            day=day,
+            missing=missing,
+        )

@@ -12,13 +12,12 @@ from functools import partial
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
-from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
 from node import catalogues, config
-from node.catalogues import LANGUAGES
 from node.config import DataDirectory
 from node.issuing.gate import Gate
 from node.issuing.holding import RuleHolding
+from node.issuing.issue_jobs import IssueJobs
 from node.issuing.issuing import Issuing
 from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
@@ -47,6 +46,7 @@ from node.service import Service
 from node.setup.disk import Disk, open_disk
 from node.setup.engines import open_engine
 from node.setup.gathering import gathering_of, judged_by_of, passport_schemas
+from node.setup.maker_line import jobs_of, words_of
 from node.setup.retiring import Retiring
 from node.setup.rule_files import require_proposed
 from node.setup.worker import Given, work
@@ -57,6 +57,7 @@ from node.use_cases.access import Access
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
+from node.use_cases.jobs import JobDesk
 from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
@@ -77,7 +78,6 @@ from node.verdicts.sources import Gathering, unread_rules
 from node.verdicts.verification import Checking, LedgerSources
 from node.verdicts.watching import Watching
 from node.verdicts.workers import Workers
-from node.words import Words
 
 
 def open_service(
@@ -95,6 +95,7 @@ def open_service(
     names none. `listen_host`: where it listens; requests for other hosts are refused (`hosts.py`). The caller
     holds `directory.lock()`. Nothing runs until `Service.start`.
     """
+    catalogues.read_all()
     disk = open_disk(directory, passphrase, public_url)
     with reading_back(directory.ledger):
         agreement = _agree(disk, listen_host)
@@ -156,6 +157,7 @@ class _Trades:
 
     issuing: Issuing
     outbox: Outbox
+    jobs: IssueJobs
     holding: RuleHolding
     following: Following
     gathering: Gathering
@@ -214,6 +216,7 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     following = _follow(disk, issuing, securing, gathering, gate)
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip, following)
     outbox.listen(agreement.moments)
+    jobs = jobs_of(issuing, stores.office, outbox.wake, words_of(history))
     watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
     judged_by = judged_by_of(disk.directory, disk.network, disk.settings)
     watching.go_by(judged_by)
@@ -228,8 +231,8 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)
     alerting = Alerting(stores.office, stores.ledger, gathering, agreement.moments)
-    made = issuing, outbox, holding, following, gathering, overtaking, consignments, judging, reach, alerting
-    return _Trades(*made, resolver, securing, checking, open_api)
+    made = issuing, outbox, jobs, holding, following, gathering, overtaking, consignments, judging, reach
+    return _Trades(*made, alerting, resolver, securing, checking, open_api)
 
 
 def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
@@ -284,6 +287,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> tuple[Supervisor, Lanes]:
     met = Acquaintance(agreement.gossip, supervisor, partial(agreement.moments.subscribe, kept_max=1))
     supervisor.employ(met, tries_max=None)
     supervisor.employ(trades.outbox, turn_s_max=WRITING_S_MAX)
+    supervisor.employ(trades.jobs, turn_s_max=WRITING_S_MAX)
     supervisor.employ(trades.holding, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(agreement.retiring, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(trades.judging)
@@ -360,14 +364,6 @@ def _overview(
     )
 
 
-def _words(history: GovernanceHistory) -> dict[str, Words]:
-    """The words of each language, with what the data points of a height are called."""
-    return {
-        language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
-        for language in LANGUAGES
-    }
-
-
 def _access(disk: Disk) -> Access:
     return Access(
         disk.stores.office,
@@ -378,7 +374,6 @@ def _access(disk: Disk) -> Access:
 
 
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
-    catalogues.read_all()
     history, gathering, office, ledger = (
         disk.history,
         trades.gathering,
@@ -392,11 +387,12 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     welcome = Welcome(own, disk.genesis, history, files, disk.network_key, disk.tree, at)
     batteries = Batteries(trades.issuing, gathering, ledger, office)
     return Service(
-        words=_words(history),
+        words=words_of(history),
         port=port,
         hosts=hosts,
         lanes=lanes,
         passports=PassportDesk(history, trades.issuing, office, trades.outbox, progress),
+        jobs=JobDesk(office, trades.jobs),
         vc_api=VcApi(
             history=history,
             did=disk.keys.did,

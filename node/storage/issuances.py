@@ -65,6 +65,10 @@ class IssuanceTable:
             "battery = ? AND claims_digest = ? ORDER BY number DESC LIMIT 1", (battery, claims_digest)
         )
 
+    def newest_of(self, battery: str) -> Issuance | None:
+        """The latest of this battery that did not give way."""
+        return self._one("battery = ? AND gave_way = 0 ORDER BY number DESC LIMIT 1", (battery,))
+
     @staticmethod
     def give_way(db: Transaction, number: int) -> None:
         """Of this one nothing came: the same claims are issued again, in this transaction."""

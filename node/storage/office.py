@@ -19,6 +19,7 @@ from node.storage.declarations import DeclaredTable
 from node.storage.documents import DocumentTable
 from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
+from node.storage.jobs import JobTable
 from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
 from node.storage.reached import ReachedLines
@@ -42,6 +43,7 @@ class OfficeStore:
         self.outbox = OutboxTable(self._db)
         self.issuances = IssuanceTable(self._db)
         self.status = StatusTable(self._db)
+        self.jobs = JobTable(self._db)
         self.consignments = ConsignmentTable(self._db)
         self.declared = DeclaredTable(self._db)
         self.overtaken = OvertakenLines(self._db)

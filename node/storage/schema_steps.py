@@ -383,6 +383,35 @@ def office_15_alerts(db: sqlite_utils.Database) -> None:
     make_table(db, "alert_looks", {"who": str, "seq": int, "at": int}, pk="who")
 
 
+def office_16_jobs(db: sqlite_utils.Database) -> None:
+    """Jobs over many rows, each row with what became of it; models whose passports they issue."""
+    make_table(
+        db,
+        "jobs",
+        {
+            **{"number": int, "id": str, "kind": str, "name": str, "client": str, "key": str},
+            **{"asked": bytes, "spec": bytes, "state": str, "rows": int, "created": int, "ended": int},
+        },
+        pk="number",
+        optional=("key", "ended"),
+    )
+    make_index(db, "jobs", "jobs_id", ["id"], unique=True)
+    db.execute("CREATE UNIQUE INDEX jobs_key ON jobs (client, key) WHERE key IS NOT NULL")
+    make_table(
+        db,
+        "job_rows",
+        {
+            **{"job": int, "row": int, "line": int, "data": bytes, "state": str},
+            **{"battery": str, "digest": bytes, "problem": bytes},
+        },
+        pk=("job", "row"),
+        optional=("battery", "digest", "problem"),
+    )
+    make_index(db, "job_rows", "job_rows_state", ["job", "state", "row"])
+    db.execute("CREATE INDEX job_rows_battery ON job_rows (job, battery) WHERE battery IS NOT NULL")
+    make_table(db, "models", {"name": str, "body": bytes, "changed": int}, pk="name")
+
+
 def _member(body: bytes | None, name: str) -> object:
     """A member of a stored JSON object; None where there is none."""
     try:
@@ -410,4 +439,5 @@ OFFICE = History(
     office_13_found_by_words,
     office_14_sums,
     office_15_alerts,
+    office_16_jobs,
 )

@@ -15,7 +15,6 @@ from credentials.documents.identifiers import parse_identifier
 from credentials.documents.issuer import (
     IssuedPassport,
     issue_event,
-    issue_passport,
     issue_status_list,
     status_entries,
 )
@@ -24,6 +23,7 @@ from credentials.documents.passport import PassportSchema, merge, set_list_diges
 from credentials.documents.status import read_list
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
+from tests.harness.signed_passports import issue_passport
 
 ROOT = Path(__file__).parents[2]
 CONTEXTS = ROOT / "credentials" / "jsonld" / "contexts"

@@ -22,7 +22,6 @@ from credentials.documents.identifiers import Identifier, Subject, guess_scheme,
 from credentials.documents.issuer import (
     IssuedPassport,
     issue_event,
-    issue_passport,
     issue_status_list,
     status_entries,
 )
@@ -64,6 +63,7 @@ from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
+from tests.harness.signed_passports import issue_passport
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"

@@ -103,8 +103,19 @@ def addresses(node: LiveNode) -> dict[str, str]:
     alert, office = row(1), node.service.stores.office
     with office.writing() as db:
         office.alerts.put(db, alert)
+    model = {"name": "a model", "claims": {**claims}, "columns": {}}
+    require_shape(node.post_json("/models", model).get_json(), "Model")
+    line = json.dumps({"code": CODE, "claims": claims}).encode()
+    job = f"/jobs/{node.post_raw('/jobs/issue?gaps=1', line, 'application/x-ndjson').get_json()['id']}"
+    node.wait(lambda: node.get_json(job)["state"] == "done", "the job")
     return {
         "/supervision/alerts/<alert_id>": f"/supervision/alerts/{b64u(alert.id)}",
+        "/jobs/<job_id>": job,
+        "/jobs/<job_id>/rows": f"{job}/rows",
+        "/jobs/<job_id>/events": f"{job}/events",
+        "/jobs/<job_id>/failed": f"{job}/failed",
+        "/jobs/<job_id>/labels": f"{job}/labels",
+        "/models/<name>": "/models/a model",
         "/governance/key-uses": f"/governance/key-uses?key={DID}%23attest-1",
         "/governance/proposals/<digest>": f"/governance/proposals/{proposed}",
         "/passports/<digest>": passport,
@@ -269,6 +280,7 @@ def test_one_table_says_who_may_and_how_much() -> None:
     assert {r.rule for r in ROUTES if r.body and r.body.size_bytes_max == MANIFEST_BYTES_MAX} == {
         "/consignments",
         "/find",
+        "/jobs/issue",
         "/passports/batch",
     }
 

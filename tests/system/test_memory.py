@@ -150,6 +150,9 @@ BOUNDED = {
     "node/ledger/subscriptions.py:Moments._subscriptions": "subscribers that wiring.py and participants make",
     "node/verdicts/fetching.py:Fetching._silent": "participants",
     # --- node: bounded by a number
+    "node/issuing/issue_jobs.py:IssueJobs._pace": "its own maxlen",
+    "node/issuing/issue_jobs.py:IssueJobs._readings": "READINGS_KEPT",
+    "node/issuing/issue_jobs.py:JobReading._forms": "FORMS_KEPT",
     "node/issuing/outbox.py:Outbox._dropped": "its own maxlen",
     "node/issuing/outbox.py:Outbox._sent": (
         "what office.db has in its outbox, within the daily quota of this participant"
@@ -233,6 +236,7 @@ SHORT_LIVED = {
     "node/answers.py:ReportAnswer": "one answer",
     "node/api/credentials.py:_Changing": "credentials whose status is being changed now",
     "node/demo/table.py:Comparison": "one run of the demo",
+    "node/issuing/passport_models.py:RowReading": "one sheet, of at most 512 columns",
     "node/issuing/statements.py:Batch": "one transaction",
     "node/ledger/snapshot_join.py:_Chain": "one snapshot that is taken over",
     "node/setup/network.py:Founding": "one file that is read",

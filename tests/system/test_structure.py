@@ -40,6 +40,7 @@ SAME_THING = frozenset(
             "consignments",
             "copies",
             "declarations",
+            "jobs",
         ),
         *(
             "drafting",

@@ -8,7 +8,7 @@ from typing import Any
 from consensus.cose import SeedSigner, Signer
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import parse_identifier
-from credentials.documents.issuer import issue_event, issue_passport
+from credentials.documents.issuer import issue_event
 from credentials.documents.keys import (
     ED25519,
     P256,
@@ -22,6 +22,7 @@ from credentials.documents.status import entry
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
 from credentials.errors import CredentialError
 from node import config
+from tests.harness.signed_passports import issue_passport
 
 MAKER = "did:web:maker.example"
 ISSUED = "2026-06-18T00:00:00Z"

@@ -1,0 +1,108 @@
+"""The routes of jobs over sheets and of models, a part of the table: the maker's line."""
+
+from __future__ import annotations
+
+from node.api import jobs
+from node.api.route import (
+    CSV,
+    EVENTS,
+    FORM,
+    GZIP,
+    HTML,
+    JSON,
+    MODEL_BYTES_MAX,
+    MULTIPART,
+    NDJSON,
+    SHEET_BYTES_MAX,
+    XLSX,
+    Body,
+    Route,
+    RouteAnswer,
+)
+
+ISSUE = ("issue",)
+SEE_ISSUED = ("read", "issue")
+JSON_OR_PAGE = (JSON, HTML)
+SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
+PAGE = RouteAnswer(200, None, (HTML,), "A page.")
+SHEETS = (NDJSON, CSV, GZIP, XLSX, MULTIPART)
+
+
+def _shown(schema: str) -> tuple[RouteAnswer, ...]:
+    return (RouteAnswer(200, schema, JSON_OR_PAGE, "As asked."),)
+
+
+JOBS = (
+    Route(
+        "POST",
+        "/jobs/issue",
+        jobs.create,
+        "Issue a passport for each row of a sheet, as a job that goes on by itself",
+        (
+            RouteAnswer(202, "Job", text="Taken over; every row is on disk."),
+            RouteAnswer(200, "Job", text="The sheet was taken over before, with this Idempotency-Key."),
+            SEEN,
+        ),
+        ISSUE,
+        Body(None, SHEETS, SHEET_BYTES_MAX),
+        query=("model", "dry_run", "gaps", "placed_on", "name"),
+    ),
+    Route("GET", "/jobs", jobs.jobs, "Jobs, newest first", _shown("Jobs"), SEE_ISSUED, query=("before",)),
+    Route("GET", "/jobs/new", jobs.new, "The form that takes a sheet", (PAGE,), ISSUE),
+    Route("GET", "/jobs/<job_id>", jobs.job, "How a job does", _shown("Job"), SEE_ISSUED),
+    Route(
+        "GET",
+        "/jobs/<job_id>/rows",
+        jobs.rows,
+        "What became of each row, in order",
+        (RouteAnswer(200, "JobRows"),),
+        SEE_ISSUED,
+        query=("state", "limit", "after"),
+    ),
+    Route(
+        "GET",
+        "/jobs/<job_id>/events",
+        jobs.events,
+        "How a job does, each time it changes, until nothing of it waits",
+        (RouteAnswer(200, "Job", (NDJSON, EVENTS), "One job a line, or server-sent events."),),
+        SEE_ISSUED,
+    ),
+    Route(
+        "GET",
+        "/jobs/<job_id>/failed",
+        jobs.failed,
+        "The refused rows in the form in which they came, with cell and reason",
+        (RouteAnswer(200, None, (CSV, NDJSON), "A file to be corrected and sent again."),),
+        SEE_ISSUED,
+    ),
+    Route(
+        "GET",
+        "/jobs/<job_id>/labels",
+        jobs.labels,
+        "Labels of the passports of a job, a hundred on each file",
+        (RouteAnswer(200, None, (jobs.PDF,), "Sheets of A4."),),
+        SEE_ISSUED,
+        query=("after",),
+    ),
+    Route(
+        "POST",
+        "/jobs/<job_id>/stop",
+        jobs.stop,
+        "Issue no further row of a job",
+        (RouteAnswer(200, "Job"), SEEN),
+        ISSUE,
+        Body("Nothing", (JSON, FORM)),
+    ),
+    Route("GET", "/models", jobs.models, "The models that are remembered", _shown("Models"), SEE_ISSUED),
+    Route(
+        "POST",
+        "/models",
+        jobs.put_model,
+        "Remember a model: what its passports have in common, and what the columns of its sheets mean",
+        (RouteAnswer(200, "Model"), SEEN),
+        ISSUE,
+        Body("ModelRequest", (JSON, MULTIPART, FORM), MODEL_BYTES_MAX),
+    ),
+    Route("GET", "/models/new", jobs.new_model, "The form of a model", (PAGE,), ISSUE),
+    Route("GET", "/models/<name>", jobs.model, "One model", _shown("Model"), SEE_ISSUED),
+)

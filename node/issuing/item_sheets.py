@@ -1,0 +1,173 @@
+"""Sheets of items as a maker's people and machines send them: NDJSON or a table of text, packed or not.
+
+A table (CSV) names its columns in its first row; a row is told by the line of the file on which it begins.
+UTF-8, UTF-16 with a byte order mark, or the common characters of GB 18030. Of NDJSON each line is one JSON
+object. What cannot be read as a whole is refused as a whole (`sheet_malformed`); what is wrong with one row
+is that row's result.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from credentials.documents.spelling import trimmed
+from node.errors import ProblemError, bad_request, busy
+
+ROWS_MAX = 100_000
+UNPACKED_BYTES_MAX = 48 << 20
+COLUMNS_MAX = 512
+CELL_CHARACTERS_MAX = 8_192
+LINE_BYTES_MAX = 1 << 20
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+OLD_SPREADSHEET = b"\xd0\xcf\x11\xe0"
+
+# Columns that this node adds to rows that it hands back: what stands there is not read again.
+RETURNED = ("problem_cell", "problem", "what_to_do")
+
+Cells = tuple[int, list[str]]  # the line of the file on which a row begins, and its cells
+
+
+class OneSheet:
+    """One sheet is read at a time, which takes a second or two. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._taken = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around the reading of a sheet; 503 while another one has the turn."""
+        if not self._taken.acquire(blocking=False):
+            raise busy("another sheet is being read: send this one again in {seconds} s", seconds=2)
+        try:
+            yield
+        finally:
+            self._taken.release()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTable:
+    """A table of items: the names of its columns as they stand there, and its rows one after the other."""
+
+    headings: tuple[str, ...]
+    rows: Iterator[Cells]
+
+
+def unpacked(data: bytes) -> bytes:
+    """What was sent, out of gzip where it came so."""
+    if not data.startswith(GZIP):
+        return data
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        found = inflate.decompress(data, UNPACKED_BYTES_MAX + 1)
+    except zlib.error as error:
+        raise _no_sheet("the sheet is packed (gzip) and cannot be unpacked: pack it again") from error
+    if len(found) > UNPACKED_BYTES_MAX or inflate.unconsumed_tail:
+        raise ProblemError(
+            413,
+            "sheet_too_large",
+            "Content too large",
+            "unpacked the sheet has more than {most} bytes: send it in parts",
+            most=UNPACKED_BYTES_MAX,
+        )
+    if not inflate.eof or inflate.unused_data:
+        raise _no_sheet("the sheet is packed (gzip) and ends early, or something follows it: pack it again")
+    return found
+
+
+def is_json_lines(data: bytes) -> bool:
+    """True where the first row is a JSON object, as no name of a column begins."""
+    return data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+
+
+def json_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(line, text) of each row of NDJSON; one that is empty is none."""
+    for line, text in enumerate(io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")), 1):
+        if text.strip():
+            yield line, text.strip()[: LINE_BYTES_MAX + 1]
+
+
+def table(data: bytes) -> ItemTable:
+    """A table of text; 400 `sheet_malformed` for what is none."""
+    text = _text(data)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    rows = _rows(reader)
+    first = next(rows, None)
+    if first is None:
+        raise _no_sheet("the sheet is empty: its first row names the columns")
+    headings = tuple(trimmed(cell) for cell in first[1])
+    if len(headings) > COLUMNS_MAX:
+        raise _no_sheet("the sheet has more than {most} columns", most=COLUMNS_MAX)
+    names = [name.lower() for name in headings if name]
+    if again := next((name for name in names if names.count(name) > 1), None):
+        raise _no_sheet("the column {name} of the sheet stands twice", name=again)
+    return ItemTable(headings, rows)
+
+
+def _text(data: bytes) -> str:
+    if data.startswith(ZIP) or data.startswith(OLD_SPREADSHEET):
+        raise _no_sheet("the sheet is a workbook: save the sheet as CSV (UTF-8), and send that")
+    wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        try:
+            if wide:
+                raise
+            text = data.decode("gb2312")  # each character of it lies beyond the letters of a Western file
+        except UnicodeDecodeError:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise _no_sheet(
+                "line {line} of the sheet is not in UTF-8: save it as CSV UTF-8", line=line
+            ) from error
+    if "\0" in text:
+        raise _no_sheet("the sheet holds zero bytes: save it as CSV UTF-8")
+    return text
+
+
+def _delimiter(text: str) -> str:
+    first = text.lstrip("\r\n").partition("\n")[0]
+    return max((",", ";", "\t"), key=first.count)
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[Cells]:
+    """The rows that hold anything."""
+    at = 1
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:  # a cell that never ends, for one
+            raise _no_sheet(
+                "line {line} of the sheet cannot be read: look at its quotation marks", line=at
+            ) from error
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield at, cells
+        at = getattr(reader, "line_num", at) + 1
+
+
+def csv_row(cells: Sequence[str]) -> bytes:
+    """One row of CSV; no cell of it is computed by a spreadsheet."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(
+        [
+            f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(cell) else cell
+            for cell in cells
+        ]
+    )
+    return out.getvalue().encode()
+
+
+def _is_number(cell: str) -> bool:
+    return cell[1:].replace(".", "", 1).replace(",", "", 1).isdecimal()
+
+
+def _no_sheet(why: str, /, **parameters: object) -> ProblemError:
+    return bad_request("sheet_malformed", why, **parameters)

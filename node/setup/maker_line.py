@@ -1,0 +1,32 @@
+"""What issues from sheets, and the words in which its refusals are kept, made to fit the rest of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from credentials.documents.issuer import PASSPORT_SCHEMA
+from credentials.ledger.governance import GovernanceHistory
+from node import config
+from node.catalogues import LANGUAGES
+from node.issuing.issue_jobs import IssueJobs
+from node.issuing.issuing import Issuing
+from node.issuing.passport_models import MemberKinds
+from node.storage.office import OfficeStore
+from node.words import Words, told_in_all
+
+
+def words_of(history: GovernanceHistory) -> Mapping[str, Words]:
+    """The words of each language, with what the data points of a height are called."""
+    return {
+        language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
+        for language in LANGUAGES
+    }
+
+
+def jobs_of(
+    issuing: Issuing, office: OfficeStore, signed: Callable[[], None], words: Mapping[str, Words]
+) -> IssueJobs:
+    """The thread that issues for sheets; `signed` is called when something waits to be sent."""
+    kinds = MemberKinds(config.schemas()[PASSPORT_SCHEMA["id"]])
+    return IssueJobs(issuing, office, signed, kinds, partial(told_in_all, words=words))

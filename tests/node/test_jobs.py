@@ -1,0 +1,420 @@
+"""Sheets as jobs: each row a passport or a reason, once, whatever happens in between."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from node.use_cases import jobs as desk
+from tests.harness.net.batteries import claims_of, code_of
+from tests.harness.support_service import LiveNode, live_node
+
+JSON = dict[str, Any]
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+GENERAL = "GeneralProductInformation"
+LAST_UPDATED = ("capacityThroughput", "numberOfFullCycles", "remainingEnergy", "stateOfCharge")
+
+
+def model_of(name: str = "P75") -> JSON:
+    """The shipped plausible claims as what a model has in common; what an item says is taken out."""
+    claims = claims_of(1)
+    general = claims[GENERAL]
+    general["batteryPassportIdentifier"] = "urn:bpass:{code}"
+    general["productIdentifier"] = "urn:comity:item:gbt34014:{code}"
+    for member in ("batteryMass", "manufacturingDate"):
+        del general[member]
+    columns = {
+        "mass (kg)": f"{GENERAL}.batteryMass",
+        "生产日期": f"{GENERAL}.manufacturingDate",
+        "remarks": [],
+    }
+    return {"name": name, "claims": claims, "columns": columns, "utc_offset": "+08:00"}
+
+
+def row_of(serial: int, **cells: str) -> list[str]:
+    day = f"2026-06-{1 + serial % 28:02d}"
+    return [
+        cells.get("code", code_of(serial)),
+        cells.get("mass", "452.5"),
+        cells.get("made", day),
+        "a remark",
+    ]
+
+
+def sheet(rows: Sequence[Sequence[str]], delimiter: str = ",") -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows([["Code", "Mass (kg)", "生产日期", "Remarks"], *rows])
+    return text.getvalue().encode()
+
+
+def line_of(serial: int) -> bytes:
+    return json.dumps({"code": code_of(serial), "claims": claims_of(serial)}).encode() + b"\n"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("jobs")) as running:
+        assert running.post_json("/models", model_of()).status_code == 200
+        yield running
+
+
+def send(
+    node: LiveNode, data: bytes, query: str = "model=P75", kind: str = CSV, **headers: str
+) -> TestResponse:
+    sent = {**node.bearer, "Content-Type": kind, **headers}
+    return node.client.post(f"/jobs/issue?{query}", data=data, headers=sent)
+
+
+def taken(node: LiveNode, data: bytes, query: str = "model=P75", kind: str = CSV) -> str:
+    answer = send(node, data, query, kind)
+    assert answer.status_code == 202, answer.text
+    return str(answer.get_json()["id"])
+
+
+def done(node: LiveNode, data: bytes, query: str = "model=P75", kind: str = CSV) -> tuple[JSON, list[JSON]]:
+    """The job when every row has a result, and these."""
+    id = taken(node, data, query, kind)
+    node.wait(lambda: node.get_json(f"/jobs/{id}")["state"] == "done", "the job")
+    return node.get_json(f"/jobs/{id}"), node.get_json(f"/jobs/{id}/rows")["rows"]
+
+
+def test_each_row_of_a_sheet_is_a_passport(node: LiveNode) -> None:
+    """
+    What the model says and what the row says are the claims: numbers, days and the code in their places; each
+    row is signed, recorded and receipted by itself, and its credentials verify.
+    """
+    made, rows = done(node, sheet([row_of(n) for n in range(1, 4)]))
+    node.wait(lambda: node.get_json(f"/jobs/{made['id']}")["finished"], "the receipts")
+    told = node.get_json(f"/jobs/{made['id']}")
+    sets = node.get_json(f"/passports/{rows[1]['digest']}")["sets"]
+    public = node.get_json(f"/documents/{sets['1']}")
+    general = public["credentialSubject"][GENERAL]
+
+    assert [one["state"] for one in rows] == ["signed"] * 3 and [one["line"] for one in rows] == [2, 3, 4]
+    assert told["counts"] == {"signed": 3} and told["on_ledger"] == {"receipted": 3}
+    assert general["batteryMass"] == 452.5 and general["manufacturingDate"] == "2026-06-03T00:00:00+08:00"
+    assert general["productIdentifier"] == f"urn:comity:item:gbt34014:{code_of(2)}"
+    assert node.service.vc_api.verify_credential(public).verified
+
+
+def test_what_is_wrong_with_a_row_is_its_own_result(node: LiveNode) -> None:
+    """
+    A code that is none, two rows of one code, a cell that is no number, what may be thousands, a day that is
+    none, a value out of range, a row without a code, a cell under no column: each row is told which cell, why
+    and what to do, in the reader's language; the rows between them are signed.
+    """
+    wrong = [
+        row_of(10, code="ZZ1-NOT-A-CODE"),
+        row_of(12),
+        row_of(12, mass="450"),
+        row_of(13, mass="heavy"),
+        row_of(14, mass="1,234"),
+        row_of(15, made="the first of June"),
+        row_of(16, mass="-1"),
+        row_of(17, code=""),
+        [*row_of(18), "", "stray"],
+        row_of(19, mass="=1+1"),
+        row_of(20, mass="4.5E+02"),
+    ]
+    made, rows = done(node, sheet([row_of(11), *wrong, row_of(21)]))
+    chinese = node.client.get(
+        f"/jobs/{made['id']}/rows?state=refused", headers={**node.bearer, "Accept-Language": "zh"}
+    ).get_json()["rows"]
+    told = [(one["problem"]["code"], one["problem"]["cell"]) for one in rows if one["problem"]]
+
+    assert [one["row"] for one in rows if one["state"] == "signed"] == [1, 3, 13]
+    assert made["counts"] == {"signed": 3, "refused": 10}
+    assert told == [
+        ("identifier_malformed", None),
+        ("code_repeated", None),
+        ("cell_malformed", "Mass (kg)"),
+        ("cell_malformed", "Mass (kg)"),
+        ("cell_malformed", "生产日期"),
+        ("schema_invalid", "Mass (kg)"),
+        ("code_missing", None),
+        ("cell_malformed", ""),
+        ("cell_malformed", "Mass (kg)"),
+        ("cell_malformed", "Mass (kg)"),
+    ]
+    english = [one for one in rows if one["state"] == "refused"]
+    for one in english:
+        assert one["problem"]["next"] and one["problem"]["fault"] == "caller", one["problem"]
+    for one, other in zip(english, chinese, strict=True):
+        assert one["row"] == other["row"] and one["problem"]["next"] != other["problem"]["next"]
+
+
+def test_refused_rows_come_back_to_be_sent_again(node: LiveNode) -> None:
+    """
+    The file of refused rows has their cells as they came, with cell, reason and step beside them; corrected,
+    it is a sheet, and only those rows are issued by it.
+    """
+    made, _ = done(node, sheet([row_of(31), row_of(32, mass="heavy"), row_of(33, made="never")]))
+    back = node.get(f"/jobs/{made['id']}/failed")
+    text = back.get_data().decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text)))
+    corrected = text.replace("heavy", "453.5").replace("never", "2026/6/6")
+    again, results = done(node, corrected.encode())
+
+    assert back.mimetype == "text/csv" and rows[0][-3:] == ["problem_cell", "problem", "what_to_do"]
+    assert [one[0] for one in rows[1:]] == [code_of(32), code_of(33)]
+    assert rows[1][-3] == "Mass (kg)" and "heavy" in rows[1][-2] and rows[1][-1]
+    assert again["counts"] == {"signed": 2} and [one["battery"] for one in results] == [
+        code_of(32),
+        code_of(33),
+    ]
+
+
+def test_lines_of_json_come_back_as_lines(node: LiveNode) -> None:
+    """
+    Of NDJSON a line that is none and one that is refused come back as they were sent, the latter with its
+    reason, and can be sent again.
+    """
+    lines = (
+        line_of(41) + b"{not json}\n" + json.dumps({"code": "x", "claims": claims_of(42)}).encode() + b"\n"
+    )
+    made, rows = done(node, lines, "", NDJSON)
+    back = node.get(f"/jobs/{made['id']}/failed").get_data().splitlines()
+    corrected = json.dumps({**json.loads(back[1]), "code": code_of(42)}).encode()
+    _, again = done(node, corrected, "", NDJSON)
+
+    assert [one["state"] for one in rows] == ["signed", "refused", "refused"]
+    assert back[0] == b"{not json}" and json.loads(back[1])["problem"]
+    assert [one["state"] for one in again] == ["signed"]
+
+
+def test_a_dry_run_signs_nothing(node: LiveNode) -> None:
+    """
+    Every row is looked at as it would be when it is issued, and nothing is signed, kept or sent; the sheet
+    then gives what was foretold.
+    """
+    data = sheet([row_of(51), row_of(52, mass="-1"), row_of(53)])
+    office = node.service.stores.office
+
+    def kept() -> tuple[int, ...]:
+        tables = ("issuances", "documents", "outbox")
+        return tuple(office._db.tables().table(name).count for name in tables)
+
+    node.wait_quiet()
+    before = kept()
+    tried, rows = done(node, data, "model=P75&dry_run=1")
+    after = kept()
+    made, _ = done(node, data)
+
+    assert tried["counts"] == {"checked": 2, "refused": 1} and tried["finished"]
+    assert before == after
+    assert all(one["digest"] is None for one in rows)
+    assert made["counts"] == {"signed": 2, "refused": 1}
+
+
+def test_overlapping_sheets_issue_nothing_twice(node: LiveNode) -> None:
+    """
+    Two jobs with rows in common, at the same time: each battery has one passport, and both name it. A row
+    that says something else of a battery that has one is refused, and signs none.
+    """
+    first = taken(node, sheet([row_of(n) for n in range(61, 69)]))
+    second = taken(node, sheet([row_of(n) for n in range(65, 73)]))
+    node.wait(lambda: all(node.get_json(f"/jobs/{i}")["state"] == "done" for i in (first, second)), "both")
+    one, other = (node.get_json(f"/jobs/{id}/rows")["rows"] for id in (first, second))
+    _, changed = done(node, sheet([row_of(61, mass="500")]))
+    known = {row["battery"]: row["digest"] for row in one}
+    issued = [row.battery for row in node.service.stores.office.issuances.page(1_000, None)]
+
+    assert {row["state"] for row in [*one, *other]} == {"signed", "repeated"}
+    assert sum(row["state"] == "signed" for row in [*one, *other]) == 12
+    assert all(known[row["battery"]] == row["digest"] for row in other if row["battery"] in known)
+    assert changed[0]["problem"]["code"] == "passport_stands"
+    assert all(issued.count(code_of(n)) == 1 for n in range(61, 73))
+
+
+def test_the_same_key_is_the_same_job(node: LiveNode) -> None:
+    """
+    Who hears nothing sends the sheet again with its key, and is given the job that there is; another sheet
+    under that key is refused. Keys of different people do not meet.
+    """
+    data = sheet([row_of(81)])
+    first = send(node, data, **{"Idempotency-Key": "shift-1"})
+    again = send(node, data, **{"Idempotency-Key": "shift-1"})
+    other = send(node, sheet([row_of(82)]), **{"Idempotency-Key": "shift-1"})
+    strange = send(node, data, **{"Idempotency-Key": "not a key"})
+
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.get_json()["id"] == again.get_json()["id"]
+    assert (other.status_code, other.get_json(force=True)["code"]) == (409, "idempotency_key_reused")
+    assert strange.status_code == 400
+
+
+ODD = {
+    "semicolons and decimal commas": sheet([row_of(101, mass="452,5")], ";"),
+    "tabs": sheet([row_of(102)], "\t"),
+    "full-width digits": sheet([row_of(103, mass="４５２．５", made="２０２６-０６-２０")]),
+    "UTF-16": sheet([row_of(104)]).decode().encode("utf-16"),
+    "GB 18030": sheet([row_of(105)]).decode().encode("gb18030"),
+    "a byte order mark": b"\xef\xbb\xbf" + sheet([row_of(106)]),
+    "gzip": gzip.compress(sheet([row_of(107)])),
+    "empty rows": sheet([["", "", "", ""], row_of(108), ["", "", "", ""]]),
+    "a Chinese day": sheet([row_of(109, made="2026年6月26日")]),
+    "a German day": sheet([row_of(110, made="27.6.2026")]),
+    "blanks in the code": sheet([row_of(111, code=f" {code_of(111)[:8]} {code_of(111)[8:]} ")]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_sheets_are_read_as_people_save_them(node: LiveNode, name: str) -> None:
+    """
+    Whatever separates cells, decimals and days, in the encodings of spreadsheets: the row is signed.
+    """
+    _, rows = done(node, ODD[name])
+
+    assert [one["state"] for one in rows] == ["signed"], rows
+
+
+HOSTILE = {
+    "nothing": (b"", "sheet_malformed"),
+    "no rows": (sheet([]), "sheet_malformed"),
+    "a bomb": (gzip.compress(bytes(200 << 20), 9), "sheet_too_large"),
+    "half of a packed file": (gzip.compress(sheet([row_of(1)]))[:40], "sheet_malformed"),
+    "a workbook": (b"PK\x03\x04" + bytes(100), "sheet_malformed"),
+    "no code": (b"mass (kg)\r\n452\r\n", "sheet_malformed"),
+    "a column twice": (b"code,Code\r\na,b\r\n", "sheet_malformed"),
+    "an unknown column": (b"code,price\r\na,b\r\n", "sheet_malformed"),
+    "latin letters": ("code,remarks\r\na,grün\r\n".encode("latin-1"), "sheet_malformed"),
+    "zero bytes": (b"code\r\n\0\r\n", "sheet_malformed"),
+    "a cell without an end": (b'code\r\n"' + b"x" * 200_000, "sheet_malformed"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_no_sheet_is_refused_as_a_whole(node: LiveNode, name: str) -> None:
+    """
+    With a code, whose fault it is and what to do; nothing of it is kept.
+    """
+    data, code = HOSTILE[name]
+    before = node.get_json("/jobs")["jobs"][:1]
+    answer = send(node, data)
+    told = answer.get_json(force=True)
+
+    assert 400 <= answer.status_code < 500 and told["code"] == code, told
+    assert told["fault"] == "caller" and told["next"]
+    assert node.get_json("/jobs")["jobs"][:1] == before
+    assert node.service.stores.office._db.connection.execute("SELECT MAX(job) FROM job_rows").fetchone()[
+        0
+    ] in (
+        None,
+        *(one["number"] for one in before),
+    )
+
+
+def test_a_sheet_needs_its_model(node: LiveNode) -> None:
+    """
+    A table without a model, and one with a model that nobody remembers, are told what is missing.
+    """
+    without = send(node, sheet([row_of(1)]), "").get_json(force=True)
+    unknown = send(node, sheet([row_of(1)]), "model=P99").get_json(force=True)
+    strange = node.post_json("/models", {**model_of("bad"), "columns": {"mass": "No.such.member"}})
+
+    assert (without["code"], unknown["code"]) == ("model_missing", "model_unknown")
+    assert strange.get_json(force=True)["code"] == "model_malformed"
+
+
+def test_completeness_is_counted_for_the_day_before_signing(node: LiveNode) -> None:
+    """
+    A row that lacks a data point on the day on which its battery is placed on the market is refused with the
+    point and the day, unless gaps are allowed; a day before anything is required asks for nothing.
+    """
+    gap = claims_of(201)
+    del gap["MaterialComposition"]
+    line = json.dumps({"code": code_of(201), "claims": gap}).encode()
+    _, asked = done(node, line, "placed_on=2027-03-01", NDJSON)
+    _, early = done(node, line, "placed_on=2026-01-01&dry_run=true", NDJSON)
+    _, allowed = done(node, line, "gaps=true", NDJSON)
+
+    assert (
+        asked[0]["problem"]["code"] == "passport_incomplete" and "2027-03-01" in asked[0]["problem"]["detail"]
+    )
+    assert early[0]["state"] == "checked" and allowed[0]["state"] == "signed"
+
+
+def test_too_many_rows_are_told_when_to_come_again(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Beyond a key's share 429, beyond everybody's 503, each with Retry-After; a sheet in the middle of another
+    one's reading too. Nothing is taken over.
+    """
+    data = sheet([row_of(211)])
+    answers = []
+    with monkeypatch.context() as bounded:
+        bounded.setattr(desk, "ROWS_WAITING_PER_CLIENT_MAX", 0)
+        answers.append(send(node, data))
+    with monkeypatch.context() as bounded:
+        bounded.setattr(desk, "ROWS_WAITING_MAX", 0)
+        answers.append(send(node, data))
+    with node.service.jobs._sheets.turn():
+        answers.append(send(node, data))
+
+    assert [one.status_code for one in answers] == [429, 503, 503]
+    assert all(int(one.headers["Retry-After"]) > 0 for one in answers)
+    assert done(node, data)[0]["counts"] == {"signed": 1}
+
+
+def test_a_job_is_stopped_and_goes_on_with_the_same_sheet(node: LiveNode) -> None:
+    """
+    What was issued stays, and the same sheet again issues the rest; a job that ended is not stopped.
+    """
+    data = sheet([row_of(n) for n in range(221, 224)])
+    id = taken(node, data)
+    stopped = node.post_json(f"/jobs/{id}/stop", {})
+    made, _ = done(node, data)
+    late = node.post_json(f"/jobs/{made['id']}/stop", {})
+
+    assert stopped.status_code in (200, 409) and late.get_json(force=True)["code"] == "final"
+    assert sum(made["counts"].get(state, 0) for state in ("signed", "repeated")) == 3
+
+
+def test_progress_is_followed_by_server_sent_events(node: LiveNode) -> None:
+    """
+    A job tells each change until nothing of it waits, as events or as lines.
+    """
+    id = taken(node, sheet([row_of(231)]))
+    node.wait(lambda: node.get_json(f"/jobs/{id}")["finished"], "the receipt")
+    events = node.client.get(f"/jobs/{id}/events", headers={**node.bearer, "Accept": "text/event-stream"})
+    lines = node.get(f"/jobs/{id}/events")
+
+    assert events.mimetype == "text/event-stream" and events.get_data().startswith(b"data: {")
+    assert json.loads(lines.get_data().splitlines()[-1])["on_ledger"] == {"receipted": 1}
+
+
+def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:
+    """
+    The form takes a sheet, its page shows the refused row with its cell and leads to the file and the labels;
+    a sheet that cannot be read says why on the form.
+    """
+    upload = {"model": "P75", "file": (io.BytesIO(sheet([row_of(241), row_of(242, mass="heavy")])), "a.csv")}
+    html = {"Accept": "text/html", "Origin": "http://localhost"}
+    sent = node.person.post("/jobs/issue", data=upload, headers=html, content_type="multipart/form-data")
+    assert sent.status_code == 303, sent.text
+    id = sent.headers["Location"].rpartition("/")[2]
+    node.wait(lambda: node.get_json(f"/jobs/{id}")["state"] == "done", "the job")
+    shown = node.person.get(f"/jobs/{id}", headers=html).text
+    labels = node.person.get(f"/jobs/{id}/labels")
+    wrong = {"model": "P75", "file": (io.BytesIO(b"code,price\r\nx,1\r\n"), "a.csv")}
+    told = node.person.post("/jobs/issue", data=wrong, headers=html, content_type="multipart/form-data")
+    form = {
+        "name": "by hand",
+        "claims": json.dumps(model_of()["claims"]),
+        "columns": f"mass = {GENERAL}.batteryMass",
+    }
+    model = node.person.post("/models", data=form, headers=html)
+    pages = [
+        node.person.get(path, headers=html) for path in ("/jobs", "/jobs/new", "/models", "/models/by hand")
+    ]
+
+    assert "Mass (kg):" in shown and "heavy" in shown and f"/jobs/{id}/failed" in shown
+    assert labels.mimetype == "application/pdf" and labels.get_data().startswith(b"%PDF")
+    assert told.status_code == 400 and "price" in told.text
+    assert model.status_code == 303 and all(one.status_code == 200 for one in pages)
