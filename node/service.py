@@ -34,6 +34,7 @@ from node.use_cases.peers import PeerDoor
 from node.use_cases.proposing import ProposalDesk
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
+from node.use_cases.vehicles import VehicleDesk
 from node.verdicts.consignments import Consignments
 from node.verdicts.judging import Judging
 from node.words import Words
@@ -65,6 +66,7 @@ class Service:
     vc_api: VcApi
     batteries: Batteries
     lookup: Lookup
+    vehicles: VehicleDesk
     acts: ActDesk
     clearance: Clearance
     consignments: Consignments

@@ -305,7 +305,8 @@ def x21_registered_with_its_batteries(
     lacking = []
     for key in packs_of_one_hand(standing, attestation, context):
         pack = standing if key == standing.key else context.records.standing_at(key)
-        if pack is None or not _lawful_in_vehicle(pack, attestation, context, standing.place):
+        named = attestation.event_time, standing.place
+        if pack is None or not lawful_in_vehicle(pack, context.event, *named):
             lacking.append(key)
     if lacking:
         told = (
@@ -331,12 +332,12 @@ def state_after(standing: Standing, event: Event) -> str | None:
     return (event.to_in_vehicle if standing.bound is not None else None) or event.to
 
 
-def _lawful_in_vehicle(pack: Standing, attestation: Attestation, context: Context, place: str | None) -> bool:
+def lawful_in_vehicle(pack: Standing, event: Event, event_time: int, place: str | None) -> bool:
     """True for a pack on record with a live passport, or none where nobody asks for one."""
     if pack.passport is not None:
         return pack.born and pack.live
     older = pack.enrolled is not None and pack.producer is None  # when it was placed, nobody here knows
-    return pack.born and (older or not passport_asked(pack, attestation, context, place))
+    return pack.born and (older or not _passport_asked(pack, event, event_time, place))
 
 
 def passport_asked(pack: Standing, attestation: Attestation, context: Context, place: str | None) -> bool:
@@ -344,9 +345,13 @@ def passport_asked(pack: Standing, attestation: Attestation, context: Context, p
 
     What was placed there before is not placed: that act was asked when it was made.
     """
-    since = context.event.requires_passport_from.get(place or "")
+    return _passport_asked(pack, context.event, attestation.event_time, place)
+
+
+def _passport_asked(pack: Standing, event: Event, event_time: int, place: str | None) -> bool:
+    since = event.requires_passport_from.get(place or "")
     placed = place is not None and pack.setting(PLACED, place) is not None
-    return since is not None and attestation.event_time >= since and not placed
+    return since is not None and event_time >= since and not placed
 
 
 def packs_of_one_hand(standing: Standing, attestation: Attestation, context: Context) -> list[bytes]:
@@ -358,12 +363,18 @@ def packs_of_one_hand(standing: Standing, attestation: Attestation, context: Con
     assert attestation.bound_asset is not None, "require_members asks for it"
     if standing.bound is None:  # X5 has said so, where the rules in force ask it first
         raise NotYet("X5", "the battery is not recorded as installed in this vehicle")
-    installed = context.records.asset(attestation.bound_asset).installed
-    installers = {one.by for one in installed if one.pack == standing.key}
+    return of_one_hand(standing, context.records.asset(attestation.bound_asset), context.records.standing_at)
+
+
+def of_one_hand(
+    standing: Standing, asset: Asset, standing_at: Callable[[bytes], Standing | None]
+) -> list[bytes]:
+    """Of what is in a vehicle, the packs that this one answers for, itself among them."""
+    installers = {one.by for one in asset.installed if one.pack == standing.key}
     holder = standing.holder if standing.holder != PRIVATE else None
     found = []
-    for one in installed:
-        pack = standing if one.pack == standing.key else context.records.standing_at(one.pack)
+    for one in asset.installed:
+        pack = standing if one.pack == standing.key else standing_at(one.pack)
         if one.by in installers or (pack is not None and holder is not None and pack.holder == holder):
             found.append(one.pack)
     return found

@@ -57,6 +57,7 @@ from node.use_cases.passports import EventAnswer, IssuedLine
 from node.use_cases.records import EntryAnswer
 from node.use_cases.trqp import TrqpAuthorization, TrqpRecognition
 from node.use_cases.vc_api import ProvedAnswer, SecuredAnswer, VersionAnswer
+from node.vehicle_answers import VehicleAnswer
 
 Schema = dict[str, Any]
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
@@ -251,6 +252,7 @@ ANSWERS: dict[str, type] = {
     "TrqpRecognition": TrqpRecognition,
     "VerifiableCredential": SecuredAnswer,
     "VerifiablePresentation": ProvedAnswer,
+    "VehicleCheck": VehicleAnswer,
     "Verification": VerificationAnswer,
 }
 

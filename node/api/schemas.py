@@ -8,6 +8,7 @@ from consensus.encoding import INTEGER_MAX
 from credentials.ledger.governance_records import TYPES
 from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
+from credentials.verdicts.vehicle_check import BATTERIES_MAX
 from node.api.described import described
 from node.catalogues import FAULTS
 from node.issuing.passport_models import COLUMNS_OF_MODEL_MAX, MEMBERS_OF_COLUMN_MAX
@@ -158,6 +159,22 @@ REQUESTS: dict[str, Schema] = {
     "ClearanceRequest": _object(
         _ITEM,
         {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": DIRECTION},
+        closed=True,
+    ),
+    "VehicleRequest": _object(
+        {
+            "vin": {"type": "string", "minLength": 1, "maxLength": 64},
+            "act": {"type": "string", "maxLength": 32},
+        },
+        {
+            "batteries": {
+                "type": "array",
+                "items": BATTERY,
+                "maxItems": BATTERIES_MAX,
+                "description": "those that are in the vehicle, or were",
+            },
+            "jurisdiction": {"type": "string", "maxLength": 16},
+        },
         closed=True,
     ),
     "ManifestLine": _object(

@@ -15,6 +15,7 @@ from node.api import (
     network,
     pages,
     passports,
+    vehicles,
 )
 from node.api.consignment_routes import CONSIGNMENTS
 from node.api.governance_routes import GOVERNANCE
@@ -223,6 +224,24 @@ ROUTES: tuple[Route, ...] = (
         Body("ClearanceRequest"),
     ),
     *CONSIGNMENTS,
+    Route(
+        "GET",
+        "/vehicles/check",
+        vehicles.ask,
+        "The form that asks whether a vehicle may be registered, sold or scrapped",
+        PAGE,
+        READ,
+        query=("vin", "act"),
+    ),
+    Route(
+        "POST",
+        "/vehicles/check",
+        vehicles.check,
+        "May this vehicle be registered, sold or scrapped, with which of its batteries",
+        _ok("VehicleCheck", JSON_OR_PAGE),
+        READ,
+        Body("VehicleRequest", (JSON, FORM)),
+    ),
     # -- log and documents -------------------------------------------------------------------------------
     Route("GET", "/documents/<digest>", log.document, "A document by its digest, by right", _ok("Document")),
     Route(

@@ -30,6 +30,10 @@ _COMMANDS = {
         "Judge WHAT: a battery's code or link, or a manifest (a table as XLSX or CSV, or JSON with `lines`).",
     ),
     "readiness": ("judge", "The importer's report of WHAT: the id of a consignment, or a manifest file."),
+    "vehicle": (
+        "vehicles",
+        "May the vehicle VIN be registered, sold or scrapped, with every battery that is bound to it?",
+    ),
     "log": ("logs", "The log: entries, checkpoint, policy."),
     "receipt": ("logs", "Receipts: proof that a statement is in the log."),
     "keys": ("access", "Keys of a participant; bearer keys and one-time links of its node."),

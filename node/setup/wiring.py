@@ -69,6 +69,7 @@ from node.use_cases.proposing import ProposalDesk
 from node.use_cases.reach import Reach
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
+from node.use_cases.vehicles import VehicleDesk
 from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.foretelling import Foretelling
@@ -372,6 +373,17 @@ def _access(disk: Disk) -> Access:
     )
 
 
+def _welcome(disk: Disk) -> Welcome:
+    own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
+    return Welcome(own, disk.genesis, disk.history, files, disk.network_key, disk.tree, at)
+
+
+def _proposing(disk: Disk, agreement: _Agreement, trades: _Trades) -> ProposalDesk:
+    acts, files = trades.issuing.acts, disk.network.rule_files
+    ledger, outbox = disk.stores.ledger, trades.outbox
+    return ProposalDesk(disk.history, agreement.registry, ledger, acts, outbox, trades.reach, files)
+
+
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     history, gathering, office, ledger = (
         disk.history,
@@ -382,9 +394,8 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     (supervisor, lanes), progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
-    own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
-    welcome = Welcome(own, disk.genesis, history, files, disk.network_key, disk.tree, at)
     batteries = Batteries(trades.issuing, gathering, ledger, office)
+    lookup = Lookup(trades.issuing, batteries, ledger, office, trades.overtaking)
     return Service(
         words=words_of(history),
         port=port,
@@ -405,7 +416,8 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
             progress=progress,
         ),
         batteries=batteries,
-        lookup=Lookup(trades.issuing, batteries, ledger, office, trades.overtaking),
+        lookup=lookup,
+        vehicles=VehicleDesk(trades.issuing, gathering, ledger, lookup, disk.policy),
         acts=ActDesk(history, disk.keys.did, trades.issuing, batteries, office, progress),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
@@ -421,11 +433,9 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         ),
         overview=_overview(disk, agreement, trades, supervisor, lanes),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
-        proposing=ProposalDesk(
-            history, agreement.registry, ledger, trades.issuing.acts, trades.outbox, trades.reach, files
-        ),
+        proposing=_proposing(disk, agreement, trades),
         access=_access(disk),
-        peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf, welcome=welcome),
+        peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf, welcome=_welcome(disk)),
         supervisor=supervisor,
         engine=agreement.engine,
         gossip=agreement.gossip,

@@ -126,11 +126,11 @@ class Lookup:
         if record is None:
             return {"vin": vin, "known": False, "batteries": [], "unnamed": 0}
         inside = [one.pack for one in Asset.decode(record).installed]
-        named = self._codes_of(inside)
+        named = self.codes_of(inside)
         codes = [named[pack] for pack in inside if pack in named]
         return {"vin": vin, "known": True, "batteries": codes, "unnamed": len(inside) - len(codes)}
 
-    def _codes_of(self, packs: Sequence[bytes]) -> dict[bytes, str]:
+    def codes_of(self, packs: Sequence[bytes]) -> dict[bytes, str]:
         """The codes of those of which a document is held that says it, by their keys."""
         said = self._ledger.leaves.newest_of_each(packs, SHOWN)
         digests = [row.document_digest for row in chain(*said.values()) if row.document_digest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,8 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from tests.harness.support_service import ROLES, LiveNode, live_node
+from tests.harness.command_line import here
+from tests.harness.support_service import ROLES, LiveNode, live_node, serving
 from tests.node.test_pages import BROWSER, Reader
 from tests.node.test_watching import attest, code_of, issue, judged
 
@@ -198,3 +200,76 @@ def test_what_was_typed_is_text_wherever_it_is_shown(node: LiveNode) -> None:
         answer = node.person.get(f"/find?q={quote(text, safe='')}", headers=BROWSER)
         assert answer.status_code in (200, 400)
         assert "<script>alert" not in answer.text and ">49<" not in answer.text
+
+
+def asked(node: LiveNode, **members: object) -> dict[str, Any]:
+    """What the operator is told of the vehicle."""
+    answer = node.post_json("/vehicles/check", {"vin": VIN, "act": "sold", **members})
+    assert answer.status_code == 200, answer.text[:400]
+    told: dict[str, Any] = answer.get_json()
+    return told
+
+
+def test_a_vehicle_is_asked_about_before_it_is_sold(node: LiveNode) -> None:
+    """
+    P08: its battery by its code, with what stands in the way in words and what to do about it; one that is
+    not in it on record, and a vehicle without any, are told so.
+    """
+    told = asked(node)
+    assert told["answer"] == "yes" and "may be sold in EU" in told["text"]
+    assert [(pack["battery"], pack["findings"]) for pack in told["batteries"]] == [(CODE, [])]
+    assert asked(node, act="scrapped")["findings"][0]["code"] == "presence_not_checked"
+    assert asked(node, act="scrapped", batteries=[CODE])["answer"] == "yes"
+
+    missing = asked(node, batteries=[code_of(82)])
+    empty = asked(node, vin="ZZ9DEM0E0T0000082")
+
+    found = {pack["battery"]: [one["code"] for one in pack["findings"]] for pack in missing["batteries"]}
+    assert found == {CODE: ["absent"], code_of(82): ["no_record"]} and missing["answer"] == "no"
+    assert all(one["next"] and one["text"] for pack in missing["batteries"] for one in pack["findings"])
+    assert [one["code"] for one in empty["findings"]] == ["none_on_record"] and empty["answer"] == "no"
+
+
+def test_a_vehicle_is_asked_about_on_a_page(node: LiveNode) -> None:
+    """
+    From what the vehicle's number finds, by a form; a mistake is told beside it, and strangers see nothing.
+    """
+    assert f"/vehicles/check?vin={VIN}" in shown(node.person, VIN).links
+    form = node.person.get(f"/vehicles/check?vin={VIN}", headers=BROWSER)
+    assert VIN in form.text and form.status_code == 200
+
+    answers = {
+        text: node.person.post(
+            "/vehicles/check",
+            data={"vin": vin, "act": act, "batteries": batteries},
+            headers={**BROWSER, "Origin": "http://localhost"},
+        )
+        for text, vin, act, batteries in (
+            ("Nothing on record stands in the way", VIN, "sold", ""),
+            ("Scan the batteries that are in the vehicle", VIN, "scrapped", ""),
+            ("names no vehicle", CODE, "sold", ""),
+            ("is a vehicle's number", VIN, "sold", VIN),
+            ("one of these: registered, sold, scrapped", VIN, "flown", ""),
+            ("at most 64 batteries", VIN, "sold", f"{CODE}\n" * 65),
+        )
+    }
+
+    for text, answer in answers.items():
+        assert text in html.unescape(answer.text), (text, answer.status_code, answer.text[-2000:])
+    assert [answer.status_code for answer in answers.values()] == [200, 200, 400, 400, 400, 400]
+    assert node.client.get("/vehicles/check", headers=BROWSER).status_code == 401
+
+
+def test_the_command_line_asks_about_a_vehicle(node: LiveNode) -> None:
+    """
+    `comity vehicle`: exit code 0 yes, 1 no, 2 could not decide.
+    """
+    with serving(node) as address:
+        known = ("--node", address, "--key", node.operator_key)
+        yes, unsaid, no = (
+            here("vehicle", VIN, "--act", *said, *known)
+            for said in (["sold"], ["scrapped"], ["sold", "--battery", code_of(82)])
+        )
+
+    assert [made.returncode for made in (yes, unsaid, no)] == [0, 2, 1]
+    assert "no_record" in no.stdout and "next: " in no.stdout and CODE in yes.stdout

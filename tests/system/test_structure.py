@@ -67,6 +67,7 @@ SAME_THING = frozenset(
             "signing",
         ),
         *("status", "table", "trqp"),
+        "vehicles",
         "types_pb2",  # written by protoc, by the names of CometBFT's files
     }
 )
