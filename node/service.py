@@ -22,6 +22,7 @@ from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
 from node.use_cases.access import Access
+from node.use_cases.accounts import Accounts
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
@@ -77,6 +78,7 @@ class Service:
     operations: OperationsDesk
     proposing: ProposalDesk
     access: Access
+    accounts: Accounts
     peers: PeerDoor
     supervisor: Supervisor
     engine: Engine

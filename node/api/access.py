@@ -11,7 +11,7 @@ from node.api.route import Route
 from node.errors import ProblemError, forbidden
 from node.server.feeds import Feed
 from node.service import Service
-from node.storage.audit import A_PEER, ANYBODY, WHO
+from node.storage.audit import A_PEER, ACCOUNT, ANYBODY, WHO
 from node.use_cases.access import Session
 
 BEARER_CHARS_MAX = 512
@@ -48,8 +48,8 @@ def own_origin(service: Service) -> str:
     return service.hosts.origin(request.scheme, request.host)
 
 
-def _require_same_origin(service: Service) -> None:
-    """A write that a cookie authorises must come from one of our own pages.
+def require_same_origin(service: Service) -> None:
+    """A write that a cookie authorises, or that sets one, must come from one of our own pages.
 
     SameSite=Strict already keeps the cookie at home; this is the second lock.
     """
@@ -70,6 +70,7 @@ def admit(service: Service, route: Route) -> None:
     """
     g.session = None
     WHO.set(A_PEER if route.peer else ANYBODY)
+    ACCOUNT.set("")
     if route.peer or (route.open_api and service.vc_api.open_api):
         return  # a peer's body is signed: `PeerDoor.handle` judges it
     bearer, cookie = _shown(service)
@@ -84,8 +85,9 @@ def admit(service: Service, route: Route) -> None:
             look_up(service)
         raise
     WHO.set(g.session.name)
+    ACCOUNT.set(g.session.account)
     if bearer is None and request.method not in ("GET", "HEAD", "OPTIONS"):
-        _require_same_origin(service)
+        require_same_origin(service)
 
 
 def while_admitted(service: Service, route: Route, feed: Feed) -> Feed:

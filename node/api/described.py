@@ -48,6 +48,7 @@ from node.governance_answers import (
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
 from node.use_cases.access import KeyMade, KeyShown, SessionShown
+from node.use_cases.accounts import AccountMade, AccountShown
 from node.use_cases.batteries import BatteryAnswer
 from node.use_cases.jobs import JobAnswer, JobRowsAnswer, JobsAnswer, ModelAnswer, ModelsAnswer
 from node.use_cases.lookup import FoundAnswer
@@ -188,6 +189,26 @@ class RevokedAnswer(TypedDict):
     sessions: int
 
 
+class AccountsAnswer(TypedDict):
+    """People with accounts, then those whose account ended."""
+
+    accounts: list[AccountShown]
+
+
+class AccountMadeAnswer(AccountMade):
+    """A new account, or a new invitation of one: the only place where its link is shown."""
+
+    url: str
+    path: str
+
+
+class AccountEndedAnswer(TypedDict):
+    """How many sessions of an account ended."""
+
+    name: str
+    sessions: int
+
+
 class LinkAnswer(TypedDict):
     """A link that lets one person in once."""
 
@@ -199,6 +220,9 @@ class LinkAnswer(TypedDict):
 # What each route answers, by the name that the table of routes uses.
 ANSWERS: dict[str, type] = {
     "Accreditations": AccreditationsAnswer,
+    "AccountEnded": AccountEndedAnswer,
+    "AccountMade": AccountMadeAnswer,
+    "Accounts": AccountsAnswer,
     "Alert": AlertAnswer,
     "AlertTold": AlertToldAnswer,
     "Alerts": AlertsAnswer,

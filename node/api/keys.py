@@ -7,6 +7,7 @@ import re
 from flask import current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.wrappers import Response
 
 from node.api.access import cookie_name, own_origin
 from node.api.destinations import require_open
@@ -14,9 +15,8 @@ from node.api.reading import json_body
 from node.api.reply import form_sent, json_reply, reply, see, session
 from node.api.route import BODY_BYTES_MAX
 from node.service import Service
-from node.use_cases.access import Session
+from node.use_cases.access import SESSION_S, Session
 
-SESSION_S = 12 * 3600
 LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.~-][A-Za-z0-9_.~/?=&-]*)?")
 
 
@@ -67,10 +67,14 @@ def enter(service: Service, token: str) -> ResponseReturnValue:
         raise MethodNotAllowed(["GET"])  # what only looks (HEAD) must not use the link up
     found = service.access.enter(token)
     target = found.next if LOCAL_PATH.fullmatch(found.next) else "/"
-    response = see(target)
+    return with_cookie(service, see(target), found)
+
+
+def with_cookie(service: Service, response: Response, opened: Session) -> Response:
+    """The answer that signs somebody in; where it came from is told to nobody, for it may name a link."""
     response.set_cookie(
         cookie_name(service),
-        found.cookie or "",
+        opened.cookie or "",
         max_age=SESSION_S,
         httponly=True,
         samesite="Strict",

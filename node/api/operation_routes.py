@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import keys, operations
+from node.api import accounts, keys, operations
 from node.api.route import FORM, HTML, JSON, MULTIPART, TEXT, Body, Route, RouteAnswer
 
 OPERATE = ("operate",)
@@ -10,6 +10,9 @@ ANYBODY = ("read", "operate", "clear", "issue", "govern", "verify")
 JSON_OR_PAGE = (JSON, HTML)
 JSON_OR_FORM = (JSON, FORM, MULTIPART)
 PROMETHEUS = "text/plain; version=0.0.4"
+FORM_BYTES_MAX = 16 << 10  # of who has not signed in
+PAGE = (RouteAnswer(200, None, (HTML,), "A page."),)
+SIGNED_IN = RouteAnswer(303, None, (HTML,), "Signed in: the cookie is set, see Location.")
 SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
 
 
@@ -70,7 +73,7 @@ OPERATIONS = (
         "Who did what at this node, newest first",
         _shown("Audit"),
         OPERATE,
-        query=("before",),
+        query=("before", "who"),
     ),
     # -- who may ---------------------------------------------------------------------------------------
     Route("GET", "/keys", keys.keys, "Keys and sessions", _shown("Keys"), OPERATE),
@@ -107,6 +110,84 @@ OPERATIONS = (
         keys.enter,
         "Enter by a one-time link",
         (RouteAnswer(303, None, (HTML,), "Entered: the cookie is set, see Location."),),
+    ),
+    # -- people ----------------------------------------------------------------------------------------
+    Route("GET", "/sign-in", accounts.sign_in, "Sign in with a name and a passphrase", PAGE, query=("next",)),
+    Route(
+        "POST",
+        "/sign-in",
+        accounts.sign_in_by_form,
+        "Sign in",
+        (SIGNED_IN,),
+        body=Body(None, (FORM,), FORM_BYTES_MAX),
+    ),
+    Route("GET", "/welcome/<token>", accounts.welcome, "Choose a passphrase by an invitation", PAGE),
+    Route(
+        "POST",
+        "/welcome/<token>",
+        accounts.welcome_by_form,
+        "Choose it, and be signed in",
+        (SIGNED_IN,),
+        body=Body(None, (FORM,), FORM_BYTES_MAX),
+    ),
+    Route("GET", "/account", accounts.account, "Who you are here, and your sessions", PAGE, ANYBODY),
+    Route(
+        "POST",
+        "/account/passphrase",
+        accounts.change,
+        "Choose another passphrase",
+        (SIGNED_IN,),
+        ANYBODY,
+        Body(None, (FORM,)),
+    ),
+    Route(
+        "POST",
+        "/account/sessions/end",
+        accounts.end_own_session,
+        "End a session of your own",
+        (SEEN,),
+        ANYBODY,
+        Body(None, (FORM,)),
+    ),
+    Route("GET", "/accounts", accounts.accounts, "Accounts of people", _shown("Accounts"), OPERATE),
+    Route(
+        "POST",
+        "/accounts",
+        accounts.add,
+        "Make an account, with roles that open nothing you do not hold",
+        (
+            RouteAnswer(201, "AccountMade", text="Its invitation is shown this once."),
+            RouteAnswer(200, None, (HTML,), "The same, on a page."),
+        ),
+        OPERATE,
+        Body("AccountRequest", (JSON, FORM)),
+    ),
+    Route(
+        "POST",
+        "/accounts/invite",
+        accounts.invite,
+        "Make a new invitation, for who forgot the passphrase",
+        (RouteAnswer(201, "AccountMade"), RouteAnswer(200, None, (HTML,), "The same, on a page.")),
+        OPERATE,
+        Body("AccountName", (JSON, FORM)),
+    ),
+    Route(
+        "POST",
+        "/accounts/end",
+        accounts.end,
+        "End an account, and its sessions",
+        (*_shown("AccountEnded", (JSON,)), SEEN),
+        OPERATE,
+        Body("AccountName", (JSON, FORM)),
+    ),
+    Route(
+        "POST",
+        "/accounts/sessions/end",
+        accounts.end_session,
+        "End one session of somebody",
+        (SEEN,),
+        OPERATE,
+        Body(None, (FORM,)),
     ),
     Route(
         "POST",

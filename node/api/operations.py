@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from flask import Response, current_app, url_for
+from flask import Response, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 
 from node.answers import ConditionAnswer, ReadyAnswer
 from node.api.reading import integer_argument
 from node.api.reply import client_name, form_sent, json_reply, reply, see, words_for
 from node.service import Service
+from node.use_cases.access import NAME_CHARS_MAX
 from node.use_cases.overview import StatusAnswer
 
 AUDIT_ROWS = 100
@@ -63,8 +64,9 @@ def try_again(service: Service, number: int) -> ResponseReturnValue:
 
 def audit(service: Service) -> ResponseReturnValue:
     """Who did what at this node, newest first."""
-    rows = service.operations.audit(AUDIT_ROWS, integer_argument("before", None))
-    return reply({"audit": rows}, "audit.html", audit=rows, more=len(rows) == AUDIT_ROWS)
+    who = request.args.get("who", "")[:NAME_CHARS_MAX]
+    rows = service.operations.audit(AUDIT_ROWS, integer_argument("before", None), who)
+    return reply({"audit": rows}, "audit.html", audit=rows, more=len(rows) == AUDIT_ROWS, who=who)
 
 
 def metrics(service: Service) -> ResponseReturnValue:

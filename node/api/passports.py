@@ -9,7 +9,7 @@ import orjson
 from flask import Response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from credentials.documents.canonical import b64u, parse_json
+from credentials.documents.canonical import b64u, b64u_decode, parse_json
 from credentials.errors import CredentialError
 from node.answers import AttestedAnswer, IssuedAnswer
 from node.api.problems import of_credential, page_wanted, problem_document
@@ -172,7 +172,14 @@ def attestation(service: Service, digest: str) -> ResponseReturnValue:
     """What became of one attestation of this node."""
     found = service.passports.attestation(digest)
     told = words_for(service).progress(found)
-    return reply(told, "attestation.html", row=told, expires=service.acts.expires(found))
+    return reply(
+        told, "attestation.html", row=told, expires=service.acts.expires(found), by=_author(service, digest)
+    )
+
+
+def _author(service: Service, digest: str) -> str:
+    """Who of this participant made it, for whoever works here."""
+    return service.operations.author(b64u_decode(digest))
 
 
 def cancel(service: Service, digest: str) -> ResponseReturnValue:

@@ -14,6 +14,7 @@ from node.catalogues import FAULTS
 from node.issuing.passport_models import COLUMNS_OF_MODEL_MAX, MEMBERS_OF_COLUMN_MAX
 from node.oversight.alert_desk import ACTS as ALERT_ACTS
 from node.oversight.alert_desk import TEXT_CHARS_MAX as ALERT_TEXT_CHARS_MAX
+from node.use_cases.roles import person_roles
 
 Schema = dict[str, Any]
 
@@ -286,6 +287,20 @@ REQUESTS: dict[str, Schema] = {
         closed=True,
     ),
     "LookAgain": _object({"height": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}}, closed=True),
+    "AccountRequest": _object(
+        {
+            "name": NAME,
+            "roles": {
+                "type": "array",
+                "items": {"enum": list(person_roles())},
+                "minItems": 1,
+                "uniqueItems": True,
+                "description": "of a person at this node: each opens scopes that whoever asks must hold",
+            },
+        },
+        closed=True,
+    ),
+    "AccountName": _object({"name": NAME}, closed=True),
     "LinkRequest": _object(
         {},
         {

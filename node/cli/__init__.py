@@ -37,6 +37,7 @@ _COMMANDS = {
     "log": ("logs", "The log: entries, checkpoint, policy."),
     "receipt": ("logs", "Receipts: proof that a statement is in the log."),
     "keys": ("access", "Keys of a participant; bearer keys and one-time links of its node."),
+    "account": ("account", "People of a node: named accounts with roles, made, listed and ended."),
     "backup": ("copies", "Copy what only this participant has; the node may run."),
     "archive": ("copies", "Move what is older than node.toml keeps it to a file; the node must be stopped."),
     "restore": ("copies", "Put a backup back; the node must be stopped."),

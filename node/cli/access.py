@@ -29,16 +29,23 @@ from node.use_cases.access import AT_THE_MACHINE, SCOPES, Access, end_operators_
 
 
 @contextmanager
-def _access(data: Path) -> Iterator[Access]:
+def opened(data: Path) -> Iterator[tuple[Access, OfficeStore]]:
+    """Who may use the node of a data directory, and the store that says so."""
     directory = DataDirectory(data)
     if not directory.card.exists():
         raise SetupError(f"{data} is not a data directory: run `comity init` first")
     office = OfficeStore(directory.office)
     try:
         roles = read_card(directory.card).roles
-        yield Access(office, directory.operator(), roles=lambda: roles)
+        yield Access(office, directory.operator(), roles=lambda: roles), office
     finally:
         office.close()
+
+
+@contextmanager
+def _access(data: Path) -> Iterator[Access]:
+    with opened(data) as (access, _):
+        yield access
 
 
 @click.group()
@@ -90,6 +97,11 @@ def link(*, data: Path, scopes: tuple[str, ...], page: str, name: str | None) ->
         require_open(page, words, ROUTES)
         token = access.open_link(AT_THE_MACHINE, words, page, name)
     say(f"{address}/enter/{token}")
+    tell_if_down(data, address)
+
+
+def tell_if_down(data: Path, address: str) -> None:
+    """A link of a node that does not run opens later."""
     if not _answers(address):
         told = f"comity: the node does not run: the link opens once it does (`comity serve --data {data}`)"
         say(told, err=True)

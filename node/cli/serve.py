@@ -47,6 +47,12 @@ OPEN = (
 )
 
 
+FIRST = (
+    "comity: nobody has an account here yet. Within an hour, and once, this link makes the first "
+    "administrator: {link}"
+)
+
+
 _SERVE = options(
     DATA,
     click.option(
@@ -120,6 +126,8 @@ def serve(
         log.moment("listening", host=host, port=bound, participant=service.overview.did)
         if open_api:
             say(OPEN, err=True)
+        elif (token := service.accounts.first_link()) is not None:
+            say(FIRST.format(link=f"{directory.settings().public_url or url}/welcome/{token}"), err=True)
         _run(service, server)
         log.moment("ended")
     return _exit_code(service)

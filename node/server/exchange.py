@@ -175,6 +175,7 @@ class Exchange:
             (str(sockname[0]), int(sockname[1])),
             body,
             size,
+            connection.subnet,
         )
         lane = self._lanes.probes if probe else self._lanes.pages
         made: list[WholeAnswer] = []

@@ -16,6 +16,7 @@ from node.server.feeds import Feed
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+SUBNET = "comity.subnet"  # in the environment
 MEMORY_BYTES_MAX = 64 << 10  # of one body or answer; more goes to disk
 # What only a proxy may say is not heard from anybody.
 _NOT_PASSED_ON = frozenset({"FORWARDED", "X_FORWARDED_FOR", "X_FORWARDED_HOST", "X_FORWARDED_PROTO"})
@@ -33,6 +34,7 @@ class WholeRequest:
     server: tuple[str, int]
     body: IO[bytes]
     size_bytes: int
+    subnet: str = ""  # that of the connection's address: whose guesses are counted together
 
     def environ(self) -> dict[str, Any]:
         """The WSGI environment."""
@@ -46,6 +48,7 @@ class WholeRequest:
             "SERVER_NAME": self.server[0],
             "SERVER_PORT": str(self.server[1]),
             "SERVER_PROTOCOL": "HTTP/1.1",
+            SUBNET: self.subnet,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": self.scheme,
             "wsgi.input": self.body,

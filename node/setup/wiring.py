@@ -54,6 +54,7 @@ from node.storage.ledger import SqliteStandingReader
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
 from node.use_cases.access import Access
+from node.use_cases.accounts import Accounts
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
@@ -435,6 +436,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         proposing=_proposing(disk, agreement, trades),
         access=_access(disk),
+        accounts=Accounts(office, _access(disk)),
         peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf, welcome=_welcome(disk)),
         supervisor=supervisor,
         engine=agreement.engine,

@@ -36,7 +36,10 @@ class LinkRow:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session of the pages; `name` is the person's as the link said, `made_by` who made the link."""
+    """A session of the pages; `name` is the person's as the link said, `made_by` who made the link.
+
+    `account`: of somebody who signed in, "" of who came by a link.
+    """
 
     name: str
     scopes: str
@@ -44,10 +47,11 @@ class SessionRow:
     expires: int
     made_by: str
     share: str
+    account: str = ""
 
 
 _KEY = "name, scopes, created, last_used, made_by, revoked, share"
-_SESSION = "name, scopes, created, expires, made_by, share"
+_SESSION = "name, scopes, created, expires, made_by, share, account"
 # Who leads back to somebody whom the operator let in; of the operator, who does to nobody else.
 _OF_SHARE = "share = :share AND (:share <> '' OR made_by = :maker)"
 
@@ -178,8 +182,8 @@ class AccessTable:
     @staticmethod
     def put_session(db: Transaction, hashed: bytes, row: SessionRow) -> None:
         db.execute(
-            f"INSERT INTO sessions (hash, {_SESSION}) VALUES ({marks(7)})",
-            (hashed, row.name, row.scopes, row.created, row.expires, row.made_by, row.share),
+            f"INSERT INTO sessions (hash, {_SESSION}) VALUES ({marks(8)})",
+            (hashed, *(row.name, row.scopes, row.created, row.expires, row.made_by, row.share, row.account)),
         )
 
     @staticmethod

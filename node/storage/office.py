@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from node.storage.access import AccessTable
+from node.storage.accounts import AccountTable
 from node.storage.alerts import AlertTable
 from node.storage.aside import AsideTable
 from node.storage.audit import AuditTable
@@ -50,6 +51,7 @@ class OfficeStore:
         self.reached = ReachedLines(self._db)
         self.alerts = AlertTable(self._db)
         self.access = AccessTable(self._db)
+        self.accounts = AccountTable(self._db)
         self.aside = AsideTable(self._db)
         self.audit = AuditTable(self._db)
         self.findings = FindingTable(self._db)

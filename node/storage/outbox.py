@@ -68,7 +68,7 @@ class OutboxTable:
         created: int,
     ) -> None:
         """A new attestation, to be sent; the audit says who made it."""
-        AuditTable.put(db, created, WHO.get(), kind, battery or b64u(document_digest))
+        AuditTable.put(db, created, WHO.get(), kind, battery or b64u(document_digest), ref=digest)
         db.execute(
             "INSERT INTO outbox "
             "(digest, data, kind, battery, subject, document_digest, created) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -12,6 +12,7 @@ import orjson
 import sqlite_utils
 
 from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
+from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
 
 # -- signing.db --------------------------------------------------------------------------------------------
@@ -440,4 +441,5 @@ OFFICE = History(
     office_14_sums,
     office_15_alerts,
     office_16_jobs,
+    office_17_accounts,
 )

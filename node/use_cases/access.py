@@ -39,7 +39,8 @@ _SCOPES_BY_ROLE = {
 _NEXT = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]{0,500}")
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """What is stored of a secret."""
     return sha256(b"comity/access/v1" + secret.encode()).digest()
 
 
@@ -59,6 +60,7 @@ class Session:
     cookie: str | None = None  # set by `enter`: the value for the cookie `comity_<port>`
     next: str = "/"  # where the page goes after a one-time link
     shown: bytes | None = field(default=None, repr=False)  # the hash of its secret; None: at the machine
+    account: str = ""  # of whom signed in, by its id
 
 
 # Whoever works on the data directory itself can read operator.key as well.
@@ -120,9 +122,9 @@ class Access:
         roles: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._office = office
-        self._operator = _hash(operator_key)
+        self._operator = hash_of(operator_key)
         self._audience = audience
-        self._roles = roles  # of the participant, now
+        self.roles = roles  # of the participant, now
 
     def audience_of(self, session: Session | None) -> str:
         """The access-table audience of who asks on this node: "public" without session, own staff else."""
@@ -145,7 +147,7 @@ class Access:
         return found
 
     def _by_key(self, bearer: str) -> Session | None:
-        hashed = _hash(bearer)
+        hashed = hash_of(bearer)
         if hashed == self._operator:
             return Session(OPERATOR, frozenset(SCOPES), shown=hashed)
         row = self._office.access.key(hashed)
@@ -158,13 +160,14 @@ class Access:
         return Session(row.name, frozenset(row.scopes.split()), row.share, shown=hashed)
 
     def _by_cookie(self, cookie: str) -> Session | None:
-        hashed = _hash(cookie)
+        hashed = hash_of(cookie)
         row = self._office.access.session(hashed, int(time.time()))
         if row is None:
             return None
-        return Session(row.name, frozenset(row.scopes.split()), row.share, shown=hashed)
+        scopes = frozenset(row.scopes.split())
+        return Session(row.name, scopes, row.share, shown=hashed, account=row.account)
 
-    def _require_in_force(self, by: Session, now: int) -> None:
+    def require_in_force(self, by: Session, now: int) -> None:
         """401 `unknown_key` when it ended since its request was let in; inside the transaction of an act."""
         if by.shown is None or by.shown == self._operator:
             return
@@ -179,13 +182,13 @@ class Access:
 
         403 `scope_not_held` for a scope that `by` has not, 409 `name_taken` for a name in use.
         """
-        words = _passed_on(by, scopes)
-        _require_name(name)
+        words = passed_on(by, scopes)
+        require_name(name)
         key, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
-            self._require_in_force(by, now)
+            self.require_in_force(by, now)
             if self._office.access.named(db, name):
-                raise _taken(name)
+                raise taken(name)
             self._require_free(db, by, name, now)
             share = _share_of(by)
             if (count := self._office.access.keys_of(db, by.name, share)) >= KEYS_PER_MAKER_MAX:
@@ -195,7 +198,7 @@ class Access:
                 raise forbidden("too_many_keys", told, count=count, most=KEYS_PER_MAKER_MAX)
             self._office.access.forget_revoked(db, by.name, share, KEYS_PER_MAKER_MAX)
             row = KeyRow(name, " ".join(words), now, None, by.name, None, share)
-            self._office.access.put_key(db, _hash(key), row)
+            self._office.access.put_key(db, hash_of(key), row)
             self._office.audit.put(db, now, by.name, "key.granted", f"{name}: {', '.join(words)}")
         return {"name": name, "scopes": list(words), "key": key}
 
@@ -206,7 +209,7 @@ class Access:
         """
         now = int(time.time())
         with self._office.writing() as db:
-            self._require_in_force(by, now)
+            self.require_in_force(by, now)
             keys, ended = self._office.access.revoke(db, name, now)
             if not keys and not ended:
                 told = "no key and no session in use is called {name}"
@@ -244,8 +247,8 @@ class Access:
     def link_scopes(self, by: Session, scopes: tuple[str, ...] | None) -> tuple[str, ...]:
         """What a link of `by` opens: the scopes asked for; else, as far as held, those of people at pages."""
         if scopes is not None:
-            return _passed_on(by, scopes)
-        held = tuple(scope for scope in page_scopes(self._roles()) if scope in by.scopes)
+            return passed_on(by, scopes)
+        held = tuple(scope for scope in page_scopes(self.roles()) if scope in by.scopes)
         if not held:
             raise forbidden("scope_not_held", "your key has none of the scopes that the pages need")
         return held
@@ -262,52 +265,60 @@ class Access:
             raise bad_request("next_malformed", "next is a path on this node")
         words = self.link_scopes(by, scopes)
         whose = name if name is not None else f"guest of {by.name}"[:100]
-        _require_name(whose)
+        require_name(whose)
         token, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
-            self._require_in_force(by, now)
+            self.require_in_force(by, now)
             if whose != by.name:
                 self._require_free(db, by, whose, now)
             self._office.access.forget_ended(db, now, now - LINK_S)
             share = _share_of(by)
             _require_few(self._office.access.let_in(db, by.name, share, now, now - LINK_S))
             self._office.access.put_link(
-                db, _hash(token), LinkRow(" ".join(words), next, whose, by.name, share), now
+                db, hash_of(token), LinkRow(" ".join(words), next, whose, by.name, share), now
             )
             self._office.audit.put(db, now, by.name, "link.made", f"{whose}: {', '.join(words)}")
         return token
 
     def _require_free(self, db: Transaction, by: Session, name: str, now: int) -> None:
-        """409 `name_taken` for a name under which somebody else acts: the audit would say that it was he."""
-        if _as_read(name) in _OURS:
-            raise _taken(name)
+        """409 `name_taken` for a name under which somebody else acts: the audit would say that it was he.
+
+        An account's name is its person's, whoever asks.
+        """
+        if self.is_ours(name) or self._office.accounts.named(db, read_as(name)):
+            raise taken(name)
         operates = by.name in (OPERATOR, AT_THE_MACHINE.name)
         if not operates and self._office.access.borne(db, name, by.name, now):
-            raise _taken(name)
+            raise taken(name)
+
+    @staticmethod
+    def is_ours(name: str) -> bool:
+        """Whether this node itself stands under that name in the audit."""
+        return read_as(name) in _OURS
 
     def enter(self, token: str) -> Session:
         """Exchange a one-time token for a session: `.cookie` is its value. 403 if used or too old."""
         now = int(time.time())
         cookie = secrets.token_urlsafe(SECRET_BYTES)
         with self._office.writing() as db:
-            found = self._office.access.use_link(db, _hash(token), now, now - LINK_S)
+            found = self._office.access.use_link(db, hash_of(token), now, now - LINK_S)
             if found is None:
                 raise forbidden("link_used", "this link was used before or is too old: ask for a new one")
             self._office.access.forget_ended(db, now, now - LINK_S)
             row = SessionRow(found.name, found.scopes, now, now + SESSION_S, found.made_by, found.share)
-            self._office.access.put_session(db, _hash(cookie), row)
+            self._office.access.put_session(db, hash_of(cookie), row)
             self._office.audit.put(db, now, found.name, "session.opened", f"by a link of {found.made_by}")
         return Session(found.name, frozenset(found.scopes.split()), found.share, cookie, found.next)
 
     def leave(self, cookie: str) -> None:
         """Sign out: the cookie opens nothing any more."""
         now = int(time.time())
-        row = self._office.access.session(_hash(cookie), now)
+        row = self._office.access.session(hash_of(cookie), now)
         if row is None:
             return
         with self._office.writing() as db:
-            if self._office.access.end_session(db, _hash(cookie)):  # once, whoever signs out twice
-                self._office.audit.put(db, now, row.name, "session.ended", "signed out")
+            if self._office.access.end_session(db, hash_of(cookie)):  # once, whoever signs out twice
+                self._office.audit.put(db, now, row.name, "session.ended", "signed out", account=row.account)
 
 
 def _share_of(by: Session) -> str:
@@ -315,7 +326,7 @@ def _share_of(by: Session) -> str:
     return "" if by.name in (OPERATOR, AT_THE_MACHINE.name) else by.share or by.name
 
 
-def _require_name(name: str) -> None:
+def require_name(name: str) -> None:
     if not 1 <= len(name) <= NAME_CHARS_MAX or not name.isprintable() or name != name.strip():
         told = "a key has a name of 1 to 100 characters that can be seen, without a blank at its ends"
         raise bad_request("name_malformed", told)
@@ -330,7 +341,7 @@ def _require_few(count: int) -> None:
         raise ProblemError(429, "too_many_links", "Come again", told, count=count, most=LET_IN_PER_MAKER_MAX)
 
 
-def _as_read(name: str) -> str:
+def read_as(name: str) -> str:
     """The name as a person takes it in: width, case and blanks make no other one."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
@@ -342,12 +353,12 @@ def _ended(what: str = "key") -> ProblemError:
     return ProblemError(401, "unknown_key", "Key unknown", told)
 
 
-def _taken(name: str) -> ProblemError:
+def taken(name: str) -> ProblemError:
     told = "somebody else is called {name} here: give another name"
     return ProblemError(409, "name_taken", "Name in use", told, name=ascii(name))
 
 
-def _passed_on(by: Session, scopes: tuple[str, ...]) -> tuple[str, ...]:
+def passed_on(by: Session, scopes: tuple[str, ...]) -> tuple[str, ...]:
     """The scopes in their order, if all are known and `by` holds each of them."""
     if set(scopes) - set(SCOPES) or not scopes:
         raise bad_request("scope_unknown", "scopes are among {scopes}", scopes=SCOPES)

@@ -35,13 +35,14 @@ class InputAnswer(TypedDict):
 
 
 class AuditAnswer(TypedDict):
-    """Who did what, when."""
+    """Who did what, when; `account`: of that person, by its id, "" where it was a key, a link or nobody."""
 
     number: int
     at: int
     who: str
     did: str
     about: str
+    account: str
 
 
 class OperationsDesk:
@@ -92,9 +93,21 @@ class OperationsDesk:
             "tries": row.tries,
         }
 
-    def audit(self, limit: int, before: int | None) -> list[AuditAnswer]:
-        """Acts at this node, newest first."""
+    def audit(self, limit: int, before: int | None, who: str = "") -> list[AuditAnswer]:
+        """Acts at this node, newest first; `who`: of this name alone."""
         return [
-            {"number": row.number, "at": row.at, "who": row.who, "did": row.did, "about": row.about}
-            for row in self._office.audit.page(limit, before)
+            {
+                "number": row.number,
+                "at": row.at,
+                "who": row.who,
+                "did": row.did,
+                "about": row.about,
+                "account": row.account,
+            }
+            for row in self._office.audit.page(limit, before, who)
         ]
+
+    def author(self, digest: bytes) -> str:
+        """Who of this participant made a signed statement of its; "" where that was not written down."""
+        row = self._office.audit.of_statement(digest)
+        return "" if row is None else row.who

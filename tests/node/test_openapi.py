@@ -15,7 +15,7 @@ from credentials.verdicts.severity import ORDER
 from node.api.described import ANSWERS, Described
 from node.api.openapi import openapi_path
 from node.api.reading import require_shape
-from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, QUERY_BYTES_MAX
+from node.api.route import BODY_BYTES_MAX, FORM, MANIFEST_BYTES_MAX, QUERY_BYTES_MAX
 from node.api.schemas import SCHEMAS, schema_document
 from node.api.table import ROUTES
 from node.peers.messages import PEER_BODY_BYTES_MAX
@@ -25,6 +25,7 @@ from tests.harness.support_service import CODE, DID, LiveNode, live_node, manife
 from tests.node.test_alerts import row
 
 ONLY_ASK = ("/recognition", "/authorization")  # queries to a trust registry: small, and nothing is changed
+OF_STRANGERS = ("/sign-in", "/welcome/<token>")  # who has not signed in; from our own pages alone
 DOCUMENT_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH"}
 
 
@@ -116,6 +117,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/jobs/<job_id>/failed": f"{job}/failed",
         "/jobs/<job_id>/labels": f"{job}/labels",
         "/models/<name>": "/models/a model",
+        "/welcome/<token>": f"/welcome/{node.service.accounts.first_link()}",
         "/governance/key-uses": f"/governance/key-uses?key={DID}%23attest-1",
         "/governance/proposals/<digest>": f"/governance/proposals/{proposed}",
         "/passports/<digest>": passport,
@@ -270,6 +272,9 @@ def test_one_table_says_who_may_and_how_much() -> None:
             assert route.body is not None, route.rule
             if route.rule in ONLY_ASK:
                 assert (route.scopes, route.peer, route.body.size_bytes_max) == ((), False, QUERY_BYTES_MAX)
+                continue
+            if route.rule in OF_STRANGERS:
+                assert (route.scopes, route.body.types, route.body.size_bytes_max) == ((), (FORM,), 16 << 10)
                 continue
             assert route.body.size_bytes_max in (BODY_BYTES_MAX, PEER_BODY_BYTES_MAX, MANIFEST_BYTES_MAX), (
                 route.rule

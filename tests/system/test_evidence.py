@@ -160,6 +160,9 @@ STOLEN = {
         f"{_KEYS}a_stolen_recovery_key_ends_with_a_stop_and_another_recovery_key",
     ),
     "the **network key**": (f"{_KEYS}the_network_key_is_for_guessing_and_outlasts_every_other_key",),
+    "the passphrase of an account": (
+        "tests/node/test_accounts.py::test_a_stolen_passphrase_ends_with_the_account_or_with_another_one",
+    ),
     "a bearer key of a node": (f"{_KEYS}a_stolen_bearer_key_ends_with_keys_revoke",),
     "the passphrase and `keys.enc`": (
         f"{_SIGNATURES}a_stolen_key_file_with_its_passphrase_ends_with_another_passphrase_and_other_keys",

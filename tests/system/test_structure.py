@@ -32,6 +32,7 @@ SAME_THING = frozenset(
     {
         *(
             "access",
+            "accounts",
             "admission",
             "aside",
             "batteries",

@@ -1,0 +1,203 @@
+"""People at the pages: signing in, the own account, and accounts made and ended by who operates."""
+
+from __future__ import annotations
+
+from flask import current_app, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from node.api.access import cookie_name, own_origin, require_same_origin
+from node.api.destinations import require_open
+from node.api.keys import LOCAL_PATH, with_cookie
+from node.api.problems import as_sentence
+from node.api.reading import json_body, require_shape
+from node.api.reply import form_sent, json_reply, page, reply, see, session, words_for
+from node.api.route import BODY_BYTES_MAX
+from node.errors import ProblemError, bad_request
+from node.server.wsgi import SUBNET
+from node.service import Service
+from node.use_cases.access import Session
+from node.use_cases.accounts import AccountMade
+from node.use_cases.roles import person_roles
+
+
+def _asking() -> Session:
+    found = session()
+    assert found is not None, "a route with scopes has a session"
+    return found
+
+
+def _subnet() -> str:
+    return str(request.environ.get(SUBNET) or "")
+
+
+def _told(service: Service, problem: ProblemError) -> dict[str, str]:
+    """What went wrong, for the page of the form that it went wrong in."""
+    words = words_for(service)
+    return {"problem": as_sentence(words.problem(problem)[1]), "step": words.problem_step(problem)["next"]}
+
+
+# -- signing in ----------------------------------------------------------------------------------------
+
+
+def sign_in(service: Service) -> ResponseReturnValue:
+    """The form."""
+    return page("sign_in.html", name="", next=request.args.get("next", "/"))
+
+
+def sign_in_by_form(service: Service) -> ResponseReturnValue:
+    """Open a session; what went wrong stands on the form, with the name that was typed."""
+    require_same_origin(service)
+    name, wanted = request.form.get("name", "").strip(), request.form.get("next", "/")
+    try:
+        opened = service.accounts.sign_in(name, request.form.get("passphrase", ""), _subnet())
+    except ProblemError as error:
+        shown = page("sign_in.html", error.status, name=name, next=wanted, **_told(service, error))
+        if "wait" in error.parameters:
+            shown.headers["Retry-After"] = str(error.parameters["wait"])
+        return shown
+    return _signed_in(service, opened, wanted)
+
+
+def _signed_in(service: Service, opened: Session, wanted: str) -> Response:
+    """With the new cookie to the page that was wanted, if it is one of ours that the session may see.
+
+    The session that the browser had ends: nobody goes on in it.
+    """
+    if former := request.cookies.get(cookie_name(service)):
+        service.access.leave(former)
+    return with_cookie(service, see(_destination(wanted, opened)), opened)
+
+
+def _destination(wanted: str, opened: Session) -> str:
+    if not LOCAL_PATH.fullmatch(wanted):
+        return "/"
+    try:
+        require_open(wanted, opened.scopes, current_app.config["ROUTES"])
+    except ProblemError:
+        return "/"
+    return wanted
+
+
+def welcome(service: Service, token: str) -> ResponseReturnValue:
+    """The form of an invitation, which it does not use up."""
+    whose = service.accounts.invited(token)
+    return page("welcome.html", token=token, whose=whose, name="")
+
+
+def welcome_by_form(service: Service, token: str) -> ResponseReturnValue:
+    """Choose the passphrase, and be signed in."""
+    require_same_origin(service)
+    whose = service.accounts.invited(token)
+    name, words = request.form.get("name", "").strip(), request.form.get("passphrase", "")
+    try:
+        _require_same(words)
+        opened = service.accounts.welcome(token, name, words)
+    except ProblemError as error:
+        told = _told(service, error)
+        return page("welcome.html", error.status, token=token, whose=whose, name=name, **told)
+    return _signed_in(service, opened, "/" if whose else url_for("accounts.accounts"))
+
+
+def _require_same(words: str) -> None:
+    if words != request.form.get("again", ""):
+        raise bad_request("passphrases_differ", "the two passphrases are not the same: nothing was changed")
+
+
+# -- the own account -----------------------------------------------------------------------------------
+
+
+def account(service: Service) -> ResponseReturnValue:
+    """Who the asker is here, what he may, and where he is signed in."""
+    return _own(service)
+
+
+def _own(service: Service, status: int = 200, **told: str) -> Response:
+    asks = _asking()
+    sessions = service.accounts.sessions(asks.account, asks.shown) if asks.account else []
+    roles = [person_roles()[name] for name in service.accounts.roles_of(asks) if name in person_roles()]
+    return page("account.html", status, asks=asks, sessions=sessions, roles=roles, **told)
+
+
+def change(service: Service) -> ResponseReturnValue:
+    """Another passphrase: every other session of the account ends."""
+    words = request.form.get("passphrase", "")
+    try:
+        _require_same(words)
+        opened = service.accounts.change(_asking(), request.form.get("old", ""), words, _subnet())
+    except ProblemError as error:
+        return _own(service, error.status, **_told(service, error))
+    return with_cookie(service, see(url_for("accounts.account")), opened)
+
+
+def end_own_session(service: Service) -> ResponseReturnValue:
+    """End one of the own sessions, elsewhere or here."""
+    asks = _asking()
+    service.accounts.end_session(asks, asks.account, request.form.get("mark", ""))
+    return see(url_for("accounts.account"))
+
+
+# -- accounts ------------------------------------------------------------------------------------------
+
+
+def accounts(service: Service) -> ResponseReturnValue:
+    """Every account, and the form of a new one."""
+    return reply({"accounts": service.accounts.listing()}, "accounts.html", **_shown(service))
+
+
+def _shown(service: Service) -> dict[str, object]:
+    rows = service.accounts.listing()
+    return {
+        "accounts": rows,
+        "open": {
+            row["account"]: service.accounts.sessions(row["account"]) for row in rows if row["sessions"]
+        },
+        "roles": [role for role in person_roles().values() if role.fits(service.access.roles())],
+        "given": {"name": "", "roles": ()},
+    }
+
+
+def add(service: Service) -> ResponseReturnValue:
+    """A new account: its invitation is in the answer and nowhere else."""
+    if not form_sent():
+        order = json_body("AccountRequest", BODY_BYTES_MAX)
+        made = service.accounts.add(_asking(), order["name"], tuple(order["roles"]))
+        return json_reply(_with_address(service, made), 201)
+    given = {"name": request.form.get("name", "").strip(), "roles": tuple(request.form.getlist("role"))}
+    try:
+        require_shape({**given, "roles": list(given["roles"])}, "AccountRequest")
+        made = service.accounts.add(_asking(), str(given["name"]), tuple(given["roles"]))
+    except ProblemError as error:
+        told = _told(service, error)
+        return page("accounts.html", error.status, **{**_shown(service), "given": given, **told})
+    return page("accounts.html", **_shown(service), made=_with_address(service, made))
+
+
+def _named() -> str:
+    if form_sent():
+        return request.form.get("name", "")
+    return str(json_body("AccountName", BODY_BYTES_MAX)["name"])
+
+
+def invite(service: Service) -> ResponseReturnValue:
+    """A new invitation; the passphrase that was forgotten ends when it is used."""
+    made = _with_address(service, service.accounts.invite(_asking(), _named()))
+    return page("accounts.html", **_shown(service), made=made) if form_sent() else json_reply(made, 201)
+
+
+def end(service: Service) -> ResponseReturnValue:
+    """End an account: its sessions end at once."""
+    name = _named()
+    ended = service.accounts.end(_asking(), name)
+    return see(url_for("accounts.accounts")) if form_sent() else json_reply({"name": name, "sessions": ended})
+
+
+def end_session(service: Service) -> ResponseReturnValue:
+    """End one session of somebody."""
+    service.accounts.end_session(_asking(), request.form.get("account", ""), request.form.get("mark", ""))
+    return see(url_for("accounts.accounts"))
+
+
+def _with_address(service: Service, made: AccountMade) -> dict[str, object]:
+    path = url_for("accounts.welcome", token=made["token"])
+    return {**made, "path": path, "url": own_origin(service) + path}
