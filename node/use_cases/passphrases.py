@@ -11,11 +11,10 @@ import nacl.exceptions
 import nacl.pwhash.argon2id
 
 from node.config import PASSPHRASE_CHARS_MIN, PASSPHRASE_DIFFERENT_MIN
-from node.errors import bad_request, busy
+from node.errors import bad_request
 
 CHARS_MAX = 256
-CHECKED_AT_ONCE = 2  # each takes MEMLIMIT_BYTES and a core for a moment
-WAIT_S_MAX = 5.0
+CHECKED_AT_ONCE = 2  # each takes MEMLIMIT_BYTES, and a core for a tenth of a second
 OPSLIMIT = nacl.pwhash.argon2id.OPSLIMIT_MODERATE
 MEMLIMIT_BYTES = nacl.pwhash.argon2id.MEMLIMIT_INTERACTIVE
 
@@ -37,7 +36,7 @@ class Passphrases:
         if len(words) > CHARS_MAX:
             return False
         against = verifier or self._of_nobody()
-        with _Turn(self._turns):
+        with self._turns:
             try:
                 nacl.pwhash.argon2id.verify(against.encode(), words.encode("utf-8", "replace"))
             except nacl.exceptions.InvalidkeyError:
@@ -50,25 +49,11 @@ class Passphrases:
         return self._nobodys
 
     def _made(self, words: str) -> str:
-        with _Turn(self._turns):
+        with self._turns:
             made: bytes = nacl.pwhash.argon2id.str(
                 words.encode("utf-8", "replace"), opslimit=OPSLIMIT, memlimit=MEMLIMIT_BYTES
             )
         return made.decode("ascii")
-
-
-class _Turn:
-    """One of the few that are checked at once; 503 `busy` when none comes soon."""
-
-    def __init__(self, turns: threading.BoundedSemaphore) -> None:
-        self._turns = turns
-
-    def __enter__(self) -> None:
-        if not self._turns.acquire(timeout=WAIT_S_MAX):
-            raise busy("many people sign in at this moment: nothing was looked at, try again")
-
-    def __exit__(self, *_: object) -> None:
-        self._turns.release()
 
 
 def _require_strong(words: str, name: str) -> None:
