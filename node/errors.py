@@ -56,10 +56,19 @@ class AnsweredProblem(ProblemError):
     """A problem as another node answered it, with the step that it gave (an earlier version: {})."""
 
     def __init__(
-        self, status: int, code: str, title: str, sentence: str, /, *, step: Mapping[str, str]
+        self,
+        status: int,
+        code: str,
+        title: str,
+        sentence: str,
+        /,
+        *,
+        step: Mapping[str, str],
+        again_s: int | None = None,
     ) -> None:
         super().__init__(status, code, title, sentence)
         self.step = step
+        self.again_s = again_s  # seconds after which it asks to be asked again
 
 
 class SetupError(ValueError):

@@ -14,11 +14,11 @@ from node.api.route import (
     MULTIPART,
     NDJSON,
     SHEET_BYTES_MAX,
-    XLSX,
     Body,
     Route,
     RouteAnswer,
 )
+from node.sheets import XLSX
 
 ISSUE = ("issue",)
 SEE_ISSUED = ("read", "issue")
@@ -72,7 +72,7 @@ JOBS = (
         "/jobs/<job_id>/failed",
         jobs.failed,
         "The refused rows in the form in which they came, with cell and reason",
-        (RouteAnswer(200, None, (CSV, NDJSON), "A file to be corrected and sent again."),),
+        (RouteAnswer(200, None, (CSV, NDJSON, XLSX), "A file to be corrected and sent again."),),
         SEE_ISSUED,
     ),
     Route(

@@ -22,6 +22,7 @@ from node.errors import ProblemError, bad_request
 from node.issuing.label import ANNEX_VI_A, Marks
 from node.server.feeds import Feed
 from node.service import Service
+from node.sheets import XLSX
 from node.use_cases.jobs import ROW_STATES, JobAnswer, JobAsked, JobRowAnswer
 
 PDF = "application/pdf"
@@ -29,7 +30,7 @@ PAGE_ROWS = 50
 ROWS_SHOWN = 100  # on a page
 ROWS_AT_ONCE_MAX = 5_000
 LABELS_AT_ONCE = 100
-KEY = re.compile(r"[\x21-\x7e]{1,128}")
+KEY = re.compile(r"[\x20-\x7e]{1,128}")
 
 
 def create(service: Service) -> ResponseReturnValue:
@@ -150,8 +151,8 @@ def events(service: Service, job_id: str) -> ResponseReturnValue:
 def failed(service: Service, job_id: str) -> ResponseReturnValue:
     """The refused rows as they came, with cell, reason and what to do; to be corrected and sent again."""
     form, parts = service.jobs.failed(job_id, asked_language())
-    kind = "text/csv; charset=utf-8" if form == "csv" else NDJSON
-    return attachment(parts, f"failed.{form}", kind)
+    kinds = {"csv": "text/csv; charset=utf-8", "xlsx": XLSX, "ndjson": NDJSON}
+    return attachment(parts, f"failed.{form}", kinds[form])
 
 
 def labels(service: Service, job_id: str) -> ResponseReturnValue:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.client import Client, read_json, speaks_to_node, write_out
+from node.cli.client import read_json, speaks_to_node, write_out
 from node.cli.in_parts import fetch_proof
 from node.cli.terminal import say
+from node.node_client import Client
 from node.receipts.checker import read_log
 from node.words import when
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import click
 
-from node.cli.client import Client, speaks_to_node
+from node.cli.client import speaks_to_node
 from node.cli.terminal import say, say_step
+from node.node_client import Client
 
 
 @click.group()

@@ -16,9 +16,10 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance_state import KINDS, NAMESPACE, SCHEME
 from credentials.ledger.proposals import ChangeProposal
-from node.cli.client import Client, Command, DataFolder, named, options, show, speaks_to_node
+from node.cli.client import Command, DataFolder, named, options, show, speaks_to_node
 from node.cli.terminal import say, say_step
 from node.errors import ProblemError, SetupError
+from node.node_client import Client
 from node.words import when
 
 JSON = dict[str, Any]

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.client import Client, DataFolder, read_json, write_out
+from node.cli.client import DataFolder, read_json, write_out
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import ProblemError, SetupError
+from node.node_client import Client
 
 if TYPE_CHECKING:
     from node.answers import FaultRecord

@@ -9,13 +9,14 @@ import click
 
 from credentials.ledger.governance_records import TYPES
 from node.cli.change import JSON, act, tell_effect, tell_proposal, tell_reach, tries_dry
-from node.cli.client import Client, NamedParty, named, show, speaks_to_node
+from node.cli.client import NamedParty, named, show, speaks_to_node
 from node.cli.inviting import invite
 from node.cli.proposing import propose
 from node.cli.recovering import leave, object_
 from node.cli.setup import network
 from node.cli.terminal import say, say_step, who_decides
 from node.errors import SetupError
+from node.node_client import Client
 from node.words import when
 
 __all__ = ["network"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from node.cli.client import JSON, Client
 from node.errors import ProblemError
+from node.node_client import JSON, Client
 
 if TYPE_CHECKING:
     from credentials.ledger.governance_proof import ProofAnswer

@@ -9,10 +9,10 @@ import click
 
 from consensus.checkpoint import Checkpoint, SignedNote
 from node.cli.change import JSON, proposes, tell_proposal
-from node.cli.client import Client
 from node.cli.proposing import FILE, propose_admission
 from node.cli.terminal import say
 from node.errors import SetupError
+from node.node_client import Client
 from node.peers.fingerprint import JoiningFingerprint
 from node.setup.network import read_card
 

@@ -14,10 +14,11 @@ import click
 
 from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
-from node.cli.client import FILE_BYTES_MAX, Client, named, read_json, show, speaks_to_node
+from node.cli.client import FILE_BYTES_MAX, named, read_json, show, speaks_to_node
 from node.cli.terminal import end_progress, say, say_progress, say_step, step_line
 from node.errors import SetupError, Unfit
 from node.named_files import read_named, read_named_text
+from node.node_client import Client
 from node.words import when
 
 WAIT_S = 600.0

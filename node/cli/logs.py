@@ -11,11 +11,12 @@ import click
 from consensus.checkpoint import encode_base64
 from consensus.receipt import ReceiptError
 from credentials.ledger.log_epochs import EpochError
-from node.cli.client import Client, DataFolder, named, read_json, speaks_to_node, write_out
+from node.cli.client import DataFolder, named, read_json, speaks_to_node, write_out
 from node.cli.in_parts import fetch_epochs
 from node.cli.terminal import say
 from node.config import DataDirectory
 from node.errors import SetupError, Unfit
+from node.node_client import Client
 from node.receipts.checker import (
     check_document,
     read_epochs,

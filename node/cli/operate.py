@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.answers import CountersignAnswer
-from node.cli.client import Client, DataFolder, connect, named, options, read_json, show, speaks_to_node
+from node.cli.client import DataFolder, connect, named, options, read_json, show, speaks_to_node
 from node.cli.terminal import say, say_step
 from node.config import DataDirectory, environment, passphrase, read_table, shipped, tables
 from node.errors import ProblemError, SetupError
+from node.node_client import Client
 
 if TYPE_CHECKING:
     from credentials.ledger.lifecycle import Lifecycle
@@ -49,17 +50,55 @@ def status(*, client: Client, as_json: bool) -> None:
         say(f"  {peer['did']}  {peer['jurisdiction']}  height {height}  {state}")
 
 
+_SHEET = options(
+    click.option("--from", "sheet", type=click.Path(path_type=Path), help="Sheet: CSV, XLSX, NDJSON; .gz."),
+    click.option("--model", help="With --from: the name of a model, or a JSON file that describes one."),
+    click.option("--failed", type=click.Path(path_type=Path), help="With --from: write refused rows there."),
+    click.option("--dry-run", is_flag=True, help="With --from: look at every row, sign nothing."),
+    click.option("--gaps", is_flag=True, help="With --from: sign although data points are missing."),
+    click.option("--placed-on", help="With --from: YYYY-MM-DD, for which data points are counted."),
+)
+
+
 @click.command()
-@click.argument("claims", type=str)
+@click.argument("claims", type=str, required=False)
 @click.option("--code", help="The battery's identifier; or CLAIMS is {code, claims}.")
 @click.option("--idempotency-key", help="Repeat a request safely.")
 @click.option("--strict", is_flag=True, help="Sign nothing if a data point of Annex XIII is missing.")
-@click.option("--wait", is_flag=True, help="Wait for the receipt.")
+@click.option("--wait", is_flag=True, help="Wait for the receipt, or for those of all rows.")
+@_SHEET
 @speaks_to_node
 def issue(
-    *, client: Client, claims: str, code: str | None, idempotency_key: str | None, strict: bool, wait: bool
+    *,
+    client: Client,
+    claims: str | None,
+    code: str | None,
+    idempotency_key: str | None,
+    strict: bool,
+    wait: bool,
+    sheet: Path | None,
+    model: str | None,
+    failed: Path | None,
+    **asked: Any,
 ) -> int:
-    """Issue a passport from a file of BatteryPass claims (- for standard input); gaps are told first."""
+    """Issue a passport from a file of BatteryPass claims (- for standard input); gaps are told first.
+
+    With --from a passport for each row of a sheet, as a job that goes on at the node if this command ends.
+    """
+    if sheet is not None:
+        from node.cli.sheets_issued import issue_from  # noqa: PLC0415
+
+        if claims or code or idempotency_key or strict:
+            raise click.UsageError(
+                "--from takes a sheet alone: no CLAIMS, --code, --idempotency-key, --strict"
+            )
+        return issue_from(client, sheet, model, failed, wait=wait, **asked)
+    if claims is None:
+        raise click.UsageError("which claims? Name a file, or a sheet with --from")
+    if any((model, failed, *asked.values())):
+        raise click.UsageError(
+            "--model, --failed, --dry-run, --gaps and --placed-on are of a sheet: --from FILE"
+        )
     value = read_json(claims)
     if code is None and isinstance(value, dict) and set(value) == {"code", "claims"}:
         code, value = value["code"], value["claims"]

@@ -18,9 +18,10 @@ from credentials.ledger.genesis_table import accreditation_table, participant_ta
 from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.recognition import Recognition
 from node.cli.change import JSON, change, decided, proposal_options, proposes, put, tries_dry
-from node.cli.client import Client, NamedParty, connect
+from node.cli.client import NamedParty, connect
 from node.errors import SetupError, Unreadable
 from node.named_files import read_own
+from node.node_client import Client
 from node.settings import read_toml
 from node.setup.founding_file import read_accreditation, rows_of, with_days
 from node.setup.network import read_card

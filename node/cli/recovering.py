@@ -25,12 +25,13 @@ from credentials.ledger.governance_state import KINDS
 from credentials.ledger.parties import KEY_ROLES
 from credentials.ledger.proposals import prove_possession
 from node.cli.change import JSON, act, change, decided, proposal_options, put, signed_by_recovery
-from node.cli.client import Client, Command, connect, options, speaks_to_node
+from node.cli.client import Command, connect, options, speaks_to_node
 from node.cli.proposing import gone, party_in, party_table
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
+from node.node_client import Client
 from node.setup.keystore import Keys, open_recovery
 from node.setup.network import read_card
 from node.setup.possession import write_proofs

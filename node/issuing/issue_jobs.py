@@ -23,7 +23,7 @@ from node.catalogues import refusals
 from node.errors import ProblemError, bad_request
 from node.issuing.issuing import Issuing
 from node.issuing.item_sheets import LINE_BYTES_MAX, RETURNED
-from node.issuing.passport_models import CellProblem, MemberKinds, PassportModel, RowReading
+from node.issuing.passport_models import CellProblem, MemberKinds, PassportModel, RowReading, marked
 from node.issuing.passport_orders import Issued, Order
 from node.storage.database import Transaction
 from node.storage.jobs import DONE, REFUSED, JobRow, RowResult, SheetLine
@@ -47,6 +47,7 @@ class JobSpec:
     """How the rows of a job are read, and what is asked for with them."""
 
     model: JSON | None  # as remembered; None: each line is a whole order
+    form: str  # ndjson | csv | xlsx
     headings: list[str] | None  # None: lines of JSON
     dry: bool
     gaps: bool  # sign although data points are missing
@@ -98,7 +99,10 @@ class JobReading:
         if self._table is not None:
             cells = orjson.loads(data)
             at = self._table.code_at
-            return RowParts(cells[at].strip() if at < len(cells) else "", self._table, cells)
+            code = cells[at] if at < len(cells) else ""
+            if isinstance(code, dict):
+                raise CellProblem(self._table.headings[at], marked(code["mark"], code["text"]))
+            return RowParts(code.strip(), self._table, cells)
         row = _line(data)
         if self._model is None:
             if not isinstance(row.get("claims"), dict) or row.keys() - {"code", "claims"}:

@@ -1,4 +1,4 @@
-"""Sheets of items as a maker's people and machines send them: NDJSON or a table of text, packed or not.
+"""Sheets of items as a maker's people and machines send them: NDJSON, a table of text or a workbook.
 
 A table (CSV) names its columns in its first row; a row is told by the line of the file on which it begins.
 UTF-8, UTF-16 with a byte order mark, or the common characters of GB 18030. Of NDJSON each line is one JSON
@@ -13,25 +13,27 @@ import io
 import threading
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from credentials.documents.spelling import trimmed
+from credentials.documents.tables import TableError
 from node.errors import ProblemError, bad_request, busy
+from node.sheets import is_workbook, rows_of
 
 ROWS_MAX = 100_000
 UNPACKED_BYTES_MAX = 48 << 20
 COLUMNS_MAX = 512
 CELL_CHARACTERS_MAX = 8_192
 LINE_BYTES_MAX = 1 << 20
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-OLD_SPREADSHEET = b"\xd0\xcf\x11\xe0"
+GZIP = b"\x1f\x8b"
 
 # Columns that this node adds to rows that it hands back: what stands there is not read again.
 RETURNED = ("problem_cell", "problem", "what_to_do")
 
-Cells = tuple[int, list[str]]  # the line of the file on which a row begins, and its cells
+Cell = str | dict[str, str]  # a cell of a workbook that does not say what it shows: {"mark", "text"}
+Cells = tuple[int, list[Cell]]  # the line of the file on which a row begins, and its cells
 
 
 class OneSheet:
@@ -55,6 +57,7 @@ class OneSheet:
 class ItemTable:
     """A table of items: the names of its columns as they stand there, and its rows one after the other."""
 
+    form: str  # csv | xlsx
     headings: tuple[str, ...]
     rows: Iterator[Cells]
 
@@ -95,24 +98,21 @@ def json_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def table(data: bytes) -> ItemTable:
     """A table of text; 400 `sheet_malformed` for what is none."""
-    text = _text(data)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    rows = _rows(reader)
+    workbook = is_workbook(data)
+    rows = _rows_of_workbook(data) if workbook else _rows(_text(data))
     first = next(rows, None)
     if first is None:
         raise _no_sheet("the sheet is empty: its first row names the columns")
-    headings = tuple(trimmed(cell) for cell in first[1])
+    headings = tuple(trimmed(text_of(cell)) for cell in first[1])
     if len(headings) > COLUMNS_MAX:
         raise _no_sheet("the sheet has more than {most} columns", most=COLUMNS_MAX)
     names = [name.lower() for name in headings if name]
     if again := next((name for name in names if names.count(name) > 1), None):
         raise _no_sheet("the column {name} of the sheet stands twice", name=again)
-    return ItemTable(headings, rows)
+    return ItemTable("xlsx" if workbook else "csv", headings, rows)
 
 
 def _text(data: bytes) -> str:
-    if data.startswith(ZIP) or data.startswith(OLD_SPREADSHEET):
-        raise _no_sheet("the sheet is a workbook: save the sheet as CSV (UTF-8), and send that")
     wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")
@@ -136,9 +136,26 @@ def _delimiter(text: str) -> str:
     return max((",", ";", "\t"), key=first.count)
 
 
-def _rows(reader: Iterator[list[str]]) -> Iterator[Cells]:
+def _rows_of_workbook(data: bytes) -> Iterator[Cells]:
+    try:
+        for row in rows_of(data, row_characters_max=COLUMNS_MAX * CELL_CHARACTERS_MAX):
+            cells: list[Cell] = [*row.cells]
+            for place, mark in row.marks.items():
+                cells += [""] * (place + 1 - len(cells))
+                cells[place] = {"mark": mark, "text": text_of(cells[place])}
+            yield row.number, cells
+    except TableError as error:
+        raise _no_sheet("the workbook cannot be read: {why}", why=error.message) from error
+
+
+def text_of(cell: Cell) -> str:
+    """What a cell shows."""
+    return cell["text"] if isinstance(cell, dict) else cell
+
+
+def _rows(text: str) -> Iterator[Cells]:
     """The rows that hold anything."""
-    at = 1
+    reader, at = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), 1
     while True:
         try:
             cells = next(reader, None)
@@ -149,24 +166,8 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[Cells]:
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
-            yield at, cells
-        at = getattr(reader, "line_num", at) + 1
-
-
-def csv_row(cells: Sequence[str]) -> bytes:
-    """One row of CSV; no cell of it is computed by a spreadsheet."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(
-        [
-            f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(cell) else cell
-            for cell in cells
-        ]
-    )
-    return out.getvalue().encode()
-
-
-def _is_number(cell: str) -> bool:
-    return cell[1:].replace(".", "", 1).replace(",", "", 1).isdecimal()
+            yield at, [*cells]
+        at = reader.line_num + 1
 
 
 def _no_sheet(why: str, /, **parameters: object) -> ProblemError:

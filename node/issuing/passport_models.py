@@ -21,6 +21,7 @@ import orjson
 
 from credentials.documents.canonical import jcs
 from credentials.documents.spelling import trimmed
+from credentials.documents.tables import FORMULA, JOINED, ROUNDED
 from credentials.errors import CredentialError
 from node.errors import ProblemError, bad_request
 from node.issuing.item_sheets import CELL_CHARACTERS_MAX, RETURNED
@@ -148,7 +149,7 @@ class RowReading:
     def __init__(self, model: PassportModel, headings: Sequence[str], kinds: MemberKinds) -> None:
         """400 `sheet_malformed` for a sheet without codes, or with a column that nobody gave a meaning."""
         self._model = model
-        self._headings = headings
+        self.headings = headings
         self._members: dict[int, tuple[tuple[str, MemberKind], ...]] = {}
         self.code_at = -1
         strange: list[str] = []
@@ -181,7 +182,7 @@ class RowReading:
         """The column whose member a problem names, where one does."""
         for place, members in self._members.items():
             if any(path in detail for path, _ in members):
-                return self._headings[place]
+                return self.headings[place]
         return None
 
     def filled(self, cells: Sequence[Any], code: str) -> JSON:
@@ -191,18 +192,22 @@ class RowReading:
             said = trimmed(cell) if isinstance(cell, str) else cell
             if said in ("", None):
                 continue
-            if place >= len(self._headings) or not self._headings[place]:
+            if isinstance(said, str) and said[0] == "'" and said[1:2] in ("=", "+", "-", "@"):
+                said = said[1:]  # as a file that was handed back has it
+            if place >= len(self.headings) or not self.headings[place]:
                 told = "{cell} stands under no column"
                 raise CellProblem("", bad_request("cell_malformed", told, cell=str(said)[:40]))
             for path, kind in self._members.get(place, ()):
                 try:
                     _put(claims, path, self._value(said, kind))
                 except ProblemError as problem:
-                    raise CellProblem(self._headings[place], problem) from problem
+                    raise CellProblem(self.headings[place], problem) from problem
         return claims
 
     def _value(self, said: Any, kind: MemberKind) -> Any:
         """A cell as the schema has it there; what JSON gave as another type goes to the schema as it is."""
+        if isinstance(said, dict) and said.keys() == {"mark", "text"}:
+            raise marked(said["mark"], said["text"])
         if not isinstance(said, str):
             return said
         if len(said) > CELL_CHARACTERS_MAX:
@@ -230,6 +235,18 @@ class RowReading:
             raise _wrong_cell(told, cell=said[:40])
         year, month, date = (int(day[a] or day[f"{a}2"]) for a in ("y", "m", "d"))
         return f"{year:04d}-{month:02d}-{date:02d}T00:00:00{self._model.utc_offset}"
+
+
+def marked(mark: str, text: str) -> ProblemError:
+    """Why a cell of a workbook does not say what it shows."""
+    if mark == FORMULA:
+        return _wrong_cell("{cell} is a formula: give its value", cell=text[:40])
+    if mark == JOINED:
+        return _wrong_cell("the cell is joined with another one: each row says its own value")
+    if mark == ROUNDED:
+        told = "{cell} has more digits than a spreadsheet keeps: format the column as text, and type it anew"
+        return _wrong_cell(told, cell=text[:40])
+    return _wrong_cell("{cell} is an error of the spreadsheet: give the value", cell=text[:40])
 
 
 def _heading(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -21,13 +20,14 @@ from node.issuing.item_sheets import (
     RETURNED,
     ROWS_MAX,
     OneSheet,
-    csv_row,
     is_json_lines,
     json_lines,
     table,
+    text_of,
     unpacked,
 )
 from node.issuing.passport_models import PassportModel
+from node.sheets import csv_of, workbook_of
 from node.storage.jobs import MODELS_MAX, QUEUED, REFUSED, STOPPED, WAITING, JobRow, SheetLine
 from node.storage.office import OfficeStore
 
@@ -196,14 +196,14 @@ class JobDesk:
         model = None if asked.model is None else {**self.model(asked.model)}
         rows: Rows
         if is_json_lines(data):
-            headings, rows = None, json_lines(data)
+            form, headings, rows = "ndjson", None, json_lines(data)
         elif model is None:
             raise bad_request("model_missing", "a table needs its model: name it, or send lines of JSON")
         else:
             found = table(data)
-            headings = list(found.headings)
+            form, headings = found.form, list(found.headings)
             rows = ((line, orjson.dumps(cells)) for line, cells in found.rows)
-        spec = JobSpec(model, headings, asked.dry, asked.gaps, asked.placed_on)
+        spec = JobSpec(model, form, headings, asked.dry, asked.gaps, asked.placed_on)
         JobReading(spec, self._jobs.kinds)  # a sheet that the model does not fit is refused as a whole
         return spec, rows
 
@@ -269,12 +269,13 @@ class JobDesk:
         return list(islice(with_one, limit))
 
     def failed(self, id: str, language: str) -> tuple[str, Iterator[bytes]]:
-        """(csv | ndjson, the refused rows in the form in which they came), each with its cell and reason."""
+        """(ndjson | csv | xlsx, the refused rows in the form in which they came), with cell and reason."""
         job = self._row(id)
-        headings = JobSpec.of(job).headings
-        if headings is None:
-            return "ndjson", self._failed_lines(job, language)
-        return "csv", self._failed_table(job, headings, language)
+        spec = JobSpec.of(job)
+        if spec.headings is None:
+            return spec.form, self._failed_lines(job, language)
+        rows = self._failed_rows(job, spec.headings, language)
+        return spec.form, csv_of(rows) if spec.form == "csv" else iter([workbook_of(rows, "refused rows")])
 
     def stop(self, id: str) -> JobAnswer:
         """Issue no further row of it; what was issued stays. 409 `final` for one that ended."""
@@ -359,16 +360,17 @@ class JobDesk:
             said = {"problem_cell": told["cell"], "problem": told["detail"], "what_to_do": told["next"]}
             yield orjson.dumps({**line, **said}) + b"\n"
 
-    def _failed_table(self, job: JobRow, headings: list[str], language: str) -> Iterator[bytes]:
+    def _failed_rows(self, job: JobRow, headings: list[str], language: str) -> Iterator[list[str]]:
         kept = [place for place, name in enumerate(headings) if name.lower() not in RETURNED]
-        yield codecs.BOM_UTF8 + csv_row([*(headings[place] for place in kept), *RETURNED])
+        yield [*(headings[place] for place in kept), *RETURNED]
         for one in self._refused(job):
             assert one.problem is not None, "it was refused"
-            told, cells = problem_in(one.problem, language), orjson.loads(one.data)
+            told = problem_in(one.problem, language)
+            cells = [text_of(cell) for cell in orjson.loads(one.data)]
             cells += [""] * (len(headings) - len(cells))
             beyond = cells[len(headings) :]  # under no column: they are what is wrong
             told_all = [told["cell"] or "", " ".join([told["detail"], *beyond]), told["next"]]
-            yield csv_row([*(cells[place] for place in kept), *told_all])
+            yield [*(cells[place] for place in kept), *told_all]
 
 
 def problem_in(body: bytes, language: str) -> RowProblem:

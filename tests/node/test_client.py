@@ -14,10 +14,11 @@ from urllib.parse import unquote
 import click
 import pytest
 
+from node import node_client as bounds
 from node.__main__ import run
-from node.cli import client as bounds
-from node.cli.client import Client, connect, write_out
+from node.cli.client import connect, write_out
 from node.errors import ProblemError, SetupError
+from node.node_client import Client
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 

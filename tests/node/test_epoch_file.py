@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from credentials.ledger.log_epochs import EpochStep, Head
-from node.cli.client import Client
 from node.cli.in_parts import fetch_epochs, fetch_proof
 from node.errors import ProblemError, SetupError
+from node.node_client import Client
 from node.receipts.epochs import OPENING, EpochFile
 
 STEPS = EpochStep("a receipt", (bytes(32),)), EpochStep("another", ())

@@ -21,11 +21,11 @@ from node.answers import LineRecord
 from node.api.problems import render_problem
 from node.catalogues import FAULTS, LANGUAGES, conditions, reasons, refusals, sentences, whole
 from node.cli import comity
-from node.cli.client import _problem
 from node.cli.judge import _print_verdict
 from node.cli.terminal import end_progress, one_line, say_progress, step_line
 from node.config import shipped
 from node.errors import ProblemError, SetupError
+from node.node_client import _problem
 from node.supervision.readiness import Condition
 from node.verdicts.verification import Verification
 from node.words import TOLD_INSIDE, step_of, whose_fault

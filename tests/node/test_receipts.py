@@ -18,10 +18,10 @@ from consensus.merkle import Tree, leaf_hash
 from consensus.receipt import Receipt, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.ledger.entries import BlockEntry
-from node.cli.client import Client
 from node.cli.in_parts import fetch_epochs
 from node.errors import ProblemError, SetupError
 from node.ledger.log_policies import LogPolicies
+from node.node_client import Client
 from node.receipts.checker import NotAboutThis, check_document, what_it_says
 from node.receipts.epochs import EpochFile
 from node.receipts.maker import Proofs
