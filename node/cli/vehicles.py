@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 
 import click
 
-from node.cli.client import Client, show, speaks_to_node
+from node.cli.client import show, speaks_to_node
 from node.cli.terminal import say
+from node.node_client import Client
 
 CODES = {"yes": 0, "no": 1}
 
