@@ -26,6 +26,7 @@ from node.use_cases.accounts import Accounts
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
+from node.use_cases.duties import DutyDesk
 from node.use_cases.jobs import JobDesk
 from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
@@ -68,6 +69,7 @@ class Service:
     batteries: Batteries
     lookup: Lookup
     vehicles: VehicleDesk
+    duties: DutyDesk
     acts: ActDesk
     clearance: Clearance
     consignments: Consignments

@@ -38,6 +38,7 @@ from node.answers import (
     VerificationAnswer,
 )
 from node.data_carriers import CodesRead
+from node.duty_answers import DutiesAnswer
 from node.governance_answers import (
     AccreditationAnswer,
     GoverningAnswer,
@@ -238,6 +239,7 @@ ANSWERS: dict[str, type] = {
     "Countersignature": CountersignAnswer,
     "Draft": DraftAnswer,
     "DryRun": DryRunAnswer,
+    "Duties": DutiesAnswer,
     "Entries": EntriesAnswer,
     "Events": EventsAnswer,
     "Found": FoundAnswer,

@@ -10,6 +10,7 @@ from node.api import (
     acts,
     batteries,
     credentials,
+    duties,
     finding,
     log,
     network,
@@ -224,6 +225,15 @@ ROUTES: tuple[Route, ...] = (
         Body("ClearanceRequest"),
     ),
     *CONSIGNMENTS,
+    Route(
+        "GET",
+        "/duties",
+        duties.duties,
+        "Working-day duties: what is due of this party, and what is overdue on an authority's side",
+        _ok("Duties", JSON_OR_PAGE),
+        READ,
+        query=("before",),
+    ),
     Route(
         "GET",
         "/vehicles/check",

@@ -34,6 +34,10 @@ _COMMANDS = {
         "vehicles",
         "May the vehicle VIN be registered, sold or scrapped, with every battery that is bound to it?",
     ),
+    "duties": (
+        "duties",
+        "Working-day duties: what is due of this party; on an authority's side what is overdue.",
+    ),
     "log": ("logs", "The log: entries, checkpoint, policy."),
     "receipt": ("logs", "Receipts: proof that a statement is in the log."),
     "keys": ("access", "Keys of a participant; bearer keys and one-time links of its node."),

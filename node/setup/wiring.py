@@ -58,6 +58,7 @@ from node.use_cases.accounts import Accounts
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
+from node.use_cases.duties import DutyDesk
 from node.use_cases.jobs import JobDesk
 from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
@@ -386,12 +387,8 @@ def _proposing(disk: Disk, agreement: _Agreement, trades: _Trades) -> ProposalDe
 
 
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
-    history, gathering, office, ledger = (
-        disk.history,
-        trades.gathering,
-        disk.stores.office,
-        disk.stores.ledger,
-    )
+    history, gathering = disk.history, trades.gathering
+    office, ledger = disk.stores.office, disk.stores.ledger
     (supervisor, lanes), progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
@@ -419,6 +416,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         batteries=batteries,
         lookup=lookup,
         vehicles=VehicleDesk(trades.issuing, gathering, ledger, lookup, disk.policy),
+        duties=DutyDesk(disk.keys.did, gathering, ledger, office, lookup),
         acts=ActDesk(history, disk.keys.did, trades.issuing, batteries, office, progress),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,

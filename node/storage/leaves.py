@@ -65,6 +65,18 @@ class Leaves:
         for part in parts(subjects, beside=len(kinds)):
             yield from self._select(f"subject IN ({marks(len(part))}) AND {of_a_kind}", (*part, *kinds))
 
+    def count(self) -> int:
+        """How many leaves there are."""
+        row = self._db.connection.execute("SELECT MAX(leaf_index) AS n FROM entries").fetchone()
+        return 0 if row["n"] is None else int(row["n"]) + 1
+
+    def newest_of_kinds(
+        self, kinds: Sequence[str], leaf_min: int, leaf_end: int, limit: int
+    ) -> list[EntryRow]:
+        """What is admitted of these kinds in a range of leaves, the newest first: so many at most."""
+        among = f"leaf_index >= ? AND leaf_index < ? AND type = 'admitted' AND kind IN ({marks(len(kinds))})"
+        return self._select(f"{among} ORDER BY leaf_index DESC LIMIT ?", (leaf_min, leaf_end, *kinds, limit))
+
     def with_digest(self, digest: bytes) -> list[EntryRow]:
         """Entries of the attestation with this digest: one, or none."""
         return self._select("digest = ? ORDER BY leaf_index", (digest,))

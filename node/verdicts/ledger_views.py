@@ -51,7 +51,7 @@ def read_view(
     out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     return LedgerView(
         standing,
-        _entries(ledger, rows),
+        entries_of(ledger, rows),
         ledger.ordered_attestations(lost),
         vehicle=_vehicle(ledger, standing),
         claims=Claims.decode(records[claims]) if claims in records else None,
@@ -59,15 +59,15 @@ def read_view(
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
         kin_recalls=recalls_of(relatives, ledger.standings.records),
-        taken_out=_entries(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
-        made_into=_entries(ledger, [r for a in into_at if (r := ledger.leaves.at(a)) is not None]),
-        put_in=_entries(ledger, [r for a in put_in_at(standing) if (r := ledger.leaves.at(a)) is not None]),
+        taken_out=entries_of(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
+        made_into=entries_of(ledger, [r for a in into_at if (r := ledger.leaves.at(a)) is not None]),
+        put_in=entries_of(ledger, [r for a in put_in_at(standing) if (r := ledger.leaves.at(a)) is not None]),
         kin_placed=_times(ledger, placings_of(relatives)),
         behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
         namings=namings,
         named_in=_standings(ledger, sorted({n.about for n in namings.first})) if namings else {},
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
-        named_by=_entries(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
+        named_by=entries_of(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
     )
 
 
@@ -77,7 +77,7 @@ def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> f
     found = frozenset[bytes]()
     for about in sorted({naming.about for naming in namings.first}):
         rows = ledger.leaves.said_by(about, naming_parties(namings, about), undoing)
-        record = Record.read(LedgerView(None, _entries(ledger, rows)), governance)
+        record = Record.read(LedgerView(None, entries_of(ledger, rows)), governance)
         found |= taken_back_by_authorities(record)
     return found
 
@@ -90,7 +90,9 @@ def _kin_sets(
     kinds = [kind for kind, e in events if e.effects.passport in ("publish", "supersede") or e.effects.undo]
     found = {}
     for key, one in relatives.items():
-        entries = _entries(ledger, ledger.leaves.said_by(key, (), kinds)) if one.passport is not None else []
+        entries = (
+            entries_of(ledger, ledger.leaves.said_by(key, (), kinds)) if one.passport is not None else []
+        )
         found[key] = kin_sets_of(one, Record.read(LedgerView(one, entries), governance))
     return found
 
@@ -114,10 +116,11 @@ def _behind(
     robbed = sorted(governance.robbed)
     rows = [row for key in relatives for row in ledger.leaves.said_by(key, robbed, undoing)]
     rows += [row for one in sorted(codes, key=standing_key) for row in ledger.leaves.of(standing_key(one))]
-    return _entries(ledger, rows)
+    return entries_of(ledger, rows)
 
 
-def _entries(ledger: LedgerStore, rows: Sequence[EntryRow]) -> list[LedgerEntry]:
+def entries_of(ledger: LedgerStore, rows: Sequence[EntryRow]) -> list[LedgerEntry]:
+    """These rows with the times of their blocks, as a record is read from them."""
     times = ledger.block_times(row.height for row in rows)
     return [
         LedgerEntry(row.leaf_index, row.height, times[row.height], row.entry, _parsed(row.entry))

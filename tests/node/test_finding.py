@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -273,3 +275,37 @@ def test_the_command_line_asks_about_a_vehicle(node: LiveNode) -> None:
 
     assert [made.returncode for made in (yes, unsaid, no)] == [0, 2, 1]
     assert "no_record" in no.stdout and "next: " in no.stdout and CODE in yes.stdout
+
+
+def test_duties_are_listed_for_whom_they_concern(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An authority's node lists what is due on its side, overdue once the working days are over; a lawful record
+    closes it. As a page, as JSON, at the command line; what no record can tell is said beside it.
+    """
+    declared = {"registration_id": "R", "commodity_code": "85076000", "eori": "DE123456789012345"}
+    issue(node, 83)
+    attest(node, "battery.presented", 83, declaration_number="26NLDUTY", **declared)
+    attest(node, "customs.suspended", 83, ground="26(a)")
+
+    (due,) = node.get_json("/duties")["duties"]
+    assert (due["duty"], due["state"], due["battery"], due["who"]) == (
+        *("suspension_answered", "due", code_of(83), "did:web:everything.example"),
+    )
+    later = time.time() + 30 * 86_400
+    with monkeypatch.context() as patch:
+        patch.setattr("node.use_cases.duties.time", SimpleNamespace(time=lambda: later))
+        told = node.get_json("/duties")
+        page = Reader(node.person.get("/duties", headers=BROWSER).text)
+        with serving(node) as address:
+            made = here("duties", "--node", address, "--key", node.operator_key)
+    assert told["counts"] == {"overdue": 1, "due": 0, "late": 0} and told["sides"] == ["EU"]
+    assert (
+        "Overdue since" in told["duties"][0]["told"] and "within 4 working days" in told["duties"][0]["text"]
+    )
+    assert f"/batteries/{code_of(83)}" in page.links and "never recorded" in page.text
+    assert made.returncode == 1 and "overdue" in made.stdout and code_of(83) in made.stdout
+    assert node.client.get("/duties").status_code == 401
+
+    attest(node, "customs.released", 83, basis="time_limit")
+
+    assert node.get_json("/duties")["duties"] == []

@@ -94,6 +94,7 @@ BOUNDED = {
     "node/catalogues.py:refusals()": "the tables of one file of config/",
     "node/catalogues.py:sentences()": "one file of config/",
     "node/config.py:_examined": "EXAMINED_MAX",
+    "node/use_cases/duties.py:_rows()": "one file of config/",
     "node/use_cases/vehicles.py:_rows()": "one file of config/",
     "node/web/labels.py:_table()": "one file of config/",
     "node/words.py:Words._points": "the points of Annex XIII",

@@ -68,6 +68,7 @@ SAME_THING = frozenset(
             "signing",
         ),
         *("status", "table", "trqp"),
+        "duties",
         "vehicles",
         "types_pb2",  # written by protoc, by the names of CometBFT's files
     }
@@ -84,7 +85,6 @@ THREADS_BEGIN = {
 
 # Wall time is read as whole seconds, for what it means; these read it otherwise, and count no interval.
 CLOCKS = ("time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today")
-CLOCK_NAMES = frozenset(clock.rpartition(".")[2] for clock in CLOCKS)
 WALL_TIME = {
     "node/cli/vc.py": "nbf of a JWT is compared with it",
     "node/issuing/members.py": "the latest day that it is anywhere on earth",
@@ -172,12 +172,6 @@ def trees() -> dict[str, ast.Module]:
         for layer in LAYERS
         for path in sorted((ROOT / layer).rglob("*.py"))
     }
-
-
-@cache
-def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
-    """Every node of a module, looked for once: a dozen tests ask for all of them."""
-    return tuple(ast.walk(tree))
 
 
 def measure(path: str, node: ast.AST, prefix: str = "") -> Iterator[Measured]:
@@ -358,21 +352,15 @@ def test_threads_begin_under_the_supervisor() -> None:
     begin = {
         path
         for path, tree in trees().items()
-        for node in nodes_of(tree)
-        if isinstance(node, ast.Call) and is_named(node.func, "threading.Thread", "Thread", "Timer")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Thread", "Thread", "Timer")
     }
 
     assert begin <= THREADS_BEGIN.keys(), "give it to the supervisor (node/supervision/), or say here why not"
 
 
-def is_named(node: ast.expr, *names: str) -> bool:
-    """True of what is written so; what ends otherwise is not written out for it."""
-    last = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-    return any(name.endswith(last) for name in names if last) and ast.unparse(node) in names
-
-
 def calls(tree: ast.AST) -> list[ast.Call]:
-    return [node for node in nodes_of(tree) if isinstance(node, ast.Call)]
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def wall_times(tree: ast.AST) -> int:
@@ -380,24 +368,23 @@ def wall_times(tree: ast.AST) -> int:
     whole = {
         id(node.args[0].func)
         for node in calls(tree)
-        if is_named(node.func, "int") and node.args and isinstance(node.args[0], ast.Call)
+        if ast.unparse(node.func) == "int" and node.args and isinstance(node.args[0], ast.Call)
     }
     return sum(
         isinstance(node, ast.Attribute)
-        and node.attr in CLOCK_NAMES
         and ".".join(ast.unparse(node).split(".")[-2:]) in CLOCKS
         and id(node) not in whole
-        for node in nodes_of(tree)
+        for node in ast.walk(tree)
     ) + by_another_name(tree)
 
 
 def by_another_name(tree: ast.AST) -> int:
     """Where a clock or a sleep is imported by itself, so that its uses say nothing of `time`."""
-    return sum(isinstance(node, ast.ImportFrom) and node.module == "time" for node in nodes_of(tree))
+    return sum(isinstance(node, ast.ImportFrom) and node.module == "time" for node in ast.walk(tree))
 
 
 def sleeps(tree: ast.AST) -> int:
-    return sum(is_named(node.func, "time.sleep") for node in calls(tree)) + by_another_name(tree)
+    return sum(ast.unparse(node.func) == "time.sleep" for node in calls(tree)) + by_another_name(tree)
 
 
 def waits(tree: ast.AST) -> int:
@@ -438,7 +425,7 @@ BY_TEXT = {
 def schemes_by_text(tree: ast.AST, scheme: str = "http") -> int:
     """Where a web address, or a DID, is told by how its text begins, or changed as a text."""
     told = 0
-    for node in nodes_of(tree):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in ("startswith", "removeprefix", "replace"):
                 told += any(scheme in part for part in _texts(node.args[:1]))
@@ -548,7 +535,7 @@ def asks_first_epoch(node: ast.AST) -> bool:
 
 def reads_genesis(tree: ast.Module) -> tuple[bool, bool]:
     """(the founding at all, what governs in its first epoch)"""
-    nodes = list(nodes_of(tree))
+    nodes = list(ast.walk(tree))
     return any(map(names_genesis, nodes)), any(map(asks_first_epoch, nodes))
 
 
@@ -589,7 +576,7 @@ def test_everything_is_signed_with_the_key_that_governs() -> None:
     takes = {
         path
         for path, tree in trees().items()
-        for node in nodes_of(tree)
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "signer"

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.system.test_structure import nodes_of, trees
+from tests.system.test_structure import trees
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
@@ -44,7 +44,7 @@ DATA = {
     ),
     "sentences.toml": (
         *(f".governance.action.{about}" for about in ("participant", "keys", "recovery")),
-        *(".annex_vi", ".noun", ".whose"),
+        *(".annex_vi", ".duty", ".duty_not_told", ".noun", ".whose"),
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
     "verdicts.json": (".events.ended", ".events.fates"),
@@ -67,7 +67,7 @@ def looked_at() -> frozenset[str]:
     """Every name that the code or a template looks at."""
     found: set[str] = set()
     for tree in trees().values():
-        for node in nodes_of(tree):
+        for node in ast.walk(tree):
             match node:
                 case ast.Constant(value=str(text)):
                     found.add(text)
