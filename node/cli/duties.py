@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from node.cli.client import Client, show, speaks_to_node
+from node.cli.client import show, speaks_to_node
 from node.cli.terminal import say
+from node.node_client import Client
 from node.words import when
 
 
