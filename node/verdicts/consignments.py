@@ -301,8 +301,9 @@ class Consignments:
         for start in range(0, len(lines), REPORT_LINES_AT_ONCE):
             part = [lines.pair(number) for number in lines.numbers[start : start + REPORT_LINES_AT_ONCE]]
             readings = self._gathering.fetch_for([raw for _, raw in part])
-            for (line, raw), reading in zip(part, readings, strict=True):
-                yield line, self._gathering.evidence_of(raw, reading)
+            read = zip((raw for _, raw in part), readings, strict=True)
+            found = self._gathering.evidence_of_lines(list(read))
+            yield from zip((line for line, _ in part), found, strict=True)
 
     def _row(self, consignment_id: str) -> ConsignmentRow:
         row = self._office.consignments.get(consignment_id)

@@ -152,12 +152,21 @@ class Gathering:
 
     def evidence_of(self, line: Mapping[str, Any], reading: Reading | None) -> Evidence:
         """What a verdict on this line rests on; asks nobody. `reading`: what `fetch_for` read for it."""
+        (found,) = self.evidence_of_lines([(line, reading)])
+        return found
+
+    def evidence_of_lines(self, lines: Sequence[tuple[Mapping[str, Any], Reading | None]]) -> list[Evidence]:
+        """The same of several lines, all of them at one height."""
+        found = []
         with self._ledger.reading(), self._office.reading():
             network = self.network_view({})
-            if reading is None or reading.height != network.height:
-                reading = self._read(line, network.height)
-                self._hold([reading])
-            return self._evidence(line, reading, network)
+            for line, read in lines:
+                reading = read
+                if reading is None or reading.height != network.height:
+                    reading = self._read(line, network.height)
+                    self._hold([reading])
+                found.append(self._evidence(line, reading, network))
+        return found
 
     def subject_of(self, text: str, issuer: str = NOBODY) -> Subject | None:
         """The subject of an identifier text; None if it is none (or an opaque URI without an issuer)."""

@@ -664,9 +664,10 @@ def test_beyond_what_is_followed_every_line_of_what_was_made_of_others_is_woken(
         key: Standing(subject, children=tuple(keys[place + 1 : place + 2])).encode()
         for place, (key, subject) in enumerate(zip(keys, about, strict=True))
     }
-    ledger = SimpleNamespace(
-        changed=lambda first, last: {keys[0]}, records=lambda asked: {key: of[key] for key in asked}
+    standings = SimpleNamespace(
+        keys_changed=lambda first, last: {keys[0]}, records=lambda asked: {key: of[key] for key in asked}
     )
+    ledger = SimpleNamespace(standings=standings)
     gathering = SimpleNamespace(event_of=lambda row: None)
     row = SimpleNamespace(type="admitted", height=1, subject=keys[0])
     watch = watching.Watching(*[cast(Any, one) for one in (None, ledger, gathering, None)])

@@ -164,7 +164,8 @@ class _Lines:
         self.lines = list(product(batteries, SHOWN))
         gathering = Gathering()
         gathering.event_of = lambda row: stage.world.governance.lifecycle.event(row.kind)  # type: ignore[attr-defined]
-        self.ledger = SimpleNamespace(changed=self._changed, records=self._records)
+        standings = SimpleNamespace(keys_changed=self._changed, records=self._records)
+        self.ledger = SimpleNamespace(standings=standings)
         self.watching = Watching(
             *[cast(Any, one) for one in (office, self.ledger, gathering, policy(POLICY))]
         )
