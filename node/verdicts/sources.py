@@ -161,11 +161,9 @@ class Gathering:
         with self._ledger.reading(), self._office.reading():
             network = self.network_view({})
             for line, read in lines:
-                reading = read
-                if reading is None or reading.height != network.height:
-                    reading = self._read(line, network.height)
-                    self._hold([reading])
-                found.append(self._evidence(line, reading, network))
+                if read is None or read.height != network.height:
+                    self._hold([read := self._read(line, network.height)])
+                found.append(self._evidence(line, read, network))
         return found
 
     def subject_of(self, text: str, issuer: str = NOBODY) -> Subject | None:
@@ -239,8 +237,8 @@ class Gathering:
     def _evidence(self, line: Mapping[str, Any], reading: Reading, network: NetworkView) -> Evidence:
         documents: dict[int, Held | Missing] = {}
         if reading.sets is not None and reading.sets.set_list is not None:
-            points, seen = reading.sets.set_list.points, self._rules_at(reading.height).points
-            documents = {p: reading.documents[points[p]] for p in seen if p in points}
+            points = reading.sets.set_list.points
+            documents = {p: reading.documents[points[p]] for p in reading.seen if p in points}
         held = [d.document for d in documents.values() if isinstance(d, Held)]
         kin = [reading.documents[a.document_digest] for a in reading.kin]
         in_play = identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
@@ -333,7 +331,7 @@ class Gathering:
         """
         asked = list[list[tuple[bytes, str]]]()
         for _ in range(NAMED_DEEP_MAX + 1):
-            named = [self._named(reading) for reading in readings]
+            named = [_named(reading) for reading in readings]
             if named == asked:
                 break
             asked, wanted = named, defaultdict[str, set[bytes]](set)
@@ -343,24 +341,26 @@ class Gathering:
             with self._ledger.reading(), self._office.reading():
                 self._hold(readings, give_way)
 
-    def _named(self, reading: Reading) -> list[tuple[bytes, str]]:
-        """(digest, issuer) of the documents that a verdict reads, as far as this party may see them."""
-        sets, seen = reading.sets, self._rules_at(reading.height).points
-        points = sets.set_list.points if sets is not None and sets.set_list is not None else {}
-        named = [(points[p], sets.issuer) for p in seen if p in points] if sets is not None else []
-        events = (*reading.events, *reading.declared, *reading.kin)
-        return [*named, *reading.earlier, *((event.document_digest, event.issuer) for event in events)]
-
     def _hold(self, readings: Sequence[Reading], give_way: Callable[[], None] = lambda: None) -> None:
         """Read the documents that are held, and why the others are not; inside a read transaction."""
         for reading in readings:
             for _ in range(NAMED_DEEP_MAX):
-                reading.documents.update(self.fetching.held(self._named(reading)))
+                reading.documents.update(self.fetching.held(_named(reading)))
                 if not self._codes.read(reading, self.history.at(reading.height)):
                     break
             else:
-                reading.documents.update(self.fetching.held(self._named(reading)))
+                reading.documents.update(self.fetching.held(_named(reading)))
             give_way()
+
+
+def _named(reading: Reading) -> list[tuple[bytes, str]]:
+    """(digest, issuer) of the documents that a verdict reads, as far as this party may see them."""
+    sets, points = reading.sets, dict[int, bytes]()
+    if sets is not None and sets.set_list is not None:
+        points = {p: sets.set_list.points[p] for p in reading.seen if p in sets.set_list.points}
+    named = [(digest, sets.issuer) for digest in points.values()] if sets is not None else []
+    events = (*reading.events, *reading.declared, *reading.kin)
+    return [*named, *reading.earlier, *((event.document_digest, event.issuer) for event in events)]
 
 
 def _beside_passports(reading: Reading) -> list[Mapping[str, Any]]:
