@@ -6,13 +6,20 @@ from hashlib import sha256
 
 import pytest
 
+from consensus.events import MessageReceived
 from node.errors import ProblemError
 from node.ledger import inbox as bounds
 from node.ledger.engine_condition import Watch
 from node.ledger.inbox import OWN, Inbox
 from node.ledger.intake import AttestationBatch, CheckpointItem, Incoming, Intake
 from node.ledger.subscriptions import Moments, PoolDropped, Progressed
-from node.peers.messages import ITEM_ASK_COSIGNATURE, ITEM_ATTESTATION, ITEM_COSIGNATURE, ITEM_NOTE
+from node.peers.messages import (
+    ITEM_ASK_COSIGNATURE,
+    ITEM_ATTESTATION,
+    ITEM_CONSENSUS,
+    ITEM_COSIGNATURE,
+    ITEM_NOTE,
+)
 
 
 def fill(inbox: Inbox[str], sender: str) -> int:
@@ -152,3 +159,15 @@ def test_an_attestation_that_many_peers_pass_on_is_judged_once_in_a_moment(intak
         AttestationBatch("first", [(b"same", sha256(b"same").digest())]),
         AttestationBatch("third", [(new, sha256(new).digest())]),
     ]
+
+
+def test_what_a_peer_sends_waits_in_its_share_and_signatures_let_votes_pass(intake: Intake) -> None:
+    """
+    Each item of a batch is counted against whoever sent it; a vote that comes after attestations goes first.
+    """
+    intake.items("peer", [[ITEM_ATTESTATION, b"one"], [ITEM_ATTESTATION, b"two"]])
+    intake.items("peer", [[ITEM_CONSENSUS, b"a vote"], [ITEM_ASK_COSIGNATURE, "did:web:other.example"]])
+
+    assert (intake.inbox.waiting_of("peer"), intake.inbox.waiting_of("another")) == (4, 0)
+    assert [type(one) for one in taken(intake)] == [MessageReceived, CheckpointItem, AttestationBatch]
+    assert intake.inbox.waiting_of("peer") == 0

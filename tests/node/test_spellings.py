@@ -118,6 +118,28 @@ def test_every_spelling_of_a_code_finds_its_battery(node: LiveNode, text: str) -
     assert form[0].headers["Location"] == form[1].headers["Location"], "the passport that there is"
 
 
+@pytest.mark.parametrize("text", SPELLINGS, ids=ascii)
+def test_every_spelling_finds_its_battery_at_the_newer_entrances(node: LiveNode, text: str) -> None:
+    """
+    The box of every page, the acts that a party may attest and what it fills in, the link on a label, an
+    order of a batch: the battery that was issued, named in one way.
+    """
+    box = node.get_json(f"/find?q={quote(text, safe='')}")
+    acts = node.person.get("/acts", query_string={"battery": text}, headers=BROWSER)
+    filled = {"battery": text, "event": "battery.reported_lost", "m-reference": "a report", "shown": ""}
+    act = node.person.post("/acts", data=filled, headers=BROWSER)
+    label = node.person.get(f"/B/{quote(text, safe='')}", headers=BROWSER, follow_redirects=True)
+    order = json.dumps({"code": text, "claims": sample_claims(node.service, CODE)}).encode()
+    batch = node.post_raw("/passports/batch", order, "application/x-ndjson")
+
+    assert (box["code"], bool(box["battery"]["standing"])) == (CODE, True)
+    assert acts.status_code == 200 and CODE in acts.text
+    assert act.status_code == 200 and CODE in act.text
+    assert label.status_code == 200 and CODE in label.text
+    (line,) = [json.loads(one) for one in batch.data.splitlines()]
+    assert (line["status"], line["battery"]) == (200, CODE), line
+
+
 @pytest.mark.parametrize("text", LINKS)
 def test_every_spelling_of_a_link_finds_its_battery(node: LiveNode, text: str) -> None:
     """
