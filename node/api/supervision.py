@@ -49,8 +49,8 @@ def supervision(service: Service) -> ResponseReturnValue:
 
 def alert(service: Service, alert_id: str) -> ResponseReturnValue:
     """One alert, with the records that raised it."""
-    row, leaves = service.alerts.one(alert_id)
-    told = {**_told(words_for(service), row), "leaves": leaves}
+    row, leaves, attempts = service.alerts.one(alert_id)
+    told = {**_told(words_for(service), row), "leaves": leaves, "attempts": attempts}
     if not page_wanted():
         return json_reply(told)
     return page("alert.html", alert=told, mine=client_name())

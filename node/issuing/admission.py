@@ -8,11 +8,13 @@ claim says so. Nothing is recorded long after its author was told that it failed
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from consensus.application import NotYet, Refusal
+from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.registry import Registry
 from credentials.ledger.speaking import Silent
@@ -44,6 +46,9 @@ class Admission:
     def __init__(self, registry: Registry, office: OfficeStore) -> None:
         self._registry = registry
         self._office = office
+        self.noted: Callable[[Attestation, str], None] = lambda _, __: (
+            None
+        )  # what is refused when it is meant
 
     def require_admissible(self, statement: Statement) -> NotYet | None:
         """Refuse early what every pool would refuse; what only waits for others is let through: for what."""
@@ -55,7 +60,9 @@ class Admission:
             raise _refused(refusal) from refusal
         return None
 
-    def require_taken(self, statement: Statement, *, queue: bool, as_claim: bool) -> None:
+    def require_taken(
+        self, statement: Statement, *, queue: bool, as_claim: bool, only_try: bool = False
+    ) -> None:
         """Refuse at once what cannot be recorded now, and what would only be a claim; 409 says what to do."""
         try:
             judged = self._registry.foresee(statement.attestation, int(time.time()))
@@ -73,6 +80,8 @@ class Admission:
                 minutes=ACT_EXPIRES_S // 60,
             ) from reason
         except Refusal as refusal:
+            if not only_try:
+                self.noted(statement.attestation, refusal.code)
             raise _refused(refusal) from refusal
         if isinstance(judged, Silent) and not as_claim:
             raise ProblemError(

@@ -118,7 +118,7 @@ class EventIssuing:
             ]
             if known_items:
                 return Queued(known_items[0].digest, identifier.canonical, repeated=True)
-            self._admission.require_taken(statement, queue=queue, as_claim=as_claim)
+            self._admission.require_taken(statement, queue=queue, as_claim=as_claim, only_try=only_try)
             if only_try:
                 return TriedEvent(identifier.canonical, values)
             batch = Batch(int(time.time()))

@@ -15,11 +15,13 @@ from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
 from node.errors import ProblemError, bad_request, not_found
+from node.oversight.alert_kinds import is_attempt
 from node.oversight.alerting import Alerting
 from node.storage.alerts import ACKNOWLEDGED, OPEN, AlertFilter, AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.storage.refused_attempts import AttemptRow
 from node.verdicts.sources import Gathering
 
 PAGE_ROWS = 50
@@ -110,10 +112,23 @@ class AlertLeaf(TypedDict):
     attestation_digest: str | None
 
 
+class AttemptShown(TypedDict):
+    """A refused statement as its refuser told it; `report`: signed by the refuser, all of it."""
+
+    refuser: str
+    refuser_name: str | None
+    code: str
+    kind: str
+    time: int
+    attestation_digest: str
+    report: str  # base64url
+
+
 class AlertToldAnswer(AlertAnswer):
-    """One alert with the records that raised it, newest first."""
+    """One alert with the records, or the attempts, that raised it, newest first."""
 
     leaves: list[AlertLeaf]
+    attempts: list[AttemptShown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +180,16 @@ class AlertDesk:
         rows = self._office.alerts.page(AlertFilter(subject=subject), PAGE_ROWS)
         return [self._record(row, row.seq) for row in rows]
 
-    def one(self, alert_id: str) -> tuple[AlertRecord, list[AlertLeaf]]:
-        """One alert, with the records that raised it; 404."""
+    def one(self, alert_id: str) -> tuple[AlertRecord, list[AlertLeaf], list[AttemptShown]]:
+        """One alert, with the records or attempts that raised it; 404."""
         row = self._get(alert_id)
         leaves = [leaf for leaf, _ in self._office.alerts.leaves_of(row.number)]
+        if is_attempt(row.code):
+            rows = self._office.attempts.these(leaves)
+            return self._record(row, row.seq), [], [self._attempt(one) for one in rows]
         found = self._ledger.leaves.these(leaves)[::-1]
         times = self._ledger.block_times({one.height for one in found})
-        return self._record(row, row.seq), [_leaf(one, times.get(one.height)) for one in found]
+        return self._record(row, row.seq), [_leaf(one, times.get(one.height)) for one in found], []
 
     def since(self, seq: int, limit: int, wanted: AlertFilter) -> list[AlertRecord]:
         """What was raised after this one, in order."""
@@ -227,6 +245,18 @@ class AlertDesk:
         if found is None:
             raise _unknown()
         return found
+
+    def _attempt(self, row: AttemptRow) -> AttemptShown:
+        refuser = self._history.latest.participant(row.refuser)
+        return {
+            "refuser": row.refuser,
+            "refuser_name": refuser.name if refuser is not None else None,
+            "code": row.code,
+            "kind": row.kind,
+            "time": row.at,
+            "attestation_digest": b64u(row.digest),
+            "report": b64u(row.report),
+        }
 
     def _record(self, row: AlertRow, seen: int) -> AlertRecord:
         party = self._history.latest.participant(row.party)

@@ -14,6 +14,7 @@ from node.catalogues import alerts
 from node.errors import SetupError
 
 REFUSED, ADMITTED, CLAIM, EVIDENCE, GOVERNANCE = "refused", "admitted", "claim", "evidence", "governance"
+ATTEMPT = "attempt"  # no entry: what a node refused, and told (`attempts.py`)
 CHANGES = ("licence_withdrawn", "recognition_withdrawn", "stopped", "key_stolen", "left")
 PER = ("rule", "battery", "party", "maker", "leaf")
 AUTHORITY, EVERY_AUTHORITY, RELYING, AUTHOR = "authority", "every_authority", "relying", "author"
@@ -27,6 +28,7 @@ _RAISED_BY: Mapping[str, str | None] = {
     CLAIM: None,
     EVIDENCE: None,
     GOVERNANCE: "change",
+    ATTEMPT: "codes",
 }
 
 
@@ -77,6 +79,11 @@ def kind_of(leaf: str, names: Iterable[str]) -> AlertKind | None:
         if kind.leaf == leaf and (not kind.raised_by or kind.raised_by & (named | {ANY_RULE})):
             return kind
     return None
+
+
+def is_attempt(code: str) -> bool:
+    """True for a kind that no entry raises, but what a node refused."""
+    return any(kind.code == code and kind.leaf == ATTEMPT for kind in alert_kinds())
 
 
 def _texts(value: object) -> bool:

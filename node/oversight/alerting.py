@@ -86,6 +86,7 @@ class Alerting:
             table.bound(db)
             table.look_on(db, rows[-1].leaf_index + 1)
         if new:
+            self._named_at = 0.0  # their codes are asked for at once, once everybody is told
             log.moment("alerts", raised=new, size=rows[-1].leaf_index + 1)
         return len(rows) == LEAVES_AT_ONCE
 

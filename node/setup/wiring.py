@@ -12,7 +12,6 @@ from functools import partial
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
-from credentials.ledger.registry import Registry
 from node import catalogues, config
 from node.config import DataDirectory
 from node.issuing.gate import Gate
@@ -33,6 +32,8 @@ from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_desk import AlertDesk
 from node.oversight.alerting import Alerting
+from node.oversight.attempts import Attempts
+from node.oversight.noted import NotingRegistry
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -47,13 +48,13 @@ from node.setup.disk import Disk, open_disk
 from node.setup.engines import open_engine
 from node.setup.gathering import gathering_of, judged_by_of, passport_schemas
 from node.setup.maker_line import jobs_of, words_of
+from node.setup.parts import access_of, attempts_of
 from node.setup.retiring import Retiring
 from node.setup.rule_files import require_proposed
 from node.setup.worker import Given, work
-from node.storage.ledger import SqliteStandingReader
+from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
-from node.use_cases.access import Access
 from node.use_cases.accounts import Accounts
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
@@ -115,11 +116,12 @@ def open_service(
 class _Agreement:
     """The registry, the engine that orders for it, and the way to the peers."""
 
-    registry: Registry
+    registry: NotingRegistry
     engine: Engine
     gossip: Gossip
     moments: Moments
     retiring: Retiring
+    attempts: Attempts
 
 
 def _agree(disk: Disk, listen_host: str | None) -> _Agreement:
@@ -130,7 +132,7 @@ def _agree(disk: Disk, listen_host: str | None) -> _Agreement:
     log_policies = disk.log_policies
     named = map(log_policies.epoch, range(1, len(log_policies.starts)))
     policies = ((epoch.after, epoch.text) for epoch in named)
-    registry = Registry(
+    registry = NotingRegistry(
         genesis, reader, tip.app_hash, standings, constitution=disk.constitution, policies=policies
     )
     moments, tree = Moments(), disk.tree
@@ -148,7 +150,8 @@ def _agree(disk: Disk, listen_host: str | None) -> _Agreement:
         trusts=[by_authority(ca_file)] if (ca_file := disk.settings.peers_ca_file) is not None else [],
     )
     engine.attach(gossip, gossip.named)
-    return _Agreement(registry, engine, gossip, moments, Retiring(disk.held, cosigning.lacks_an_end, moments))
+    retiring = Retiring(disk.held, cosigning.lacks_an_end, moments)
+    return _Agreement(registry, engine, gossip, moments, retiring, attempts_of(disk, registry, gossip))
 
 
 # -- 3. what issues and judges -------------------------------------------------------------------------
@@ -237,8 +240,8 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     return _Trades(*made, alerting, resolver, securing, checking, open_api)
 
 
-def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
-    return Issuing(
+def _issuing(disk: Disk, registry: NotingRegistry, schema: PassportSchema | None, gate: Gate) -> Issuing:
+    issuing = Issuing(
         network_id=disk.genesis.network_id,
         history=disk.history,
         did=disk.keys.did,
@@ -251,6 +254,8 @@ def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate
         base_url=disk.base_url,
         gate=gate,
     )
+    issuing.admission.noted = registry.noted.put
+    return issuing
 
 
 def _follow(disk: Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
@@ -294,6 +299,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> tuple[Supervisor, Lanes]:
     supervisor.employ(agreement.retiring, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(trades.judging)
     supervisor.employ(trades.alerting)
+    supervisor.employ(agreement.attempts, tries_max=None)
     return supervisor, lanes
 
 
@@ -366,13 +372,11 @@ def _overview(
     )
 
 
-def _access(disk: Disk) -> Access:
-    return Access(
-        disk.stores.office,
-        disk.directory.operator(),
-        audience=disk.policy.audience,
-        roles=lambda: disk.history.latest.participants[disk.keys.did].roles,
-    )
+def _door(
+    agreement: _Agreement, ledger: LedgerStore, gathering: Gathering, shelf: Shelf, welcome: Welcome
+) -> PeerDoor:
+    gossip, attempts = agreement.gossip, agreement.attempts
+    return PeerDoor(gossip, agreement.engine, ledger, gathering, shelf, welcome=welcome, attempts=attempts)
 
 
 def _welcome(disk: Disk) -> Welcome:
@@ -433,9 +437,9 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         overview=_overview(disk, agreement, trades, supervisor, lanes),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         proposing=_proposing(disk, agreement, trades),
-        access=_access(disk),
-        accounts=Accounts(office, _access(disk)),
-        peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf, welcome=_welcome(disk)),
+        access=access_of(disk),
+        accounts=Accounts(office, access_of(disk)),
+        peers=_door(agreement, ledger, gathering, shelf, _welcome(disk)),
         supervisor=supervisor,
         engine=agreement.engine,
         gossip=agreement.gossip,

@@ -24,6 +24,7 @@ from node.storage.jobs import JobTable
 from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
 from node.storage.reached import ReachedLines
+from node.storage.refused_attempts import AttemptTable
 from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
 
@@ -50,6 +51,7 @@ class OfficeStore:
         self.overtaken = OvertakenLines(self._db)
         self.reached = ReachedLines(self._db)
         self.alerts = AlertTable(self._db)
+        self.attempts = AttemptTable(self._db)
         self.access = AccessTable(self._db)
         self.accounts = AccountTable(self._db)
         self.aside = AsideTable(self._db)

@@ -12,6 +12,7 @@ import orjson
 import sqlite_utils
 
 from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
+from node.storage.oversight_steps import office_15_alerts, office_18_attempts
 from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
 
@@ -356,34 +357,6 @@ def office_14_sums(db: sqlite_utils.Database) -> None:
         db.execute(f"UPDATE {table} SET crc = crc32({column})")
 
 
-def office_15_alerts(db: sqlite_utils.Database) -> None:
-    """What the ledger alerts this party to, and what became of it; the log is looked at from leaf 0."""
-    texts = ("code", "rule", "party", "namespace", "facility", "sides", "because", "parameters", "relied")
-    handled = ("state", "assigned", "case_ref", "note", "handled_by")
-    make_table(
-        db,
-        "alerts",
-        {
-            **{"number": int, "id": bytes, "seq": int, "code": str, "weight": int},
-            **{"rule": str, "party": str, "namespace": str, "facility": str, "subject": bytes},
-            **{"battery": str, "document": bytes, "sides": str, "because": str, "parameters": str},
-            **{"relied": str, "leaf": int, "last_leaf": int, "height": int, "at": int, "times": int},
-            **dict.fromkeys(handled, str),
-            "handled_at": int,
-        },
-        pk="number",
-        optional=("subject", "battery", "document", "handled_at"),
-        defaults={**dict.fromkeys((*texts, *handled), ""), "state": "open"},
-    )
-    make_index(db, "alerts", "alerts_id", ["id"], unique=True)
-    make_index(db, "alerts", "alerts_seq", ["seq"], unique=True)
-    make_index(db, "alerts", "alerts_subject", ["subject"])
-    columns = {"alert": int, "leaf": int, "subject": bytes}
-    make_table(db, "alert_leaves", columns, pk=("alert", "leaf"), optional=("subject",))
-    make_index(db, "alert_leaves", "alert_leaves_subject", ["subject"])
-    make_table(db, "alert_looks", {"who": str, "seq": int, "at": int}, pk="who")
-
-
 def office_16_jobs(db: sqlite_utils.Database) -> None:
     """Jobs over many rows, each row with what became of it; models whose passports they issue."""
     make_table(
@@ -442,4 +415,5 @@ OFFICE = History(
     office_15_alerts,
     office_16_jobs,
     office_17_accounts,
+    office_18_attempts,
 )

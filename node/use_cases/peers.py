@@ -10,6 +10,7 @@ from node import log
 from node.errors import bad_request, not_found
 from node.ledger.engine import Engine
 from node.ledger.shelf import Shelf
+from node.oversight.attempts import Attempts
 from node.peers.gossip import Gossip
 from node.peers.messages import (
     BLOCKS_BYTES_MAX,
@@ -39,6 +40,7 @@ class PeerDoor:
         shelf: Shelf,
         *,
         welcome: Welcome,
+        attempts: Attempts,
     ) -> None:
         self._gossip = gossip
         self._engine = engine
@@ -46,9 +48,10 @@ class PeerDoor:
         self._gathering = gathering
         self._shelf = shelf
         self._welcome = welcome
+        self._attempts = attempts
 
     def handle(self, path: str, body: bytes) -> PeerAnswer:
-        """Answer POST /peer/{messages,status,blocks,documents,snapshot,joining}: `path` is e.g. "messages".
+        """Answer POST /peer/{messages,status,blocks,documents,snapshot,joining,attempts}, by its `path`.
 
         /peer/hello is unsigned: its asker does not know this network yet (`welcoming.py`). Else 401 for a
         body that is not signed by a participant of this network, 403 for the wrong receiver or network;
@@ -79,9 +82,12 @@ class PeerDoor:
                     answer = self._shelf.answer(content)
                 case "joining":
                     answer = self._welcome.give_key(sender)
+                case "attempts":
+                    answer = self._attempts.take(sender, content)
                 case _:
                     raise not_found(
-                        "no_such_page", "peers ask for status, messages, blocks, documents, snapshot, joining"
+                        "no_such_page",
+                        "peers ask for status, messages, blocks, documents, snapshot, joining, attempts",
                     )
             rank = Rank.VOTES if gossip.votes(sender) else Rank.TAKES_PART
             return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, rank)

@@ -10,8 +10,9 @@ from tests.harness.demo_fixture import DemoNetwork, running_demo
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
     """
-    The demo of `test_browser.py`, which uses its pages, `test_demo_network.py`, which reads what it left, and
-    `test_demo_story.py`, which changes it and ends it: before what measures has the machine for itself.
+    The demo of `test_browser.py`, which uses its pages, `test_demo_authorities.py`, which plays frauds in it,
+    `test_demo_network.py`, which reads what it left, and `test_demo_story.py`, which changes it and ends it:
+    before what measures has the machine for itself.
     """
     with running_demo(tmp_path_factory.mktemp("demo") / "network") as network:
         yield network

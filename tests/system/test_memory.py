@@ -89,6 +89,7 @@ BOUNDED = {
     "node/api/described.py:Described.schemas": "the types of answers",
     "node/api/reading.py:_validator()": "the shapes of requests",
     "node/api/schemas.py:ANY": "a shape; nothing is added",
+    "node/catalogues.py:alerts()": "one file of config/",
     "node/catalogues.py:conditions()": "one file of config/",
     "node/catalogues.py:reasons()": "one file of config/",
     "node/catalogues.py:refusals()": "the tables of one file of config/",
@@ -127,6 +128,10 @@ BOUNDED = {
     "node/ledger/log_policies.py:LogPolicies._starts": (
         "log policies: one number for each change of cosigners"
     ),
+    "node/oversight/alert_desk.py:AlertToldAnswer.attempts": "LEAVES_KEPT_MAX",
+    "node/oversight/alert_desk.py:AlertToldAnswer.leaves": "LEAVES_KEPT_MAX",
+    "node/oversight/alert_kinds.py:alert_kinds()": "one file of config/",
+    "node/oversight/noted.py:Noted._kept": "NOTED_MAX",
     "node/peers/acquaintance.py:Acquaintance._known": "participants",
     "node/peers/address_book.py:AddressBook._hints": "lines of peers.toml",
     "node/peers/authentication.py:PeerAuthentication._nonces": "participants, NONCES_PER_SENDER_MAX of each",

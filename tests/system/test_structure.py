@@ -131,6 +131,7 @@ FOUNDING = {
     "node/setup/joining.py": "what the fingerprint names: the network that a newcomer joins",
     "node/setup/network.py": "the founding ceremony, the network directory, the sealed network key",
     "node/setup/disk.py": "what is on disk is of this network",
+    "node/setup/parts.py": "a report of an attempt names the network",
     "node/setup/gathering.py": "verdicts name the network, and the time of its founding before a first block",
     "node/setup/worker.py": "what governs begins with the founding",
     "node/setup/wiring.py": "hands network id, name and time of founding to the rooms",

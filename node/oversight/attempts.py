@@ -1,0 +1,290 @@
+"""Attempts leave a trace: what this node refuses for want of a licence is told the authority of that side.
+
+    refused (`noted.py`) -> whose signature is it? one that does not verify names nobody, and is dropped
+    -> signed by the refuser, on disk -> the authorities of the signer's jurisdiction, over the peers' channel
+    -> there: both signatures verified, kept once, an alert
+
+What is told holds the refused bytes as they were signed, and no document: COSE_Sign1 by the refuser's attest
+key over CBOR
+
+    ["comity/attempt/v1", network id, refused attestation, code of the refusal, refuser, time]
+
+Whoever sends a flood pays with its own share: so many attempts of one signer in an hour are kept and told,
+further ones are counted. The refuser says what it saw, and accuses nobody of more: the authority has the
+signed statement and asks its signer.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from consensus.cose import SignatureInvalid, parse_sign1, sign1, verify_sign1
+from consensus.cose import Signer as CoseSigner
+from consensus.encoding import EncodingError, decode, encode, whole_numbers
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import (
+    Attestation,
+    parse_attestation,
+    standing_key,
+    verify_attestation,
+)
+from credentials.ledger.governance import Governance, GovernanceHistory
+from node import log
+from node.errors import bad_request
+from node.oversight.alert_kinds import ATTEMPT, kind_of
+from node.oversight.noted import Noted
+from node.oversight.raising import RaisedAlert, parameters_of
+from node.peers.gossip import Gossip
+from node.storage.alerts import AlertRow
+from node.storage.office import OfficeStore
+from node.storage.refused_attempts import HERE, AttemptRow
+
+TAG = "comity/attempt/v1"
+PATH = "attempts"
+REPORT_BYTES_MAX = 20_000
+CODE_CHARS_MAX = 40
+PER_SIGNER_MAX, PER_SIGNER_S = 20, 3_600  # kept and told, of one signer in an hour
+FROM_REFUSER_MAX = 200  # taken of one refuser in an hour
+COUNTED_MAX = 10_000  # parties whose hour is remembered
+TURN_S, AGAIN_S, GIVEN_UP_S = 1.0, 30, 7 * 86_400
+SENT_AT_ONCE = 8
+TAKEN = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """A report that was read: by whom, about what. Its signatures are verified."""
+
+    attestation: Attestation
+    code: str
+    refuser: str
+    at: int
+
+
+class Shares:
+    """So many of each name in an hour."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._hours = most, OrderedDict[str, tuple[float, int]]()
+        self.beyond = 0
+
+    def take(self, name: str) -> bool:
+        """False when its hour is used up."""
+        now = time.monotonic()
+        begun, count = self._hours.pop(name, (now, 0))
+        if now - begun >= PER_SIGNER_S:
+            begun, count = now, 0
+        self._hours[name] = (begun, count + 1)
+        while len(self._hours) > COUNTED_MAX:
+            self._hours.popitem(last=False)
+        self.beyond += count >= self._most
+        return count < self._most
+
+
+class Attempts:
+    """One thread that tells, and a door that takes in."""
+
+    name = "attempts"
+
+    def __init__(
+        self,
+        *,
+        network_id: bytes,
+        did: str,
+        history: GovernanceHistory,
+        signer: CoseSigner,
+        noted: Noted,
+        office: OfficeStore,
+        gossip: Gossip,
+    ) -> None:
+        self._network_id, self._did, self._history = network_id, did, history
+        self._signer, self._noted, self._office, self._gossip = signer, noted, office, gossip
+        self._shares, self._refusers = Shares(PER_SIGNER_MAX), Shares(FROM_REFUSER_MAX)
+        self._woken, self._lock = threading.Event(), threading.Lock()
+
+    def wake(self) -> None:
+        """The node stops."""
+        self._woken.set()
+
+    def turn(self) -> None:
+        """Keep what was refused since, send what waits, or rest for a moment."""
+        if not self.keep() and not self.send():
+            self._woken.wait(TURN_S)
+            self._woken.clear()
+
+    # -- at the refuser --------------------------------------------------------------------------------
+
+    def keep(self) -> bool:
+        """What was refused since the last look is on disk, for whoever it concerns."""
+        refused = self._noted.take()
+        for data, code in refused:
+            self._keep(data, code, int(time.time()))
+        return bool(refused)
+
+    def _keep(self, data: bytes, code: str, now: int) -> None:
+        governance = self._history.latest
+        attestation = signed_by_whom_it_says(data, governance)
+        if attestation is None or not self._shares.take(attestation.issuer):
+            return
+        told = [TAG, self._network_id, data, code[:CODE_CHARS_MAX], self._did, now]
+        report = sign1({}, encode(told), self._signer)
+        made = ReadReport(attestation, code, self._did, now)
+        to = _authorities(governance, attestation.issuer, now)
+        if self._did in to:
+            self._store(made, report)
+        with self._office.writing() as db:
+            for did in sorted(to - {self._did}):
+                self._office.attempts.put(db, _row(made, report, did))
+        log.moment("attempt", party=attestation.issuer, kind=attestation.kind, code=code)
+
+    def send(self) -> bool:
+        """Send what waits, a few at a time; True if any went."""
+        now, went = int(time.time()), False
+        for row in self._office.attempts.waiting(now, SENT_AT_ONCE):
+            try:
+                taken = self._gossip.request(row.told, PATH, row.report) == TAKEN
+            except (OSError, ValueError):  # not reached, or it refuses: asked again later
+                taken = False
+            over = now - row.at > GIVEN_UP_S
+            with self._office.writing() as db:
+                if taken or over:
+                    self._office.attempts.settled(db, row.number, "sent" if taken else "given_up")
+                else:
+                    self._office.attempts.later(db, row.number, now + AGAIN_S * min(row.tries + 1, 120))
+            went |= taken
+        return went
+
+    # -- at the authority ------------------------------------------------------------------------------
+
+    def take(self, sender: str, content: bytes) -> bytes:
+        """A report of another node: kept once, with an alert; 400 for one that proves nothing."""
+        with self._lock:
+            if not self._refusers.take(sender):
+                raise bad_request("quota", "too many attempts of one refuser in an hour; send them later")
+        report = self.read(content)
+        if report.refuser != sender:
+            raise bad_request("malformed", "a report of an attempt is sent by whoever signed it")
+        self._store(report, content)
+        return TAKEN
+
+    def read(self, content: bytes) -> ReadReport:
+        """A report whose two signatures verify; 400."""
+        governance = self._history.latest
+        try:
+            message = parse_sign1(content, size_bytes_max=REPORT_BYTES_MAX)
+            match decode(message.payload, size_bytes_max=REPORT_BYTES_MAX):
+                case [tag, network, bytes() as data, str() as code, str() as refuser, at] if (
+                    tag == TAG and network == self._network_id and whole_numbers(at)
+                ):
+                    pass
+                case _:
+                    raise bad_request("malformed", "that is no report of an attempt in this network")
+            key = governance.key_by_id(message.key_id)
+            if key is None or message.key_id.partition("#")[0] != refuser or key.role != "attest":
+                raise bad_request(
+                    "malformed", "a report of an attempt is signed with the refuser's attest key"
+                )
+            verify_sign1(message, key.public)
+        except (EncodingError, SignatureInvalid) as error:
+            raise bad_request("malformed", "that is no report of an attempt in this network") from error
+        attestation = signed_by_whom_it_says(data, governance)
+        if attestation is None:
+            raise bad_request(
+                "malformed", "the refused statement is not signed by whom it names: it says nothing"
+            )
+        return ReadReport(attestation, code[:CODE_CHARS_MAX], refuser, at)
+
+    def _store(self, report: ReadReport, data: bytes) -> None:
+        """Keep it, and raise its alert, in one transaction."""
+        said, governance = report.attestation, self._history.latest
+        kind = kind_of(ATTEMPT, (report.code,))
+        with self._office.writing() as db:
+            number = self._office.attempts.put(db, _row(report, data, HERE))
+            if number is None or kind is None:
+                return
+            party = governance.participant(said.issuer)
+            side = party.jurisdiction if party is not None else ""
+            is_battery = said.subject.scheme in governance.lifecycle.battery_schemes
+            raised = RaisedAlert(
+                kind,
+                number,
+                self._history.height,
+                said.issuer,
+                rule=report.code,
+                subject=said.subject if is_battery else None,
+                maker=(said.subject.scheme, said.subject.namespace),
+                document=said.document_digest,
+                sides=frozenset({side} - {""}),
+            )
+            self._office.alerts.put(db, _alert(raised, report, self._office))
+
+
+def signed_by_whom_it_says(data: bytes, governance: Governance) -> Attestation | None:
+    """The statement, if a participant's attest key signed it, whenever that was in force; None: nobody's."""
+    try:
+        said = parse_attestation(data)
+        key = governance.key_by_id(said.kid)
+        if key is None or key.role != "attest" or said.kid.partition("#")[0] != said.issuer:
+            return None
+        if key.public in governance.stolen_keys:  # somebody else may have signed it
+            return None
+        verify_attestation(said, key.public)
+    except (CredentialError, EncodingError, SignatureInvalid):
+        return None
+    return said
+
+
+def _authorities(governance: Governance, signer: str, now: int) -> frozenset[str]:
+    """The authorities of the side of whoever signed it, and of those for which it holds a licence."""
+    party = governance.participant(signer)
+    sides = {party.jurisdiction} if party is not None else set[str]()
+    sides |= {licence.jurisdiction for licence in governance.accreditations_of(signer)}
+    return frozenset(did for did, side in governance.authorities(now).items() if side in sides)
+
+
+def _row(report: ReadReport, data: bytes, told: str) -> AttemptRow:
+    said = report.attestation
+    return AttemptRow(
+        number=0,
+        digest=said.digest,
+        refuser=report.refuser,
+        told=told,
+        code=report.code,
+        party=said.issuer,
+        kind=said.kind,
+        subject=standing_key(said.subject),
+        at=report.at,
+        report=data,
+    )
+
+
+def _alert(raised: RaisedAlert, report: ReadReport, office: OfficeStore) -> AlertRow:
+    told = {**parameters_of(raised), "kind": report.attestation.kind, "refuser": report.refuser}
+    battery = raised.battery
+    return AlertRow(
+        number=0,
+        id=raised.id,
+        seq=0,
+        code=raised.kind.code,
+        weight=raised.kind.weight,
+        rule=raised.rule,
+        party=raised.party,
+        namespace=":".join(raised.maker),
+        facility="",
+        subject=battery,
+        battery=office.alerts.code_of(battery) if battery is not None else None,
+        document=raised.document,
+        sides=",".join(sorted(raised.sides)),
+        because="authority",
+        parameters=json.dumps(told, ensure_ascii=False, sort_keys=True),
+        relied="[]",
+        leaf=raised.leaf,
+        last_leaf=raised.leaf,
+        height=raised.height,
+        at=report.at,
+        times=1,
+    )

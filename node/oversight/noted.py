@@ -1,0 +1,62 @@
+"""What the pool of this node refuses is noted in passing, for `attempts.py`: never waited for, never refused.
+
+Both engines ask the registry before anything is kept, so that this is the one place where every attempt comes
+by, whoever sent it: a peer, or this participant's own people.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import cached_property
+
+from consensus.application import NotYet, Refusal
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.registry import Registry
+from node.oversight.alert_kinds import ATTEMPT, alert_kinds
+
+NOTED_MAX = 512  # between two looks of a second; what comes beyond is counted
+
+
+class Noted:
+    """Refused statements with the codes of their refusals, the first so many since the last look."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[bytes, str]] = deque()
+        self._codes = frozenset(c for kind in alert_kinds() if kind.leaf == ATTEMPT for c in kind.raised_by)
+        self.beyond = 0
+
+    def put(self, tx: bytes | Attestation, code: str) -> None:
+        """From any thread; at once."""
+        if code not in self._codes:
+            return
+        if len(self._kept) >= NOTED_MAX:
+            self.beyond += 1
+            return
+        self._kept.append((tx.data if isinstance(tx, Attestation) else tx, code))
+
+    def take(self) -> list[tuple[bytes, str]]:
+        """Those since the last time, each statement once."""
+        found: dict[bytes, str] = {}
+        while self._kept:
+            data, code = self._kept.popleft()
+            found.setdefault(data, code)
+        return list(found.items())
+
+
+class NotingRegistry(Registry):
+    """The registry; what it refuses for want of a licence is noted."""
+
+    @cached_property
+    def noted(self) -> Noted:
+        """What was refused so."""
+        return Noted()
+
+    def check_tx(self, tx: bytes | Attestation, now: int) -> bytes:
+        """As the registry's; a refusal is noted and goes on."""
+        try:
+            return super().check_tx(tx, now)
+        except NotYet:
+            raise
+        except Refusal as refusal:
+            self.noted.put(tx, refusal.code)
+            raise

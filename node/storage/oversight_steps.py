@@ -1,0 +1,51 @@
+"""Steps of office.db that keep what authorities see; `schema_steps.py` says in which order they are taken."""
+
+from __future__ import annotations
+
+import sqlite_utils
+
+from node.storage.schema_history import make_index, make_table
+
+
+def office_15_alerts(db: sqlite_utils.Database) -> None:
+    """What the ledger alerts this party to, and what became of it; the log is looked at from leaf 0."""
+    texts = ("code", "rule", "party", "namespace", "facility", "sides", "because", "parameters", "relied")
+    handled = ("state", "assigned", "case_ref", "note", "handled_by")
+    make_table(
+        db,
+        "alerts",
+        {
+            **{"number": int, "id": bytes, "seq": int, "code": str, "weight": int},
+            **{"rule": str, "party": str, "namespace": str, "facility": str, "subject": bytes},
+            **{"battery": str, "document": bytes, "sides": str, "because": str, "parameters": str},
+            **{"relied": str, "leaf": int, "last_leaf": int, "height": int, "at": int, "times": int},
+            **dict.fromkeys(handled, str),
+            "handled_at": int,
+        },
+        pk="number",
+        optional=("subject", "battery", "document", "handled_at"),
+        defaults={**dict.fromkeys((*texts, *handled), ""), "state": "open"},
+    )
+    make_index(db, "alerts", "alerts_id", ["id"], unique=True)
+    make_index(db, "alerts", "alerts_seq", ["seq"], unique=True)
+    make_index(db, "alerts", "alerts_subject", ["subject"])
+    columns = {"alert": int, "leaf": int, "subject": bytes}
+    make_table(db, "alert_leaves", columns, pk=("alert", "leaf"), optional=("subject",))
+    make_index(db, "alert_leaves", "alert_leaves_subject", ["subject"])
+    make_table(db, "alert_looks", {"who": str, "seq": int, "at": int}, pk="who")
+
+
+def office_18_attempts(db: sqlite_utils.Database) -> None:
+    """What was refused for want of a licence, as refusers signed it: told here, or waiting to be told."""
+    make_table(
+        db,
+        "attempts",
+        {
+            **{"number": int, "digest": bytes, "refuser": str, "told": str, "code": str, "party": str},
+            **{"kind": str, "subject": bytes, "at": int, "report": bytes},
+            **{"state": str, "tries": int, "due": int},
+        },
+        pk="number",
+    )
+    make_index(db, "attempts", "attempts_once", ["digest", "refuser", "told"], unique=True)
+    make_index(db, "attempts", "attempts_waiting", ["state", "due"])

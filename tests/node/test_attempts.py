@@ -1,0 +1,189 @@
+"""Attempts: what is refused for want of a licence is told to the authority of that side, with its proof."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from consensus.cose import sign1
+from consensus.encoding import encode
+from credentials.ledger.attestation import make_attestation
+from node.errors import ProblemError
+from node.oversight import attempts as told
+from node.oversight.noted import NOTED_MAX, Noted
+from node.storage import refused_attempts as stored
+from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, others
+from tests.harness.ledger import IMPORTER, MAKER, signer
+from tests.harness.support_service import DID, LiveNode, live_node
+from tests.node.test_alerts import listed
+from tests.node.test_watching import code_of, issue
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """A node of every trade and of an authority in the EU; an importer of the EU has no licence at all."""
+    with live_node(tmp_path_factory.mktemp("attempts"), others=others(IMPORTER)) as made:
+        issue(made, 1)
+        yield made
+
+
+def statement(node: LiveNode, by: str, serial: int = 1, kind: str = "battery.sold") -> bytes:
+    """A statement by a party about a battery, signed with its key: each is another one."""
+    signing, now = node.service.batteries._issuing.signing, int(time.time())
+    return make_attestation(
+        signer=signer(by),
+        iat=now,
+        kind=kind,
+        subject=signing.subject(signing.identifier(code_of(serial))),
+        network_id=node.service.overview.genesis.network_id,
+        event_time=now,
+        document_digest=secrets.token_bytes(32),
+        issuer=by,
+    )
+
+
+def report(node: LiveNode, data: bytes, by: str, signed_by: str | None = None) -> bytes:
+    network = node.service.overview.genesis.network_id
+    said = [told.TAG, network, data, "X9", by, int(time.time())]
+    return sign1({}, encode(said), signer(signed_by or by))
+
+
+def alerts(node: LiveNode, **asked: str) -> list[dict[str, Any]]:
+    return listed(node, code="attempted_without_licence", **asked)
+
+
+def rows(node: LiveNode) -> list[stored.AttemptRow]:
+    return node.service.stores.office.attempts.page(1_000, None)
+
+
+def test_an_unlicensed_act_is_an_alert_at_the_authority_of_that_side(node: LiveNode) -> None:
+    """
+    A party of this side that has no licence sends a signed act: no record, and one alert here with who tried
+    what about which battery, who refused it, and the refused bytes as they were signed.
+    """
+    before = node.service.stores.ledger.log_size()
+    data = statement(node, IMPORTER)
+    node.service.engine.submit(data)
+    node.wait(lambda: bool(alerts(node)), "the alert")
+
+    (alert,) = alerts(node)
+    assert (alert["party"], alert["battery"], alert["rule"]) == (IMPORTER, code_of(1), "X9")
+    assert "battery.sold" in alert["text"]
+    (one,) = node.get_json(f"/supervision/alerts/{alert['id']}")["attempts"]
+    assert (one["refuser"], one["code"]) == (DID, "X9")
+    read = node.service.peers._attempts.read(rows(node)[0].report)
+    assert read.attestation.data == data
+    entries = node.service.stores.ledger.leaves.since(before, 100)
+    assert all(row.issuer != IMPORTER for row in entries)
+
+
+def test_what_a_side_of_another_authority_tries_waits_to_be_told_there(node: LiveNode) -> None:
+    """
+    An attempt of a party of the other side is no alert here: it waits for that side's authority, is sent
+    again while nobody answers, and is given up after a week.
+    """
+    node.service.engine.submit(statement(node, MAKER))
+    node.wait(lambda: any(row.told == CN_AUTHORITY for row in rows(node)), "the report")
+
+    assert not alerts(node, party=MAKER)
+    (row,) = [row for row in rows(node) if row.told == CN_AUTHORITY]
+    assert (row.state, row.party, row.refuser) == ("waits", MAKER, DID)
+    with node.service.stores.office.writing() as db:
+        db.execute("UPDATE attempts SET at = 1, due = 0 WHERE told = ?", (CN_AUTHORITY,))
+    node.wait(
+        lambda: [r.state for r in rows(node) if r.told == CN_AUTHORITY] == ["given_up"], "it is given up"
+    )
+
+
+def test_a_signature_that_does_not_verify_names_nobody(node: LiveNode) -> None:
+    """
+    A statement that bears another's name with a signature that is none leaves no trace against that party,
+    whether the pool refuses it or a peer tells of it.
+    """
+    data = bytearray(statement(node, EU_AUTHORITY, kind="battery.dismantled"))
+    data[-1] ^= 1
+    node.service.peers._attempts._keep(bytes(data), "X9", int(time.time()))
+    with pytest.raises(ProblemError, match="not signed by whom it names"):
+        node.service.peers._attempts.take(CN_AUTHORITY, report(node, bytes(data), CN_AUTHORITY))
+
+    assert not any(row.party == EU_AUTHORITY for row in rows(node))
+
+
+def test_a_report_is_taken_once_from_whoever_signed_it(node: LiveNode) -> None:
+    """
+    Another node's report is kept once however often it comes; one in another's name, for another network, or
+    that is none is refused.
+    """
+    door, data = node.service.peers._attempts, statement(node, IMPORTER, 2)
+    good = report(node, data, CN_AUTHORITY)
+    assert door.take(CN_AUTHORITY, good) == door.take(CN_AUTHORITY, good) == told.TAKEN
+    assert sum(row.refuser == CN_AUTHORITY for row in rows(node)) == 1
+    (alert,) = [one for one in alerts(node) if one["battery"] == code_of(2) or one["times"] == 1][:1]
+    assert alert["times"] == 1
+    for bad, why in (
+        (report(node, data, EU_AUTHORITY), "whoever signed it"),
+        (report(node, data, CN_AUTHORITY, signed_by=EU_AUTHORITY), "attest key"),
+        (sign1({}, encode(["comity/attempt/v2"]), signer(CN_AUTHORITY)), "no report"),
+        (b"nothing", "no report"),
+        (good[:-1] + bytes([good[-1] ^ 1]), "no report"),
+    ):
+        with pytest.raises(ProblemError, match=why):
+            door.take(CN_AUTHORITY, bad)
+
+
+def test_one_signer_fills_nobodys_page(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    So many attempts of one signer, and so many reports of one refuser, are kept in an hour; further ones are
+    counted.
+    """
+    door = node.service.peers._attempts
+    monkeypatch.setattr(door, "_shares", told.Shares(3))
+    monkeypatch.setattr(door, "_refusers", told.Shares(2))
+    here = [row.number for row in rows(node) if not row.told]
+    for _ in range(5):
+        door._keep(statement(node, IMPORTER, 3), "X9", int(time.time()))
+    kept = [row.number for row in rows(node) if not row.told]
+    assert (len(kept) - len(here), door._shares.beyond) == (3, 2)
+    for _ in range(2):
+        door.take(CN_AUTHORITY, report(node, statement(node, IMPORTER, 4), CN_AUTHORITY))
+    with pytest.raises(ProblemError, match="send them later"):
+        door.take(CN_AUTHORITY, report(node, statement(node, IMPORTER, 4), CN_AUTHORITY))
+
+
+def test_what_is_noted_and_what_is_kept_is_bounded(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Between two looks so many refusals are noted, each statement once and only codes that a kind of alert
+    names; on disk the oldest attempts go.
+    """
+    noted = Noted()
+    for number in range(NOTED_MAX + 5):
+        noted.put(number.to_bytes(4, "big"), "X9")
+    noted.put(b"other", "invalid_signature")
+    assert (len(noted.take()), noted.beyond, noted.take()) == (NOTED_MAX, 5, [])
+    monkeypatch.setattr(stored, "ATTEMPTS_KEPT_MAX", 2)
+    for _ in range(3):
+        node.service.peers._attempts._keep(statement(node, IMPORTER, 5), "X9", int(time.time()))
+    assert len(rows(node)) == 2
+
+
+def test_trying_is_no_attempt(node: LiveNode) -> None:
+    """
+    What a person only tries on the page of acts is told to nobody; the same, signed and sent, is.
+    """
+    noted = node.service.batteries._issuing.admission._registry.noted  # type: ignore[attr-defined]
+    noted.take()
+    with pytest.MonkeyPatch.context() as patch:
+        kept: list[str] = []
+        patch.setattr(node.service.batteries._issuing.admission, "noted", lambda _, code: kept.append(code))
+        events = node.service.batteries._issuing.events
+        order = ("recycling.received", code_of(1), {"facility_licence": "L-1", "mass_in_grams": 1000})
+        with pytest.raises(ProblemError):
+            events.attest(*order, only_try=True)
+        assert kept == []
+        with pytest.raises(ProblemError):
+            events.attest(*order)
+        assert kept == ["X9"]

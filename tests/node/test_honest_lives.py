@@ -1,0 +1,147 @@
+"""No alert without a cause: honest lives raise none, and what is cut off half way loses and doubles none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from credentials.documents.identifiers import Subject
+from node.ledger.subscriptions import Moments
+from node.oversight import alerting
+from node.oversight.alerting import Alerting
+from node.oversight.raising import Raising
+from node.storage.alerts import AlertFilter, AlertTable
+from node.storage.entries import row_of
+from node.storage.office import OfficeStore
+from tests.credentials.test_routes import CAR, in_use
+from tests.harness.ledger import IMPORTER, RECYCLER, WORKSHOP, Ledger
+from tests.harness.support_service import LiveNode
+from tests.node.test_alerts import node, produced_again, settled
+from tests.node.test_watching import attest, issue
+
+__all__ = ["node"]
+
+KILLS = 100
+COUNTS = (
+    pytest.param(3, id="3 lives"),
+    pytest.param(100, id="100 lives", marks=pytest.mark.check),
+    pytest.param(10_000, id="10,000 lives", marks=pytest.mark.long),
+)
+
+
+def lived(ledger: Ledger, number: int) -> Subject:
+    """Made, exported, released, placed, sold, built in, measured, taken out, and recycled to its material."""
+    subject = in_use(ledger, number)
+    ledger.happen(WORKSHOP, "soh.measured", subject, quantities={"soh_permille": 900, "cycles": 100})
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+    ledger.happen(IMPORTER, "battery.sold", subject, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", subject)
+    ledger.happen(RECYCLER, "waste.collected", subject, quantities={"mass_grams": 450_000})
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 450_000})
+    masses = {name: 1_000 for name in ("co_in_grams", "ni_in_grams", "li_in_grams", "cu_in_grams")}
+    masses |= {name: 900 for name in ("co_out_grams", "ni_out_grams", "li_out_grams", "cu_out_grams")}
+    ledger.happen(RECYCLER, "recycling.completed", subject, quantities=masses)
+    ledger.happen(RECYCLER, "material.recovered", subject, quantities={"mass_grams": 900})
+    return subject
+
+
+def raised_by(ledger: Ledger, begin: int = 0) -> list[Any]:
+    """What the leaves of this ledger raise; whatever asks for more than they say fails."""
+    rows = [row_of(entry) for entry in ledger.reader.entries[begin:]]
+    return Raising(cast(Any, None), ledger.history).of(rows)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_honest_lives_raise_no_alert(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Lives of true statements by whose they are, from production to recovered material, raise no alert at all.
+    """
+    ledger, looked, statements = Ledger(), 0, 0
+    for number in range(1, count + 1):
+        lived(ledger, number)
+        assert raised_by(ledger, looked) == []
+        statements += len(ledger.reader.entries) - looked
+        looked = len(ledger.reader.entries)
+    with capsys.disabled():
+        print(f"\n  {count} lives, {statements} leaves, no alert")
+
+
+def test_the_same_search_finds_what_is_not_honest() -> None:
+    """
+    A stranger's word about such a battery is a leaf for which an alert is looked for: the test above would
+    have seen it.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger, 1)
+    looked = len(ledger.reader.entries)
+    ledger.happen(IMPORTER, "battery.reported_lost", subject)
+    with pytest.raises(AttributeError):
+        raised_by(ledger, looked)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@contextmanager
+def killed_now_and_then(patch: pytest.MonkeyPatch, seed: int) -> Iterator[list[int]]:
+    """Each write of alerts may be the last thing that a process does; how often it was."""
+    chance, kills = random.Random(seed), list[int]()
+
+    def dying(name: str, before: bool) -> None:
+        real = getattr(AlertTable, name)
+
+        def write(*given: Any, **named: Any) -> Any:
+            done = None if before else real(*given, **named)
+            if len(kills) < KILLS and chance.random() < 0.5:
+                kills.append(1)
+                raise Killed
+            return real(*given, **named) if before else done
+
+        patch.setattr(AlertTable, name, staticmethod(write) if name == "put" else write)
+
+    for name, before in (("put", True), ("bound", True), ("look_on", False)):
+        dying(name, before)
+    yield kills
+
+
+def test_no_alert_is_lost_or_doubled_over_a_hundred_kills(node: LiveNode, tmp_path: Path) -> None:
+    """
+    A thread that is cut off at any write, a hundred times, and begun anew raises the alerts that one raises
+    which runs through: the same ids, as often.
+    """
+    for serial in range(30, 36):
+        issue(node, serial)
+        produced_again(node, serial)
+        attest(node, "battery.reported_lost", serial, reference="P-1")
+    settled(node)
+    desk, ledger = node.service.alerts, node.service.stores.ledger
+
+    def followed(name: str) -> dict[bytes, tuple[str, int, int]]:
+        office = OfficeStore(tmp_path / name)
+        table = office.alerts
+        while table.looked_until() < ledger.log_size():
+            try:
+                Alerting(office, ledger, desk._gathering, Moments()).look()
+            except Killed:
+                office.close()
+                office = OfficeStore(tmp_path / name)
+                table = office.alerts
+        found = {row.id: (row.code, row.times, row.last_leaf) for row in table.page(AlertFilter(), 1_000)}
+        office.close()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alerting, "LEAVES_AT_ONCE", 3)
+        through = followed("through.db")
+        with killed_now_and_then(patch, 7) as kills:
+            cut_off = followed("killed.db")
+
+    assert len(kills) == KILLS
+    assert len(through) >= 12
+    assert cut_off == through
