@@ -31,6 +31,7 @@ from node.use_cases.jobs import JobDesk
 from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
+from node.use_cases.parts import PartsDesk
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.proposing import ProposalDesk
@@ -70,6 +71,7 @@ class Service:
     lookup: Lookup
     vehicles: VehicleDesk
     duties: DutyDesk
+    parts: PartsDesk
     acts: ActDesk
     clearance: Clearance
     consignments: Consignments

@@ -47,6 +47,7 @@ from node.governance_answers import (
     RecognitionGiven,
 )
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
+from node.parts_answers import PartsAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
 from node.use_cases.access import KeyMade, KeyShown, SessionShown
 from node.use_cases.accounts import AccountMade, AccountShown
@@ -264,6 +265,7 @@ ANSWERS: dict[str, type] = {
     "Model": ModelAnswer,
     "Models": ModelsAnswer,
     "Participants": ParticipantsAnswer,
+    "PartsCheck": PartsAnswer,
     "Progress": JudgedEvent,
     "Proposal": ProposalAnswer,
     "Proposals": ProposalsAnswer,

@@ -8,6 +8,7 @@ from consensus.encoding import INTEGER_MAX
 from credentials.ledger.governance_records import TYPES
 from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
+from credentials.verdicts.parts_check import PARTS_MAX
 from credentials.verdicts.vehicle_check import BATTERIES_MAX
 from node.api.described import described
 from node.catalogues import FAULTS
@@ -160,6 +161,27 @@ REQUESTS: dict[str, Schema] = {
     "ClearanceRequest": _object(
         _ITEM,
         {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": DIRECTION},
+        closed=True,
+    ),
+    "PartsRequest": _object(
+        {
+            "battery": BATTERY,
+            "parts": {
+                "type": "array",
+                "items": _object(
+                    {"code": BATTERY},
+                    {
+                        "index": {"type": "integer", "minimum": 0, "maximum": PARTS_MAX},
+                        "size": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX},
+                        "path": {"type": "array", "items": DIGEST, "maxItems": 64},
+                    },
+                    closed=True,
+                ),
+                "minItems": 1,
+                "maxItems": PARTS_MAX,
+                "description": "all of them by their codes, or some with their way to the commitment",
+            },
+        },
         closed=True,
     ),
     "VehicleRequest": _object(

@@ -15,6 +15,7 @@ from node.api import (
     log,
     network,
     pages,
+    parts,
     passports,
     vehicles,
 )
@@ -233,6 +234,15 @@ ROUTES: tuple[Route, ...] = (
         _ok("Duties", JSON_OR_PAGE),
         READ,
         query=("before",),
+    ),
+    Route(
+        "POST",
+        "/parts/check",
+        parts.check,
+        "Parts of a battery: compared with their maker's commitment and with what is on record of each",
+        _ok("PartsCheck"),
+        READ,
+        Body("PartsRequest"),
     ),
     Route(
         "GET",

@@ -38,6 +38,7 @@ _COMMANDS = {
         "duties",
         "Working-day duties: what is due of this party; on an authority's side what is overdue.",
     ),
+    "parts": ("parts", "Parts of a battery: committed to by its maker, opened, compared, checked offline."),
     "log": ("logs", "The log: entries, checkpoint, policy."),
     "receipt": ("logs", "Receipts: proof that a statement is in the log."),
     "keys": ("access", "Keys of a participant; bearer keys and one-time links of its node."),

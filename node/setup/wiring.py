@@ -65,6 +65,7 @@ from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.own_part import OwnPart
+from node.use_cases.parts import PartsDesk
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
@@ -420,6 +421,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         batteries=batteries,
         lookup=lookup,
         vehicles=VehicleDesk(trades.issuing, gathering, ledger, lookup, disk.policy),
+        parts=PartsDesk(trades.issuing, gathering, ledger, lookup),
         duties=DutyDesk(disk.keys.did, gathering, ledger, office, lookup),
         acts=ActDesk(history, disk.keys.did, trades.issuing, batteries, office, progress),
         clearance=Clearance(gathering, disk.policy, trades.judging),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -309,3 +311,38 @@ def test_duties_are_listed_for_whom_they_concern(node: LiveNode, monkeypatch: py
     attest(node, "customs.released", 83, basis="time_limit")
 
     assert node.get_json("/duties")["duties"] == []
+
+
+def test_parts_are_opened_compared_and_checked_offline(node: LiveNode, tmp_path: Path) -> None:
+    """
+    The maker's list gives the commitment, which its production states; opened whole all parts are compared,
+    and one alone is checked away from any node by the receipt of the production, and no other in its place.
+    """
+    parts = [code_of(n).replace("PE", "ME", 1) for n in (90, 91, 92)]
+    listed, opened = tmp_path / "parts.txt", tmp_path / "opened.json"
+    listed.write_text("\n".join(parts))
+    root = node.post_json("/parts/check", {"battery": code_of(84), "parts": [{"code": c} for c in parts]})
+    before = root.get_json()
+    assert before["answer"] == "not_checked" and "nobody committed" in before["text"]
+    said = {"production_date": "2026-06-02", "category": "ev", "children_root": before["shown_root"]}
+    attest(node, "battery.produced", 84, **said)
+
+    with serving(node) as address:
+        at = ("--node", address, "--key", node.operator_key)
+        whole = here("parts", "check", code_of(84), listed, "--open", parts[1], "-o", opened, *at)
+        alone = here("parts", "check", code_of(84), opened, *at)
+        kept = json.loads(opened.read_text())
+        receipt, policy = tmp_path / "r.receipt", tmp_path / "log.policy"
+        assert here("receipt", "get", kept["attestation"], "-o", receipt, *at).returncode == 0
+        policy.write_text(here("log", "policy", *at).stdout)
+    shown = ("parts", "verify", opened, "--receipt", receipt, "--policy", policy)
+    valid = here(*shown)
+    opened.write_text(json.dumps({**kept, "parts": [{**kept["parts"][0], "code": parts[0]}]}))
+    false = here(*shown)
+
+    assert (whole.returncode, alone.returncode) == (0, 2), whole.stdout + whole.stderr
+    assert "All 3 parts" in whole.stdout and "Not checked" in alone.stdout
+    assert valid.returncode == 0 and parts[1] in valid.stdout, valid.stdout + valid.stderr
+    assert false.returncode == 1 and "not under this commitment" in false.stdout
+    twice = node.post_json("/parts/check", {"battery": code_of(84), "parts": [{"code": parts[0]}] * 2})
+    assert twice.status_code == 400 and twice.get_json()["code"] == "part_twice"

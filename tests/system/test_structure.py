@@ -69,6 +69,7 @@ SAME_THING = frozenset(
         ),
         *("status", "table", "trqp"),
         "duties",
+        "parts",
         "vehicles",
         "types_pb2",  # written by protoc, by the names of CometBFT's files
     }
