@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from node.cli.client import Client, read_json, show, speaks_to_node, write_out
+from node.cli.client import read_json, show, speaks_to_node, write_out
 from node.cli.terminal import say
 from node.errors import SetupError
 from node.named_files import read_named_text
+from node.node_client import Client
 
 LIST_BYTES_MAX = 1 << 20
 CODES = {"pass": 0, "fail": 1}
