@@ -30,6 +30,7 @@ PAGE_ROWS = 50
 ROWS_SHOWN = 100  # on a page
 ROWS_AT_ONCE_MAX = 5_000
 LABELS_AT_ONCE = 100
+LABEL_LINKS_MAX = 50  # on a page: of a larger sheet the others by `after`
 KEY = re.compile(r"[\x20-\x7e]{1,128}")
 
 
@@ -111,7 +112,8 @@ def job(service: Service, job_id: str) -> ResponseReturnValue:
     for state in ("refused", None):
         if not shown:
             shown = _rows(service, job_id, state, ROWS_SHOWN, 0)
-    return page("job.html", job=told, rows=shown, refused=told["counts"].get("refused", 0))
+    labels = service.jobs.label_starts(job_id, LABELS_AT_ONCE)[:LABEL_LINKS_MAX]
+    return page("job.html", job=told, rows=shown, refused=told["counts"].get("refused", 0), labels=labels)
 
 
 def rows(service: Service, job_id: str) -> ResponseReturnValue:

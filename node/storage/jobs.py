@@ -204,6 +204,15 @@ class JobTable:
                 found[bytes(row["digest"])] = row["version"], row["state"], row["receipted_at"]
         return found
 
+    def starts(self, number: int, each: int) -> list[int]:
+        """Of the rows with a passport, before which each part of so many begins."""
+        rows = self._db.connection.execute(
+            "SELECT row - 1 AS after FROM (SELECT row, ROW_NUMBER() OVER (ORDER BY row) AS n FROM job_rows "
+            "WHERE job = ? AND digest IS NOT NULL) WHERE n % ? = 1 ORDER BY row",
+            (number, each),
+        )
+        return [row["after"] for row in rows]
+
     def waiting_rows(self, client: str | None = None) -> int:
         """How many rows wait, of one client or of all."""
         of, values = (

@@ -268,6 +268,10 @@ class JobDesk:
         with_one = ((one.row, b64u(one.digest)) for one in found if one.digest is not None)
         return list(islice(with_one, limit))
 
+    def label_starts(self, id: str, each: int) -> list[int]:
+        """After which rows the passports of a job begin, so many at a time."""
+        return self._office.jobs.starts(self._row(id).number, each)
+
     def failed(self, id: str, language: str) -> tuple[str, Iterator[bytes]]:
         """(ndjson | csv | xlsx, the refused rows in the form in which they came), with cell and reason."""
         job = self._row(id)

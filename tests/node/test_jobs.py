@@ -444,7 +444,33 @@ def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:
         node.person.get(path, headers=html) for path in ("/jobs", "/jobs/new", "/models", "/models/by hand")
     ]
 
+    assert f"/jobs/{id}/labels?after=0" in shown and "Labels from row 1 on" in shown
     assert "Mass (kg):" in shown and "heavy" in shown and f"/jobs/{id}/failed" in shown
     assert labels.mimetype == "application/pdf" and labels.get_data().startswith(b"%PDF")
     assert told.status_code == 400 and "price" in told.text
     assert model.status_code == 303 and all(one.status_code == 200 for one in pages)
+
+
+def test_what_is_signed_while_nobody_hears_is_recorded_later(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    While nothing reaches the network every row is signed and on disk, and says that it waits; once somebody
+    hears again all of it is recorded by itself, of each battery its production before its passport.
+    """
+    outbox = node.service.stores.office.outbox
+    node.wait_quiet()
+    with monkeypatch.context() as cut:
+        cut.setattr(node.service.engine, "submit", lambda _: None)
+        made, rows = done(node, sheet([row_of(n) for n in range(261, 265)]))
+        told = node.get_json(f"/jobs/{made['id']}")
+    node.wait(lambda: node.get_json(f"/jobs/{made['id']}")["finished"], "the receipts")
+    produced, published = (
+        [outbox.of_battery(code_of(n), kind)[0].leaf_index or 0 for n in range(261, 265)]
+        for kind in ("battery.produced", "passport.published")
+    )
+
+    assert {one["state"] for one in rows} == {"signed"} and {one["attested"] for one in rows} == {"outbox"}
+    assert told["on_ledger"] == {"outbox": 4} and not told["finished"]
+    assert all(first < then for first, then in zip(produced, published, strict=True))
+    assert node.get_json(f"/jobs/{made['id']}")["on_ledger"] == {"receipted": 4}
