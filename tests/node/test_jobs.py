@@ -445,7 +445,7 @@ def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:
     ]
 
     assert f"/jobs/{id}/labels?after=0" in shown and "Labels from row 1 on" in shown
-    assert "Mass (kg):" in shown and "heavy" in shown and f"/jobs/{id}/failed" in shown
+    assert "<b>Mass (kg)</b>" in shown and "heavy" in shown and f"/jobs/{id}/failed" in shown
     assert labels.mimetype == "application/pdf" and labels.get_data().startswith(b"%PDF")
     assert told.status_code == 400 and "price" in told.text
     assert model.status_code == 303 and all(one.status_code == 200 for one in pages)

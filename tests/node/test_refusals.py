@@ -79,6 +79,7 @@ OF_MACHINES = (
     "node/cli/",
     "node/errors.py",
     "node/ledger/intake.py",
+    "node/node_client.py",
     "node/ledger/shelf.py",
     "node/peers/",
     "node/use_cases/peers.py",
