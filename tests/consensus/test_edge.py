@@ -20,7 +20,7 @@ from consensus.application import Refusal
 from consensus.chain import Tip
 from consensus.cose import verify_ed25519
 from consensus.encoding import EncodingError, decode, encode
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, filled
 from consensus.events import (
     AttestationReceived,
     BlocksReceived,
@@ -419,3 +419,12 @@ def test_the_strike_falls_on_who_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     net.run(100)
 
     assert struck == [SENDER]
+
+
+def test_a_sentence_is_filled_in_with_lists_as_people_write_them() -> None:
+    """
+    Several values stand with commas between them, or with the word that the template gives.
+    """
+    assert filled("{names} and {count}", {"names": ("a", "b"), "count": 2}) == "a, b and 2"
+    assert filled("one of {names:or}", {"names": ("a", "b")}) == "one of a or b"
+    assert filled("no {template}", {}) == "no {template}"

@@ -177,3 +177,19 @@ def test_a_flood_of_what_waits_leaves_the_network_as_it_was() -> None:
     net.run_until(lambda: net.final_everywhere(tx))
     print(f"4 x 21,250 waiting ones: {took_s:.1f} s; then final after {net.now_ms - started_ms} ms")
     assert net.now_ms - started_ms < 500
+
+
+def test_after_a_block_that_took_many_the_next_one_waits_for_more() -> None:
+    """
+    Of a stream: as many as make a block busy left with it, and what is there begins none for the pause; one
+    fewer is no stream.
+    """
+    for taken, waits in ((bounds.BUSY_COUNT, True), (bounds.BUSY_COUNT - 1, False)):
+        bench = Shared()
+        for number in range(taken + 1):
+            assert bench.add(f"maker:{number}")
+        bench.pool.remove(digest_of(make_tx(f"maker:{number}")) for number in range(taken))
+        bench.pool.recheck(1_000, NOW)
+
+        assert bench.pool.proposable(1_000 + bounds.PACE_MS - 1) is not waits
+        assert bench.pool.proposable(1_000 + bounds.PACE_MS)

@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 
 from consensus.application import Refusal
-from credentials.documents.code_schemes import CodeScheme, code_schemes, identifier_table
+from credentials.documents.code_schemes import (
+    CodeScheme,
+    code_schemes,
+    identifier_table,
+    require_own_layouts,
+)
 from credentials.documents.identifiers import (
     Subject,
     canonical_beginning,
@@ -360,3 +365,21 @@ def test_a_file_that_takes_the_length_of_another_scheme_lapses() -> None:
 
     assert g.outcome(proposal) == ("lapsed", "rules_invalid")
     assert g.now.schemes == {}
+
+
+@pytest.mark.parametrize("name", ["productType", "batteryType", "year", "month"])
+def test_the_codes_that_are_known_by_themselves_have_the_fields_that_are_read(name: str) -> None:
+    """
+    A layout of which one of these has another name is refused, and says which one is missing.
+    """
+    layout = json.loads((ROOT / "config" / "rules" / "gbt34014.json").read_bytes())["newProductCode"]
+    require_own_layouts("gbt34014.json", [layout])
+    fields = [dict(field) for field in layout["fields"]]
+    for field in fields:
+        if field["name"] == name:
+            field["name"] = "other"
+            if field.pop("map", None) is not None:
+                field["charset"] = "[0-9A-Z]"
+
+    with pytest.raises(CredentialError, match=f"a layout has a field {name}"):
+        require_own_layouts("gbt34014.json", [{**layout, "fields": fields}])
