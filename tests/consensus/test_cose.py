@@ -83,6 +83,14 @@ def test_small_order_r_is_refused(r: str) -> None:
         verify_ed25519(SIGNER.public_key, bytes.fromhex(r) + bytes(32), b"message")
 
 
+def test_whose_signature_it_is_not_is_said() -> None:
+    """
+    One of other bytes is refused in these words, which the operator reads.
+    """
+    with pytest.raises(SignatureInvalid, match=r"^the signature was not made by this key over these bytes$"):
+        verify_ed25519(SIGNER.public_key, SIGNER.sign(b"another message"), b"message")
+
+
 @pytest.mark.parametrize(("key_bytes", "signature_bytes"), [(31, 64), (33, 64), (32, 63), (32, 65), (32, 0)])
 def test_lengths_are_checked(key_bytes: int, signature_bytes: int) -> None:
     """

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consensus import encoding
 from consensus.checkpoint import Checkpoint, SignedNote, cosign_line, sign_log_line
 from consensus.cose import SeedSigner
 from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, decode_written, encode
@@ -734,3 +735,13 @@ def test_a_block_of_which_one_member_is_of_another_kind_is_none(place: int) -> N
 
     with pytest.raises(EncodingError):
         Block.decode(encode([*members[:place], other, *members[place + 1 :]]))
+
+
+def test_what_is_no_value_of_ours_is_told_in_words() -> None:
+    """
+    A tag, and a key of a map that is neither text nor a number of the range.
+    """
+    with pytest.raises(EncodingError, match=r"^CBOR tags are not allowed here$"):
+        encoding._refuse_tag()
+    with pytest.raises(EncodingError, match=r"^a map key is neither text nor an integer in range$"):
+        encoding._key_order(b"bytes")
