@@ -54,6 +54,12 @@ def alerts() -> Rows:
 
 
 @cache
+def risk_table() -> Rows:
+    """risk.toml, by name."""
+    return read_table("risk.toml", shipped("risk.toml"))
+
+
+@cache
 def refusals(kind: str) -> Rows:
     """The rows of refusals.toml: `code` and `problem` by name; `refusal` and `title` by their English."""
     rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from node.issuing.ledger_follower import Following
 from node.ledger.engine import Engine
 from node.oversight.alert_desk import AlertDesk
+from node.oversight.risk import RiskDesk
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
 from node.server.lanes import Lanes
@@ -77,6 +78,7 @@ class Service:
     consignments: Consignments
     judging: Judging
     alerts: AlertDesk
+    risk: RiskDesk
     records: RecordDesk
     overview: Overview
     operations: OperationsDesk

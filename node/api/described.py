@@ -47,6 +47,7 @@ from node.governance_answers import (
     RecognitionGiven,
 )
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
+from node.oversight.risk import RiskAnswer
 from node.parts_answers import PartsAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
 from node.use_cases.access import KeyMade, KeyShown, SessionShown
@@ -274,6 +275,7 @@ ANSWERS: dict[str, type] = {
     "Recognitions": RecognitionsAnswer,
     "Resolution": ResolutionAnswer,
     "Revoked": RevokedAnswer,
+    "Risk": RiskAnswer,
     "Status": StatusAnswer,
     "StatusVersions": VersionsAnswer,
     "TrqpAuthorization": TrqpAuthorization,

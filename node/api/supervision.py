@@ -115,6 +115,12 @@ def stream(service: Service) -> ResponseReturnValue:
     return Response(Feed(poll), content_type=f"{EVENT_STREAM}; charset=utf-8", direct_passthrough=True)
 
 
+def risk(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """The lines of a consignment by the sum of named indicators: what to look at first, and why."""
+    found = service.risk.of(consignment_id, words_for(service).language)
+    return reply(found, "risk.html", risk=found)
+
+
 def of_battery(service: Service, battery: str) -> list[AlertAnswer]:
     """The alerts about one battery, in words: for its page."""
     words = words_for(service)

@@ -8,6 +8,7 @@ from node.api.route import CSV, FORM, HTML, JSON, MULTIPART, Body, Route, RouteA
 SEE_ALERTS = ("read", "clear", "govern", "operate")
 DEAL_WITH = ("clear", "govern", "operate")
 OPERATE = ("operate",)
+SEE_CLEARED = ("read", "clear")
 JSON_OR_PAGE = (JSON, HTML)
 JSON_OR_FORM = (JSON, FORM, MULTIPART)
 SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
@@ -66,6 +67,14 @@ SUPERVISION = (
         (*_shown("Alert", (JSON,)), SEEN),
         DEAL_WITH,
         Body("AlertAct", JSON_OR_FORM),
+    ),
+    Route(
+        "GET",
+        "/supervision/consignments/<consignment_id>",
+        supervision.risk,
+        "The lines of a consignment by the sum of named indicators",
+        _shown("Risk"),
+        SEE_CLEARED,
     ),
     Route(
         "POST",

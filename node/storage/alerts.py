@@ -52,6 +52,16 @@ class AlertRow:
     handled_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LineAlert:
+    """An open alert about the battery of a line, or about whoever issued its passport."""
+
+    line: int
+    id: bytes
+    weight: int
+    on_battery: bool
+
+
 _COLUMNS = ", ".join(one.name for one in fields(AlertRow))
 _GIVEN = [one.name for one in fields(AlertRow)][:21]  # when it is raised
 
@@ -177,6 +187,29 @@ class AlertTable:
             (seq,),
         ).fetchone()
         return dict(row)
+
+    # -- on the lines of a consignment -----------------------------------------------------------------
+
+    def judged_lines(self, consignment_id: str) -> list[tuple[int, str, str]]:
+        """(line, battery, word) of the lines that are judged so far."""
+        rows = self._db.connection.execute(
+            "SELECT line, json_extract(CAST(body AS TEXT), '$.battery') AS battery, verdict FROM items "
+            "WHERE consignment = ? ORDER BY line",
+            (consignment_id,),
+        )
+        return [(row["line"], row["battery"] or "", row["verdict"]) for row in rows]
+
+    def on_lines(self, consignment_id: str) -> list[LineAlert]:
+        """The open alerts on its lines, the newest first."""
+        rows = self._db.connection.execute(
+            "SELECT i.line, a.id, a.weight, 1 AS own, a.seq FROM items i "
+            "JOIN alerts a ON a.subject = i.subject "
+            "WHERE i.consignment = ?1 AND a.state = 'open' UNION ALL "
+            "SELECT i.line, a.id, a.weight, 0, a.seq FROM alerts a JOIN items i ON i.issuer = a.party "
+            "WHERE i.consignment = ?1 AND a.state = 'open' ORDER BY 5 DESC",
+            (consignment_id,),
+        )
+        return [LineAlert(row["line"], row["id"], row["weight"], bool(row["own"])) for row in rows]
 
     # -- dealt with ------------------------------------------------------------------------------------
 

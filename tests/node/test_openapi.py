@@ -126,6 +126,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/attestations/<digest>": f"/attestations/{attestation}",
         "/batteries/<path:identifier>": f"/batteries/{CODE}",
         "/consignments/<consignment_id>": consignment,
+        "/supervision/consignments/<consignment_id>": f"/supervision{consignment}",
         "/consignments/<consignment_id>/items/<int:line>": f"{consignment}/items/1",
         "/consignments/<consignment_id>/events": f"{consignment}/events",
         "/manifest.<form>": "/manifest.csv",
