@@ -4,6 +4,7 @@
   const said = document.getElementById("live"), rows = document.getElementById("alerts");
   if (!said || !rows || !("EventSource" in window)) return;
   const source = new EventSource(said.dataset.stream);
+  const because = { authority: "your jurisdiction", relying: "an open line rests on it", author: "your own statements" };
   let count = 0;
 
   const cell = (tag, label, ...inside) => {
@@ -37,12 +38,17 @@
     const what = [link(told.href, told.text)];
     if (told.rule) what.push(" ", chip(told.rule));
     if (told.times > 1) what.push(` ${told.times} times`);
+    if (told.weight === 3) {
+      const heavy = document.createElement("b");
+      heavy.textContent = " to be acted on";
+      what.push(heavy);
+    }
     const battery = told.battery
       ? link("/batteries/" + encodeURIComponent(told.battery), told.battery) : (told.maker || "-");
     row.append(
       cell("th", "When", new Date(told.time * 1000).toISOString().replace("T", " ").replace(".000Z", " UTC")),
       cell("td", "What", ...what), cell("td", "Battery", battery), cell("td", "By", told.party_name || told.party),
-      cell("td", "Why you are told", told.because.join(", ")), cell("td", "State", told.state + " ", chip("new")));
+      cell("td", "Why you are told", told.because.map((one) => because[one] || one).join(", ")), cell("td", "State", told.state + " ", chip("new")));
     document.getElementById("none")?.remove();
     rows.prepend(row);
     count += 1;
