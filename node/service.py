@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from node.issuing.ledger_follower import Following
 from node.ledger.engine import Engine
 from node.oversight.alert_desk import AlertDesk
-from node.oversight.risk import RiskDesk
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
 from node.server.lanes import Lanes
@@ -78,7 +77,6 @@ class Service:
     consignments: Consignments
     judging: Judging
     alerts: AlertDesk
-    risk: RiskDesk
     records: RecordDesk
     overview: Overview
     operations: OperationsDesk

@@ -117,7 +117,7 @@ def stream(service: Service) -> ResponseReturnValue:
 
 def risk(service: Service, consignment_id: str) -> ResponseReturnValue:
     """The lines of a consignment by the sum of named indicators: what to look at first, and why."""
-    found = service.risk.of(consignment_id, words_for(service).language)
+    found = service.alerts.risk.of(consignment_id, words_for(service).language)
     return reply(found, "risk.html", risk=found)
 
 

@@ -17,6 +17,7 @@ from credentials.ledger.governance import GovernanceHistory
 from node.errors import ProblemError, bad_request, not_found
 from node.oversight.alert_kinds import is_attempt
 from node.oversight.alerting import Alerting
+from node.oversight.risk import RiskDesk
 from node.storage.alerts import ACKNOWLEDGED, OPEN, AlertFilter, AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -149,6 +150,7 @@ class AlertDesk:
     ) -> None:
         self._office, self._ledger = office, ledger
         self._gathering, self._alerting = gathering, alerting
+        self.risk = RiskDesk(office)
         self._history: GovernanceHistory = gathering.history
 
     def wanted(

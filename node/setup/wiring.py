@@ -34,7 +34,6 @@ from node.oversight.alert_desk import AlertDesk
 from node.oversight.alerting import Alerting
 from node.oversight.attempts import Attempts
 from node.oversight.noted import NotingRegistry
-from node.oversight.risk import RiskDesk
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -429,7 +428,6 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         consignments=trades.consignments,
         judging=trades.judging,
         alerts=AlertDesk(office, ledger, gathering, trades.alerting),
-        risk=RiskDesk(office),
         records=RecordDesk(
             history=history,
             proofs=Proofs(ledger, office, disk.tree, disk.log_policies, gathering),
