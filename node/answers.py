@@ -106,6 +106,7 @@ class ConsignmentHead(TypedDict):
     state: str  # queued | running | done | set_aside
     lines: int
     done: int
+    left_out: int  # rows of the file that are no lines, and not judged
     worst: VerdictWord | None
     counts: dict[str, int]  # by verdict, of the whole
     overtaken: int  # of these lines: being judged again

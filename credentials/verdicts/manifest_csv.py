@@ -39,6 +39,7 @@ CELLS: Final = {
 }
 COLUMNS: Final = {**CELLS, **HEAD}
 NOT_READ = ""  # what a sender says of a column that is nobody's business here
+OURS: Final = ("what is wrong", "cell", "what to do")  # beside rows that are handed back
 _CHOICES: Final = {"condition": CONDITIONS, "direction": DIRECTIONS}
 _SHORTENED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+[0-9]+")
 _WHOLE = re.compile(r"[0-9]{1,7}")
@@ -77,6 +78,7 @@ class LeftOut:
     """A row that is no line, and why."""
 
     row: TableRow
+    number: int  # of the line that it would be
     fault: RowFault
 
     @property
@@ -141,7 +143,8 @@ def _is_code(first: TableRow) -> bool:
 def _columns(first: TableRow, called: Mapping[str, str]) -> Sequence[str | None]:
     """What each column is; NOT_READ: nothing that is read, None: it has no name, and nothing in it."""
     names = [column_called(cell) for cell in first.cells]
-    found = [called.get(name, name if name in COLUMNS else None) if name else None for name in names]
+    known = {**{name: name for name in COLUMNS}, **dict.fromkeys(OURS, NOT_READ), **called}
+    found = [known.get(name) if name else None for name in names]
     if strange := [
         cell for cell, name, one in zip(first.cells, names, found, strict=True) if name and one is None
     ]:
@@ -149,8 +152,8 @@ def _columns(first: TableRow, called: Mapping[str, str]) -> Sequence[str | None]
     if again := sorted({name for name in found if name and found.count(name) > 1}):
         raise TableError(f"the column {again[0]} stands twice")
     if "battery" not in found:
-        known = ", ".join(COLUMNS)
-        raise TableError(f"its first row names the columns ({known}), and battery is not among them")
+        read = ", ".join(COLUMNS)
+        raise TableError(f"its first row names the columns ({read}), and battery is not among them")
     return found
 
 
@@ -171,10 +174,16 @@ class _Reader:
             line = self._line(named, number)
             self._join(named)
         except RowFault as fault:
-            self.left_out.append(LeftOut(row, fault))
+            self.left_out.append(LeftOut(row, self._number_of(row, number), fault))
             return
         self._rows[line["line"]] = row.number
         self.lines.append(line)
+
+    def _number_of(self, row: TableRow, number: int) -> int:
+        """The number that a row says, where it is one."""
+        place = self._columns.index("line") if "line" in self._columns else len(row.cells)
+        said = row.cells[place] if place < len(row.cells) else ""
+        return int(said) if _WHOLE.fullmatch(said) else number
 
     def _called(self, place: int) -> str:
         """What the sender calls a column."""

@@ -15,6 +15,7 @@ from node.api.route import (
     Route,
     RouteAnswer,
 )
+from node.api.supervision import EVENT_STREAM
 from node.sheets import XLSX
 
 CLEAR = ("clear",)
@@ -62,7 +63,7 @@ CONSIGNMENTS = (
         "One consignment: worst verdict, counts, every item",
         _ok("Consignment", JSON_OR_PAGE),
         SEE_CLEARED,
-        query=("show", "limit", "offset"),
+        query=("show", "limit", "offset", "q", "reason", "order"),
     ),
     Route(
         "GET",
@@ -77,7 +78,7 @@ CONSIGNMENTS = (
         "/consignments/<consignment_id>/events",
         consignments.events,
         "Progress, one JSON object a line, until done",
-        (RouteAnswer(200, "Progress", (NDJSON,), "One object a line."),),
+        (RouteAnswer(200, "Progress", (NDJSON, EVENT_STREAM), "One object a line."),),
         SEE_CLEARED,
         query=("after",),
     ),
@@ -88,6 +89,40 @@ CONSIGNMENTS = (
         "All verdicts as CSV or JSON",
         (RouteAnswer(200, None, (JSON, CSV), "A file."),),
         SEE_CLEARED,
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/left-out.<form>",
+        manifest_files.left_out,
+        "The rows that were left out, with cell and reason",
+        (RouteAnswer(200, None, (CSV, XLSX), "A file."),),
+        SEE_CLEARED,
+    ),
+    Route(
+        "POST",
+        "/consignments/<consignment_id>/rows",
+        manifest_files.complete,
+        "Take rows that were mended into a consignment",
+        (RouteAnswer(202, "Consignment", text="Taken over; judged in the background."), SEEN),
+        CLEAR,
+        Body(None, (CSV, XLSX, MULTIPART), MANIFEST_BYTES_MAX),
+    ),
+    Route(
+        "GET",
+        "/columns",
+        manifest_files.columns,
+        "What this sender calls the columns of a manifest",
+        (RouteAnswer(200, None, (HTML,), "A page."),),
+        CLEAR,
+    ),
+    Route(
+        "POST",
+        "/columns",
+        manifest_files.call_columns,
+        "Remember what this sender calls columns",
+        (SEEN,),
+        CLEAR,
+        Body(None, (FORM,)),
     ),
     Route(
         "GET",

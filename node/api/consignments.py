@@ -17,8 +17,9 @@ from credentials.documents.canonical import parse_json
 from credentials.documents.tables import ROW_CHARACTERS_MAX
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import declaration_text
+from credentials.verdicts.manifest_csv import UnknownColumns
 from credentials.verdicts.severity import ORDER
-from node.api.manifest_files import manifest_of_table
+from node.api.manifest_files import columns_asked, table_of
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
 from node.api.reply import (
@@ -34,17 +35,22 @@ from node.api.reply import (
     words_for,
 )
 from node.api.route import CSV, MANIFEST_BYTES_MAX, MANIFEST_VALUES_MAX, NDJSON
+from node.api.supervision import EVENT_STREAM
 from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
 from node.sheets import XLSX, is_workbook
+from node.verdicts.choosing import LINE, WORST, Choice
 from node.web.checks import sections, unmade
 from node.web.passport_read import glance, read_passport
 from node.web.proof import find_proof
 
 TABLES = (CSV, XLSX)
 PAGE_ROWS = 50
-ITEMS_PER_PAGE = 500
+ITEMS_PER_PAGE = 100
+REASONS_SHOWN = 24
+LEFT_OUT_SHOWN = 50  # on the page; the files have all
+QUERY_CHARACTERS_MAX = 100
 
 _NUMBER = re.compile(rb'"line"\s*:')
 _DECLARATION = re.compile(rb'"declaration"\s*:\s*"([^"\\]{1,64})"')
@@ -73,10 +79,14 @@ def create_consignment(service: Service) -> ResponseReturnValue:
     else:
         data = raw_body()
         rows = request.mimetype in TABLES
-    with service.consignments.reading(client_share(), len(data)):
-        service.consignments.require_room(client_share(), *_counted(data, rows))
-        manifest = _numbered(manifest_of_table(data)) if rows else _manifest(data)
-        created = service.consignments.create(manifest, client_share(), sender=client_name())
+    try:
+        with service.consignments.reading(client_share(), len(data)):
+            service.consignments.require_room(client_share(), *_counted(data, rows))
+            table = table_of(service, data) if rows else None
+            manifest = _numbered(table.manifest) if table is not None else _manifest(data)
+            created = service.consignments.create(manifest, client_share(), sender=client_name(), read=table)
+    except UnknownColumns as unknown:
+        return columns_asked(service, unknown)
     path = url_for("consignments.consignment", consignment_id=created["id"])
     if form_sent():
         return see(path)
@@ -161,15 +171,33 @@ def consignments(service: Service) -> ResponseReturnValue:
 
 def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
     """One consignment: worst verdict, counts, one line per item; `?show=problems` filters the lines."""
-    show = request.args.get("show", "all")
+    show, order = request.args.get("show", "all"), request.args.get("order", LINE)
     if show not in SHOW:
         raise bad_request("bad_argument", "`show` must be one of {shows}.", shows=tuple(SHOW))
+    if order not in (LINE, WORST):
+        raise bad_request("bad_argument", "`order` must be one of {orders}.", orders=(LINE, WORST))
     offset = integer_argument("offset", 0, largest=1_000_000) or 0
     limit = integer_argument("limit", ITEMS_PER_PAGE if page_wanted() else None, largest=20_000)
+    q = request.args.get("q", "")[:QUERY_CHARACTERS_MAX]
+    choice = Choice(SHOW[show], request.args.get("reason", "")[:64], q, order)
     words = words_for(service)
-    shown = service.consignments.show(consignment_id, verdicts=SHOW[show], limit=limit, offset=offset)
+    shown = service.consignments.show(consignment_id, choice=choice, limit=limit, offset=offset)
     found = words.consignment(shown)
-    return reply(found, "consignment.html", consignment=found, show=show, offset=offset, limit=limit)
+    if not page_wanted():
+        return json_reply(found)
+    reasons = service.consignments.reasons(consignment_id, choice)
+    told = [(word, reason, count, words.reason(reason)) for word, reason, count in reasons[:REASONS_SHOWN]]
+    asked = {"show": show, "reason": choice.reason, "q": q, "order": order}
+    return page(
+        "consignment.html",
+        consignment=found,
+        show=show,
+        asked={name: value for name, value in asked.items() if value},
+        reasons=told,
+        offset=offset,
+        limit=limit,
+        left_out=[*service.consignments.completing.told(consignment_id, words, LEFT_OUT_SHOWN)],
+    )
 
 
 def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValue:
@@ -198,17 +226,21 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
 
 
 def events(service: Service, consignment_id: str) -> ResponseReturnValue:
-    """Progress as lines of JSON, until all is judged."""
+    """Progress as lines of JSON, or as server-sent events, until all is judged."""
     after = integer_argument("after", 0) or 0
     service.consignments.events(consignment_id, after)  # 404 before anything is sent
+
+    stream = request.accept_mimetypes.best_match((NDJSON, EVENT_STREAM)) == EVENT_STREAM
+    before, behind = (b"data: ", b"\n\n") if stream else (b"", b"\n")
 
     def poll() -> tuple[bytes, bool]:
         nonlocal after
         found, last = service.consignments.events(consignment_id, after)
         after = found[-1]["seq"] if found else after
-        return b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in found), last
+        told = (json.dumps(event, ensure_ascii=False).encode() for event in found)
+        return b"".join(before + one + behind for one in told), last
 
-    return Response(Feed(poll), content_type=NDJSON, direct_passthrough=True)
+    return Response(Feed(poll), content_type=EVENT_STREAM if stream else NDJSON, direct_passthrough=True)
 
 
 def export(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:

@@ -1,20 +1,33 @@
-"""Manifests as files: tables read in whichever form they come, and an empty one to fill in."""
+"""Manifests as files: tables read in whichever form they come, an empty one, and rows handed back."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain
 
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from credentials.errors import CredentialError
-from credentials.verdicts.manifest_csv import COLUMNS, manifest_of_rows
-from node.api.reply import attachment
+from credentials.verdicts.manifest_csv import COLUMNS, TableManifest, UnknownColumns, read_table
+from node.api.reading import raw_body
+from node.api.reply import (
+    attachment,
+    client_name,
+    client_share,
+    form_sent,
+    json_reply,
+    page,
+    see,
+    words_for,
+)
 from node.api.route import CSV
 from node.errors import bad_request, not_found
 from node.service import Service
 from node.sheets import XLSX, csv_of, rows_of, workbook_of
 
 SHEET = "Manifest"
+CALLED_CHARACTERS_MAX = 200  # of what somebody calls a column
 
 
 def template(service: Service, form: str) -> ResponseReturnValue:
@@ -26,9 +39,81 @@ def template(service: Service, form: str) -> ResponseReturnValue:
     raise not_found("no_such_template", "An empty manifest is manifest.csv or manifest.xlsx.")
 
 
-def manifest_of_table(data: bytes) -> Any:
-    """The manifest that a table is, whole or not at all."""
+def table_of(service: Service, data: bytes) -> TableManifest:
+    """A table as far as it is good, its columns as this sender calls them; 400 where no row is a line."""
     try:
-        return manifest_of_rows(rows_of(data))
+        table = read_table(rows_of(data), service.consignments.completing.called(client_share()))
+    except UnknownColumns:
+        raise
     except CredentialError as error:
-        raise bad_request(error.code, str(error)) from error
+        raise bad_request(error.code, f"the manifest cannot be read: {error}") from error
+    if not table.manifest["lines"]:
+        first = table.left_out[0]
+        told = f"the manifest cannot be read: line {first.row.number} of the file: {first.fault.message}"
+        raise bad_request("manifest_invalid", told)
+    return table
+
+
+# -- what a sender calls columns -------------------------------------------------------------------------
+
+
+def columns_asked(service: Service, unknown: UnknownColumns) -> ResponseReturnValue:
+    """A person is asked what each column is; a program is told which are read."""
+    if not form_sent():
+        raise bad_request(unknown.code, str(unknown)) from unknown
+    return _columns_page(service, unknown.unknown, 400)
+
+
+def columns(service: Service) -> ResponseReturnValue:
+    """What this sender calls columns."""
+    return _columns_page(service, [], 200)
+
+
+def call_columns(service: Service) -> ResponseReturnValue:
+    """Remember what a sender calls columns; then the file is chosen once more."""
+    names, meant = request.form.getlist("called"), request.form.getlist("meant")
+    if len(names) != len(meant) or not all(0 < len(name) <= CALLED_CHARACTERS_MAX for name in names):
+        raise bad_request("columns_unreadable", "Say of each column what it is, and send the form again.")
+    service.consignments.completing.call(client_share(), dict(zip(names, meant, strict=True)))
+    return see(url_for("manifest_files.columns"))
+
+
+def _columns_page(service: Service, unknown: Sequence[str], status: int) -> ResponseReturnValue:
+    called = service.consignments.completing.called(client_share())
+    asked = [name for name in unknown if len(name) <= CALLED_CHARACTERS_MAX]
+    return page("columns.html", status, unknown=asked, called=called)
+
+
+# -- rows that were left out -----------------------------------------------------------------------------
+
+
+def left_out(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:
+    """The rows that were left out, as the sheet they came from, with cell and reason."""
+    if form not in ("csv", "xlsx"):
+        raise not_found("no_such_template", "Rows that were left out are left-out.csv or left-out.xlsx.")
+    rows = service.consignments.completing.handed_back(consignment_id, words_for(service))
+    head = next(rows)
+    if form == "csv":
+        return attachment(csv_of(chain([head], rows)), "left-out.csv", f"{CSV}; charset=utf-8")
+    return attachment([workbook_of(chain([head], rows), SHEET)], "left-out.xlsx", XLSX)
+
+
+def complete(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """Take rows that were mended into the consignment that was taken without them."""
+    if form_sent():
+        upload = request.files.get("file")
+        data = upload.read() if upload is not None else b""
+    else:
+        data = raw_body()
+    if not data.strip():
+        raise bad_request("manifest_missing", "Choose the file with the rows that you corrected.")
+    try:
+        with service.consignments.reading(client_share(), len(data)):
+            table = table_of(service, data)
+            service.consignments.complete(consignment_id, table, client_name())
+    except UnknownColumns as unknown:
+        return columns_asked(service, unknown)
+    path = url_for("consignments.consignment", consignment_id=consignment_id)
+    if form_sent():
+        return see(path)
+    return json_reply(service.consignments.show(consignment_id, limit=0), 202)

@@ -10,6 +10,7 @@ from node.answers import ConsignmentListed, LineRecord
 from node.api.reply import page
 from node.errors import not_found
 from node.service import Service
+from node.verdicts.choosing import Choice
 
 ROWS = 20
 
@@ -62,7 +63,7 @@ def _problem_line(service: Service, rows: list[ConsignmentListed]) -> Story | No
     for row in rows:
         if row.get("worst") in ("hold", "refuse_recommended", "undecided"):
             found = service.consignments.show(
-                row["id"], verdicts=("hold", "refuse_recommended", "undecided"), limit=1
+                row["id"], choice=Choice(("hold", "refuse_recommended", "undecided")), limit=1
             )
             return {"consignment": row, "item": found["items"][0] if found["items"] else None}
     return {"consignment": rows[0], "item": None} if rows else None

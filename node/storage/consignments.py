@@ -49,7 +49,17 @@ class ItemRow:
     issuer: str | None = None  # of its passport, whose status lists it rests on
     due: int | None = None  # when time alone may change it
     judged_at: int = 0
+    reason: str = ""
     rests: tuple[Rest, ...] = ()  # further values by which it is found, by column
+
+
+@dataclass(frozen=True, slots=True)
+class LineWord:
+    """A line with the word on it and its reason."""
+
+    line: int
+    verdict: str
+    reason: str
 
 
 _WAITING = "state IN ('queued', 'running')"  # as the index of these says it
@@ -108,11 +118,11 @@ class ConsignmentTable:
             put_rests(db, consignment_id, item.line, item.rests)
         db.executemany(
             "INSERT OR IGNORE INTO items (consignment, line, seq, verdict, body, subject, namespace, "
-            f"issuer, due, crc) VALUES ({marks(10)})",
+            f"issuer, due, crc, reason) VALUES ({marks(11)})",
             [
                 (
                     *(consignment_id, i.line, i.seq, i.verdict, i.body, i.subject, i.namespace),
-                    *(i.issuer, i.due, crc32(i.body)),
+                    *(i.issuer, i.due, crc32(i.body), i.reason),
                 )
                 for i in items
             ],
@@ -127,10 +137,10 @@ class ConsignmentTable:
         put_rests_again(db, consignment_id, item.line, item.rests)
         db.execute(
             "UPDATE items SET verdict = ?, body = ?, crc = ?, due = ?, subject = ?, namespace = ?, "
-            "issuer = ? WHERE consignment = ? AND line = ?",
+            "issuer = ?, reason = ? WHERE consignment = ? AND line = ?",
             (
                 *(item.verdict, item.body, crc32(item.body), item.due, item.subject, item.namespace),
-                *(item.issuer, consignment_id, item.line),
+                *(item.issuer, item.reason, consignment_id, item.line),
             ),
         )
         hasten_if_had(db, consignment_id, [item.line], item.judged_at)
@@ -236,17 +246,25 @@ class ConsignmentTable:
                 found[row["consignment"]][row["verdict"]] = row["n"]
         return found
 
-    def items(
-        self, consignment_id: str, verdicts: Sequence[str] | None, limit: int | None, offset: int
-    ) -> list[bytes]:
-        """The bodies of lines with one of `verdicts` (None: any), in line order."""
-        condition = "" if verdicts is None else f" AND verdict IN ({marks(len(verdicts))})"
+    def words(self, consignment_id: str) -> list[LineWord]:
+        """Word and reason of every line that is judged, in line order; no verdict is read for it."""
         rows = self._db.connection.execute(
-            f"SELECT body, line, crc FROM items WHERE consignment = ?{condition} "
-            "ORDER BY line LIMIT ? OFFSET ?",
-            (consignment_id, *(verdicts or ()), -1 if limit is None else limit, offset),
+            "SELECT line, verdict, reason FROM items INDEXED BY items_reason "
+            "WHERE consignment = ? ORDER BY line",
+            (consignment_id,),
         )
-        return [self._whole(consignment_id, row) for row in rows]
+        return [LineWord(*row) for row in rows]
+
+    def items_of(self, consignment_id: str, lines: Sequence[int]) -> list[bytes]:
+        """The bodies of these lines, in this order; of those that have none, nothing."""
+        found: dict[int, bytes] = {}
+        for part in parts(lines, beside=1):
+            rows = self._db.connection.execute(
+                f"SELECT body, line, crc FROM items WHERE consignment = ? AND line IN ({marks(len(part))})",
+                (consignment_id, *part),
+            )
+            found |= {row["line"]: self._whole(consignment_id, row) for row in rows}
+        return [found[line] for line in lines if line in found]
 
     def item(self, consignment_id: str, line: int) -> bytes | None:
         """The body of one line."""

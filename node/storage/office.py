@@ -21,6 +21,7 @@ from node.storage.documents import DocumentTable
 from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
 from node.storage.jobs import JobTable
+from node.storage.left_out import LeftOutRows
 from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
 from node.storage.reached import ReachedLines
@@ -47,6 +48,7 @@ class OfficeStore:
         self.status = StatusTable(self._db)
         self.jobs = JobTable(self._db)
         self.consignments = ConsignmentTable(self._db)
+        self.left_out = LeftOutRows(self._db)
         self.declared = DeclaredTable(self._db)
         self.overtaken = OvertakenLines(self._db)
         self.reached = ReachedLines(self._db)

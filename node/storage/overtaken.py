@@ -51,10 +51,10 @@ class OvertakenLines:
             "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
             "ELSE COALESCE(was, verdict) END, "
             "verdict = ?1, body = ?2, issuer = ?3, due = ?6, subject = ?7, namespace = ?8, crc = ?9, "
-            "stale = 0 WHERE consignment = ?4 AND line = ?5",
+            "reason = ?10, stale = 0 WHERE consignment = ?4 AND line = ?5",
             (
                 *(item.verdict, item.body, item.issuer, consignment_id, item.line, item.due),
-                *(item.subject, item.namespace, crc32(item.body)),
+                *(item.subject, item.namespace, crc32(item.body), item.reason),
             ),
         )
         hasten_if_had(db, consignment_id, [item.line], item.judged_at)

@@ -17,7 +17,10 @@ _OLD = (
     "state = 'done' AND created < ? AND number < (SELECT MAX(number) FROM consignments) "
     "AND NOT EXISTS (SELECT 1 FROM set_aside WHERE ref = id OR substr(ref, 1, length(id) + 1) = id || '/')"
 )
-_OF_CONSIGNMENT = ("manifests", "items", "rests_on", "lines_reached")
+_OF_CONSIGNMENT = (
+    *("manifests", "items", "rests_on", "lines_reached"),
+    *("rows_left_out", "columns_sent"),
+)
 
 
 def acts(db: Transaction, before: int) -> Iterator[Mapping[str, object]]:
@@ -39,7 +42,13 @@ def consignments(db: Transaction, before: int) -> Iterator[Mapping[str, object]]
         of = (row["id"],)
         lines = db.execute("SELECT * FROM items WHERE consignment = ? ORDER BY line", of)
         reached = db.execute("SELECT * FROM lines_reached WHERE consignment = ? ORDER BY leaf, line", of)
-        yield {**dict(row), "items": [dict(one) for one in lines], "reached": [dict(one) for one in reached]}
+        left_out = db.execute("SELECT * FROM rows_left_out WHERE consignment = ? ORDER BY row", of)
+        yield {
+            **dict(row),
+            "items": [dict(one) for one in lines],
+            "reached": [dict(one) for one in reached],
+            "left_out": [dict(one) for one in left_out],
+        }
 
 
 def fetched(db: Transaction, before: int) -> Iterator[Mapping[str, object]]:

@@ -12,6 +12,7 @@ import orjson
 import sqlite_utils
 
 from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
+from node.storage.line_steps import office_19_rows_left_out, office_20_reasons_of_lines
 from node.storage.oversight_steps import office_15_alerts, office_18_attempts
 from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
@@ -416,4 +417,6 @@ OFFICE = History(
     office_16_jobs,
     office_17_accounts,
     office_18_attempts,
+    office_19_rows_left_out,
+    office_20_reasons_of_lines,
 )

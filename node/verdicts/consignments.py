@@ -5,20 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from hashlib import sha256
-from threading import Lock
 from typing import Any
 
 import orjson
 
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.verdicts.evidence import Evidence
-from credentials.verdicts.manifest import Line, Manifest
+from credentials.verdicts.manifest import Manifest
+from credentials.verdicts.manifest_csv import TableManifest
 from credentials.verdicts.policy import Policy
-from credentials.verdicts.readiness import readiness
 from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict_record import ItemRecord, ReportRecord
 from node import log
@@ -27,10 +25,13 @@ from node.errors import ProblemError, bad_request, busy, not_found
 from node.storage.consignments import ConsignmentRow
 from node.storage.found_by import consignment_text
 from node.storage.office import OfficeStore
+from node.verdicts.choosing import Choice, Chosen
+from node.verdicts.completing import Completing
 from node.verdicts.export import as_csv, as_json
 from node.verdicts.judging import Judging
-from node.verdicts.manifests import OneAtATime, TextLines, read_manifest
+from node.verdicts.manifests import OneAtATime
 from node.verdicts.overtaking import Overtaking
+from node.verdicts.reports import Reports
 from node.verdicts.sources import Gathering
 from node.words import Words
 
@@ -39,7 +40,6 @@ LINES_WAITING_MAX = 100_000  # not judged yet, of all clients
 LINES_WAITING_PER_CLIENT_MAX = 40_000  # a client's first manifest always has room
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
-REPORT_LINES_AT_ONCE = 64
 DECISIONS_SHOWN = 20
 CHANGES_SHOWN = 50  # of lines whose word changed; the count is of all
 
@@ -78,11 +78,11 @@ class Consignments:
     ) -> None:
         self._office = office
         self._overtaking = overtaking
-        self._gathering = gathering
         self._policy = policy
         self._judging = judging
         self._reading = OneAtATime()
-        self._reporting = Lock()  # held while a long report is made
+        self._reports = Reports(office, gathering, policy)
+        self.completing = Completing(office, judging)
 
     # -- taking in -----------------------------------------------------------------------------------
 
@@ -101,11 +101,13 @@ class Consignments:
         if not declaration or not table.of_declaration(declaration):
             _require_room(lines, waiting, own)
 
-    def create(self, manifest: JSON, client: str, *, sender: str | None = None) -> ConsignmentRecord:
+    def create(
+        self, manifest: JSON, client: str, *, sender: str | None = None, read: TableManifest | None = None
+    ) -> ConsignmentRecord:
         """Store a manifest in the share of `client`; its id is returned before the first verdict.
 
         429 `too_many_lines` when this client, 503 `busy` when all of them, have as many lines waiting as
-        may wait.
+        may wait. `read`: what the manifest was read of, whose other rows are kept beside it.
         """
         try:
             parsed = Manifest.parse(manifest)
@@ -115,7 +117,7 @@ class Consignments:
         law_date = require_law_date(parsed.law_date)
         made, lines = secrets.token_urlsafe(12), len(parsed.lines)
         table, now = self._office.consignments, int(time.time())
-        digest, named = sha256(body).digest(), self._judging.declarations.named(parsed)
+        digest, named = sha256(body + _left_out(read)).digest(), self._judging.declarations.named(parsed)
         known = table.same(parsed.declaration or "", digest, law_date)
         if known is not None and parsed.declaration:
             # The same declaration again is the same goods: a second verdict could only differ in its age.
@@ -138,6 +140,8 @@ class Consignments:
                 text=text,
             )
             self._judging.declarations.put(db, number, parsed.declaration, named)
+            if read is not None:
+                self.completing.keep(db, made, read)
             self._office.audit.put(db, now, sender or client, "consignment.sent", f"{made}: {lines} lines")
             # Before it can be found: whoever finds it need not read it again.
             self._judging.manifests.hand_on(made, parsed, manifest["lines"])
@@ -154,16 +158,14 @@ class Consignments:
             named = [row.id for row in rows]
             counts = self._office.consignments.counts(named)
             behind = self._overtaking.counts(named)
-        return [
-            self._shown(row, counts[row.id], behind.get(row.id, 0), [], sum(counts[row.id].values()))
-            for row in rows
-        ]
+            left = self._office.left_out.counts(named)
+        return [self._shown(row, counts[row.id], behind.get(row.id, 0), left.get(row.id, 0)) for row in rows]
 
     def show(
         self,
         consignment_id: str,
         *,
-        verdicts: tuple[str, ...] | None = None,
+        choice: Choice | None = None,
         limit: int | None = None,
         offset: int = 0,
     ) -> ConsignmentRecord:
@@ -172,14 +174,19 @@ class Consignments:
         with self._office.reading():
             row = self._row(consignment_id)
             counts = table.counts([consignment_id])[consignment_id]
-            total = sum(n for word, n in counts.items() if verdicts is None or word in verdicts)
-            bodies = [] if limit == 0 else table.items(consignment_id, verdicts, limit, offset)
+            every = limit == 0 and choice is None
+            lines = [] if every else Chosen(self._office, consignment_id, choice or Choice()).lines()
+            part = lines[offset:] if limit is None else lines[offset : offset + limit]
+            bodies = table.items_of(consignment_id, part)
             changed = self._office.overtaken.changed(consignment_id)
             behind = self._overtaking.lines(consignment_id)
+            left = self._office.left_out.counts([consignment_id]).get(consignment_id, 0)
         items = [_listed(orjson.loads(body), behind) for body in bodies]
         same = table.of_declaration(row.declaration) if row.declaration else []
         return {
-            **self._shown(row, counts, len(behind), items, total),
+            **self._shown(row, counts, len(behind), left),
+            "items": items,
+            "items_total": sum(counts.values()) if every else len(lines),
             "changed_total": len(changed),
             "changed": [
                 {"line": c.line, "was": c.was, "verdict": c.verdict, "overtaken": c.line in behind}
@@ -193,13 +200,17 @@ class Consignments:
             "uploaded_before": False,
         }
 
+    def reasons(self, consignment_id: str, choice: Choice) -> list[tuple[str, str, int]]:
+        """(word, reason, how many lines) of those that are chosen, whatever their reason."""
+        with self._office.reading():
+            return Chosen(self._office, consignment_id, choice).reasons()
+
     def _shown(
         self,
         row: ConsignmentRow,
         found: Mapping[str, int],
         behind: int,
-        items: list[LineRecord],
-        total: int,
+        left_out: int,
     ) -> ConsignmentListed:
         counts = dict.fromkeys(ORDER, 0) | dict(found)
         words = [word for word, count in counts.items() if count]
@@ -218,11 +229,12 @@ class Consignments:
             "state": row.state,
             "lines": row.lines,
             "done": sum(counts.values()),
+            "left_out": left_out,
             "worst": max(words, key=ORDER.index, default=None),
             "counts": counts,
             "overtaken": behind,
-            "items": items,
-            "items_total": total,
+            "items": [],
+            "items_total": sum(counts.values()),
         }
 
     def item(self, consignment_id: str, line: int) -> ItemRecord:
@@ -287,23 +299,14 @@ class Consignments:
             yield from (_marked(item, behind) for item in items)
             line = between[1]
 
-    def report(self, consignment_id: str) -> ReportRecord:
-        """The importer's readiness report over the lines of a consignment."""
+    def report(self, consignment_id: str, law_date: str | None = None) -> ReportRecord:
+        """The importer's readiness report; `law_date`: of another day than the consignment's."""
         row = self._row(consignment_id)
-        with _alone(self._reporting) if row.lines > REPORT_LINES_AT_ONCE else nullcontext():
-            lines = read_manifest(self._office, consignment_id, self._gathering.key_of).lines
-            pairs = self._evidence_of(lines)
-            made = readiness(pairs, self._policy, row.law_date, int(time.time()))
-        return {**made, "consignment": consignment_id, "declaration": row.declaration}
+        return self._reports.report(row, row.law_date if law_date is None else require_law_date(law_date))
 
-    def _evidence_of(self, lines: TextLines) -> Iterator[tuple[Line, Evidence]]:
-        """Each line with its evidence; fetched for a few at a time, and never all in memory."""
-        for start in range(0, len(lines), REPORT_LINES_AT_ONCE):
-            part = [lines.pair(number) for number in lines.numbers[start : start + REPORT_LINES_AT_ONCE]]
-            readings = self._gathering.fetch_for([raw for _, raw in part])
-            read = zip((raw for _, raw in part), readings, strict=True)
-            found = self._gathering.evidence_of_lines(list(read))
-            yield from zip((line for line, _ in part), found, strict=True)
+    def complete(self, consignment_id: str, table: TableManifest, sender: str) -> int:
+        """Take the rows of a table into a consignment that was taken without them; how many."""
+        return self.completing.add(self._row(consignment_id), table, sender)
 
     def _row(self, consignment_id: str) -> ConsignmentRow:
         row = self._office.consignments.get(consignment_id)
@@ -312,15 +315,10 @@ class Consignments:
         return row
 
 
-@contextmanager
-def _alone(lock: Lock) -> Iterator[None]:
-    """Each line is judged again: of reports that take seconds one is made, however many are asked for."""
-    if not lock.acquire(blocking=False):
-        raise busy("another long report is being made: ask for this one again in a few seconds")
-    try:
-        yield
-    finally:
-        lock.release()
+def _left_out(table: TableManifest | None) -> bytes:
+    """What was left out, as a part of what tells one upload from another."""
+    rows = [] if table is None else [one.row.cells for one in table.left_out]
+    return orjson.dumps(rows) if rows else b""
 
 
 def _listed(item: ItemRecord, behind: Set[int]) -> LineRecord:

@@ -141,7 +141,7 @@ class Judging:
     def _open(self, row: ConsignmentRow) -> _Job | None:
         """Read a manifest; one that cannot be read any more is set aside as a whole."""
         try:
-            manifest = self.manifests.read(row.id)
+            manifest = self.manifests.read(row.id, row.lines)
         except PASSING:
             raise
         except Exception as error:
@@ -217,7 +217,7 @@ class Judging:
             return False
         row = table.get(stale[0][0])
         assert row is not None, "consignments are never deleted"
-        manifest = self.manifests.read(row.id)
+        manifest = self.manifests.read(row.id, row.lines)
         newest = table.newest()
         part = [manifest.lines.pair(line) for _, line in stale]
         judged = self._judged(part, row, manifest.together)
@@ -279,7 +279,7 @@ class Judging:
         consignment_id, _, number = ref.rpartition("/")
         row = self._office.consignments.get(consignment_id)
         assert row is not None, "consignments are never deleted"
-        manifest = self.manifests.read(consignment_id)
+        manifest = self.manifests.read(consignment_id, row.lines)
         pair = manifest.lines.pair(int(number))
         (one,) = self._judged([pair], row, manifest.together)
         with self._office.writing() as db:

@@ -142,7 +142,7 @@ def _of(
 
 
 class Manifests:
-    """The last manifest read, and one that waits for its turn: what is stored never changes."""
+    """The last manifest read, and one that waits for its turn: what is stored changes by new lines."""
 
     def __init__(self, office: OfficeStore, key_of: Callable[[str], bytes | None]) -> None:
         self._office = office
@@ -158,15 +158,19 @@ class Manifests:
         if self._handed is None and self._read is None:
             self._handed = _of(consignment_id, manifest, lines, self._key_of)
 
-    def read(self, consignment_id: str) -> ReadManifest:
-        """A manifest from disk, unless it was handed on or was the last one read."""
+    def read(self, consignment_id: str, lines: int = 0) -> ReadManifest:
+        """A manifest from disk, unless it was handed on or was the last one read.
+
+        `lines`: how many it has, where the caller knows: rows that were left out may have been added.
+        """
         handed = self._handed
         if handed is not None and handed.id == consignment_id:
             self._read, self._handed = handed, None
-        if self._read is None or self._read.id != consignment_id:
-            self._read = None  # never two of them at once
-            self._read = read_manifest(self._office, consignment_id, self._key_of)
-        return self._read
+        known = self._read
+        if known is None or known.id != consignment_id or (lines and lines != len(known.lines)):
+            known = self._read = None  # never two of them at once
+            known = self._read = read_manifest(self._office, consignment_id, self._key_of)
+        return known
 
     def forget(self) -> None:
         """Nothing is to be judged: nothing is kept in memory."""

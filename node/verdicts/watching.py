@@ -152,6 +152,7 @@ class Watching:
             issuer=verdict["passport"].get("issuer"),
             due=due_of(verdict),
             judged_at=verdict["evaluated_at"],
+            reason=verdict["reason"],
             rests=(*told, *sorted(read - told.keys() - in_columns)),
         )
 

@@ -102,7 +102,7 @@ def test_a_table_goes_in_by_every_door_and_is_the_same_manifest(tmp_path: Path) 
     rows = [f"{one};battery;new;8507600000;26NLTEST000001;2027-03-01" for one in (BATTERY, UNKNOWN_CODE)]
     table = ("\ufeff" + "\r\n".join([head, *rows])).encode()
     (tmp_path / "manifest.csv").write_bytes(table)
-    wrong = table.replace(b"new", b"old", 1)
+    wrong = table.replace(b"new", b"old")
     with live_node(tmp_path / "node") as node:
         read = _read_manifest(str(tmp_path / "manifest.csv"))
         raw = node.post_raw("/consignments", table, "text/csv; charset=utf-8").get_json()

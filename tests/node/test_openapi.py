@@ -130,6 +130,8 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/consignments/<consignment_id>/items/<int:line>": f"{consignment}/items/1",
         "/consignments/<consignment_id>/events": f"{consignment}/events",
         "/manifest.<form>": "/manifest.csv",
+        "/columns": "/columns",
+        "/consignments/<consignment_id>/left-out.<form>": f"{consignment}/left-out.csv",
         "/consignments/<consignment_id>/export.<form>": f"{consignment}/export.csv",
         "/consignments/<consignment_id>/readiness": f"{consignment}/readiness",
         "/documents/<digest>": f"/documents/{document}",

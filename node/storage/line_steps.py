@@ -1,0 +1,27 @@
+"""Steps of office.db that are about lines of consignments: taken once in the life of a file, never edited."""
+
+from __future__ import annotations
+
+import sqlite_utils
+
+from node.storage.schema_history import make_index, make_table
+
+
+def office_19_rows_left_out(db: sqlite_utils.Database) -> None:
+    """Rows of a table that are no lines, as they were sent; what each sender calls the columns."""
+    texts = {"sentence": str, "parameters": bytes}
+    columns = {"consignment": str, "row": int, "number": int, "cell": str, "cells": bytes, **texts}
+    make_table(db, "rows_left_out", columns, pk=("consignment", "row"))
+    make_table(db, "columns_sent", {"consignment": str, "columns": bytes}, pk="consignment")
+    called = {"number": int, "client": str, "called": str, "meant": str}
+    make_table(db, "columns_called", called, pk="number")
+    make_index(db, "columns_called", "columns_called_client", ["client", "called"], unique=True)
+
+
+def office_20_reasons_of_lines(db: sqlite_utils.Database) -> None:
+    """Lines by word and reason: a page of them, or how many have one, reads no verdict but its own."""
+    db.table("items").add_column("reason", str, not_null_default="")
+    db.execute(
+        "UPDATE items SET reason = COALESCE(json_extract(body, '$.reason'), '') WHERE json_valid(body)"
+    )
+    make_index(db, "items", "items_reason", ["consignment", "line", "verdict", "reason"])

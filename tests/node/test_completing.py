@@ -1,0 +1,189 @@
+"""A table is taken as far as it is good: what was left out is told, handed back, mended and taken in."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from credentials.verdicts.manifest_csv import OURS
+from node.sheets import XLSX, rows_of, workbook_of
+from node.storage.left_out import CALLED_MAX
+from tests.harness.support_service import CODE, LiveNode, live_node
+
+PAGE = {"Accept": "text/html", "Origin": "http://localhost"}
+HEAD = ["Seriennummer", "Zustand", "Gewicht (kg)", "Bemerkung", "declaration"]
+CALLED = {"seriennummer": "battery", "zustand": "condition", "gewicht (kg)": "mass_kg", "bemerkung": ""}
+LINES, BAD = 500, 20
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("completing")) as made:
+        yield made
+
+
+def rows(declaration: str, lines: int = LINES, bad: int = BAD) -> list[list[str]]:
+    """A sheet of so many rows, of which every 25th or so says no mass."""
+    every = lines // bad if bad else lines + 1
+    return [
+        [f"{CODE[:-7]}{number:07}", "new", "410,5" if number % every else "viel", "<b>x</b>", declaration]
+        for number in range(1, lines + 1)
+    ]
+
+
+def call(node: LiveNode, called: dict[str, str]) -> Any:
+    form = {"called": [*called], "meant": [*called.values()]}
+    return node.person.post("/columns", data=form, headers=PAGE)
+
+
+def upload(node: LiveNode, path: str, data: bytes, name: str = "m.xlsx") -> Any:
+    return node.person.post(path, data={"file": (io.BytesIO(data), name)}, headers=PAGE)
+
+
+def judged(node: LiveNode, path: str) -> Any:
+    node.wait(lambda: node.get_json(f"{path}?limit=0")["state"] == "done", "the last verdict")
+    return node.get_json(f"{path}?limit=0")
+
+
+def test_five_hundred_lines_with_twenty_bad_ones_are_mended_and_judged(node: LiveNode) -> None:
+    """
+    Columns are asked about once; 480 lines are judged and 20 rows told by cell, never as judged; the sheet
+    that is handed back, with its cells corrected, makes them 500 in the same consignment.
+    """
+    sheet = workbook_of([HEAD, *rows("26NLMEND000001")], "Sheet1")
+
+    asked = upload(node, "/consignments", sheet)
+    assert asked.status_code == 400 and "Seriennummer" in asked.text and 'name="meant"' in asked.text
+    assert call(node, CALLED).status_code == 303
+    path = upload(node, "/consignments", sheet).headers["Location"]
+
+    found = judged(node, path)
+    assert (found["lines"], found["done"], found["left_out"]) == (LINES - BAD, LINES - BAD, BAD)
+    shown = node.person.get(path, headers=PAGE).text
+    assert "20 rows of the file left out, and not judged" in shown
+    assert "Gewicht (kg) is viel: write kilograms as digits, such as 410.5" in html.unescape(shown)
+    assert ">C26<" in shown and "<b>x</b>" not in shown
+    assert node.get_json("/consignments")["consignments"][0]["left_out"] == BAD
+    assert "20 rows of the file left out" in node.person.get("/consignments", headers=PAGE).text
+
+    back = [list(row.cells) for row in rows_of(node.get(f"{path}/left-out.xlsx").data)]
+    assert back[0] == ["line", *HEAD, "what is wrong", "cell", "what to do"]
+    assert [row[0] for row in back[1:]] == [str(number) for number in range(25, 501, 25)]
+    assert back[1][7] == "C26" and back[1][6].startswith("Gewicht (kg) is viel")
+    text = [list(row.cells) for row in rows_of(node.get(f"{path}/left-out.csv").data)]
+    assert [row[:6] for row in text] == [row[:6] for row in back]
+
+    mended = [[cell.replace("viel", "410,5") for cell in row] for row in back]
+    assert upload(node, f"{path}/rows", workbook_of(mended, "x")).headers["Location"] == path
+    found = judged(node, path)
+    assert (found["lines"], found["done"], found["left_out"]) == (LINES, LINES, 0)
+    assert sum(found["counts"].values()) == LINES
+    assert node.get_json(f"{path}/items/25")["mass_kg"] == 410.5
+    assert node.get(f"{path}/left-out.xlsx").status_code == 404
+
+
+def test_rows_that_are_still_wrong_stay_left_out(node: LiveNode) -> None:
+    """
+    Of what is sent again the good rows are taken, the others told as they are now; a line that is there
+    already, another declaration and a consignment that is being judged are refused, and nothing changes.
+    """
+    call(node, CALLED)
+    sheet = workbook_of([HEAD, *rows("26NLMEND000002", 8, 4)], "x")
+    path = upload(node, "/consignments", sheet).headers["Location"]
+    judged(node, path)
+    back = [list(row.cells) for row in rows_of(node.get(f"{path}/left-out.csv").data)]
+    back[1][3], back[2][2:4] = "7", ["alt", "7"]
+
+    sent = node.post_raw(f"{path}/rows", workbook_of(back, "x"), XLSX)
+    assert sent.status_code == 400  # of the operator no columns are known
+    assert "unknown columns" in sent.get_json(force=True)["detail"]
+    upload(node, f"{path}/rows", workbook_of(back, "x"))
+    found = judged(node, path)
+    assert (found["lines"], found["left_out"]) == (5, 3)
+    told = html.unescape(node.person.get(path, headers=PAGE).text)
+    assert [*rows_of(node.get(f"{path}/left-out.csv").data)][0].cells[-3:] == OURS
+    assert "Zustand is alt: write one of new, used" in told
+
+    again = upload(node, f"{path}/rows", workbook_of(back, "x"))
+    other = [row if n == 0 else [*row[:5], "26NLOTHER00001", *row[6:]] for n, row in enumerate(back)]
+    other[1][0] = "77"
+    foreign = upload(node, f"{path}/rows", workbook_of(other, "x"))
+    assert (again.status_code, foreign.status_code) == (409, 409)
+    assert "line 2 is in the consignment already" in html.unescape(again.text)
+    assert node.get_json(f"{path}?limit=0")["left_out"] == 3
+
+
+def test_a_file_without_a_good_row_is_refused_by_its_first(node: LiveNode) -> None:
+    """
+    Nothing is taken over of it.
+    """
+    before = len(node.get_json("/consignments")["consignments"])
+
+    sent = node.post_raw(
+        "/consignments", f"battery,condition\n{CODE},old\n{CODE},gone\n".encode(), "text/csv"
+    )
+
+    assert sent.status_code == 400
+    assert "line 2 of the file: condition is old: write one of new" in sent.get_json(force=True)["detail"]
+    assert len(node.get_json("/consignments")["consignments"]) == before
+
+
+def test_what_a_sender_calls_columns_is_its_own(node: LiveNode) -> None:
+    """
+    Of one sender, the last that was said, at most so many; a meaning that is no column is refused.
+    """
+    assert call(node, {"Ware": "goods"}).status_code == 303
+    assert "ware" in node.person.get("/columns", headers=PAGE).text
+    sent = node.post_raw("/consignments", f"battery,Ware\n{CODE},battery\n".encode(), "text/csv")
+    assert sent.status_code == 400
+    assert call(node, {"Ware": "nonsense"}).status_code == 400
+    assert call(node, {f"c{n}": "" for n in range(120)}).status_code == 303
+    assert call(node, {f"d{n}": "" for n in range(120)}).status_code == 303
+    assert call(node, {f"e{n}": "" for n in range(120)}).status_code == 303
+
+    page = node.person.get("/columns", headers=PAGE).text
+    assert '<th scope="row" data-label="You call it">ware</th>' not in page and ">e119<" in page
+    assert page.count('data-label="You call it"') == CALLED_MAX
+
+
+def test_a_page_shows_a_hundred_lines_found_sorted_and_by_reason(node: LiveNode) -> None:
+    """
+    Search by part of a code, the worst first, one reason; pages lead on and back, and weigh little.
+    """
+    call(node, CALLED)
+    sheet = workbook_of([HEAD, *rows("26NLPAGE000001", 240, 0)], "x")
+    path = upload(node, "/consignments", sheet).headers["Location"]
+    judged(node, path)
+
+    first = node.person.get(path, headers=PAGE)
+    assert first.text.count('<tr class="row-') == 100 and len(first.data) < 300_000
+    assert "1 to 100 of 240 lines" in first.text
+    last = node.person.get(f"{path}?offset=200", headers=PAGE).text
+    assert "201 to 240 of 240 lines" in last and ">Before<" in last
+    one = node.person.get(f"{path}?q=0000 123", headers=PAGE).text
+    assert one.count('<tr class="row-') == 1 and f"{CODE[:-7]}0000123" in one
+    listed = node.get_json(f"{path}?order=worst&limit=3")
+    assert listed["items_total"] == 240 and len(listed["items"]) == 3
+    reason = listed["items"][0]["reason"]
+    assert node.get_json(f"{path}?reason={reason}&limit=1")["items_total"] > 0
+    assert node.get_json(f"{path}?reason=nothing_like_it&limit=1")["items_total"] == 0
+    assert node.get(f"{path}?order=colour").status_code == 400
+    nothing = node.person.get(f'{path}?q="><script>alert(1)</script>', headers=PAGE).text
+    assert "No line is like that" in nothing and "<script>alert" not in nothing
+
+
+def test_progress_is_told_as_events(node: LiveNode) -> None:
+    """
+    As lines of JSON for programs, as server-sent events for a page.
+    """
+    path = f"/consignments/{node.get_json('/consignments')['consignments'][0]['id']}"
+
+    lines = node.get(f"{path}/events").data.splitlines()
+    stream = node.client.get(f"{path}/events", headers={**node.bearer, "Accept": "text/event-stream"})
+
+    assert stream.mimetype == "text/event-stream"
+    assert stream.data == b"".join(b"data: " + line + b"\n\n" for line in lines)
