@@ -196,7 +196,7 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
         reasons=told,
         offset=offset,
         limit=limit,
-        left_out=[*service.consignments.completing.told(consignment_id, words, LEFT_OUT_SHOWN)],
+        left_out=service.consignments.completing.told(consignment_id, words, LEFT_OUT_SHOWN),
     )
 
 

@@ -49,8 +49,10 @@ def table_of(service: Service, data: bytes) -> TableManifest:
         raise bad_request(error.code, f"the manifest cannot be read: {error}") from error
     if not table.manifest["lines"]:
         first = table.left_out[0]
-        told = f"the manifest cannot be read: line {first.row.number} of the file: {first.fault.message}"
-        raise bad_request("manifest_invalid", told)
+        raise bad_request(
+            "manifest_invalid",
+            f"the manifest cannot be read: line {first.row.number} of the file: {first.fault.message}",
+        )
     return table
 
 

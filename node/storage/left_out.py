@@ -81,7 +81,7 @@ class LeftOutRows:
         return [
             LeftOutRow(
                 *(one["row"], one["number"], one["cell"], tuple(orjson.loads(one["cells"]))),
-                *(one["sentence"], orjson.loads(one["parameters"])),
+                *(one["sentence"], _parameters(one["parameters"])),
             )
             for one in rows
         ]
@@ -120,3 +120,9 @@ class LeftOutRows:
             "columns_called WHERE client = ?1 ORDER BY number DESC LIMIT ?2)",
             (client, CALLED_MAX),
         )
+
+
+def _parameters(stored: bytes) -> dict[str, object]:
+    """The parameters of a sentence: a list of words is told as one that does not change."""
+    said = orjson.loads(stored)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}

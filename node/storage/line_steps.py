@@ -22,6 +22,7 @@ def office_20_reasons_of_lines(db: sqlite_utils.Database) -> None:
     """Lines by word and reason: a page of them, or how many have one, reads no verdict but its own."""
     db.table("items").add_column("reason", str, not_null_default="")
     db.execute(
-        "UPDATE items SET reason = COALESCE(json_extract(body, '$.reason'), '') WHERE json_valid(body)"
+        "UPDATE items SET reason = COALESCE(json_extract(CAST(body AS TEXT), '$.reason'), '') "
+        "WHERE json_valid(CAST(body AS TEXT))"
     )
     make_index(db, "items", "items_reason", ["consignment", "line", "verdict", "reason"])

@@ -9,7 +9,8 @@ more: what lines say of each other has changed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -25,7 +26,16 @@ from node.storage.database import Transaction
 from node.storage.left_out import LeftOutRow
 from node.storage.office import OfficeStore
 from node.verdicts.judging import Judging
-from node.words import Words, step_of
+from node.words import Words, left_out_row
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutTold:
+    """A row that was left out, with its sentences."""
+
+    row: LeftOutRow
+    why: str
+    step: str  # what its sender does next
 
 
 class Completing:
@@ -53,31 +63,24 @@ class Completing:
         if table.left_out:
             self._office.left_out.put(db, consignment_id, table.columns, map(_stored, table.left_out))
 
-    def told(self, consignment_id: str, words: Words, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        """Each row that was left out: its number, cell and cells, why, and what to do."""
-        for one in self._office.left_out.of(consignment_id, limit):
-            step = step_of("manifest_invalid", one.sentence, one.parameters, words.language)
-            yield {
-                "row": one.row,
-                "number": one.number,
-                "cell": one.cell,
-                "cells": one.cells,
-                "text": words.refusal("manifest_invalid", one.sentence, one.parameters),
-                "next": step["next"],
-            }
+    def told(self, consignment_id: str, words: Words, limit: int | None = None) -> list[LeftOutTold]:
+        """Each row that was left out, why, and what to do."""
+        rows = self._office.left_out.of(consignment_id, limit)
+        return [LeftOutTold(one, *left_out_row(words, one.sentence, one.parameters)) for one in rows]
 
     def handed_back(self, consignment_id: str, words: Words) -> Iterator[list[object]]:
         """The same sheet with the rows that were left out, the number of each, and what is wrong with it."""
-        sent, rows = self._office.left_out.columns(consignment_id), [*self.told(consignment_id, words)]
+        sent, rows = self._office.left_out.columns(consignment_id), self.told(consignment_id, words)
         if not rows:
             raise not_found("nothing_left_out", "no row of this consignment was left out")
         own = [place for place, name in enumerate(sent) if column_called(name) not in OURS]
         numbered = "line" in map(column_called, sent)
         yield [*([] if numbered else ["line"]), *(sent[place] for place in own), *OURS]
         for one in rows:
-            cells = [*one["cells"], *[""] * (len(sent) - len(one["cells"]))]
-            number = [] if numbered else [one["number"]]
-            yield [*number, *(cells[place] for place in own), one["text"], one["cell"], one["next"]]
+            row = one.row
+            cells = [*row.cells, *[""] * (len(sent) - len(row.cells))]
+            number = [] if numbered else [row.number]
+            yield [*number, *(cells[place] for place in own), one.why, row.cell, one.step]
 
     def add(self, row: ConsignmentRow, table: TableManifest, sender: str) -> int:
         """Take further lines into a consignment; how many. What is left out now takes the place of before.
@@ -85,7 +88,7 @@ class Completing:
         409 while it is being judged, or where its manifest says otherwise of the whole.
         """
         value = orjson.loads(self._office.consignments.manifest(row.id))
-        merged, table = self._merged(value, table)
+        merged = {**value, "lines": _together(value, table)}
         try:
             parsed = Manifest.parse(merged)
         except CredentialError as error:
@@ -110,24 +113,21 @@ class Completing:
         log.moment("consignment", id=row.id, lines=added)
         return added
 
-    @staticmethod
-    def _merged(value: Mapping[str, Any], table: TableManifest) -> tuple[dict[str, Any], TableManifest]:
-        """The manifest with the lines of a table behind its own."""
-        head = {name: said for name, said in table.manifest.items() if name != "lines"}
-        for name, said in head.items():
-            if value.get(name) not in (None, said):
-                told = "{name} of these rows is {said}, and {other} of the consignment"
-                raise ProblemError(
-                    409, "other_manifest", "Conflict", told, name=name, said=said, other=value[name]
-                )
-        taken = {line["line"] for line in value["lines"]}
-        if again := next((one["line"] for one in table.manifest["lines"] if one["line"] in taken), None):
-            told = "line {number} is in the consignment already"
-            raise ProblemError(409, "line_taken", "Conflict", told, number=again)
-        lines = [*value["lines"], *table.manifest["lines"]]
-        if len(lines) > LINES_MAX:
-            raise bad_request("too_many_lines", "a consignment has at most {most} lines", most=LINES_MAX)
-        return {**value, "lines": lines}, table
+
+def _together(value: Mapping[str, Any], table: TableManifest) -> Sequence[object]:
+    """The lines of a manifest, and behind them those of a table that says the same of the whole."""
+    for name, said in table.manifest.items():
+        if name != "lines" and value.get(name) not in (None, said):
+            told, other = "{name} of these rows is {said}, and {other} of the consignment", value[name]
+            raise ProblemError(409, "other_manifest", "Conflict", told, name=name, said=said, other=other)
+    taken = {line["line"] for line in value["lines"]}
+    if again := next((one["line"] for one in table.manifest["lines"] if one["line"] in taken), None):
+        told = "line {number} is in the consignment already"
+        raise ProblemError(409, "line_taken", "Conflict", told, number=again)
+    lines = [*value["lines"], *table.manifest["lines"]]
+    if len(lines) > LINES_MAX:
+        raise bad_request("too_many_lines", "a consignment has at most {most} lines", most=LINES_MAX)
+    return lines
 
 
 def _stored(one: LeftOut) -> LeftOutRow:

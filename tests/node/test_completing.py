@@ -105,7 +105,7 @@ def test_rows_that_are_still_wrong_stay_left_out(node: LiveNode) -> None:
     found = judged(node, path)
     assert (found["lines"], found["left_out"]) == (5, 3)
     told = html.unescape(node.person.get(path, headers=PAGE).text)
-    assert [*rows_of(node.get(f"{path}/left-out.csv").data)][0].cells[-3:] == OURS
+    assert next(rows_of(node.get(f"{path}/left-out.csv").data)).cells[-3:] == OURS
     assert "Zustand is alt: write one of new, used" in told
 
     again = upload(node, f"{path}/rows", workbook_of(back, "x"))

@@ -101,6 +101,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
     governed = GovernedNode(node)
     per_day = governed.decided()["limits"][LIMITS_NAME]
     proposed = governed.propose(governed.limits(per_day + 1))
+    partly = node.post_raw("/consignments", b"battery,condition\nx1,new\nx2,old\n", "text/csv").get_json()
     alert, office = row(1), node.service.stores.office
     with office.writing() as db:
         office.alerts.put(db, alert)
@@ -131,7 +132,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/consignments/<consignment_id>/events": f"{consignment}/events",
         "/manifest.<form>": "/manifest.csv",
         "/columns": "/columns",
-        "/consignments/<consignment_id>/left-out.<form>": f"{consignment}/left-out.csv",
+        "/consignments/<consignment_id>/left-out.<form>": f"/consignments/{partly['id']}/left-out.csv",
         "/consignments/<consignment_id>/export.<form>": f"{consignment}/export.csv",
         "/consignments/<consignment_id>/readiness": f"{consignment}/readiness",
         "/documents/<digest>": f"/documents/{document}",
@@ -287,6 +288,7 @@ def test_one_table_says_who_may_and_how_much() -> None:
             assert route.body is None, route.rule
     assert {r.rule for r in ROUTES if r.body and r.body.size_bytes_max == MANIFEST_BYTES_MAX} == {
         "/consignments",
+        "/consignments/<consignment_id>/rows",
         "/find",
         "/jobs/issue",
         "/passports/batch",

@@ -56,7 +56,7 @@ UNTOLD = {
     "credentials/ledger/registry.py": (1, "what the reader of attestations says"),
     "credentials/verdicts/manifest_csv.py": (2, "what a reader of identifiers, or of lines, says"),
     "node/api/consignments.py": (1, "where a manifest breaks the form of JSON"),
-    "node/api/manifest_files.py": (1, "where a manifest breaks the form of a table"),
+    "node/api/manifest_files.py": (3, "where a manifest breaks the form of a table"),
     "node/api/problems.py": (2, "what a reader of documents says; an error of consensus"),
     "node/api/reading.py": (1, "where a body breaks its JSON Schema"),
     "node/issuing/gate.py": (1, "how far the comparison with the ledger came"),

@@ -27,7 +27,7 @@ from node.errors import ProblemError
 from node.ledger.embedded import EmbeddedEngine
 from node.use_cases.access import AT_THE_MACHINE
 from node.verdicts import consignments as bounds
-from node.verdicts import judgement, judging, manifests
+from node.verdicts import judgement, judging, manifests, reports
 from node.verdicts.manifests import OneAtATime
 from node.web.sample import sample_claims
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
@@ -163,12 +163,12 @@ def test_a_manifest_that_cannot_be_read_any_more_is_set_aside_as_a_whole(
     proper = manifests.Manifests.read
     poisoned: list[str] = []
 
-    def poison(self: manifests.Manifests, consignment_id: str) -> Any:
+    def poison(self: manifests.Manifests, consignment_id: str, lines: int = 0) -> Any:
         if not poisoned:
             poisoned.append(consignment_id)
         if consignment_id in poisoned:
             raise KeyError("planted")
-        return proper(self, consignment_id)
+        return proper(self, consignment_id, lines)
 
     monkeypatch.setattr(manifests.Manifests, "read", poison)
     first = node.post_json("/consignments", manifest()).get_json()["id"]
@@ -245,7 +245,7 @@ def test_who_has_no_room_is_told_before_a_manifest_is_read(
     taken = [node.post_json("/consignments", another(number)).get_json() for number in (1, 2)]
     again = node.post_json("/consignments", another(1))
     read: list[str] = []
-    for reader in ("parse_json", "manifest_of_table"):
+    for reader in ("parse_json", "table_of"):
         monkeypatch.setattr(api, reader, lambda *_, name=reader, **__: read.append(name))
 
     rows = b"battery,goods\nx,battery\n,,\n"
@@ -314,15 +314,15 @@ def test_of_long_reports_one_is_made_at_a_time(node: LiveNode, monkeypatch: pyte
         going.wait(60)
         return whole(*given)
 
-    monkeypatch.setattr(bounds, "REPORT_LINES_AT_ONCE", 1)
-    monkeypatch.setattr(bounds, "readiness", slowly)
+    monkeypatch.setattr(reports, "REPORT_LINES_AT_ONCE", 1)
+    monkeypatch.setattr(reports, "readiness", slowly)
     first = threading.Thread(
         target=lambda: told.append(node.get(f"/consignments/{made[0]}/readiness").status_code)
     )
     first.start()
     began.wait(60)
     second = node.get(f"/consignments/{made[1]}/readiness")
-    monkeypatch.setattr(bounds, "readiness", whole)
+    monkeypatch.setattr(reports, "readiness", whole)
     third = node.get(f"/consignments/{made[2]}/readiness")
     going.set()
     first.join()

@@ -43,6 +43,11 @@ BOUNDED = {
     "consensus/pool.py:Pool._passed": "of Pool._entries",
     "consensus/pool.py:Pool._waiting_by_sender": "of Pool._entries",
     "consensus/pool.py:_Shelf.by_issuer": "of Pool._entries",
+    "credentials/verdicts/manifest_csv.py:_Reader._rows": "LINES_MAX",
+    "credentials/verdicts/manifest_csv.py:_Reader.head": "HEAD",
+    "credentials/verdicts/manifest_csv.py:_Reader.left_out": "LINES_MAX",
+    "credentials/verdicts/manifest_csv.py:_Reader.lines": "LINES_MAX",
+    "node/verdicts/choosing.py:Chosen._found": "lines of one consignment: LINES_MAX of its manifest",
     "consensus/recollection.py:Recollection._answered": "validators",
     "consensus/recollection.py:Recollection._last_votes": "validators",
     "consensus/replica_state.py:Present.heard": (
