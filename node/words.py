@@ -411,6 +411,15 @@ class Words:
         return {**fault, "words": self.sentence(f"fault.{fault['kind']}")}
 
 
+def told_in_all(problem: ProblemError, words: Mapping[str, Words]) -> dict[str, dict[str, str]]:
+    """What a problem says in each language: what happened, whose fault it is, what to do."""
+    told: dict[str, dict[str, str]] = {}
+    for language, said in words.items():
+        (title, detail), step = said.problem(problem), said.problem_step(problem)
+        told[language] = {"title": title, "detail": detail, "fault": step["fault"], "next": step["next"]}
+    return told
+
+
 def left_out_row(words: Words, sentence: str, parameters: Mapping[str, object]) -> tuple[str, str]:
     """Why a row of a table is no line, and what its sender does."""
     step = step_of("manifest_invalid", sentence, parameters, words.language)
