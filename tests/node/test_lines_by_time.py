@@ -318,7 +318,7 @@ def test_each_line_of_a_report_counts_once(service: Service, monkeypatch: pytest
     made = finished(service, {"declaration": "26NLREPORT", "lines": rows})
     whole = service.consignments.report(made)
 
-    monkeypatch.setattr("node.verdicts.consignments.REPORT_LINES_AT_ONCE", 2)
+    monkeypatch.setattr("node.verdicts.reports.REPORT_LINES_AT_ONCE", 2)
     in_parts = service.consignments.report(made)
 
     for report in (whole, in_parts):
