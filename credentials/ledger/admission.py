@@ -137,6 +137,10 @@ class Judge:
         """The recalls in force about the codes of a namespace, as `empty` names it."""
         return self._record(empty.key, Recalls.decode, Recalls) or empty
 
+    def namings(self, battery: bytes) -> Namings:
+        """What names the battery with this standing key without being state of it."""
+        return self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
+
     def _record(self, key: bytes, decode: Callable[[bytes], R], kind: type[R]) -> R | None:
         if key not in self.records:
             data = self._data(key)
@@ -243,8 +247,8 @@ class Judge:
         judgment = voice if isinstance(voice, Silent) else conflict
         admitted, by_right = heard and conflict is None, not isinstance(voice, Silent)
         for battery, naming in namings(standing, attestation, context, admitted=admitted, by_right=by_right):
-            found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
-            self._put(found.with_naming(naming, self.governance.lifecycle.parts_apart))
+            parts = self.governance.lifecycle.parts_apart
+            self._put(self.namings(battery).with_naming(naming, parts))
         names_parts = judgment is None and context.event.effects.names_parts
         for battery in claimed_parts(attestation, context) if names_parts else ():
             self._claim_of_part(

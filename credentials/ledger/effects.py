@@ -11,6 +11,7 @@ from credentials.ledger.changes import Change
 from credentials.ledger.never_left import given_back
 from credentials.ledger.passports import passport_after
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
+from credentials.ledger.said_of_vehicle import marks_of_vehicle
 from credentials.ledger.speaking import Voice, is_holder
 from credentials.ledger.standing import (
     NAMED_MAX,
@@ -63,10 +64,29 @@ def marks_left(standing: Standing, attestation: Attestation, context: Context) -
     """
     event = context.event
     marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
-    if not event.marks_used_part:
+    parts = [context.records.standing(subject) for subject in attestation.referenced_subjects]
+    if not (event.marks_used_part and parts):
         return marks
-    parts = (context.records.standing(subject) for subject in attestation.referenced_subjects)
-    return (*marks, *event.marks_used_part) if any(part.marks for part in parts) else marks
+    used = any(part.marks or _shows_use(part, context) for part in parts)
+    used = used or any(_came_of_use(one, context) for one in (standing, *parts))
+    return (*marks, *event.marks_used_part) if used else marks
+
+
+def _shows_use(one: Standing, context: Context) -> bool:
+    """Whether a statement about it makes it used that leaves no mark (`used_part_by`)."""
+    events = map(context.governance.lifecycle.event, context.event.used_part_by)
+    return any(event.effects.fact in one.facts for event in events if event is not None)
+
+
+def _came_of_use(one: Standing, context: Context) -> bool:
+    """Whether what names it says so, where the rules in force ask it (I6): as a part of what is used, or as
+    made of another. Who repairs it says nothing of that, nor does its own record."""
+    parts = context.governance.lifecycle.naming_parts
+    for naming in context.records.namings(one.key).first if context.event.used_part_by else ():
+        pack = context.records.standing_at(naming.about)
+        if naming.kind not in parts or pack is None or pack.marks or _shows_use(pack, context):
+            return True
+    return False
 
 
 def _axes(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
@@ -115,6 +135,7 @@ def _with_its_vehicle(left: Standing, bound: Bound, context: Context) -> Change:
     told = [e for kind in inside.told if (e := context.governance.lifecycle.event(kind)) is not None]
     ended = [event for event in told if event.effects.eu_status is not None]
     marks = {*left.marks, *(mark for event in ended for mark in event.marks)}
+    marks |= marks_of_vehicle(inside, context)
     to: Change = {"marks": tuple(sorted(marks))}
     for event in ended:
         assert event.effects.eu_status is not None, "these were chosen so"

@@ -14,6 +14,8 @@ name is in code. What a node needs in order to judge an event is one `Event`:
     marks_named_in_use     these as well where the vehicle was registered or sold
     marks_named_again      these as well on what was in a vehicle before, and by its record is not in this one
     marks_used_part        marks it leaves where a battery that it names as a part carries marks itself
+    used_part_by           events that make a part used, too, that has no marks; then also what a repair of a
+                           used battery named as its part, and what was said to be made of another
     custody, place, names  who holds the battery afterwards, where it is, whether its parties are named
     sets, lifts            the setting (kept per jurisdiction, with who set it) it sets or lifts
     members                what the event document holds; those with a `ledger` field are in the delta as well
@@ -165,6 +167,7 @@ class Event:
     marks_named_in_use: tuple[str, ...] = ()
     marks_named_again: tuple[str, ...] = ()
     marks_used_part: tuple[str, ...] = ()
+    used_part_by: tuple[str, ...] = ()
     custody: str | None = None
     place: str | None = None
     names: bool = False
@@ -247,6 +250,7 @@ class Lifecycle:
     namings_by_right: bool = False  # what names parts is heard of who has a right over them; else a claim
     # Of others that an event names it is heard as they stood then; what they went through since stays.
     hears_of_then: bool = False
+    vehicles_of_then: bool = False  # what is told late of a vehicle binds what was in it then
     tells_late: bool = False  # whether anything may be told late, so that how it stood is kept
 
     @classmethod

@@ -50,13 +50,13 @@ _WHERE = "lifecycle.json"
 _KNOWN = (
     "$comment version states initial terminal final roles officials marks inherited_marks settings schemes "
     "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote resumes "
-    "namings_apart namings_by_right hears_of_then"
+    "namings_apart namings_by_right hears_of_then vehicles_of_then"
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
     "type from to to_in_vehicle attesters speaks countersigned_by requires_passport_from irreversible "
     "marks marks_in_use marks_named marks_named_in_use "
-    "marks_named_again marks_used_part custody place names sets lifts members ledger_members "
+    "marks_named_again marks_used_part used_part_by custody place names sets lifts members ledger_members "
     "guards effects told_late binds_late_in duties needs duty basis note"
 )
 
@@ -118,6 +118,7 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         parts_apart=naming_parts if truth_of(table.get("namings_apart", False), "namings_apart") else None,
         namings_by_right=truth_of(table.get("namings_by_right", False), "namings_by_right"),
         hears_of_then=truth_of(table.get("hears_of_then", False), "hears_of_then"),
+        vehicles_of_then=truth_of(table.get("vehicles_of_then", False), "vehicles_of_then"),
         tells_late=any(event.told_late for event in events.values()),
     )
 
@@ -177,6 +178,7 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         marks_named_in_use=words_of(row.get("marks_named_in_use", []), marks, f"{name} marks_named_in_use"),
         marks_named_again=words_of(row.get("marks_named_again", []), marks, f"{name} marks_named_again"),
         marks_used_part=words_of(row.get("marks_used_part", []), marks, f"{name} marks_used_part"),
+        used_part_by=strings_of(row.get("used_part_by", []), f"{name} used_part_by"),
         custody=one_of(row.get("custody"), CUSTODIES, f"{name} custody"),
         place=one_of(row.get("place"), PLACES, f"{name} place"),
         names=truth_of(row.get("names", False), f"{name} names"),

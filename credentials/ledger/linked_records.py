@@ -13,17 +13,15 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.descendants import children_taken_out, successors_made
 from credentials.ledger.lifecycle import RESTS_ON_ALL_PACKS
 from credentials.ledger.put_in import put_in
-from credentials.ledger.records import AUTHORITY, INSTALLED_BY, Asset, Installed, Record
-from credentials.ledger.rules import (
-    Context,
-    packs_of_one_hand,
-    told_of,
+from credentials.ledger.records import Installed, Record, asset_key
+from credentials.ledger.rules import Context
+from credentials.ledger.said_of_vehicle import (
+    spoken_late_of,
+    spoken_of,
+    told_on_coming_in,
+    vehicles_spoken_of,
 )
-from credentials.ledger.speaking import has_right
-from credentials.ledger.standing import (
-    PRIVATE,
-    Standing,
-)
+from credentials.ledger.standing import Standing
 from credentials.ledger.taken_back import released
 from credentials.ledger.values import require_own
 
@@ -50,13 +48,14 @@ def require_named_exist(attestation: Attestation, context: Context) -> None:
 def linked(before: Standing, after: Standing, attestation: Attestation, context: Context) -> list[Record]:
     """The other records that change with this battery's; raises before anything is changed.
 
-    Told late it writes on no other battery but on what was put in.
+    Told late it writes on no other battery but on what was put in, or was in a scrapped vehicle.
     """
     effects = context.event.effects
     if context.told_late:
         moved = before.bound_asset != after.bound_asset
         vehicles = _assets(before, after, attestation, context) if moved else []
-        return [*vehicles, *put_in(before, attestation, context)]
+        others = [*put_in(before, attestation, context), *spoken_late_of(before, attestation, context)]
+        return [*vehicles, *others]
     if effects.claims_children:
         return [
             *_assets(before, after, attestation, context),
@@ -84,41 +83,13 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
                 told = "{by} has {most} batteries in this vehicle already"
                 raise Refusal("X5", told, by=by, most=PACKS_PER_PARTY_MAX)
             # Taking back that it left gives it back as it was installed, by whoever installed it.
-            inside = Installed(after.key, by, told=asset.told_to(told_of(after)))
+            inside = Installed(after.key, by, told=told_on_coming_in(after, asset, context))
             changed[asset.key] = replace(asset, installed=(*asset.installed, inside))
     if attestation.bound_asset is not None and RESTS_ON_ALL_PACKS.intersection(context.event.guards):
         asset = records.asset(attestation.bound_asset)
-        changed[asset.key] = _spoken_of(changed.get(asset.key, asset), before, attestation, context)
-    if context.event.effects.undo == "void" and after.bound_asset is not None:
-        asset = records.asset(after.bound_asset)
-        asset = changed.get(asset.key, asset)
-        changed[asset.key] = asset.without_told(attestation.referenced_digests[0])
+        changed[asset.key] = spoken_of(changed.get(asset.key, asset), before, attestation, context)
+    if context.event.effects.undo == "void":
+        for subject in vehicles_spoken_of(before, after, context):
+            asset = changed.get(asset_key(subject)) or records.asset(subject)
+            changed[asset.key] = asset.without_told(attestation.referenced_digests[0])
     return list(changed.values())
-
-
-def _spoken_of(asset: Asset, before: Standing, attestation: Attestation, context: Context) -> Asset:
-    """The vehicle after it was registered, sold or scrapped: with what is in it, and what comes into it."""
-    packs = packs_of_one_hand(before, attestation, context)
-    official = context.event.speaks == "authority"
-    asked = [one.pack for one in asset.installed] if official else packs
-    bound = [key for key in asked if _binds(key, before, attestation, context)]
-    assert before.bound is not None, "packs_of_one_hand: it is said about a battery that is in one"
-    holders = {(context.records.standing_at(key) or before).holder for key in bound}
-    hands = {AUTHORITY} if official else {holder for holder in holders if holder is not None}
-    hands |= {INSTALLED_BY + before.bound.by}
-    asset = asset.relied_upon(packs, context.leaf_index)
-    asset = asset.with_told(bound, attestation.kind, attestation.digest)
-    return asset.with_said(sorted(hands), attestation.kind, context.leaf_index, attestation.digest)
-
-
-def _binds(key: bytes, before: Standing, attestation: Attestation, context: Context) -> bool:
-    """Whether what is said of the vehicle is said of this battery in it as well (I6).
-
-    By an authority, by who may speak about this one too, or of what is in the same hands: what ends a battery
-    needs its holder's consent (I5), and two owners without a node are not one holder.
-    """
-    pack = before if key == before.key else context.records.standing_at(key)
-    if pack is None:
-        return False
-    same = pack.holder == before.holder != PRIVATE
-    return same or context.event.speaks == "authority" or has_right(pack, attestation, context)

@@ -6,7 +6,6 @@ that a verdict reads in which vehicle it was, and when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from credentials.ledger.as_it_stood import had_right, heard_of
@@ -14,6 +13,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.changes import said_last
 from credentials.ledger.records import Asset, Record
 from credentials.ledger.rules import PUT_IN, Context, told_of
+from credentials.ledger.said_of_vehicle import hands_inside
 from credentials.ledger.standing import Standing
 
 
@@ -30,8 +30,7 @@ def put_in(before: Standing, attestation: Attestation, context: Context) -> list
         return found
     assert attestation.bound_asset is not None, "lifecycle_table.py asks for it"
     asset = context.records.asset(attestation.bound_asset)
-    inside = asset.of(before.key)
-    told = inside.told if inside is not None else _told_while_inside(before, asset, context)
+    told = _vehicle_in_use(before, asset, context)
     for subject in attestation.referenced_subjects:
         named = context.records.standing(subject)
         in_use = told or asset.told_to(told_of(named))
@@ -47,10 +46,13 @@ def put_in(before: Standing, attestation: Attestation, context: Context) -> list
     return found
 
 
-def _told_while_inside(before: Standing, asset: Asset, context: Context) -> Mapping[str, bytes]:
-    """What was said of the vehicle by those whose this one was while it was in it: it left since (I6)."""
-    if not (context.told_late and context.governance.lifecycle.hears_of_then):
-        return {}
-    inside = (past for past in before.past.situations() if past.asset == asset.subject)
-    hands = frozenset().union(*(told_of(replace(before, holder=past.holder)) for past in inside))
-    return asset.told_to(hands)
+def _vehicle_in_use(before: Standing, asset: Asset, context: Context) -> bool:
+    """Whether what was said of the vehicle, or of what is replaced, says that it was in use (I6)."""
+    inside, lifecycle = asset.of(before.key), context.governance.lifecycle
+    put_into_used = not set(context.event.marks_named_in_use).isdisjoint(before.marks)
+    if lifecycle.vehicles_of_then and put_into_used:
+        return True
+    if inside is not None:
+        return bool(inside.told)
+    asked = context.told_late and lifecycle.hears_of_then
+    return asked and bool(asset.told_to(hands_inside(before, asset.subject)))

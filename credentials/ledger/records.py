@@ -123,7 +123,8 @@ class Asset:
                 continue
             first = said.get(hand, {}).get(kind)
             digest = first.attestation if first is not None else attestation
-            said[hand] = {**said.get(hand, {}), kind: OfVehicle(leaf_index, digest)}
+            leaf = max(leaf_index, first.leaf_index if first is not None else 0)
+            said[hand] = {**said.get(hand, {}), kind: OfVehicle(leaf, digest)}
         return replace(self, said=said)
 
     def told_to(self, hands: Collection[str]) -> dict[str, bytes]:

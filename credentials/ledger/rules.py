@@ -31,6 +31,7 @@ from credentials.ledger.records import AUTHORITY, Asset
 from credentials.ledger.standing import LIVE, PLACED, PRIVATE, SUSPENDED, Standing
 
 if TYPE_CHECKING:
+    from credentials.ledger.namings import Namings
     from credentials.ledger.recalls import Recalls
 
 LOST = "lost"  # the setting
@@ -62,6 +63,8 @@ class Records(Protocol):
     def asset(self, subject: Subject) -> Asset: ...
 
     def recalls(self, empty: Recalls) -> Recalls: ...
+
+    def namings(self, battery: bytes) -> Namings: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,3 +436,8 @@ def require_built(lifecycle: Lifecycle) -> None:
         for rule in (*lifecycle.guards_always, *event.guards):
             if rule not in RULES:
                 raise CredentialError("rules_invalid", f"{event.type} is guarded by {rule}: not built")
+        for kind in event.used_part_by:
+            said = lifecycle.event(kind)
+            if said is None or said.effects.fact is None:
+                told = f"{event.type} used_part_by: {kind} is no event that leaves a fact"
+                raise CredentialError("rules_invalid", told)

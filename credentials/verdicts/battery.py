@@ -58,7 +58,7 @@ def check_battery(
         named = check_alias(found, text, view, inquiry, declared, names.parties)
         if named is not None and cell is not None:
             check_alias_used(found, text, *named, cell, inquiry)
-            further.append(named[1])
+            further.append(named[1].record)
 
     check_code(found, passports, inquiry, judge_alias)
     check_further_codes(found, names, inquiry, judge_alias)

@@ -42,7 +42,7 @@ def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, *
         about = {"by": naming.issuer, "leaf_index": naming.leaf_index, "about": b64u(naming.about), **told}
         event = governance.lifecycle.event(naming.kind)
         if event is not None and event.effects.names_parts:
-            used = _used(view.named_in.get(naming.about))
+            used = _used(view.named_in.get(naming.about), inquiry)
             if used and condition in AS_NEW:
                 found.add(name, Outcome.INDETERMINATE, "part_of_used", rule="X7", word=UNDECIDED, **about)
                 said = True
@@ -66,7 +66,7 @@ def built_in(inquiry: Inquiry) -> Iterator[Recorded]:
     parts = governance.lifecycle.naming_parts
     leaves = {leaf.leaf_index: leaf for leaf in view.named_by}
     for naming in _standing_still(view.namings, view):
-        if naming.kind in parts and _used(view.named_in.get(naming.about)):
+        if naming.kind in parts and _used(view.named_in.get(naming.about), inquiry):
             said = admitted_at(leaves.get(naming.leaf_index))
             if said is not None:  # else it is not in hand, which `Inquiry.kin_missing` tells
                 yield said
@@ -76,6 +76,28 @@ def _standing_still(namings: Namings, view: LedgerView) -> Iterator[Naming]:
     return (naming for naming in namings.first if naming.attestation not in view.unnamed)
 
 
-def _used(pack: Standing | None) -> bool:
-    """True if it was in use, or where it came from is not on record; what is not in hand may have been."""
-    return pack is None or bool(pack.marks)
+def part_of_used(inquiry: Inquiry) -> bool:
+    """True if a repair names it as a part of what is, or was, in use: in there it was in use as well."""
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    if view is None or view.namings is None or governance is None:
+        return False
+    parts = governance.lifecycle.naming_parts
+    named = (naming for naming in _standing_still(view.namings, view) if naming.kind in parts)
+    return any(_used(view.named_in.get(naming.about), inquiry) for naming in named)
+
+
+def _used(pack: Standing | None, inquiry: Inquiry) -> bool:
+    """True if it was in use, or where it came from is not on record; what is not in hand may have been.
+
+    By its marks, a reading that no new battery has, or a statement that shows it by being there.
+    """
+    table, governance = inquiry.evidence.network.tables.shown_as, inquiry.evidence.network.governance
+    if pack is None or pack.marks or table is None or governance is None:
+        return pack is None or bool(pack.marks)
+    events = governance.lifecycle.events.values()
+    facts = [event.effects.fact for event in events if event.effects.fact is not None]
+    showing = {event.effects.fact for event in events if event.type in table.shown_by}
+    # What others leave as well says nothing of itself: whatever shows use so leaves a mark.
+    shown = {fact for fact in showing if facts.count(fact or "") == 1}
+    readings = {name.partition("/")[0]: read for name, read in pack.readings.items()}
+    return not shown.isdisjoint(pack.facts) or table.beyond_new(readings)

@@ -105,11 +105,12 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     inquiry: Inquiry,
     declared: Declared,
     parties: Set[str],
-) -> tuple[Cell, Record] | None:
+) -> tuple[Cell, Inquiry] | None:
     """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
 
     The whole record is read: statements, recalls, what it was made from, a declaration that is open on it. Of
-    a code that has none a recall reaches the battery all the same. Returned is the record that counts.
+    a code that has none a recall reaches the battery all the same. Returned is the record that counts, as
+    the same question of that code.
     `parties` have a right over the battery, under this or another code.
     """
     evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
@@ -157,7 +158,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         found.failed("alias", "vin_other", rule="X17", identifier=text, vin=declared.vin)
     elif not rows and unread is None:
         found.warned("alias", "alias_recorded", rule="X1", identifier=text)
-    return named, record
+    return named, about
 
 
 def _tell_kin(

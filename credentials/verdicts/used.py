@@ -10,7 +10,7 @@ from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.cell import Cell, Declared, in_its_vehicle
 from credentials.verdicts.event_documents import EventDocument, event_document, first_second
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MAX
-from credentials.verdicts.named import built_in
+from credentials.verdicts.named import built_in, part_of_used
 from credentials.verdicts.recognised import counts_here
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.severity import UNDECIDED
@@ -40,7 +40,7 @@ def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry, declared: D
         found.unmade(("parts_not_used",), "parts_not_compared", rule="X7")
     else:
         found.inapplicable("parts_not_used", condition=condition)
-    crosses = _crosses_as_used(cell) and not in_its_vehicle(standing, inquiry, declared)
+    crosses = _crosses_as_used(cell, inquiry) and not in_its_vehicle(standing, inquiry, declared)
     if not crosses or not policy.annex_xiv_required:
         found.inapplicable("used_evidence", condition=condition)
     elif condition in ("return", "repair"):
@@ -52,14 +52,15 @@ def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry, declared: D
     _check_status_change(found, cell, standing, inquiry)
 
 
-def _crosses_as_used(cell: Cell) -> bool:
+def _crosses_as_used(cell: Cell, inquiry: Inquiry) -> bool:
     """True for goods that cross a border as a used battery, by the record or by their own declaration.
 
-    Whether an export is on record does not matter: leaving it out must not spare the evidence (I6).
+    Whether an export is on record does not matter: leaving it out must not spare the evidence (I6). What a
+    repair names as a part of what was in use was in use in there (0969).
     """
     if cell["direction"] == "inland" or cell["condition"] == "waste":
         return False
-    used = cell["use"] != "unused"
+    used = cell["use"] != "unused" or part_of_used(inquiry)
     if cell["condition"] in ("return", "repair"):
         # Only what was made as new can be unsold stock: what came out of a used pack carries no mark of use.
         used = used or cell["lineage"] != "none"
@@ -151,17 +152,21 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
     found: Findings,
     text: str,
     named: Cell,
-    record: Record,
+    about: Inquiry,
     cell: Cell,
     inquiry: Inquiry,
 ) -> None:
-    """What its record under a further code says of use: it is the same battery that crosses (X1, X19)."""
+    """What its record under a further code says of use: it is the same battery that crosses (X1, X19).
+
+    `about`: the same question of that code.
+    """
+    record, beside = about.record, about.evidence.ledger
     view, events = inquiry.evidence.ledger, inquiry.events
     assert view is not None and view.standing is not None, "a cell was made of it"
     if not inquiry.policy.annex_xiv_required:
         return
     if cell["condition"] in ("return", "repair"):
-        if _crosses_as_used(named) and not _crosses_as_used(cell):
+        if _crosses_as_used(named, about) and not _crosses_as_used(cell, inquiry):
             reason, unread = "return_not_checked", Outcome.INDETERMINATE
             found.add("alias", unread, reason, rule="X19", word=UNDECIDED, identifier=text)
         return
@@ -176,6 +181,8 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
     since = (r for r in record.in_order() if r.attestation.kind not in kinds)
     later = next((r for r in since if _ends_journey(r, export, inquiry, arrived=arrived)), None)
     later = later or _outdated(tested, record, events) or _found_dead(tested, export, record, inquiry)
+    if later is None and beside is not None and beside.standing is not None:
+        later = _came_out(tested, beside.standing, about)
     if later is not None:
         kind, place = later.attestation.kind, later.place()
         found.failed("alias", "used_evidence_outdated", rule="X19", identifier=text, kind=kind, **place)

@@ -145,6 +145,83 @@ def test_what_was_repaired_with_a_used_part_is_not_new(*, swapped: bool) -> None
     assert w.ledger.standing(subject_of(other)).marks == ()
 
 
+def of_a_pack_in_use(w: World, part: str) -> None:
+    """Its maker took it out of a pack that is in a car: that repair alone says so."""
+    repaired(w, installed(w, 1), part, by=MAKER)
+
+
+def burnt(w: World, part: str) -> None:
+    w.happen(MAKER, "negative_event", part, {"event_kind": "fire"})
+
+
+def out_of_what_was_a_part(w: World, part: str) -> None:
+    """Out of a module that itself came out of a pack in use."""
+    inner = module(w, 12)
+    of_a_pack_in_use(w, inner)
+    repaired(w, inner, part, by=MAKER)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["now", "before"])
+@pytest.mark.parametrize("says", [of_a_pack_in_use, burnt, out_of_what_was_a_part])
+def test_stock_with_a_part_whose_use_no_mark_shows_is_not_new(
+    says: Callable[[World, str], None], *, known: bool
+) -> None:
+    """
+    I1, I6, 0969: a part has no mark of what a repair says of it, nor of a fire. What is reworked with it is
+    held as new all the same, as with a part that has marks. Rules from before judge as they did.
+    """
+    table = lifecycle_table()
+    if not known:
+        del next(event for event in table["events"] if event["type"] == "battery.maintained")["used_part_by"]
+    files = {**rule_files(), "lifecycle.json": json.dumps(table).encode()}
+    w = World(Ledger(make_genesis(rule_files=files)))
+    part, stock, other = module(w, 7), module(w, 8), module(w, 9)
+    says(w, part)
+
+    repaired(w, stock, part, by=MAKER)
+    repaired(w, other, module(w, 10), by=MAKER)
+
+    told = judged(w, stock)
+    assert shape(told) == ("hold", "used_sold_as_new") if known else told["verdict"] in GOOD
+    assert judged(w, other)["verdict"] in GOOD
+
+
+def test_a_part_of_what_was_used_by_a_reading_alone_or_burnt_is_not_new() -> None:
+    """
+    X7, 0969: the pack has no mark; a reading that no new battery has shows its use, or a statement does.
+    """
+    for shows in ("reading", "fire", "nothing"):
+        w = World()
+        pack, text = module(w, 1), module(w)
+        if shows == "reading":
+            sold_to(w, pack, WORKSHOP)
+            read = {"cycles": 2_000, "soh_permille": 1_000}
+            said = {"method": "m", "measured_on": "2027-01-15", **read}
+            w.happen(WORKSHOP, "soh.measured", pack, said, quantities=read)
+        elif shows == "fire":
+            burnt(w, pack)
+        repaired(w, pack, text, by=MAKER)
+
+        told = judged(w, text)
+        assert shape(told) == ("undecided", "part_of_used") if shows != "nothing" else told["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("direction", ["import", "export"])
+@pytest.mark.parametrize("condition", ["repair", "return"])
+def test_a_part_of_what_was_used_crosses_for_repair_as_what_was_used(condition: str, direction: str) -> None:
+    """
+    X19, 0969: declared for repair it was clear without any evidence, where as used it needs its record.
+    """
+    w = World()
+    pack, text, other = installed(w, 1), module(w), module(w, 8)
+    line = {"condition": condition, "direction": direction}
+    assert judged(w, text, **line)["verdict"] in GOOD
+    repaired(w, pack, text, by=MAKER)
+
+    assert shape(judged(w, text, **line)) == ("undecided", "return_not_checked")
+    assert judged(w, other, **line)["verdict"] in GOOD
+
+
 def test_a_second_life_that_was_repaired_with_a_used_part_is_one_as_before() -> None:
     """
     It was made of what was used: another such part makes no other battery of it.

@@ -169,7 +169,7 @@ def test_what_was_put_into_a_used_vehicle_is_that_also_where_it_is_told_late(
     for late in (False, True):
         table = lifecycle_table()
         if not known:
-            del table["hears_of_then"]
+            del table["hears_of_then"], table["vehicles_of_then"]
         files = {**rule_files(), "lifecycle.json": json.dumps(table).encode()}
         w = World(Ledger(make_genesis(rule_files=files)))
         old, new = placed_in_car(w, 1), in_stock(w, 2)
@@ -194,6 +194,64 @@ def test_what_was_put_into_a_used_vehicle_is_that_also_where_it_is_told_late(
 
     in_time = ("hold", "used_sold_as_new") if sold else ("clear", "ok")
     assert words == [in_time, in_time if known else ("clear", "ok")]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["now", "before"])
+@pytest.mark.parametrize("way", ["out and in again", "one after the other"])
+def test_a_vehicle_that_was_sold_is_not_new_by_what_was_in_it_since(*, known: bool, way: str) -> None:
+    """
+    I1, I6: the car was sold with its battery. That is taken out and put back in before another takes its
+    place, or one takes its place and then a third: what is in the car then is not the first of a new one.
+    Rules from before judge as they did.
+    """
+    table = lifecycle_table()
+    if not known:
+        del table["vehicles_of_then"]
+    files = {**rule_files(), "lifecycle.json": json.dumps(table).encode()}
+    w = World(Ledger(make_genesis(rule_files=files)))
+    old, new, third = placed_in_car(w, 1), in_stock(w, 2), in_stock(w, 3)
+    for text in (new, third):
+        to = {"parties": (WORKSHOP,), "cosign": (WORKSHOP,)}
+        w.happen(IMPORTER, "battery.handed_over", text, {"invoice": "1"}, **to)
+    w.happen(IMPORTER, "vehicle.sold", old, SOLD, **IN_CAR)
+
+    if way == "out and in again":
+        for kind in ("battery.swapped_out", "battery.installed"):
+            w.happen(WORKSHOP, kind, old, {"vin": VIN}, **IN_CAR)
+        put_in_place(w, old, new, w.now)
+        last = new
+    else:
+        put_in_place(w, old, new, w.now)
+        w.happen(WORKSHOP, "battery.installed", new, {"vin": VIN}, **IN_CAR)
+        put_in_place(w, new, third, w.now)
+        last = third
+    w.happen(WORKSHOP, "battery.installed", last, {"vin": VIN}, **IN_CAR)
+
+    told = judged(w, last, **CAR_OUT)
+    assert shape(told) == (("hold", "used_sold_as_new") if known else ("clear", "ok"))
+
+
+def test_what_is_put_back_by_a_correction_is_in_the_vehicle_that_was_sold() -> None:
+    """
+    I6: that it left is taken back, by its author or voided; what takes its place then is in a used vehicle.
+    """
+    for void in (False, True):
+        w = World()
+        old, new = placed_in_car(w, 1), in_stock(w, 2)
+        to = {"parties": (WORKSHOP,), "cosign": (WORKSHOP,)}
+        w.happen(IMPORTER, "battery.handed_over", new, {"invoice": "1"}, **to)
+        w.happen(IMPORTER, "vehicle.sold", old, SOLD, **IN_CAR)
+        left = w.happen(WORKSHOP, "battery.swapped_out", old, {"vin": VIN}, **IN_CAR)
+        by, kind, cosign = (
+            (EU_AUTHORITY, "attestation.voided", (CN_AUTHORITY,))
+            if void
+            else (WORKSHOP, "attestation.corrected", ())
+        )
+        w.happen(by, kind, old, {"case": "1", "reason": "x"}, cosign=cosign, references=(left,))
+
+        put_in_place(w, old, new, w.now)
+
+        assert "in_used_vehicle" in w.ledger.standing(subject_of(new)).marks
 
 
 def put_in_place(w: World, old: str, new: str, at: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -405,6 +406,130 @@ def test_a_word_on_what_was_sold_on_since_that_is_not_heard_is_found(
         recorded, found = heard()
     assert recorded == bool(ground) and all(text.startswith(ground) for text in found)
     assert bool(found) == recorded
+
+
+TO_BOTH = tuple(Act(MAKER, "market.placed", battery, parties=(HOLDER,)) for battery in ("A", "B"))
+INTO = tuple(Act(HOLDER, "battery.installed", battery, vehicle=CAR) for battery in ("A", "B"))
+OUT_OF_IT = tuple(replace(act, event="battery.swapped_out") for act in INTO)
+
+
+def lacking(member: str) -> AbstractContextManager[None]:
+    """The table without one of its own members."""
+    table = lifecycle_table()
+    del table[member]
+    files = {"lifecycle.json": json.dumps(table).encode()}
+    return patched(ledger_of, "rule_files", lambda: files)
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["left since", "in there still"])
+def test_a_vehicle_that_is_told_late_to_be_scrapped_and_ends_nothing_else_is_found(*, left: bool) -> None:
+    """
+    I6, 0968: the battery about which it is told left since; so did the other one, or it is in there still.
+    """
+    scrapped = Act(HOLDER, "vehicle.scrapped", "B", vehicle=CAR, others=("A",), ago=1)
+    shown = {"direction": "inland", "condition": "used", "jurisdiction": "CN"}
+    shown |= {} if left else {"goods": "in_vehicle"}
+
+    def found() -> set[str]:
+        acts = (*ON_SHELF, *TO_BOTH, *INTO, None, *(OUT_OF_IT if left else OUT_OF_IT[1:]))
+        stage, archive = Stage.new(), Archive()
+        for act in acts:
+            if act is None:
+                stage.hour()
+            archive = archive.hour() if act is None else taken(stage, archive, act)
+        outcome, step = stage.would(scrapped)
+        told = replace(scrapped, late=stage.told_late(scrapped, step))
+        assert outcome == STATE and told.late and may_speak(archive, told)
+        stage.take(scrapped, step)
+        archive = after(archive, told)
+        asked = Shown(**shown)
+        return {ground for _, ground in too_good(archive.bound("A"), asked, stage.word("A", asked, CAR))}
+
+    assert found() == set()
+    with lacking("vehicles_of_then"):
+        assert found() == {"waste, shown as used" if left else "its vehicle was scrapped with it"}
+
+
+def test_a_vehicle_that_was_sold_and_is_new_again_is_found() -> None:
+    """
+    I1, I6, 0965, 0968: the battery with which it was sold is taken out, put back and replaced.
+    """
+    shown = {"direction": "export", "goods": "in_vehicle", "jurisdiction": "CN"}
+    sold = Act(HOLDER, "vehicle.sold", "B", vehicle=CAR)
+    replaced = Act(HOLDER, "battery.replaced", "B", vehicle=CAR, others=("A",))
+    acts = (
+        *ON_SHELF,
+        TO_BOTH[1],
+        Act(MAKER, "battery.handed_over", "A", parties=(HOLDER,), countersigned=(HOLDER,)),
+        INTO[1],
+        sold,
+        OUT_OF_IT[1],
+        INTO[1],
+        replaced,
+        INTO[0],
+    )
+
+    assert said_too_well(*acts, **shown) == set()
+    with lacking("vehicles_of_then"):
+        found = said_too_well(*acts, **shown)
+    assert found == {"as new, with marks of use: in_used_vehicle, in_vehicle_in_use"}
+
+
+NAMED_OF_USED = (
+    *ON_SHELF,
+    Act(MAKER, "battery.produced", "C"),
+    Act(MAKER, "market.placed", "C", parties=(HOLDER,)),
+    Act(HOLDER, "battery.installed", "C", vehicle=CAR),
+    Act(MAKER, "battery.maintained", "C", others=("B",)),
+)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [NAMED_OF_USED, (*ON_SHELF, Act(MAKER, "negative_event", "B"))],
+    ids=["a part of what was used", "burnt"],
+)
+def test_stock_with_a_part_whose_use_leaves_no_mark_is_found(before: tuple[Act, ...]) -> None:
+    """
+    I1, I6, 0969: what a repair says of the part, or a statement about it; where the table does not ask.
+    """
+    acts = (*before, Act(MAKER, "battery.maintained", "A", others=("B",)))
+
+    assert said_too_well(*acts) == set()
+    with table_changed("battery.maintained", "used_part_by", None):
+        assert said_too_well(*acts) == {"as new, with marks of use: used_part"}
+
+
+def of_used(*more: Act) -> tuple[Act, ...]:
+    """A is a part of what is in use, by its maker's repair, and then what follows."""
+    named = [replace(act, others=("A",)) if act.others else act for act in NAMED_OF_USED]
+    return (*named, *more)
+
+
+def test_a_part_of_what_is_used_that_crosses_for_repair_is_found() -> None:
+    """
+    X19, 0969: where nobody asks what a repair names.
+    """
+    assert said_too_well(*of_used(), condition="repair") == set()
+    with patched(used, "part_of_used", lambda _: False):
+        found = said_too_well(*of_used(), condition="repair")
+    assert found == {"a return or repair whose agreement nobody checked"}
+
+
+def test_a_part_on_a_test_of_before_it_was_in_what_is_used_is_found() -> None:
+    """
+    X19, 0966: tested days before its maker put it into a battery in use, where nobody asks when.
+    """
+    placed = Act(MAKER, "market.placed", "A", parties=(HOLDER,))
+    left = Act(HOLDER, "used.exported", "A", parties=(HOLDER,), tested_before=True)
+    declared = Act(HOLDER, "battery.presented", "A", declaration=OURS)
+    acts = of_used(placed, left, declared)
+
+    assert said_too_well(*acts, condition="used") == set()
+    with patched(used, "built_in", lambda _: ()):
+        found = said_too_well(*acts, condition="used")
+        tested = said_too_well(*acts[:-2], replace(left, tested_before=False), declared, condition="used")
+    assert (found, tested) == ({"used, tested before it was used"}, set())
 
 
 SENT_AS_USED = (

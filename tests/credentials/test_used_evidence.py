@@ -12,12 +12,21 @@ from typing import Any
 import pytest
 
 from credentials.ledger.attestation import parse_attestation
+from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.records import Installed
-from credentials.ledger.standing import Bound, Enrolment, Setting, Standing
+from credentials.ledger.standing import Bound, Enrolment, Parent, Setting, Standing
 from credentials.verdicts.cell import Declared, cell_of
 from credentials.verdicts.content import no_passport
 from credentials.verdicts.event_documents import EventDocument
-from credentials.verdicts.evidence import At, Evidence, LedgerView, Missing, MissingReason, NetworkView
+from credentials.verdicts.evidence import (
+    At,
+    Evidence,
+    LedgerEntry,
+    LedgerView,
+    Missing,
+    MissingReason,
+    NetworkView,
+)
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MAX
 from credentials.verdicts.own_word import check_own_word
 from credentials.verdicts.record import Inquiry, Record, Recorded
@@ -266,6 +275,7 @@ def alias_check(
     before: str | None = "passed",
     standing: Standing = STANDING,
     by: str = "customs-eu",
+    **view: Any,
 ) -> list[Check]:
     found = Findings(tables())
     if before == "passed":
@@ -273,7 +283,8 @@ def alias_check(
     elif before == "failed":
         found.failed("used_evidence", "used_evidence_missing")
     made = documented(inquiry(EXPORT, standing=standing, by=by), EXPORT, RECORD)
-    check_alias_used(found, "THE-CODE", named, Record(statements), cell, made)
+    about = replace(inquiry(standing=view.pop("its", standing), view=view), record=Record(statements))
+    check_alias_used(found, "THE-CODE", named, about, cell, made)
     return [c for c in found.checks if c.name == "alias"]
 
 
@@ -387,6 +398,21 @@ def test_what_no_customs_released_is_open_inland() -> None:
         assert (inside, out) == ("open" if open_ else "unasked", "unasked")
 
 
+def test_what_came_out_of_a_pack_under_a_further_code_is_tested_after_that() -> None:
+    """
+    X1, X19, 0969: of a day before its further code came out of a pack, a test is none of what crosses.
+    """
+    for at, outdated in ((DAY + DAY_S, True), (DAY, False)):
+        apart = said("battery.dismantled", 4, at, by=WORKSHOP, references=(battery(1),))
+        leaf = LedgerEntry(4, 5, NOW, b"", AdmittedEntry(apart.attestation))
+        out = replace(STANDING, parent=Parent(b"p" * 32, 4, "original", ()))
+        found = alias_check(its=out, taken_out=[leaf])
+
+        assert [(c.reason, c.evidence["kind"]) for c in found] == (
+            [("used_evidence_outdated", "battery.dismantled")] if outdated else []
+        )
+
+
 def test_without_the_table_of_events_nothing_is_read_off_them() -> None:
     """
     A cell has its words all the same, and the checks say that a table is not in hand.
@@ -401,7 +427,7 @@ def test_without_the_table_of_events_nothing_is_read_off_them() -> None:
     check_used(found, CROSSES, made, LINE)
     assert {c.reason for c in found.checks} == {"tables_unavailable"}
     alias = Findings(bare)
-    check_alias_used(alias, "THE-CODE", UNUSED, Record(), CROSSES, made)
+    check_alias_used(alias, "THE-CODE", UNUSED, made, CROSSES, made)
     assert alias.checks == []
 
 

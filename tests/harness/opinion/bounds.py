@@ -237,11 +237,13 @@ def annex_xiv(file: File, shown: Shown) -> Bound | None:
     if shown.condition == "used" and file.border != "used.exported":
         return "hold", "used, without its Annex XIV record"
     # What was put into a vehicle, was damaged or came out of a pack since the test is not what was tested.
-    since = file.been_in or "damaged" in file.used or file.came_out
+    # Nor is what was put into a battery in use, or taken out of it, by its repair.
+    part = any(how == PART_OF_USED for how, _ in file.named_as)
+    since = file.been_in or "damaged" in file.used or file.came_out or part
     if shown.condition == "used" and file.old_test and since:
         return "hold", "used, tested before it was used"
-    if shown.condition == "return" and file.in_use:
-        return "undecided", "a return whose agreement nobody checked"
+    if shown.condition in ("return", "repair") and (file.in_use or part):
+        return "undecided", "a return or repair whose agreement nobody checked"
     return None
 
 

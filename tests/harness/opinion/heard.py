@@ -86,7 +86,13 @@ def _as(archive: Archive, one: Heard) -> tuple[str, str]:
         return ORIGIN, one.other
     pack: File = archive.files.get(one.other, NOTHING)
     unused = PART if pack.maker is not None and not pack.enrolled and not pack.used else PART_OF_UNKNOWN
-    return (PART_OF_USED if pack.in_use else unused), one.other
+    return (PART_OF_USED if pack.in_use or is_burnt(archive, one.other) else unused), one.other
+
+
+def is_burnt(archive: Archive, battery: str) -> bool:
+    """A fire or an accident is no use, and what went through it is not as new; taken back, nobody asks."""
+    damaged = "damaged" in archive.files.get(battery, NOTHING).used
+    return damaged and any(act.event == "negative_event" for act in archive.record(battery))
 
 
 def _still(archive: Archive, one: Heard) -> bool:

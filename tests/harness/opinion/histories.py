@@ -76,7 +76,10 @@ TWO_CARS, OTHER = 2, 0.3  # of four seeds: there are two vehicles; of the acts a
 HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour before
 # Of eight seeds: in this one somebody tells twice as often of before, and then of others as well; customs say
 # that goods never left, and used batteries leave on tests of before.
-OF_OTHERS, NAMES_OTHERS = 6, ("battery.maintained", "battery.replaced", "battery.dismantled")
+OF_OTHERS, NAMES_OTHERS = (
+    6,
+    ("battery.maintained", "battery.replaced", "battery.dismantled", "vehicle.scrapped"),
+)
 NEVER_LEFT, TESTED_BEFORE = 0.1, 0.5
 
 
@@ -186,10 +189,20 @@ def _of_before(
     ago, events = rng.randint(1, len(archive.hours)), NAMES_OTHERS if of_others else SHOWS_USE
     then, event, battery = archive.hours[-ago], rng.choice(events), rng.choice(batteries)
     about = event, battery, then, batteries
-    acts = [replace(act, ago=ago) for act in (*acts_of(*about), *(more_acts_of(*about) if of_others else ()))]
+    drawn = (*acts_of(*about), *((*more_acts_of(*about), *_with_others(about)) if of_others else ()))
+    acts = [replace(act, ago=ago) for act in drawn]
     rightful = [act for act in acts if may_tell(archive, act)]
     acts = rightful if rightful and rng.random() < RIGHTFUL_LATE else acts
     return rng.choice(acts) if acts else None
+
+
+def _with_others(about: tuple[str, str, Archive, tuple[str, ...]]) -> list[Act]:
+    """A vehicle that is scrapped with every battery that it is said to have held, by everybody."""
+    event, battery, then, batteries = about
+    if event != "vehicle.scrapped":
+        return []
+    inside = tuple(b for b in batteries if b != battery and then.of(b).vehicle == then.of(battery).vehicle)
+    return [replace(act, others=inside) for act in acts_of(*about)]
 
 
 def _never_left(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:

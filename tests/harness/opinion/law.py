@@ -11,8 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .acts import NOTHING, PRIVATE, SECOND_LIVES, Act, File, Set, Stop, holds, own_code
-from .heard import WITHDRAWING, Heard, hear, named_as, unheard
-from .kinds import CUSTOMS_ACTS, ENDS_A_JOURNEY, LEAVES_A_VEHICLE, LICENCES, UNION
+from .heard import ORIGIN, PART_OF_USED, REPAIR, WITHDRAWING, Heard, hear, is_burnt, named_as, unheard
+from .kinds import (
+    CUSTOMS_ACTS,
+    ENDS_A_JOURNEY,
+    LEAVES_A_VEHICLE,
+    LICENCES,
+    PUTS_ON_THE_ROAD,
+    UNION,
+)
 from .names import LINK
 from .packs import come_out, fates_of, given_into, put_back, taken_out_of
 from .parties import is_authority, is_customs, side
@@ -148,6 +155,8 @@ def marks_beside(
             whole = act.event == "vehicle.registered"
             if inside and (whole or (known.holder == file.holder and known.holder != PRIVATE)):
                 found[other] = frozenset({mark})
+    if act.late and act.event == "vehicle.scrapped":
+        found |= _scrapped_then(files, act, then)
     if act.event == "battery.replaced":
         for other in act.others:
             known = files.get(other, NOTHING)
@@ -160,6 +169,53 @@ def marks_beside(
         if any(part.in_use or part.enrolled for part in parts):  # whichever of them was put in
             found[act.battery] = frozenset({"used_part"})
     return found
+
+
+def of_used_parts(archive: Archive, act: Act) -> dict[str, frozenset[str]]:
+    """What is repaired with what came out of a battery in use, or of another, is not as new; nor is what
+    itself did (I1, I6). What is said of a part later is not known then."""
+    if act.event != REPAIR or not act.others:
+        return {}
+    told = {how for battery in (act.battery, *act.others) for how, _ in named_as(archive, battery)}
+    used = told & {PART_OF_USED, ORIGIN} or any(is_burnt(archive, other) for other in act.others)
+    return {act.battery: frozenset({"used_part"})} if used else {}
+
+
+def _scrapped_then(
+    files: Mapping[str, File], act: Act, then: Mapping[str, File]
+) -> dict[str, frozenset[str]]:
+    """What was in a vehicle, in the same hands, when it was scrapped as is told later (I6): it is in there
+    still, or it is named as present and left since. Another hand's battery is not ended by it (I5)."""
+    was, found = then.get(act.battery, NOTHING), {}
+    for other, now in files.items():
+        stood_there = then.get(other, NOTHING)
+        there = stood_there.vehicle == act.vehicle and stood_there.holder == was.holder != PRIVATE
+        if other == act.battery or was.vehicle != act.vehicle:
+            continue
+        if now.vehicle == act.vehicle and (there or now.holder == was.holder != PRIVATE):
+            found[other] = frozenset({"scrapped_with_vehicle"})
+        elif now.vehicle != act.vehicle and there and other in act.others and not _recycled(now):
+            found[other] = frozenset({"waste"})
+    return found
+
+
+def _recycled(file: File) -> bool:
+    return file.ended == "recycling.completed"
+
+
+def put_into_used(archive: Archive, act: Act, then: Mapping[str, File]) -> dict[str, frozenset[str]]:
+    """What takes the place of a battery with which its vehicle was sold or registered, or that was put into
+    a vehicle in use: that battery may have been out and in again, or another after it (I1, I6)."""
+    if act.event != "battery.replaced":
+        return {}
+    registered = archive.hours[-act.ago].registered if act.late else archive.registered
+    said = (a for a in archive.record(act.battery) if not a.late and a.event in PUTS_ON_THE_ROAD)
+    on_the_road = act.vehicle in registered or any(a.vehicle == act.vehicle for a in said)
+    if not on_the_road and "in_used_vehicle" not in archive.of(act.battery).used:
+        return {}
+    heard = (other for other in act.others if archive.of(other) is not NOTHING)
+    right = (o for o in heard if holds(archive.of(o), act) or holds(then.get(o, NOTHING), act))
+    return dict.fromkeys(right, frozenset({"in_used_vehicle", "in_vehicle_in_use"}))
 
 
 def put_into(files: Mapping[str, File], act: Act, then: Mapping[str, File]) -> dict[str, File]:
@@ -511,8 +567,14 @@ def after(archive: Archive, act: Act) -> Archive:
         if act.event in SECOND_LIVES and known.enrolled and not known.official:
             known = NOTHING  # its maker gives the code to what it made: an enroller's word on it gives way
         files[other] = replace(known, used=known.used | marks)
-    then = {other: stood(archive, act, other) for other in act.others}
-    for other, marks in marks_beside(archive.files, act, then).items():
+    named = archive.files if act.late and act.event == "vehicle.scrapped" else act.others
+    then = {other: stood(archive, act, other) for other in named}
+    beside = (
+        marks_beside(archive.files, act, then),
+        put_into_used(archive, act, then),
+        of_used_parts(archive, act),
+    )
+    for other, marks in (pair for found in beside for pair in found.items()):
         files[other] = replace(files[other], used=files[other].used | marks)
     files |= put_into(files, act, then)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
@@ -594,6 +656,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         told = replace(told, withdrawn_by_operator=True)
     files = {**archive.files, act.battery: told}
     beside = marks_beside(before[-1], undone)
+    if undone.late and undone.event == "vehicle.scrapped":  # what left since is told on its own record
+        beside |= dict.fromkeys(before[-1], frozenset({"scrapped_with_vehicle"}))
     for other, marks in (*marks_elsewhere(old, undone).items(), *beside.items()):
         if voided:
             was = before[-1].get(other, NOTHING)

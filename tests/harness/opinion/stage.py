@@ -448,7 +448,7 @@ class _FewRecords:
 
 
 MOVING = (dict, list, set, _FewRecords, GovernanceHistory)
-CONDITIONS = ("new", "used", "second_life", "return", "waste") if "condition" in _LINE else ("new",)
+CONDITIONS = ("new", "used", "second_life", "return", "repair", "waste") if "condition" in _LINE else ("new",)
 
 
 def _twin(thing: Any) -> Any:
