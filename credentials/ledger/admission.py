@@ -213,9 +213,8 @@ class Judge:
 
     def _status_list(self, attestation: Attestation, context: Context) -> RuleConflict | None:
         _require_own_list(attestation)  # before the record is read: under another key lies no list
-        subject = attestation.subject
-        lists = self._record(standing_key(subject), StatusLists.decode, StatusLists)
-        lists = lists or StatusLists(plain(subject))
+        subject = plain(attestation.subject)
+        lists = self._record(standing_key(subject), StatusLists.decode, StatusLists) or StatusLists(subject)
         found = _version_after(lists, attestation, context)
         if isinstance(found, RuleConflict):
             return found
@@ -247,13 +246,11 @@ class Judge:
         judgment = voice if isinstance(voice, Silent) else conflict
         admitted, by_right = heard and conflict is None, not isinstance(voice, Silent)
         for battery, naming in namings(standing, attestation, context, admitted=admitted, by_right=by_right):
-            parts = self.governance.lifecycle.parts_apart
-            self._put(self.namings(battery).with_naming(naming, parts))
+            self._put(self.namings(battery).with_naming(naming, self.governance.lifecycle.parts_apart))
         names_parts = judgment is None and context.event.effects.names_parts
         for battery in claimed_parts(attestation, context) if names_parts else ():
-            self._claim_of_part(
-                battery, Claim(attestation.issuer, attestation.kind, context.leaf_index, alert=False)
-            )
+            claim = Claim(attestation.issuer, attestation.kind, context.leaf_index, alert=False)
+            self._claim_of_part(battery, claim)
         return judgment
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
@@ -271,8 +268,7 @@ class Judge:
             self._count_claim(battery, claim)
 
     def _said(self, battery: bytes, issuer: str, what: str) -> Said:
-        key = said_key(battery, issuer, what)
-        return self._record(key, Said.decode, Said) or Said(battery, issuer, what)
+        return self._record(said_key(battery, issuer, what), Said.decode, Said) or Said(battery, issuer, what)
 
     def _say(self, battery: bytes, issuer: str, what: str, most: int, refusal: Refusal) -> None:
         """Count what this party says about the battery; raises `refusal` beyond `most` of its kind."""
@@ -323,8 +319,7 @@ class Judge:
             self._say(standing.key, attestation.issuer, CONTEST, CONTESTS_PER_PARTY_MAX, refusal)
         enrolled = standing.enrolled
         if event.effects.creates and enrolled is not None and gives_way(standing):
-            events = self.governance.lifecycle.events.values()
-            kind = next((e.type for e in events if e.effects.enrols), "")  # "": the rules have none any more
+            kind = next((e.type for e in lifecycle.events.values() if e.effects.enrols), "")  # "": none now
             self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))
         self._put(*with_pasts(standing, now, others, attestation, context))
 

@@ -109,8 +109,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
 
     The whole record is read: statements, recalls, what it was made from, a declaration that is open on it. Of
-    a code that has none a recall reaches the battery all the same. Returned is the record that counts, as
-    the same question of that code.
+    a code that has none a recall reaches the battery all the same. Returned is what counts, asked as its own.
     `parties` have a right over the battery, under this or another code.
     """
     evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
