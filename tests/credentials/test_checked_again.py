@@ -14,6 +14,7 @@ from credentials.ledger.parties import Key, Participant
 from credentials.ledger.proposals import prove_possession
 from credentials.ledger.recognition import Effect, Recognition
 from tests.credentials.test_proposals import governing, licence
+from tests.harness.constitution.bugs import a_change_begins_by_the_rules_to_come
 from tests.harness.governing import Governing, decisions, licence_row, participant_row, party_row
 from tests.harness.ledger import CN_AUTHORITY, CREATED, CUSTOMS, EU_AUTHORITY, IMPORTER, MAKER, signer
 
@@ -127,3 +128,11 @@ def test_what_is_decided_begins_by_the_rules_that_decided_it() -> None:
     assert next(iter(g.now.recognitions)).issuer == MAKER
     g.idle()
     assert g.refused(EU_AUTHORITY, "proposed", g.proposal(recognition_row("EXP-03"))) == "admitted"
+
+
+def test_a_change_that_began_by_the_rules_to_come_would_be_found() -> None:
+    """
+    Planted: when it begins is read from the rules that the same block decided. The one before this fails.
+    """
+    with a_change_begins_by_the_rules_to_come(), pytest.raises(AssertionError, match=r"assert \["):
+        test_what_is_decided_begins_by_the_rules_that_decided_it()

@@ -12,8 +12,8 @@ import pytest
 from credentials.verdicts.evidence import At
 from credentials.verdicts.policy import CHECKS
 from credentials.verdicts.verifier import verify
-from tests.credentials.test_pinned_verdicts import DECLARED, SITUATIONS, told
-from tests.harness.border import CONFIG, LAW_DATE, World, policy
+from tests.credentials.test_pinned_verdicts import DECLARED, SITUATIONS, built, told
+from tests.harness.border import CONFIG, LAW_DATE, policy
 from tests.harness.pinned import SHARES
 
 POLICIES = sorted(path.stem for path in (CONFIG / "policies").glob("*.toml"))
@@ -23,9 +23,8 @@ UNMADE = ("not_checked", "indeterminate")
 def verdicts(name: str, one_in: int) -> Iterator[Mapping[str, Any]]:
     """Every situation, as one in so many things declared, and its passport by itself, under one policy."""
     declarations = cycle(DECLARED.values())
-    for build in SITUATIONS.values():
-        w = World()
-        text = build(w)
+    for situation in SITUATIONS:
+        w, text = built(situation)
         for declared in islice(declarations, -(-len(DECLARED) // one_in)):
             yield told(w, text, name, declared)
         if text in w.passports:

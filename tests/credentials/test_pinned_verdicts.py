@@ -11,7 +11,7 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
@@ -157,6 +157,13 @@ DECLARED: dict[str, Mapping[str, Any]] = {
 }
 
 
+@cache
+def built(situation: str) -> tuple[World, str]:
+    """A situation and the battery it is about, made once: whoever is only told leaves it as it is."""
+    w = World()
+    return w, SITUATIONS[situation](w)
+
+
 def told(w: World, text: str, policy_name: str, declared: Mapping[str, Any]) -> ItemRecord:
     line = dict(declared)
     others = [{**other, "battery": text} for other in line.pop("others", ())]
@@ -186,7 +193,7 @@ SHOWN: dict[str, Callable[[World, str], list[dict[str, Any]]]] = {
 }
 
 
-def shown_documents() -> Iterator[tuple[str, ItemRecord]]:
+def shown_documents() -> Iterator[tuple[str, Callable[[], ItemRecord]]]:
     """Documents beside a line: alone, with a receipt that is none, and before and after a line like it."""
     for name, choose in SHOWN.items():
         w = World()
@@ -200,7 +207,11 @@ def shown_documents() -> Iterator[tuple[str, ItemRecord]]:
             "before its twin": {"others": (twin,)},
         }
         for way, line in ways.items():
-            yield f"{name} | customs-eu | {way}", w.judge(text, shown=documents, **line).as_dict()
+            yield f"{name} | customs-eu | {way}", partial(shown_with, w, text, documents, line)
+
+
+def shown_with(w: World, text: str, documents: list[dict[str, Any]], line: Mapping[str, Any]) -> ItemRecord:
+    return w.judge(text, shown=documents, **line).as_dict()
 
 
 def pinned(head: str, found: Mapping[str, Any]) -> str:
@@ -208,15 +219,10 @@ def pinned(head: str, found: Mapping[str, Any]) -> str:
     return f"{head} | {found['verdict']} | {found['reason']} | {digest[:16]}"
 
 
-def _made(found: ItemRecord) -> ItemRecord:
-    return found
-
-
 def cases() -> Iterator[tuple[str, Callable[[], ItemRecord]]]:
     """How each line begins, and the judgement that it is of."""
-    for situation, build in SITUATIONS.items():
-        w = World()
-        text = build(w)
+    for situation in SITUATIONS:
+        w, text = built(situation)
         for policy_name in POLICIES:
             for name, declared in DECLARED.items():
                 yield (
@@ -231,8 +237,7 @@ def cases() -> Iterator[tuple[str, Callable[[], ItemRecord]]]:
             evidence = remove(w, text, w.evidence(text, shown=documents))
             judgement = w.judge(text, shown=documents, evidence=evidence)
             yield f"{name} | customs-eu | {way}", judgement.as_dict
-    for head, found in shown_documents():
-        yield head, partial(_made, found)
+    yield from shown_documents()
 
 
 def one_of_each_situation() -> Iterator[tuple[str, ItemRecord]]:
