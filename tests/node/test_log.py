@@ -13,7 +13,7 @@ import pytest
 
 from node import log
 from tests.node.test_http import GET, answer, serving
-from tests.system.test_structure import trees
+from tests.system.test_structure import nodes_of, trees
 
 Read = Callable[[], list[dict[str, Any]]]
 # What writes to people, and why it may.
@@ -133,7 +133,7 @@ def _writes(tree: ast.Module) -> bool:
             )
         )
         or (isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id == "print")
-        for one in ast.walk(tree)
+        for one in nodes_of(tree)
     )
 
 
@@ -148,7 +148,7 @@ def test_nothing_is_logged_past_the_one_door() -> None:
         one.value
         for name, tree in trees().items()
         if name != "node/log.py"
-        for one in ast.walk(tree)
+        for one in nodes_of(tree)
         if isinstance(one, ast.Constant) and isinstance(one.value, str)
     }
     assert log.AT_OWN_PACE.keys() - said == set()

@@ -27,7 +27,7 @@ from node.errors import ProblemError, bad_request
 from tests.harness.border import tables, words
 from tests.harness.net.batteries import code_of
 from tests.harness.support_service import LiveNode, live_node, manifest
-from tests.system.test_structure import trees
+from tests.system.test_structure import nodes_of, trees
 
 # What refuses, with the place of its code, of its title and of its sentence among its arguments.
 REFUSING: dict[str, tuple[int | None, int | None, int]] = {
@@ -143,7 +143,7 @@ def text(node: ast.expr) -> str | None:
 
 def read(path: str, tree: ast.AST, said: Said) -> None:
     """Add what a module says."""
-    nodes = [*ast.walk(tree)]
+    nodes = nodes_of(tree)
     for call, name, known in refusing(nodes):
         code, title, sentence = REFUSING[name]
         if code is not None and name in ("Refusal", "NotYet", "GivenUp") and (told := text(call.args[code])):
@@ -347,7 +347,7 @@ FINDING = ("add", "passed", "failed", "warned", "unknown", "inapplicable")
 
 def found_under(tree: ast.AST) -> Iterator[str]:
     """The names under which findings are kept, where the code has them as texts."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="found"), attr=kind),

@@ -26,7 +26,7 @@ from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_
 from tests.harness.border import tables, words
 from tests.harness.net.batteries import code_of
 from tests.harness.support_service import LiveNode, live_node, manifest
-from tests.system.test_structure import trees
+from tests.system.test_structure import nodes_of, trees
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUES = ("reasons.toml", "sentences.toml", "conditions.toml", "refusals.toml")
@@ -321,7 +321,7 @@ FORMS = ("credentials/documents/model.py", "credentials/verdicts/rule_tables.py"
 
 def looked_up(path: str, tree: ast.Module) -> Iterator[str]:
     """Where a module reads a language of a catalogue, or gives a judged thing a member for sentences."""
-    for place in ast.walk(tree):
+    for place in nodes_of(tree):
         if isinstance(place, ast.Constant) and isinstance(place.value, str):
             if place.value in LANGUAGES or place.value.endswith(("_en", "_zh")):
                 yield f"{path}:{place.lineno} {place.value}"

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.system.test_structure import trees
+from tests.system.test_structure import nodes_of, trees
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.compile(r"\b(EU|CN|JP|KR|UK|China|Chinese|India|Indian|European)\b")  # `IN` is a word of SQL
@@ -18,7 +18,7 @@ SCENARIO = "node/demo/"  # invented parties, and so data
 def docstrings(tree: ast.AST) -> set[int]:
     """The ids of the constants that document something."""
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -49,7 +49,7 @@ def test_no_module_names_a_jurisdiction() -> None:
         documented = docstrings(tree)
         found += [
             f"{path}:{node.lineno} {node.value[:60]!r}"
-            for node in ast.walk(tree)
+            for node in nodes_of(tree)
             if isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and id(node) not in documented

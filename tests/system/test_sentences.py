@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.test_structure import trees
+from tests.system.test_structure import nodes_of, trees
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +29,7 @@ TELLING = re.compile(
 
 def told(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """(line, text) of every text in a call that tells somebody something."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

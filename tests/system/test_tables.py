@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.system.test_structure import trees
+from tests.system.test_structure import nodes_of, trees
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
@@ -68,7 +68,7 @@ def looked_at() -> frozenset[str]:
     """Every name that the code or a template looks at."""
     found: set[str] = set()
     for tree in trees().values():
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             match node:
                 case ast.Constant(value=str(text)):
                     found.add(text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.test_structure import trees
+from tests.system.test_structure import nodes_of, trees
 
 # How many annotations of a room may say `dict[str, Any]`, under its own name or another, and what they are.
 # The numbers shrink: a smaller count is written here, or the test fails as well.
@@ -103,7 +103,7 @@ def untyped_in(annotation: ast.expr | None, names: set[str]) -> int:
 
 def annotated(tree: ast.Module) -> Iterator[tuple[str, bool, ast.expr | None]]:
     """(function or name, whether it is what is returned, annotation) of a module."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef):
             yield node.name, True, node.returns
             every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
