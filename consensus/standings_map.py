@@ -21,6 +21,7 @@ from consensus.merkle import (
 
 BUCKET_BITS = 16
 BUCKET_COUNT = 1 << BUCKET_BITS
+RUNS = 4_096  # of buckets, which are looked at together where most are empty
 BUCKET_ITEMS_MAX = 65_536  # items of one bucket in a proof that is read from outside
 
 # Number of a bucket and its hash to the (key, SHA-256 of the value) that are in it: what has another hash is
@@ -66,6 +67,18 @@ def _empty_nodes() -> bytearray:
     return bytearray(HASH_BYTES) + b"".join(node * (1 << level) for level, node in enumerate(_EMPTY))
 
 
+def _filled(hashes: bytes) -> dict[int, bytes] | None:
+    """The hashes that are not of an empty bucket, by their place in the heap; None: of more than a few."""
+    run = BUCKET_COUNT // RUNS * HASH_BYTES
+    empty = EMPTY_BUCKET * (BUCKET_COUNT // RUNS)
+    starts = [at for at in range(0, len(hashes), run) if hashes[at : at + run] != empty]
+    if len(starts) > RUNS // 2:
+        return None
+    places = (at for start in starts for at in range(start, start + run, HASH_BYTES))
+    read = ((BUCKET_COUNT + at // HASH_BYTES, hashes[at : at + HASH_BYTES]) for at in places)
+    return {place: node for place, node in read if node != EMPTY_BUCKET}
+
+
 class StandingsMap:
     """An authenticated map from 32-byte keys to values: 2^16 buckets by the first two bytes, a tree above.
 
@@ -104,7 +117,12 @@ class StandingsMap:
         """
         if len(hashes) != BUCKET_COUNT * HASH_BYTES:
             raise MerkleError(f"{len(hashes)} bytes are not the hashes of {BUCKET_COUNT} buckets")
-        made, rows = cls(bucket_reader=bucket_reader), [hashes]
+        made = cls(bucket_reader=bucket_reader)
+        if (few := _filled(hashes)) is not None:
+            for at, node in made._raise(few).items():
+                made._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES] = node
+            return made
+        rows = [hashes]
         while len(rows[-1]) > HASH_BYTES:
             rows.append(paired(rows[-1]))
         made._nodes = bytearray(HASH_BYTES) + b"".join(reversed(rows))

@@ -27,6 +27,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -85,29 +86,7 @@ class Genesis:
     @classmethod
     def parse(cls, data: bytes, rule_files: Mapping[str, bytes]) -> Genesis:
         """Read the file and the rule files it names; raises CredentialError with one clear sentence."""
-        table = read_toml(data, SIZE_BYTES_MAX, "genesis")
-        require_keys(table, _GENESIS_KEYS, "genesis", optional=_GENESIS_OPTIONAL)
-        if table["format"] != FORMAT:
-            raise genesis_invalid(f"its format is {table['format']!r}, this software reads {FORMAT}")
-        governance = _read_governance(table, rule_files)
-        network_id = sha256(data).digest()
-        genesis = cls(
-            name=match_text(table["name"], NAME, "name"),
-            origin=match_text(table["origin"], ORIGIN, "origin"),
-            created=read_time(table["created"], "created"),
-            key_check=read_bytes(table["key_check"], "key_check"),
-            sealed_network_keys=read_sealed(table.get("sealed_network_keys", {}), governance.participants),
-            network_id=network_id,
-            config_digest=sha256(encode(["comity/config/v1", network_id])).digest(),
-            governance=governance,
-            data=data,
-            rule_files={
-                digest: rule_files[file_name] for file_name, digest in governance.rule_digests.items()
-            },
-        )
-        if len(genesis.key_check) != 32:
-            raise genesis_invalid("key_check is not 32 bytes")
-        return genesis
+        return _parsed(data, frozenset(rule_files.items()))
 
     def history(self, height: int = 0) -> GovernanceHistory:
         """A history that begins with this founding, for a ledger whose last block is `height`."""
@@ -119,6 +98,33 @@ class Genesis:
             raise CredentialError(
                 "wrong_network_key", "the network key is not the one this genesis was made with"
             )
+
+
+# What a founding writes it reads again, and a start reads for each of its steps; nothing in it changes.
+@lru_cache(maxsize=2)
+def _parsed(data: bytes, files: frozenset[tuple[str, bytes]]) -> Genesis:
+    rule_files = dict(files)
+    table = read_toml(data, SIZE_BYTES_MAX, "genesis")
+    require_keys(table, _GENESIS_KEYS, "genesis", optional=_GENESIS_OPTIONAL)
+    if table["format"] != FORMAT:
+        raise genesis_invalid(f"its format is {table['format']!r}, this software reads {FORMAT}")
+    governance = _read_governance(table, rule_files)
+    network_id = sha256(data).digest()
+    genesis = Genesis(
+        name=match_text(table["name"], NAME, "name"),
+        origin=match_text(table["origin"], ORIGIN, "origin"),
+        created=read_time(table["created"], "created"),
+        key_check=read_bytes(table["key_check"], "key_check"),
+        sealed_network_keys=read_sealed(table.get("sealed_network_keys", {}), governance.participants),
+        network_id=network_id,
+        config_digest=sha256(encode(["comity/config/v1", network_id])).digest(),
+        governance=governance,
+        data=data,
+        rule_files={digest: rule_files[file_name] for file_name, digest in governance.rule_digests.items()},
+    )
+    if len(genesis.key_check) != 32:
+        raise genesis_invalid("key_check is not 32 bytes")
+    return genesis
 
 
 def key_check(network_key: bytes) -> bytes:

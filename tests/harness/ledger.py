@@ -128,6 +128,9 @@ def genesis_arguments(**changes: Any) -> dict[str, Any]:
 
 
 def make_genesis(**changes: Any) -> Genesis:
+    """The usual founding, or one with other arguments."""
+    if not changes:
+        return founded(Limits())
     arguments = genesis_arguments(**changes)
     return Genesis.parse(write_genesis(**arguments), arguments["rule_files"])
 
@@ -135,7 +138,8 @@ def make_genesis(**changes: Any) -> Genesis:
 @cache
 def founded(limits: Limits) -> Genesis:
     """The usual founding with these limits: written and read once, as it takes longer than most tests."""
-    return make_genesis(limits=limits)
+    arguments = genesis_arguments(limits=limits)
+    return Genesis.parse(write_genesis(**arguments), arguments["rule_files"])
 
 
 def battery(number: int, namespace: str = "ZZ1") -> Subject:

@@ -547,7 +547,7 @@ address = "http://127.0.0.1:8470"
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    with running(tmp_path_factory.mktemp("network"), FIVE) as nodes:
+    with running(tmp_path_factory.mktemp("network"), FIVE, forked=True) as nodes:
         yield nodes
 
 

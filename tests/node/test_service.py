@@ -22,7 +22,7 @@ NEXT_BLOCK_S_MAX = 3.0
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    with running(tmp_path_factory.mktemp("network")) as nodes:
+    with running(tmp_path_factory.mktemp("network"), forked=True) as nodes:
         yield nodes
 
 

@@ -38,7 +38,7 @@ Row = list[Any]
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
     """Four validators with a few blocks; the fifth participant has not joined yet."""
-    nodes = found(tmp_path_factory.mktemp("snapshot") / "network", FIVE)
+    nodes = found(tmp_path_factory.mktemp("snapshot") / "network", FIVE, forked=True)
     validators = [node for node in nodes.values() if node.party.validator]
     try:
         for node in validators:

@@ -26,6 +26,7 @@ from typing import Any
 import urllib3
 
 from node.__main__ import run
+from tests.harness.net.forked import Forked
 
 JSON = dict[str, Any]
 PASSPHRASE = "correct horse battery staple"
@@ -92,8 +93,9 @@ class Node:
     data: Path
     port: int
     passphrase_file: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
     tls: bool = False  # HTTPS under its own certificate
+    forked: bool = False  # from a process that has imported all of a node
     pool: urllib3.PoolManager = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,13 +112,17 @@ class Node:
 
     def start(self, *options: str, module: str = "node", within: Sequence[str] = ()) -> None:
         """`module`: what is run instead, e.g. another version; `within`: the command that runs it."""
-        command = [*within, sys.executable, "-m", module, "serve", "--data", str(self.data)]
-        command += ["--listen", f"127.0.0.1:{self.port}", "--passphrase-file", str(self.passphrase_file)]
-        command += ["--tls", "own"] if self.tls else []
+        words = ["serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        words += ["--passphrase-file", str(self.passphrase_file), *(["--tls", "own"] if self.tls else [])]
+        words += ["--die-with-parent", *options]
+        if self.forked and module == "node" and not within:
+            self.process = Forked(words, self.log)
+            return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--die-with-parent", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+                [*within, sys.executable, "-m", module, *words],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
 
     def kill(self) -> None:
         """SIGKILL, by pid."""
@@ -228,17 +234,19 @@ def found(
     tls: bool = False,
     governance: str = "",
     engine: str = "embedded",
+    forked: bool = False,
 ) -> dict[str, Node]:
     """Keys, network and joined data directories under `root`; nothing is started.
 
-    `governance` is what [governance] of the founding says, as TOML.
+    `governance` is what [governance] of the founding says, as TOML. `forked`: its nodes begin in a process
+    that has imported all of a node, which takes a quarter of the time (`forked.py`).
     """
     root.mkdir(parents=True, exist_ok=True)
     passphrase_file = root / "passphrase"
     passphrase_file.write_text(PASSPHRASE + "\n")
     nodes = {}
     for party, port in zip(parties, free_ports(len(parties)), strict=True):
-        node = Node(party, root / party.name, port, passphrase_file, tls=tls)
+        node = Node(party, root / party.name, port, passphrase_file, tls=tls, forked=forked)
         roles = [word for role in party.roles for word in ("--role", role)]
         validator = ["--validator"] if party.validator else []
         identity = ["--did", party.did, "--name", party.name, "--jurisdiction", party.jurisdiction]
@@ -287,9 +295,10 @@ def running(
     governance: str = "",
     ready_s_max: float = READY_S_MAX,
     engine: str = "embedded",
+    forked: bool = False,
 ) -> Iterator[dict[str, Node]]:
     """A founded network whose nodes are started and ready; stopped at the end."""
-    nodes = found(root, parties, governance=governance, engine=engine)
+    nodes = found(root, parties, governance=governance, engine=engine, forked=forked)
     try:
         for node in nodes.values():
             node.start()
