@@ -5,24 +5,15 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-import nacl.pwhash.argon2id
 import pytest
 
 from node import log
-from node.setup import keystore
+from tests.harness.stretched import stretched_little
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _stretched_little(pytestconfig: pytest.Config) -> Iterator[None]:
-    """
-    In `make test` the keys made in this process are stretched as little as can be: a tenth of its time. What
-    `comity init` writes in a process of its own is not (`test_cli.py` holds its numbers), nor is any in
-    `make check`.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        if pytestconfig.getoption("--tier") == "test":
-            patch.setattr(keystore, "_OPSLIMIT", nacl.pwhash.argon2id.OPSLIMIT_MIN)
-            patch.setattr(keystore, "_MEMLIMIT_BYTES", nacl.pwhash.argon2id.MEMLIMIT_MIN)
+    with stretched_little(pytestconfig):
         yield
 
 

@@ -97,9 +97,9 @@ def admitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @contextmanager
 def admitting(root: Path, *, tls: bool) -> Iterator[Place]:
     """A maker that a Chinese authority admitted, and that has not joined yet."""
-    nodes = found(root / "network", VALIDATORS, tls=tls)
+    nodes = found(root / "network", VALIDATORS, tls=tls, forked=True)
     (port,) = free_ports(1)
-    newcomer = Node(FORGE, root / "forge", port, root / "network" / "passphrase", tls=tls)
+    newcomer = Node(FORGE, root / "forge", port, root / "network" / "passphrase", tls=tls, forked=True)
     try:
         for node in nodes.values():
             node.start()

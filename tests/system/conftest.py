@@ -5,6 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.demo_fixture import DemoNetwork, running_demo
+from tests.harness.stretched import stretched_little
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stretched_little(pytestconfig: pytest.Config) -> Iterator[None]:
+    with stretched_little(pytestconfig):
+        yield
 
 
 @pytest.fixture(scope="session")

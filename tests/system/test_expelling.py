@@ -22,7 +22,7 @@ NAME, LAW_DATE = "Works of another name", "2027-03-01"
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
     rules = f"objection_s = {OBJECTION_S}"
     root = tmp_path_factory.mktemp("expelling")
-    with running(root, VALIDATORS, governance=rules, ready_s_max=60.0) as made:
+    with running(root, VALIDATORS, governance=rules, ready_s_max=60.0, forked=True) as made:
         yield made
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.check
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    with running(tmp_path_factory.mktemp("leaving"), FIVE, ready_s_max=60.0) as made:
+    with running(tmp_path_factory.mktemp("leaving"), FIVE, ready_s_max=60.0, forked=True) as made:
         yield made
 
 

@@ -88,7 +88,7 @@ class Net:
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    made = found(tmp_path_factory.mktemp("live"), PARTIES, tls=True)
+    made = found(tmp_path_factory.mktemp("live"), PARTIES, tls=True, forked=True)
     try:
         for node in made.values():
             node.start()

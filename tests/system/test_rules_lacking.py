@@ -157,7 +157,7 @@ def guarded(data: bytes) -> bytes:
 def place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    made = Place(tmp_path, found(tmp_path / "network", VALIDATORS), capsys, monkeypatch)
+    made = Place(tmp_path, found(tmp_path / "network", VALIDATORS, forked=True), capsys, monkeypatch)
     try:
         for who in made.nodes:
             made.start(who, "node" if who == LATE else NEWER, 2)
@@ -225,7 +225,7 @@ def pair(
 ) -> Iterator[Place]:
     """One validator, and one that follows it."""
     parties = (MAKER, replace(CUSTOMS, validator=False))
-    made = Place(tmp_path, found(tmp_path / "network", parties), capsys, monkeypatch)
+    made = Place(tmp_path, found(tmp_path / "network", parties, forked=True), capsys, monkeypatch)
     try:
         made.nodes["maker"].start()
         made.nodes["maker"].wait_ready()

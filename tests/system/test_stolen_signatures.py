@@ -55,7 +55,7 @@ LONG_AGO = 1_600_000_000
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    made = found(tmp_path_factory.mktemp("signatures"), PARTIES)
+    made = found(tmp_path_factory.mktemp("signatures"), PARTIES, forked=True)
     try:
         for node in made.values():
             node.start()

@@ -30,7 +30,7 @@ LAW_DATE = "2027-03-01"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     root = tmp_path_factory.mktemp("india")
-    with running(root / "network", VALIDATORS) as nodes:
+    with running(root / "network", VALIDATORS, forked=True) as nodes:
         yield Place(root, nodes)
 
 
