@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from node.storage.database import Database, Transaction, marks
 
 ALERTS_KEPT_MAX = 50_000  # beyond it the oldest go, those that were dealt with first
+LOOKS_KEPT_MAX = 10_000  # people: beyond it those who looked longest ago, to whom all is new again
 LEAVES_KEPT_MAX = 100  # of one alert; `times` counts all
 OPEN, ACKNOWLEDGED = "open", "acknowledged"
 NUMBER_MAX = 1 << 53
@@ -231,8 +232,13 @@ class AlertTable:
 
     @staticmethod
     def look(db: Transaction, who: str, seq: int, at: int) -> None:
-        """This person has seen what there is up to `seq`. One row a person: names are bounded where made."""
+        """This person has seen what there is up to `seq`. One row a person, of the last LOOKS_KEPT_MAX."""
         db.execute("INSERT OR REPLACE INTO alert_looks VALUES (?, ?, ?)", (who, seq, at))
+        db.execute(
+            "DELETE FROM alert_looks WHERE who IN (SELECT who FROM alert_looks ORDER BY at DESC, who "
+            "LIMIT -1 OFFSET ?)",
+            (LOOKS_KEPT_MAX,),
+        )
 
     # -- which battery it is ---------------------------------------------------------------------------
 

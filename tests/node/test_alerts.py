@@ -272,6 +272,19 @@ def test_alerts_are_bounded_and_the_oldest_dealt_with_go_first(
     office.close()
 
 
+def test_whoever_looked_longest_ago_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What people have seen is remembered of so many, those who looked last; to others all is new.
+    """
+    monkeypatch.setattr(stored, "LOOKS_KEPT_MAX", 2)
+    office = OfficeStore(tmp_path / "office.db")
+    with office.writing() as db:
+        for at, who in enumerate(("a", "b", "a", "c")):
+            office.alerts.look(db, who, 7, at)
+    assert [office.alerts.looked(who)[0] for who in ("a", "b", "c")] == [7, 0, 7]
+    office.close()
+
+
 def test_a_row_that_is_not_whole_is_refused_by_its_name() -> None:
     """
     A kind that names no entry, no change there is, nobody to tell or no weight is refused with its code.
