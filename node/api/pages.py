@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypedDict
 
 from flask.typing import ResponseReturnValue
 
 from node.answers import ConsignmentListed, LineRecord
-from node.api.reply import page
+from node.api.reply import page, session, words_for
 from node.errors import not_found
 from node.service import Service
 from node.verdicts.choosing import Choice
 
-ROWS = 20
+ROWS, NEWEST = 20, 5
+TO_DECIDE = ("hold", "refuse_recommended", "undecided")
+
+
+class Waiting(TypedDict):
+    """One number of the day: `code` is the sentence of what it counts; where it is looked at."""
+
+    code: str
+    count: int
+    path: str
+    urgent: bool
 
 
 def start(service: Service) -> ResponseReturnValue:
-    """What this node is, and what one does here."""
-    return page("start.html", status=service.overview.status())
+    """What this node is; for who is signed in, what waits today by what they may do, and the newest of it."""
+    asks, status = session(), service.overview.status()
+    held = asks.scopes if asks is not None else frozenset[str]()
+    clears = "clear" in held and not {"customs", "importer", "authority"}.isdisjoint(status["roles"])
+    issues = "issue" in held and "manufacturer" in status["roles"]
+    rows = service.consignments.listing(ROWS, None) if clears else []
+    told = words_for(service).passport
+    return page(
+        "start.html",
+        status=status,
+        today=[one for one in _today(service, held, rows) if one["count"]],
+        consignments=rows[:NEWEST] if clears else None,
+        passports=[told(row) for row in service.passports.page(NEWEST)] if issues else None,
+    )
+
+
+def _today(
+    service: Service, held: frozenset[str], consignments: list[ConsignmentListed]
+) -> Iterator[Waiting]:
+    """The numbers of who holds these scopes; what has none is left out by whoever shows them."""
+    decide = sum(row.get("worst") in TO_DECIDE for row in consignments)
+    judged = sum(row["state"] != "done" for row in consignments)
+    yield {"code": "home.decide", "count": decide, "path": "/consignments", "urgent": True}
+    yield {"code": "home.judged", "count": judged, "path": "/consignments", "urgent": False}
+    if held & {"issue", "clear", "govern"}:
+        unrecorded = service.overview.status()["outbox"].get("outbox", 0)
+        yield {"code": "home.unrecorded", "count": unrecorded, "path": "/acts", "urgent": False}
+    if held & {"read", "clear", "govern", "operate"}:
+        alerts = service.stores.office.alerts.counts(0)
+        yield {"code": "home.heavy", "count": alerts["heavy"], "path": "/supervision", "urgent": True}
+        calm = alerts["open"] - alerts["heavy"]
+        yield {"code": "home.alerts", "count": calm, "path": "/supervision", "urgent": False}
+    if "govern" in held:
+        tabled = len(service.proposing.governance.proposals()[0])
+        yield {"code": "home.proposals", "count": tabled, "path": "/governance/proposals", "urgent": True}
+    if "operate" in held:
+        aside = len(service.operations.aside())
+        yield {"code": "home.aside", "count": aside, "path": "/operations/aside", "urgent": True}
+        wrong = len(service.overview.readiness().conditions)
+        yield {"code": "home.conditions", "count": wrong, "path": "/status", "urgent": True}
 
 
 def _require_door(service: Service, role: str) -> None:
@@ -61,9 +110,7 @@ class Story(TypedDict):
 def _problem_line(service: Service, rows: list[ConsignmentListed]) -> Story | None:
     """A consignment with something to decide, and one of its problem lines: where the story leads."""
     for row in rows:
-        if row.get("worst") in ("hold", "refuse_recommended", "undecided"):
-            found = service.consignments.show(
-                row["id"], choice=Choice(("hold", "refuse_recommended", "undecided")), limit=1
-            )
+        if row.get("worst") in TO_DECIDE:
+            found = service.consignments.show(row["id"], choice=Choice(TO_DECIDE), limit=1)
             return {"consignment": row, "item": found["items"][0] if found["items"] else None}
     return {"consignment": rows[0], "item": None} if rows else None

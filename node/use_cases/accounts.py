@@ -235,6 +235,7 @@ class Accounts:
                     raise _used()
                 row = found
             self._office.accounts.choose(db, row.account, verifier)
+            self._office.accounts.touch(db, row.account, verifier, now)
             self._office.accounts.end_sessions(db, row.account)
             self._office.audit.put(
                 db, now, row.name, "passphrase.chosen", "by an invitation", account=row.account

@@ -17,6 +17,7 @@ from credentials.verdicts.severity import ORDER
 from node.catalogues import LANGUAGES
 from node.config import read_table, rule_table, shipped
 from node.service import Service
+from node.web.navigation import pages_for
 from node.words import Words, when, whose_fault
 
 # Members of records of governance that are times.
@@ -26,9 +27,6 @@ DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 Rules = Callable[[str], Mapping[str, Any]]  # a rule file by its name, as it governs now
 
 GOODS = ("battery", "in_vehicle", "in_other")
-
-# The door a role opens, in the order they are offered.
-DOORS = {"customs": "customs", "importer": "importer", "manufacturer": "manufacturer"}
 
 
 @cache
@@ -279,7 +277,8 @@ def install_words(app: Flask, service: Service) -> None:
     @app.context_processor
     def _node() -> dict[str, Any]:
         status = service.overview.status()
-        doors = [door for role, door in DOORS.items() if role in status["roles"]]
+        asks, scopes = g.get("session"), {route.endpoint: route.scopes for route in app.config["ROUTES"]}
+        pages = pages_for(scopes, status["roles"], asks.scopes if asks is not None else None)
         words = service.words[LANGUAGES[0]]
         part = [words.condition(condition) for condition in service.overview.part.conditions()]
-        return {"node": status, "doors": doors, "part": part, "session": g.get("session")}
+        return {"node": status, "pages": pages, "part": part, "session": asks}

@@ -90,6 +90,7 @@ def test_a_first_start_makes_one_link_for_the_first_administrator_and_no_more(no
     assert "Ada First" in browser.get("/accounts", headers=BROWSER).text
     (row,) = accounts.listing()
     assert (row["name"], row["roles"], row["scopes"]) == ("Ada First", ["admin"], list(SCOPES))
+    assert row["state"] == "active" and row["last_used"] is not None
     assert browser.post(f"/welcome/{token}", data=sent, headers=BROWSER).status_code == 403
     assert accounts.first_link() is None
 

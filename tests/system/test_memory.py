@@ -90,6 +90,7 @@ BOUNDED = {
     "credentials/ledger/registry.py:Registry._verified": "VERIFIED_MAX",
     # --- node: tables that are read once
     "node/use_cases/guesses.py:Guesses._left": "KEPT_MAX",
+    "node/web/navigation.py:page_entries()": "the rows of desks.toml",
     "node/use_cases/roles.py:person_roles()": "the rows of desks.toml",
     "node/api/described.py:Described.schemas": "the types of answers",
     "node/api/reading.py:_validator()": "the shapes of requests",

@@ -1,0 +1,97 @@
+"""Every page of a node in both themes, at a desk and on a phone: axe finds nothing serious or critical."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from node.use_cases.access import AT_THE_MACHINE
+from node.web.sample import sample_claims
+from tests.harness.axe import axe_source, found_by
+from tests.harness.parts import require
+from tests.harness.support_service import CODE, LiveNode, live_node, manifest, serving
+from tests.system.test_browser import ARTIFACTS, FLAGS, HEIGHT, WIDTHS
+
+WORDS = "seven quiet lamps over water"
+THEMES = ("light", "dark")
+PAGES = (
+    *("/", "/customs", "/importer", "/manufacturer", "/consignments", "/passports", "/passports/new"),
+    *("/jobs", "/jobs/new", "/models", "/acts", "/vehicles/check", "/supervision", "/governance"),
+    *("/governance/proposals", "/governance/propose", "/governance/history", "/accounts", "/account"),
+    *("/keys", "/operations/audit", "/operations/aside", "/status", "/find", "/log/entries", "/no-such-page"),
+)
+OF_STRANGERS = ("/", "/sign-in", "/customs")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("accessible")) as made:
+        yield made
+
+
+def filled(node: LiveNode) -> tuple[str, ...]:
+    """Pages about something: a passport with its acts, a consignment with its lines."""
+    issued = node.post_json("/passports", {"code": CODE, "claims": sample_claims(node.service, CODE)})
+    passport = f"/passports/{issued.get_json()['digest']}"
+    made = f"/consignments/{node.post_json('/consignments', manifest()).get_json()['id']}"
+    node.wait(lambda: node.get_json(passport)["receipted_at"] is not None, "the receipt")
+    node.wait(lambda: node.get_json(made)["state"] == "done", "the verdicts")
+    act = f"/acts?battery={CODE}"
+    return (
+        passport,
+        f"{passport}/label",
+        made,
+        f"{made}/items/1",
+        f"{made}/items/2",
+        act,
+        f"/batteries/{CODE}",
+    )
+
+
+@pytest.mark.check
+def test_axe_finds_nothing_serious_on_any_page_in_either_theme(node: LiveNode) -> None:
+    """
+    An administrator is invited, chooses a passphrase, and opens every page, light and dark; strangers see
+    what they may. Nothing that axe-core calls serious or critical is on any of them, and none sticks out.
+    """
+    playwright = pytest.importorskip("playwright.sync_api")
+    source, chromium = axe_source(), require("chromium")
+    invited = node.service.accounts.add(AT_THE_MACHINE, "Ada Admin", ("admin",))
+    faults: list[str] = []
+    with serving(node) as url, playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        context = browser.new_context(bypass_csp=True, viewport={"width": WIDTHS["desk"], "height": HEIGHT})
+        page = context.new_page()
+
+        def look(path: str, who: str) -> None:
+            page.goto(f"{url}{path}")
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                faults.extend(
+                    f"{path} ({who}, {theme}): {told}"
+                    for told in found_by(page, source, colours_alone=theme == "dark")
+                )
+
+        for path in (*OF_STRANGERS, f"/welcome/{invited['token']}"):
+            look(path, "a stranger")
+        page.fill("#passphrase", WORDS)
+        page.fill("#again", WORDS)
+        page.click("main form button")
+        assert urlsplit(page.url).path == "/"
+        look("/", "before anything was done")
+        for path in (*PAGES, *filled(node)):
+            look(path, "an administrator")
+        ARTIFACTS.mkdir(exist_ok=True)
+        for name, path in (("home", "/"), ("accounts", "/accounts"), ("sign-in", "/account")):
+            for width in WIDTHS.values():
+                page.set_viewport_size({"width": width, "height": HEIGHT})
+                page.goto(f"{url}{path}")
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, f"{path} is {wide} px wide in a window of {width}"
+                for theme in THEMES:
+                    page.emulate_media(color_scheme=theme)
+                    page.screenshot(path=str(ARTIFACTS / f"{name}-{theme}-{width}.png"), full_page=True)
+        browser.close()
+    assert faults == []
