@@ -18,7 +18,7 @@ WORDS = "seven quiet lamps over water"
 THEMES = ("light", "dark")
 PAGES = (
     *("/", "/customs", "/importer", "/manufacturer", "/consignments", "/passports", "/passports/new"),
-    *("/jobs", "/jobs/new", "/models", "/acts", "/vehicles/check", "/supervision", "/governance"),
+    *("/jobs", "/jobs/new", "/models", "/acts", "/vehicles/check", "/duties", "/supervision", "/governance"),
     *("/governance/proposals", "/governance/propose", "/governance/history", "/accounts", "/account"),
     *("/keys", "/operations/audit", "/operations/aside", "/status", "/find", "/log/entries", "/no-such-page"),
 )
