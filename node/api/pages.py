@@ -17,7 +17,7 @@ ROWS, NEWEST = 20, 5
 TO_DECIDE = ("hold", "refuse_recommended", "undecided")
 
 
-class Waiting(TypedDict):
+class DayNumber(TypedDict):
     """One number of the day: `code` is the sentence of what it counts; where it is looked at."""
 
     code: str
@@ -45,7 +45,7 @@ def start(service: Service) -> ResponseReturnValue:
 
 def _today(
     service: Service, held: frozenset[str], consignments: list[ConsignmentListed]
-) -> Iterator[Waiting]:
+) -> Iterator[DayNumber]:
     """The numbers of who holds these scopes; what has none is left out by whoever shows them."""
     decide = sum(row.get("worst") in TO_DECIDE for row in consignments)
     judged = sum(row["state"] != "done" for row in consignments)
