@@ -10,9 +10,10 @@ import pytest
 from node.use_cases.access import AT_THE_MACHINE
 from node.web.sample import sample_claims
 from tests.harness.axe import axe_source, found_by
-from tests.harness.parts import require
 from tests.harness.support_service import CODE, LiveNode, live_node, manifest, serving
-from tests.system.test_browser import ARTIFACTS, FLAGS, HEIGHT, WIDTHS
+from tests.system.test_browser import ARTIFACTS, HEIGHT, WIDTHS, browser
+
+__all__ = ["browser"]  # the fixture
 
 WORDS = "seven quiet lamps over water"
 THEMES = ("light", "dark")
@@ -51,18 +52,18 @@ def filled(node: LiveNode) -> tuple[str, ...]:
 
 
 @pytest.mark.check
-def test_axe_finds_nothing_serious_on_any_page_in_either_theme(node: LiveNode) -> None:
+def test_axe_finds_nothing_serious_on_any_page_in_either_theme(node: LiveNode, browser: object) -> None:
     """
     An administrator is invited, chooses a passphrase, and opens every page, light and dark; strangers see
     what they may. Nothing that axe-core calls serious or critical is on any of them, and none sticks out.
     """
-    playwright = pytest.importorskip("playwright.sync_api")
-    source, chromium = axe_source(), require("chromium")
+    source = axe_source()
     invited = node.service.accounts.add(AT_THE_MACHINE, "Ada Admin", ("admin",))
     faults: list[str] = []
-    with serving(node) as url, playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        context = browser.new_context(bypass_csp=True, viewport={"width": WIDTHS["desk"], "height": HEIGHT})
+    with serving(node) as url:
+        context = browser.new_context(  # type: ignore[attr-defined]
+            bypass_csp=True, viewport={"width": WIDTHS["desk"], "height": HEIGHT}
+        )
         page = context.new_page()
 
         def look(path: str, who: str) -> None:
@@ -93,5 +94,5 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(node: LiveNode) -
                 for theme in THEMES:
                     page.emulate_media(color_scheme=theme)
                     page.screenshot(path=str(ARTIFACTS / f"{name}-{theme}-{width}.png"), full_page=True)
-        browser.close()
+        context.close()
     assert faults == []
