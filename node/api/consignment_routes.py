@@ -86,8 +86,8 @@ CONSIGNMENTS = (
         "GET",
         "/consignments/<consignment_id>/export.<form>",
         consignments.export,
-        "All verdicts as CSV or JSON",
-        (RouteAnswer(200, None, (JSON, CSV), "A file."),),
+        "All verdicts as CSV, XLSX or JSON",
+        (RouteAnswer(200, None, (JSON, CSV, XLSX), "A file."),),
         SEE_CLEARED,
     ),
     Route(
@@ -128,9 +128,10 @@ CONSIGNMENTS = (
         "GET",
         "/consignments/<consignment_id>/readiness",
         consignments.readiness,
-        "What is covered, by whom, and who must act",
+        "What is covered, by whom, and who must act; as the law is on another day",
         _ok("Readiness", JSON_OR_PAGE),
         SEE_CLEARED,
+        query=("law_date",),
     ),
     Route(
         "POST",

@@ -41,6 +41,7 @@ from node.server.feeds import Feed
 from node.service import Service
 from node.sheets import XLSX, is_workbook
 from node.verdicts.choosing import LINE, WORST, Choice
+from node.verdicts.consignments import watched
 from node.web.checks import sections, unmade
 from node.web.passport_read import glance, read_passport
 from node.web.proof import find_proof
@@ -196,6 +197,7 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
         reasons=told,
         offset=offset,
         limit=limit,
+        watched=watched(found["created"]),
         left_out=service.consignments.completing.told(consignment_id, words, LEFT_OUT_SHOWN),
     )
 
@@ -245,16 +247,19 @@ def events(service: Service, consignment_id: str) -> ResponseReturnValue:
 
 def export(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:
     """All verdicts as a file."""
-    if form not in ("csv", "json"):
-        raise not_found("no_such_export", "A consignment is exported as export.csv or export.json.")
-    kind = "text/csv; charset=utf-8" if form == "csv" else "application/json"
+    kind = {"csv": "text/csv; charset=utf-8", "json": "application/json", "xlsx": XLSX}.get(form)
+    if kind is None:
+        raise not_found(
+            "no_such_export", "A consignment is exported as export.csv, export.xlsx or export.json."
+        )
     parts = service.consignments.export(consignment_id, form, words_for(service))
     return attachment(parts, f"consignment.{form}", kind)
 
 
 def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
     """The importer's report: per requirement what covers it, and who must act."""
-    report = words_for(service).report(service.consignments.report(consignment_id))
+    asked = request.args.get("law_date") or None
+    report = words_for(service).report(service.consignments.report(consignment_id, asked))
     if not page_wanted():
         return json_reply(report)
     return page(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,12 +22,14 @@ from credentials.verdicts.verdict_record import ItemRecord, ReportRecord
 from node import log
 from node.answers import ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
 from node.errors import ProblemError, bad_request, busy, not_found
+from node.sheets import csv_of, workbook_of
 from node.storage.consignments import ConsignmentRow
 from node.storage.found_by import consignment_text
 from node.storage.office import OfficeStore
 from node.verdicts.choosing import Choice, Chosen
 from node.verdicts.completing import Completing
-from node.verdicts.export import as_csv, as_json
+from node.verdicts.declarations import OPEN_S
+from node.verdicts.export import as_json, as_rows
 from node.verdicts.judging import Judging
 from node.verdicts.manifests import OneAtATime
 from node.verdicts.overtaking import Overtaking
@@ -63,6 +65,11 @@ def require_law_date(text: str | None) -> str:
             "law_date is a day, written as 2027-03-01; {given} is none",
             given=ascii(text[:40]),
         ) from error
+
+
+def watched(created: int) -> tuple[int, bool]:
+    """Until when the ledger changes the words of what came in then, and whether it still does."""
+    return created + OPEN_S, created + OPEN_S > time.time()
 
 
 class Consignments:
@@ -274,8 +281,8 @@ class Consignments:
         reached = found[-1].seq if found else after
         return events, reached >= row.lines or self._judging.stopping
 
-    def export(self, consignment_id: str, format: str, words: Words) -> Iterator[bytes]:
-        """All lines as CSV (one row each) or JSON (with every check), in parts: never all in memory.
+    def export(self, consignment_id: str, format: str, words: Words) -> Iterable[bytes]:
+        """All lines as CSV or XLSX (one row each) or JSON (with every check); text is never all in memory.
 
         Codes and the words of the moment: a file that somebody signs says what he read.
         """
@@ -283,7 +290,8 @@ class Consignments:
         items = self._items(consignment_id)
         if format == "json":
             return as_json(self.show(consignment_id, limit=0), items, words)
-        return as_csv(items, declaration, words)
+        rows = as_rows(items, self.completing.told(consignment_id, words), declaration, words)
+        return csv_of(rows) if format == "csv" else [workbook_of(rows, declaration or "Consignment")]
 
     def _items(self, consignment_id: str) -> Iterator[ItemRecord]:
         """Every line that is judged, in order."""

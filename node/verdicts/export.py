@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 
 from credentials.verdicts.verdict_record import ItemRecord
 from node.answers import ConsignmentRecord
+from node.verdicts.completing import LeftOutTold
 from node.words import Words
 
+LEFT_OUT = "left_out"  # of a row that is no line: it has no verdict
 CSV_COLUMNS = (
     "declaration",
     "line",
@@ -55,9 +53,11 @@ def as_json(consignment: ConsignmentRecord, items: Iterable[ItemRecord], words: 
     yield b"\n]}\n"
 
 
-def as_csv(items: Iterable[ItemRecord], declaration: str, words: Words) -> Iterator[bytes]:
-    """One row each, after the names of the columns."""
-    yield codecs.BOM_UTF8 + _row(CSV_COLUMNS)
+def as_rows(
+    items: Iterable[ItemRecord], left_out: Iterable[LeftOutTold], declaration: str, words: Words
+) -> Iterator[list[object]]:
+    """One row each, after the names of the columns; then the rows that are no lines, without a verdict."""
+    yield [*CSV_COLUMNS]
     for one in items:
         item = words.item(one)
         cells = {
@@ -70,21 +70,14 @@ def as_csv(items: Iterable[ItemRecord], declaration: str, words: Words) -> Itera
             "gaps": "; ".join(str(gap.get("name", "")) for gap in item["gaps"]),
             "checks_failed": "; ".join(c["name"] for c in item["checks"] if c["outcome"] == "fail"),
         }
-        yield _row([_cell(cells.get(column)) for column in CSV_COLUMNS])
-
-
-def _row(cells: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue().encode()
+        yield [cells.get(column) for column in CSV_COLUMNS]
+    for told in left_out:
+        row = told.row
+        said = {"declaration": declaration, "line": row.number, "reason": LEFT_OUT, "next": told.step}
+        said["text"] = f"{row.cell or row.row}: {told.why}"
+        yield [said.get(column) for column in CSV_COLUMNS]
 
 
 def _iso(seconds: int | None) -> str | None:
     """ISO 8601 in UTC, as spreadsheets and customs systems read times."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _cell(value: Any) -> str:
-    """A cell in one line that a spreadsheet reads as text, never as a formula."""
-    text = "" if value is None else " ".join(str(value).split())
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -12,6 +12,7 @@ import pytest
 from credentials.verdicts.manifest_csv import OURS
 from node.sheets import XLSX, rows_of, workbook_of
 from node.storage.left_out import CALLED_MAX
+from node.verdicts import consignments
 from tests.harness.support_service import CODE, LiveNode, live_node
 
 PAGE = {"Accept": "text/html", "Origin": "http://localhost"}
@@ -187,3 +188,48 @@ def test_progress_is_told_as_events(node: LiveNode) -> None:
 
     assert stream.mimetype == "text/event-stream"
     assert stream.data == b"".join(b"data: " + line + b"\n\n" for line in lines)
+
+
+def test_a_consignment_says_until_when_it_is_watched(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    While it is open its page says until when the ledger changes its words; afterwards that it does no more.
+    """
+    path = f"/consignments/{node.get_json('/consignments')['consignments'][0]['id']}"
+    now = node.person.get(path, headers=PAGE).text
+    monkeypatch.setattr(consignments, "OPEN_S", -1)
+    later = node.person.get(path, headers=PAGE).text
+
+    assert 'id="watched"' in now and 'id="unwatched"' not in now
+    assert "This consignment is watched no longer, since" in later and 'id="watched"' not in later
+
+
+def test_an_export_has_the_rows_that_were_left_out_without_a_verdict(node: LiveNode) -> None:
+    """
+    As CSV and as a workbook: the same cells, and no formula of somebody's in them.
+    """
+    data = f"battery,condition,registration_id\n{CODE},new,=1+1\n{CODE},old,x\n".encode()
+    made = node.post_raw("/consignments", data, "text/csv").get_json()
+    path = f"/consignments/{made['id']}"
+    judged(node, path)
+
+    text, book = ([*rows_of(node.get(f"{path}/export.{form}").data)] for form in ("csv", "xlsx"))
+
+    named = [dict(zip(text[0].cells, row.cells, strict=False)) for row in text[1:]]
+    assert [(one["line"], one.get("verdict"), one["reason"]) for one in named][1] == ("2", "", "left_out")
+    assert "B3: condition is old: write one of new" in named[1]["text"]
+    assert named[0]["registration_id"] == "'=1+1"
+    assert [row.marks for row in book] == [{}] * 3 and "=1+1" in book[1].cells
+    assert node.get(f"{path}/export.pdf").status_code == 404
+
+
+def test_readiness_is_computed_for_a_date_of_arrival(node: LiveNode) -> None:
+    """
+    The law as it is on the day that is asked for; what is no day is refused.
+    """
+    path = f"/consignments/{node.get_json('/consignments')['consignments'][0]['id']}/readiness"
+
+    early, late = (node.get_json(f"{path}?law_date={day}") for day in ("2026-12-01", "2027-08-18"))
+
+    assert (early["law_date"], late["law_date"]) == ("2026-12-01", "2027-08-18")
+    assert node.get(f"{path}?law_date=tomorrow").status_code == 400
+    assert 'value="2027-08-18"' in node.person.get(f"{path}?law_date=2027-08-18", headers=PAGE).text
