@@ -71,6 +71,7 @@ UNTOLD = {
     "node/use_cases/digests.py": (1, "what the reader of base64url says"),
     "node/use_cases/governance.py": (1, "what a reader of proposals, or of what they change, says"),
     "node/use_cases/records.py": (1, "what the reader of tiles says"),
+    "node/verdicts/completing.py": (1, "what the reader of manifests says"),
     "node/verdicts/consignments.py": (1, "what the reader of manifests says"),
 }
 # Who is refused there is a program: another node, or whoever sends no request that can be read; or it is the
