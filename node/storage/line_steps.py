@@ -9,7 +9,7 @@ from node.storage.schema_history import make_index, make_table
 
 def office_19_rows_left_out(db: sqlite_utils.Database) -> None:
     """Rows of a table that are no lines, as they were sent; what each sender calls the columns."""
-    texts = {"sentence": str, "parameters": bytes}
+    texts: dict[str, type] = dict(sentence=str, parameters=bytes)
     columns = {"consignment": str, "row": int, "number": int, "cell": str, "cells": bytes, **texts}
     make_table(db, "rows_left_out", columns, pk=("consignment", "row"))
     make_table(db, "columns_sent", {"consignment": str, "columns": bytes}, pk="consignment")
