@@ -336,6 +336,8 @@ def test_a_default_link_leads_to_no_refusal(node: LiveNode, role: str) -> None:
         seen.add(page)
         answer = person.get(page, headers=BROWSER)
         assert answer.status_code != 403, f"{page} refuses a default link of {role}"
+        if answer.mimetype != "text/html":  # a file to be had there
+            continue
         todo += [
             link
             for link in re.findall(r'href="(/[^"#]*)"', answer.text)

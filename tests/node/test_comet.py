@@ -130,7 +130,8 @@ def test_what_waits_again_after_a_block_is_kept_no_longer_than_in_the_engines_po
     pool, waits = pair.application.behind.delivered.pool, pair.passport(3)
     pair.comet.check(pair.attestation(1))
     told = pair.application.moments.subscribe()
-    assert pool.add(waits, sha256(waits).digest(), "mempool", 0, now()) == []
+    began_ms = int(time.monotonic() * 1000)
+    assert pool.add(waits, sha256(waits).digest(), "mempool", began_ms, now()) == []
     assert len(pool) == 2
 
     pair.comet.decide(now())

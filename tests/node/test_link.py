@@ -132,7 +132,7 @@ def test_a_connection_is_kept_and_made_again() -> None:
 
 def test_no_answer_of_others_is_read_without_a_limit() -> None:
     """
-    Only link.py, fetch.py and, of what is the operator's own, cli/client.py (its node) and rpc.py (its
+    Only link.py, fetch.py and, of what is the operator's own, node_client.py (its node) and rpc.py (its
     CometBFT) read from servers, with limits in bytes and time; whoever uses another client reads without.
     """
     import re
@@ -146,7 +146,7 @@ def test_no_answer_of_others_is_read_without_a_limit() -> None:
 
     served = {"server/http.py", "server/exchange.py"}  # aiohttp as a server
     assert found - served == {
-        *("peers/link.py", "resolution/fetch.py", "cli/client.py", "ledger/comet/rpc.py"),
+        *("peers/link.py", "resolution/fetch.py", "node_client.py", "ledger/comet/rpc.py"),
         *("demo/launcher.py", "demo/play.py"),
     }
 

@@ -34,6 +34,7 @@ BESIDE = {
 BESIDE_WHOLE = {
     "node/named_files.py": "it is the door",
     "node/cli/client.py": "a file that a command's --output names",
+    "node/cli/sheets_issued.py": "a file that a command's --failed names",
     "node/ledger/shelf.py": "a snapshot of this process, which the next one makes again",
     "node/server/tls.py": "a folder that is gone when the certificate was read",
 }

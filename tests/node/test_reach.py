@@ -133,7 +133,7 @@ def test_what_it_would_do_is_shown_and_nothing_signed(
     """
     `comity network propose --dry-run` and `approve --dry-run`, as text and as JSON.
     """
-    monkeypatch.setattr("node.cli.client.Client._send", through(g))
+    monkeypatch.setattr("node.node_client.Client._send", through(g))
     where = ["--node", "http://127.0.0.1:1", "--key", "k"]
     judged(g.node, "26NLREACH2", 3)
     file = tmp_path / "change.toml"
@@ -163,9 +163,9 @@ def test_what_it_would_do_is_shown_and_nothing_signed(
 def through(g: GovernedNode) -> Any:
     """A command's requests, answered by the application itself."""
 
-    def send(_: object, method: str, path: str, body: Any, accept: str) -> bytes:
-        headers = {**g.node.bearer, "Accept": accept}
-        answer = g.node.client.open(path, method=method, json=body, headers=headers)
+    def send(_: object, method: str, path: str, data: bytes | None, accept: str) -> bytes:
+        headers = {**g.node.bearer, "Accept": accept, "Content-Type": "application/json"}
+        answer = g.node.client.open(path, method=method, data=data, headers=headers)
         assert answer.status_code < 400, answer.text
         return bytes(answer.data)
 

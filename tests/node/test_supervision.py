@@ -220,11 +220,11 @@ def works(service: Service) -> dict[str, Any]:
 
 def test_every_long_lived_thread_of_a_node_is_employed(node: LiveNode) -> None:
     """
-    Engine, outbox, consignments and snapshots run under the supervisor; a peer's sender is one each.
+    Engine, outbox, sheets, consignments, alerts and snapshots are employed; a peer's sender is one each.
     """
     assert list(works(node.service)) == [
-        "engine", "acquaintance", "outbox", "rule files", "retired keys", "consignments", "snapshots",
-        "lookout",
+        "engine", "acquaintance", "outbox", "jobs", "rule files", "retired keys", "consignments", "alerts",
+        "attempts", "snapshots", "lookout",
     ]  # fmt: skip
     assert all(fact.alive for fact in node.service.supervisor.facts())
 
@@ -273,8 +273,9 @@ def test_a_fault_that_does_not_pass_ends_the_node(node: LiveNode, name: str) -> 
 
 MOST_S = {
     "engine": 10, "rule files": 10, "retired keys": 10, "lookout": 10,
-    "outbox": 30, "consignments": 120, "acquaintance": 120,
+    "outbox": 30, "jobs": 30, "consignments": 120, "acquaintance": 120, "alerts": 120, "attempts": 120,
 }  # fmt: skip
+DISPENSABLE = ("lookout", "acquaintance", "attempts")  # a node is ready without
 
 
 def test_a_thread_that_does_not_come_back_is_told_until_it_does(node: LiveNode) -> None:
@@ -313,7 +314,7 @@ def _held(node: LiveNode, name: str, most_s: int) -> None:
             if other.name != "snapshots":  # to wake it is to end it
                 other.wake()
         node.wait(lambda: set(told()) - {"snapshots"} == {name}, "only this thread to be told")
-        assert node.get("/readyz").status_code == (503 if name not in ("lookout", "acquaintance") else 200)
+        assert node.get("/readyz").status_code == (200 if name in DISPENSABLE else 503)
     finally:
         work.turn = proper
         supervisor.monotonic = time.monotonic
