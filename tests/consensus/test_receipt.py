@@ -128,14 +128,18 @@ def test_a_receipt_of_an_older_checkpoint() -> None:
     assert verify_receipt(make_receipt(ENTRIES[4], BLIND, 4, tree, note, policy=POLICY), POLICY).size == 9
 
 
-def test_every_flipped_byte_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "step", [pytest.param(7, id="a seventh"), pytest.param(1, id="all", marks=pytest.mark.check)]
+)
+def test_every_flipped_byte_is_found(step: int, capsys: pytest.CaptureFixture[str]) -> None:
     """
     Of a receipt, each bit of each byte flipped, and each byte set to others that read alike, none verifies.
     """
     data = receipt().text().encode()
     reasons, accepted, tried = Counter[str](), list[tuple[int, int]](), 0
 
-    for at, byte in enumerate(data):
+    for at in range(0, len(data), step):
+        byte = data[at]
         others = {byte ^ 1 << bit for bit in range(8)} | {*b"\n\r\t \x00A/+=0189\xa0\xff"}
         for other in others - {byte}:
             tried += 1
@@ -150,7 +154,7 @@ def test_every_flipped_byte_is_found(capsys: pytest.CaptureFixture[str]) -> None
     with capsys.disabled():
         print(f"\n{tried} changes to {len(data)} bytes of a receipt: {len(accepted)} accepted")
     assert accepted == []
-    assert tried > 20 * len(data)
+    assert tried > 20 * (len(data) // step)
     assert len(reasons) > 8
 
 
