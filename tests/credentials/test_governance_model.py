@@ -66,7 +66,7 @@ def test_two_thousand_random_events() -> None:
     """
     The same from more seeds.
     """
-    counts = run(range(2, 10))
+    counts = run(range(22, 32))
 
     print(counts)
     assert counts.acts >= 2_000
