@@ -25,7 +25,7 @@ test: .venv/installed-dev ## everything that needs only Python (at most 5 minute
 	@exec $(PY) -m pytest --tier=test -n 2 --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 # Files of the second half that bear company: they compute, ask one node, or wait for what their network does
-# and hold no time against it (tried at load 11 of two cores, the last nine at 25).
+# and hold no time against it (tried with all of `make test` beside them).
 BESIDE := $(patsubst %,tests/%.py,node/test_batch node/test_desk node/test_governance_cli \
     node/test_joining node/test_lapsed_shown node/test_list_history node/test_named_files \
     node/test_proposing node/test_queries node/test_restore node/test_rule_files node/test_rule_tables \
