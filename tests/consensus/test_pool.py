@@ -154,6 +154,7 @@ def test_offers_and_rechecks_take_issuers_in_turn(shared: Shared, monkeypatch: p
     assert shared.pool.ready == 102
 
 
+@pytest.mark.check
 def test_a_flood_of_what_waits_leaves_the_network_as_it_was() -> None:
     """
     N02: an observer posts 21,250 attestations that only wait to all four. All but its share are refused,

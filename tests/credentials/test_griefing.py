@@ -200,6 +200,7 @@ def test_a_stranger_spoils_nothing(upto: int, capsys: pytest.CaptureFixture[str]
         print(f"griefing: {counted['claims']} claims, {counted['refused']} refused", end=" ")
 
 
+@pytest.mark.check
 def test_each_event_is_tried_as_a_claim_first(capsys: pytest.CaptureFixture[str]) -> None:
     """
     One claim of a party about a battery is recorded: so every event is also tried as a stranger's very first.
@@ -222,6 +223,7 @@ def test_each_event_is_tried_as_a_claim_first(capsys: pytest.CaptureFixture[str]
     assert claimed > 200
 
 
+@pytest.mark.check
 def test_a_stranger_changes_no_verdict_of_an_import(capsys: pytest.CaptureFixture[str]) -> None:
     """
     In the first states of an import, each event by each party that may not speak, also late, and also of

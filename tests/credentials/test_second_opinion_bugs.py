@@ -51,6 +51,7 @@ def test_a_module_that_stays_as_it_was_made_is_found() -> None:
         assert taken_apart() == ["state"]
 
 
+@pytest.mark.check
 def test_what_is_told_late_and_not_heard_or_told_by_anybody_is_found() -> None:
     """
     I5, I6: where nothing is told late, and where whoever has a licence tells everything late, random

@@ -164,6 +164,7 @@ def test_tiles_in_memory_are_so_many(store: LedgerStore, monkeypatch: pytest.Mon
         assert len(store.tiles._kept) <= 3 and (0, 0) in store.tiles._kept
 
 
+@pytest.mark.check
 def test_readers_see_one_tree_while_it_grows(store: LedgerStore) -> None:
     """
     Threads prove leaves while another commits; one of them stays within the ledger as it was before: what
