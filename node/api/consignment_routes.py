@@ -8,9 +8,12 @@ from node.api.route import (
     FORM,
     HTML,
     JSON,
+    JSON_OR_FORM,
+    JSON_OR_PAGE,
     MANIFEST_BYTES_MAX,
     MULTIPART,
     NDJSON,
+    SEEN,
     Body,
     Route,
     RouteAnswer,
@@ -20,9 +23,6 @@ from node.sheets import XLSX
 
 CLEAR = ("clear",)
 SEE_CLEARED = ("read", "clear")
-JSON_OR_PAGE = (JSON, HTML)
-JSON_OR_FORM = (JSON, FORM, MULTIPART)
-SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
 
 
 def _ok(schema: str, types: tuple[str, ...] = (JSON,)) -> tuple[RouteAnswer, ...]:

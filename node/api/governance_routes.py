@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from node.api import drafting, governance, trqp
-from node.api.route import FORM, HTML, JSON, MULTIPART, QUERY_BYTES_MAX, Body, Route, RouteAnswer
+from node.api.route import (
+    FORM,
+    HTML,
+    JSON,
+    JSON_OR_FORM,
+    JSON_OR_PAGE,
+    MULTIPART,
+    QUERY_BYTES_MAX,
+    SEEN,
+    Body,
+    Route,
+    RouteAnswer,
+)
 
 READ = ("read", "operate", "clear", "issue", "govern")
 GOVERN = ("govern",)
-JSON_OR_PAGE = (JSON, HTML)
-JSON_OR_FORM = (JSON, FORM, MULTIPART)
-SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
 MADE = RouteAnswer(201, "GovernanceActMade", text="Signed, and queued for the ledger; on disk.")
 
 

@@ -8,11 +8,13 @@ from node.api.route import (
     EVENTS,
     FORM,
     GZIP,
-    HTML,
     JSON,
+    JSON_OR_PAGE,
     MODEL_BYTES_MAX,
     MULTIPART,
     NDJSON,
+    PAGE,
+    SEEN,
     SHEET_BYTES_MAX,
     Body,
     Route,
@@ -22,9 +24,6 @@ from node.sheets import XLSX
 
 ISSUE = ("issue",)
 SEE_ISSUED = ("read", "issue")
-JSON_OR_PAGE = (JSON, HTML)
-SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
-PAGE = RouteAnswer(200, None, (HTML,), "A page.")
 SHEETS = (NDJSON, CSV, GZIP, XLSX, MULTIPART)
 
 
@@ -48,7 +47,7 @@ JOBS = (
         query=("model", "dry_run", "gaps", "placed_on", "name"),
     ),
     Route("GET", "/jobs", jobs.jobs, "Jobs, newest first", _shown("Jobs"), SEE_ISSUED, query=("before",)),
-    Route("GET", "/jobs/new", jobs.new, "The form that takes a sheet", (PAGE,), ISSUE),
+    Route("GET", "/jobs/new", jobs.new, "The form that takes a sheet", PAGE, ISSUE),
     Route("GET", "/jobs/<job_id>", jobs.job, "How a job does", _shown("Job"), SEE_ISSUED),
     Route(
         "GET",
@@ -103,6 +102,6 @@ JOBS = (
         ISSUE,
         Body("ModelRequest", (JSON, MULTIPART, FORM), MODEL_BYTES_MAX),
     ),
-    Route("GET", "/models/new", jobs.new_model, "The form of a model", (PAGE,), ISSUE),
+    Route("GET", "/models/new", jobs.new_model, "The form of a model", PAGE, ISSUE),
     Route("GET", "/models/<name>", jobs.model, "One model", _shown("Model"), SEE_ISSUED),
 )

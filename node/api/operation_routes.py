@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from node.api import accounts, keys, operations
-from node.api.route import FORM, HTML, JSON, MULTIPART, TEXT, Body, Route, RouteAnswer
+from node.api.route import (
+    FORM,
+    HTML,
+    JSON,
+    JSON_OR_FORM,
+    JSON_OR_PAGE,
+    PAGE,
+    SEEN,
+    TEXT,
+    Body,
+    Route,
+    RouteAnswer,
+)
 
 OPERATE = ("operate",)
 ANYBODY = ("read", "operate", "clear", "issue", "govern", "verify")
-JSON_OR_PAGE = (JSON, HTML)
-JSON_OR_FORM = (JSON, FORM, MULTIPART)
 PROMETHEUS = "text/plain; version=0.0.4"
 FORM_BYTES_MAX = 16 << 10  # of who has not signed in
-PAGE = (RouteAnswer(200, None, (HTML,), "A page."),)
 SIGNED_IN = RouteAnswer(303, None, (HTML,), "Signed in: the cookie is set, see Location.")
-SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
 
 
 def _shown(schema: str, types: tuple[str, ...] = JSON_OR_PAGE) -> tuple[RouteAnswer, ...]:

@@ -22,6 +22,8 @@ CSV = "text/csv"
 GZIP = "application/gzip"
 EVENTS = "text/event-stream"
 NDJSON = "application/x-ndjson"
+JSON_OR_PAGE = (JSON, HTML)
+JSON_OR_FORM = (JSON, FORM, MULTIPART)
 
 BODY_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 16 << 20
@@ -52,6 +54,10 @@ class RouteAnswer:
     schema: str | None  # None when the body is not JSON, or has no fixed shape
     types: tuple[str, ...] = (JSON,)
     text: str = "As asked."
+
+
+SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
+PAGE = (RouteAnswer(200, None, (HTML,), "A page."),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from node.api import supervision
-from node.api.route import CSV, FORM, HTML, JSON, MULTIPART, Body, Route, RouteAnswer
+from node.api.route import (
+    CSV,
+    JSON,
+    JSON_OR_FORM,
+    JSON_OR_PAGE,
+    SEEN,
+    Body,
+    Route,
+    RouteAnswer,
+)
 
 SEE_ALERTS = ("read", "clear", "govern", "operate")
 DEAL_WITH = ("clear", "govern", "operate")
 OPERATE = ("operate",)
 SEE_CLEARED = ("read", "clear")
-JSON_OR_PAGE = (JSON, HTML)
-JSON_OR_FORM = (JSON, FORM, MULTIPART)
-SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
 SEARCH = (*supervision.ASKED, "since", "until")
 
 

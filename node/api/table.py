@@ -27,11 +27,13 @@ from node.api.operation_routes import OPERATIONS
 from node.api.route import (
     BATCH_BYTES_MAX,
     FORM,
-    HTML,
     JSON,
-    MULTIPART,
+    JSON_OR_FORM,
+    JSON_OR_PAGE,
     NDJSON,
     OCTETS,
+    PAGE,
+    SEEN,
     TEXT,
     Body,
     Route,
@@ -51,12 +53,7 @@ OPERATE = ("operate",)
 ANYBODY = ("read", "operate", "clear", "issue", "govern", "verify")
 READ = ("read", "operate", "clear", "issue", "govern")
 
-JSON_OR_PAGE = (JSON, HTML)
-JSON_OR_FORM = (JSON, FORM, MULTIPART)
 PROMETHEUS = "text/plain; version=0.0.4"
-
-SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
-PAGE = (RouteAnswer(200, None, (HTML,), "A page."),)
 
 
 def _ok(schema: str, types: tuple[str, ...] = (JSON,), text: str = "As asked.") -> tuple[RouteAnswer, ...]:

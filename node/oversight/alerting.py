@@ -14,7 +14,6 @@ right to what was stated, and asks its author for it; whoever does not answer le
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from node import log
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
 from node.oversight.battery_codes import BatteryCodes
-from node.oversight.raising import RaisedAlert, Raising, parameters_of
+from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
 from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -126,30 +125,7 @@ class Alerting:
             because.append(AUTHOR)
         if not because:
             return None
-        battery = raised.battery
-        return AlertRow(
-            number=0,
-            id=raised.id,
-            seq=0,
-            code=raised.kind.code,
-            weight=raised.kind.weight,
-            rule=raised.rule,
-            party=raised.party,
-            namespace=":".join(raised.maker) if raised.maker[0] else "",
-            facility=raised.facility,
-            subject=battery,
-            battery=self._office.alerts.code_of(battery) if battery is not None else None,
-            document=raised.document,
-            sides=",".join(sorted(raised.sides)),
-            because=",".join(because),
-            parameters=json.dumps(parameters_of(raised), ensure_ascii=False, sort_keys=True),
-            relied=json.dumps(relied),
-            leaf=raised.leaf,
-            last_leaf=raised.leaf,
-            height=raised.height,
-            at=at,
-            times=1,
-        )
+        return row_of(raised, code_of(self._office, raised), at, because, relied=relied)
 
     def _relied(self, raised: RaisedAlert) -> list[list[Any]]:
         """The open lines of this node that rest on it, the first of them."""

@@ -16,7 +16,6 @@ signed statement and asks its signer.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import OrderedDict
@@ -35,9 +34,9 @@ from credentials.ledger.attestation import (
 from credentials.ledger.governance import Governance, GovernanceHistory
 from node import log
 from node.errors import bad_request
-from node.oversight.alert_kinds import ATTEMPT, kind_of
+from node.oversight.alert_kinds import ATTEMPT, AUTHORITY, kind_of
 from node.oversight.noted import Noted
-from node.oversight.raising import RaisedAlert, parameters_of
+from node.oversight.raising import RaisedAlert, code_of, row_of
 from node.peers.gossip import Gossip
 from node.storage.alerts import AlertRow
 from node.storage.office import OfficeStore
@@ -263,28 +262,5 @@ def _row(report: ReadReport, data: bytes, told: str) -> AttemptRow:
 
 
 def _alert(raised: RaisedAlert, report: ReadReport, office: OfficeStore) -> AlertRow:
-    told = {**parameters_of(raised), "kind": report.attestation.kind, "refuser": report.refuser}
-    battery = raised.battery
-    return AlertRow(
-        number=0,
-        id=raised.id,
-        seq=0,
-        code=raised.kind.code,
-        weight=raised.kind.weight,
-        rule=raised.rule,
-        party=raised.party,
-        namespace=":".join(raised.maker),
-        facility="",
-        subject=battery,
-        battery=office.alerts.code_of(battery) if battery is not None else None,
-        document=raised.document,
-        sides=",".join(sorted(raised.sides)),
-        because="authority",
-        parameters=json.dumps(told, ensure_ascii=False, sort_keys=True),
-        relied="[]",
-        leaf=raised.leaf,
-        last_leaf=raised.leaf,
-        height=raised.height,
-        at=report.at,
-        times=1,
-    )
+    more = {"kind": report.attestation.kind, "refuser": report.refuser}
+    return row_of(raised, code_of(office, raised), report.at, [AUTHORITY], more=more)

@@ -7,6 +7,7 @@ Who is told of an alert is another question (`alerting.py`): each node answers i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -38,8 +39,10 @@ from node.oversight.alert_kinds import (
     alert_kinds,
     kind_of,
 )
+from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
 
 RECORD_READ_MAX = 256  # newest statements of a battery that say whose hands it went through
 ID_TAG = "comity/alert/v1"
@@ -291,3 +294,44 @@ def parameters_of(raised: RaisedAlert) -> Mapping[str, object]:
     """What its sentence says beside who did it."""
     told: dict[str, object] = {"rule": raised.rule, "winner": raised.winner, "maker": raised.maker[1]}
     return {name: value for name, value in told.items() if value not in ("", None)}
+
+
+def code_of(office: OfficeStore, raised: RaisedAlert) -> str | None:
+    """The code of its battery, if a line or a statement of this node names it."""
+    return None if raised.battery is None else office.alerts.code_of(raised.battery)
+
+
+def row_of(
+    raised: RaisedAlert,
+    battery: str | None,
+    at: int,
+    because: Sequence[str],
+    *,
+    relied: Sequence[Sequence[object]] = (),
+    more: Mapping[str, object] | None = None,
+) -> AlertRow:
+    """The alert as it is stored: `battery` its code, where known; `more`: what its sentence says too."""
+    told = {**parameters_of(raised), **(more or {})}
+    return AlertRow(
+        number=0,
+        id=raised.id,
+        seq=0,
+        code=raised.kind.code,
+        weight=raised.kind.weight,
+        rule=raised.rule,
+        party=raised.party,
+        namespace=":".join(raised.maker) if raised.maker[0] else "",
+        facility=raised.facility,
+        subject=raised.battery,
+        battery=battery,
+        document=raised.document,
+        sides=",".join(sorted(raised.sides)),
+        because=",".join(because),
+        parameters=json.dumps(told, ensure_ascii=False, sort_keys=True),
+        relied=json.dumps(relied),
+        leaf=raised.leaf,
+        last_leaf=raised.leaf,
+        height=raised.height,
+        at=at,
+        times=1,
+    )
