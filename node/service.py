@@ -27,6 +27,7 @@ from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
 from node.use_cases.duties import DutyDesk
+from node.use_cases.evidence_file import EvidenceDesk
 from node.use_cases.jobs import JobDesk
 from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
@@ -78,6 +79,7 @@ class Service:
     judging: Judging
     alerts: AlertDesk
     records: RecordDesk
+    evidence: EvidenceDesk
     overview: Overview
     operations: OperationsDesk
     proposing: ProposalDesk

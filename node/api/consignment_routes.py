@@ -92,6 +92,14 @@ CONSIGNMENTS = (
     ),
     Route(
         "GET",
+        "/consignments/<consignment_id>/evidence",
+        consignments.evidence,
+        "What the verdicts rest on, for `comity check --evidence` on another machine",
+        (RouteAnswer(200, None, (NDJSON,), "One object a line; the last one signs the others."),),
+        SEE_CLEARED,
+    ),
+    Route(
+        "GET",
         "/consignments/<consignment_id>/left-out.<form>",
         manifest_files.left_out,
         "The rows that were left out, with cell and reason",

@@ -256,6 +256,12 @@ def export(service: Service, consignment_id: str, form: str) -> ResponseReturnVa
     return attachment(parts, f"consignment.{form}", kind)
 
 
+def evidence(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """What the verdicts rest on, with its proof, as far as whoever asks may hold it: a line an object."""
+    parts = service.evidence.file(consignment_id, service.access.audience_of(session()))
+    return attachment(parts, "evidence.ndjson", NDJSON)
+
+
 def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
     """The importer's report: per requirement what covers it, and who must act."""
     asked = request.args.get("law_date") or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,12 +27,23 @@ Command = Callable[..., Any]
 def speaks_to_node(command: Command) -> Command:
     """Add --data, --node, --key to a command, and give it a `client`."""
 
+    @may_speak_to_node
+    @wraps(command)
+    def connected(*args: Any, client: Callable[[], Client], **kwargs: Any) -> Any:
+        return command(*args, client=client(), **kwargs)
+
+    return connected
+
+
+def may_speak_to_node(command: Command) -> Command:
+    """The same for a command that asks no node with some of its options: `client` makes one when called."""
+
     @click.option("--data", type=DataFolder(), help="Data directory of a node on this machine.")
     @click.option("--node", help="URL of a node; otherwise COMITY_NODE.")
     @click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data.")
     @wraps(command)
     def connected(*args: Any, data: Path | None, node: str | None, key: str | None, **kwargs: Any) -> Any:
-        return command(*args, client=connect(data, node, key), **kwargs)
+        return command(*args, client=partial(connect, data, node, key), **kwargs)
 
     return connected
 

@@ -6,7 +6,7 @@ Exit codes: 0 clear, 1 not clear, 2 could not decide.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import click
 
 from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
-from node.cli.client import FILE_BYTES_MAX, named, read_json, show, speaks_to_node
+from node.cli.client import FILE_BYTES_MAX, may_speak_to_node, named, options, read_json, show, speaks_to_node
+from node.cli.evidenced import check_file
 from node.cli.terminal import end_progress, say, say_progress, say_step, step_line
 from node.errors import SetupError, Unfit
 from node.named_files import read_named, read_named_text
@@ -27,42 +28,81 @@ TABLES = (".csv", ".txt", ".xlsx")  # how the names of tables end
 CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
 
 _REPEATED = ("documents", "receipts")
+_of_one_battery = options(
+    click.option(
+        "--document", "documents", multiple=True, help="Credential shown with the battery (repeatable)."
+    ),
+    click.option(
+        "--receipt", "receipts", multiple=True, type=click.Path(path_type=Path), help="Its receipt."
+    ),
+    click.option("--goods", type=click.Choice(["battery", "in_vehicle", "in_other"])),
+    click.option(
+        "--condition",
+        type=click.Choice(CONDITIONS),
+        help="As what the battery is declared; without it a verdict asks for it.",
+    ),
+    click.option("--commodity-code"),
+    click.option("--vin"),
+    click.option("--mass-kg", type=float),
+)
+_offline = options(
+    click.option(
+        "--evidence", is_flag=True, help="WHAT is the evidence file of a consignment: checked offline."
+    ),
+    click.option(
+        "--policy",
+        "policy_file",
+        type=click.Path(path_type=Path),
+        help="With --evidence: the trusted log.policy.",
+    ),
+    click.option(
+        "--epochs",
+        "epochs_file",
+        type=click.Path(path_type=Path),
+        help="With --evidence: what leads on from that policy (`comity log epochs`).",
+    ),
+)
 
 
 @click.command()
 @click.argument("what")
-@click.option(
-    "--document", "documents", multiple=True, help="Credential shown with the battery (repeatable)."
-)
-@click.option("--receipt", "receipts", multiple=True, type=click.Path(path_type=Path), help="Its receipt.")
-@click.option("--goods", type=click.Choice(["battery", "in_vehicle", "in_other"]))
-@click.option(
-    "--condition",
-    type=click.Choice(CONDITIONS),
-    help="As what the battery is declared; without it a verdict asks for it.",
-)
-@click.option("--commodity-code")
-@click.option("--vin")
-@click.option("--mass-kg", type=float)
+@_of_one_battery
 @click.option("--law-date", help="YYYY-MM-DD: which requirements apply; default today.")
 @click.option("--allow-gaps", is_flag=True, help="Count clear_with_gaps as clear (exit 0).")
 @click.option("--json", "as_json", is_flag=True, help="The whole verdict.")
-@speaks_to_node
+@_offline
+@may_speak_to_node
 def check(
     *,
-    client: Client,
+    client: Callable[[], Client],
     what: str,
     documents: tuple[str, ...],
     receipts: tuple[Path, ...],
     law_date: str | None,
     allow_gaps: bool,
     as_json: bool,
+    evidence: bool,
+    policy_file: Path | None,
+    epochs_file: Path | None,
     **line: Any,
 ) -> int:
-    """Judge WHAT: a battery's code or link, or a manifest (a table as XLSX or CSV, or JSON with `lines`)."""
+    """Judge WHAT: a battery's code or link, or a manifest (a table as XLSX or CSV, or JSON with `lines`).
+
+    With --evidence no node is asked. Exit 0: what the file shows holds. Exit 1: something does not. Exit 2:
+    not all of it could be checked.
+    """
+    if evidence:
+        if policy_file is None:
+            raise click.UsageError("--evidence needs --policy: the log.policy that you trust")
+        if documents or receipts or law_date or allow_gaps or any(line.values()):
+            raise click.UsageError("with --evidence go --policy, --epochs and --json alone")
+        return check_file(Path(what), policy_file, epochs_file, as_json=as_json)
+    if policy_file is not None or epochs_file is not None:
+        raise click.UsageError("--policy and --epochs go with --evidence")
     if Path(what).is_file() or _names_a_file(what):
         _require_code(documents=documents, receipts=receipts, **line)
-        return _check_manifest(client, _read_manifest(what), law_date, allow_gaps=allow_gaps, as_json=as_json)
+        manifest = _read_manifest(what)
+        return _check_manifest(client(), manifest, law_date, allow_gaps=allow_gaps, as_json=as_json)
     item: dict[str, Any] = {"battery": what, **{k: v for k, v in line.items() if v is not None}}
     if law_date is not None:
         item["law_date"] = law_date
@@ -70,7 +110,7 @@ def check(
         item["documents"] = [read_json(path) for path in documents]
     if receipts:
         item["receipts"] = [read_named_text(path, RECEIPT_BYTES_MAX, what="the receipt") for path in receipts]
-    verdict = client.post("/clearance", item)
+    verdict = client().post("/clearance", item)
     if as_json:
         show(verdict)
     else:

@@ -38,7 +38,6 @@ from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
 from node.peers.gossip import Gossip
-from node.receipts.maker import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
 from node.server.hosts import Hosts
@@ -48,7 +47,7 @@ from node.setup.disk import Disk, open_disk
 from node.setup.engines import open_engine
 from node.setup.gathering import gathering_of, judged_by_of, passport_schemas
 from node.setup.maker_line import jobs_of, words_of
-from node.setup.parts import access_of, attempts_of
+from node.setup.parts import access_of, attempts_of, evidence_of, records_of
 from node.setup.retiring import Retiring
 from node.setup.rule_files import require_proposed
 from node.setup.worker import Given, work
@@ -71,7 +70,6 @@ from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
 from node.use_cases.proposing import ProposalDesk
 from node.use_cases.reach import Reach
-from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.use_cases.vehicles import VehicleDesk
 from node.use_cases.welcoming import Welcome
@@ -428,14 +426,8 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         consignments=trades.consignments,
         judging=trades.judging,
         alerts=AlertDesk(office, ledger, gathering, trades.alerting),
-        records=RecordDesk(
-            history=history,
-            proofs=Proofs(ledger, office, disk.tree, disk.log_policies, gathering),
-            tree=disk.tree,
-            gathering=gathering,
-            ledger=ledger,
-            office=office,
-        ),
+        records=(records := records_of(disk, gathering)),
+        evidence=evidence_of(disk, trades.consignments, records),
         overview=_overview(disk, agreement, trades, supervisor, lanes),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         proposing=_proposing(disk, agreement, trades),

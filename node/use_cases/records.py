@@ -131,6 +131,10 @@ class RecordDesk:
         """Some of these records from a place on, and where the next part begins; 404 as the whole."""
         return part_of(self._proven.of(height), start)
 
+    def block_receipt(self, height: int) -> str:
+        """The receipt of the last entry of a block; 404 `height_unknown`, or `no_receipt_yet`."""
+        return self._proofs.receipt_of_block(height)
+
     def _prove_governance(self, height: int) -> ProofAnswer:
         receipt = self._proofs.receipt_of_block(height)
         first = self._history.epochs[0][1]

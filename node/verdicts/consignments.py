@@ -287,13 +287,13 @@ class Consignments:
         Codes and the words of the moment: a file that somebody signs says what he read.
         """
         declaration = self._row(consignment_id).declaration
-        items = self._items(consignment_id)
+        items = self.items(consignment_id)
         if format == "json":
             return as_json(self.show(consignment_id, limit=0), items, words)
         rows = as_rows(items, self.completing.told(consignment_id, words), declaration, words)
         return csv_of(rows) if format == "csv" else [workbook_of(rows, declaration or "Consignment")]
 
-    def _items(self, consignment_id: str) -> Iterator[ItemRecord]:
+    def items(self, consignment_id: str) -> Iterator[ItemRecord]:
         """Every line that is judged, in order."""
         line = -1
         while True:

@@ -32,7 +32,7 @@ class Reports:
 
     def report(self, row: ConsignmentRow, law_date: str) -> ReportRecord:
         """The report as the law is on a day: that of arrival, if it is not that of the consignment."""
-        with _alone(self._reporting) if row.lines > REPORT_LINES_AT_ONCE else nullcontext():
+        with alone(self._reporting) if row.lines > REPORT_LINES_AT_ONCE else nullcontext():
             lines = read_manifest(self._office, row.id, self._gathering.key_of).lines
             pairs = self._evidence_of(lines)
             made = readiness(pairs, self._policy, law_date, int(time.time()))
@@ -49,7 +49,7 @@ class Reports:
 
 
 @contextmanager
-def _alone(lock: Lock) -> Iterator[None]:
+def alone(lock: Lock) -> Iterator[None]:
     """Each line is judged again: of reports that take seconds one is made, however many are asked for."""
     if not lock.acquire(blocking=False):
         raise busy("another long report is being made: ask for this one again in a few seconds")
