@@ -15,6 +15,7 @@ from PIL import Image
 from node.data_carriers import Modules, symbol
 from tests.harness.demo_fixture import ROOT, DemoNetwork
 from tests.harness.parts import find, require
+from tests.harness.screenshots import hold_against_kept
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
 WIDTHS = {"desk": 1280, "dock": 390}
@@ -62,6 +63,11 @@ class Officer:
         wide = self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= self.width, f"{name} is {wide} px wide in a window of {self.width}"
 
+    def shown_in_readme(self, name: str) -> None:
+        """The first screen of this page is what README.md shows of it."""
+        self.page.evaluate("window.scrollTo(0, 0)")
+        hold_against_kept(name, self.page.screenshot())
+
     def download(self, element_id: str) -> Path:
         """Click a download; the file under the name the page gave it."""
         with self.page.expect_download() as expected:
@@ -107,6 +113,8 @@ def test_officer_finds_the_altered_item_and_verifies_its_receipt(
 
     page.click(f"table a[href='/consignments/{demo.consignment}']")
     officer.photograph("consignment")
+    if place == "desk":
+        officer.shown_in_readme("consignment")
     all_items = page.locator("table.lines tbody tr").count()
     page.click("nav.filters a[href='?show=problems']")
     officer.photograph("problems")
@@ -116,6 +124,8 @@ def test_officer_finds_the_altered_item_and_verifies_its_receipt(
 
     page.click("table.lines tr:has-text('altered') a.id")
     officer.photograph("altered-item")
+    if place == "desk":
+        officer.shown_in_readme("held")
     assert page.inner_text(".headline .chip").strip() == "Hold"
     assert "26(a)" in page.inner_text("main > .lead")
     assert page.locator(".checks .o-fail").count() > 0
@@ -135,6 +145,8 @@ def test_officer_finds_the_altered_item_and_verifies_its_receipt(
 
     page.goto(page.url.rsplit("/", 1)[0] + "/1")
     officer.photograph("clear-item")
+    if place == "dock":
+        officer.shown_in_readme("clear-at-the-dock")
     assert page.inner_text(".headline .chip").startswith("Clear")
     checked = officer.verify_as_shown()
     assert checked.returncode == 0, checked.stdout + checked.stderr

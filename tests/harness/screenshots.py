@@ -1,0 +1,38 @@
+"""The screenshots of README.md: made by the tests of the browser, held against what is kept.
+
+`COMITY_SCREENSHOTS=keep make check` keeps those that are made, in the place of the old ones.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+from PIL import Image, ImageChops, ImageStat
+
+FOLDER = Path(__file__).parents[1] / "screenshots"
+COLOURS = 64  # a page has few: a third of the bytes
+COARSE = 8  # pixels to a side that are looked at as one: times and digests differ from run to run
+FAR = 12.0  # of 255, in the mean: what moves a block of the page, or colours it otherwise
+
+
+def hold_against_kept(name: str, made: bytes) -> None:
+    """
+    Raise AssertionError if a page that README shows looks otherwise by now.
+
+    Of the kept picture and `made`, a PNG, the coarse tones are compared; both have to be of one size.
+    """
+    path = FOLDER / f"{name}.png"
+    picture = Image.open(io.BytesIO(made)).convert("RGB")
+    if os.environ.get("COMITY_SCREENSHOTS") == "keep":
+        picture.quantize(COLOURS).save(path, optimize=True)
+    kept = Image.open(path).convert("RGB")
+    assert kept.size == picture.size, f"{path.name} is {kept.size}, the page {picture.size}"
+    far = ImageStat.Stat(ImageChops.difference(_coarse(kept), _coarse(picture))).mean[0]
+    assert far < FAR, f"{path.name} is no longer what the page looks like ({far:.1f}): keep it anew"
+
+
+def _coarse(picture: Image.Image) -> Image.Image:
+    width, height = picture.size
+    return picture.convert("L").resize((width // COARSE, height // COARSE), Image.Resampling.BOX)
