@@ -39,6 +39,7 @@ from node.use_cases.proposing import ProposalDesk
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.use_cases.vehicles import VehicleDesk
+from node.use_cases.webhook_desk import WebhookDesk
 from node.verdicts.consignments import Consignments
 from node.verdicts.judging import Judging
 from node.words import Words
@@ -82,6 +83,7 @@ class Service:
     evidence: EvidenceDesk
     overview: Overview
     operations: OperationsDesk
+    webhooks: WebhookDesk
     proposing: ProposalDesk
     access: Access
     accounts: Accounts

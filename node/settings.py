@@ -1,14 +1,17 @@
 """DIR/node.toml: what the operator of one node decides beside its policy, read strictly.
 
     public_url, [fetch] public origins ca_file, [peers] ca_file, [[contexts]] url file sha256,
-    [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen, workers
+    [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen, workers,
+    [[webhooks]] name url topics secret_file
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
 """
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +25,7 @@ from credentials.toml_text import TomlTextError, parse_toml
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_own
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
+from node.resolution.webhooks import ENDPOINTS_MAX, TOPICS, WebhookEndpoint
 
 SETTINGS_FILE = "node.toml"
 KEEP_YEARS_MAX = 100
@@ -86,6 +90,7 @@ class Settings:
     keep: Keeping = field(default_factory=Keeping)
     engine: str | None = None  # None: as the network directory says
     cometbft: CometSettings = field(default_factory=CometSettings)
+    webhooks: tuple[WebhookEndpoint, ...] = ()
     # Processes that judge the lines of large manifests beside the one that writes; 0: it judges them itself.
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, WORKERS_USUAL_MAX))
 
@@ -118,6 +123,7 @@ class Settings:
             keep=Keeping.of(_row(table, "keep", {"audit_years", "consignments_years"})),
             engine=read_engine(table["engine"]) if "engine" in table else None,
             cometbft=CometSettings.of(_row(table, "cometbft", {"binary", "listen"}), folder),
+            webhooks=_webhooks(_list(table, "webhooks", "webhooks", "tables [[webhooks]]"), folder),
             **({"workers": _workers(table["workers"])} if "workers" in table else {}),
         )
 
@@ -132,7 +138,10 @@ class Settings:
             ) from error
 
 
-MEMBERS = {"public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft", "workers"}
+MEMBERS = {
+    *("public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft", "workers"),
+    "webhooks",
+}
 
 
 def _workers(value: object) -> int:
@@ -210,6 +219,42 @@ def _contexts(rows: list[Any], folder: Path) -> dict[str, tuple[bytes, str]]:
     return found
 
 
+def _webhooks(rows: list[Any], folder: Path) -> tuple[WebhookEndpoint, ...]:
+    """Who is told what happens here: each by a name, at an address, with a secret of its own."""
+    found: dict[str, WebhookEndpoint] = {}
+    if len(rows) > ENDPOINTS_MAX:
+        raise ValueError(f"webhooks has {len(rows)} endpoints, and at most {ENDPOINTS_MAX} are told")
+    for row in rows:
+        if not isinstance(row, dict) or row.keys() != {"name", "url", "topics", "secret_file"}:
+            raise ValueError("an entry of webhooks has name, url, topics and secret_file")
+        name, topics = row["name"], _list(row, "topics", "webhooks.topics", "names")
+        if not isinstance(name, str) or not re.fullmatch("[a-z0-9-]{1,32}", name) or name in found:
+            raise ValueError("webhooks.name is given once: small letters, digits and hyphens, at most 32")
+        strange = [one for one in topics if not isinstance(one, str) or one not in TOPICS]
+        if strange or not topics:
+            raise ValueError(f"webhooks.topics of {name} are some of {', '.join(sorted(TOPICS))}")
+        try:
+            origin_of(row["url"])
+        except FetchError as error:
+            raise ValueError(f"webhooks.url of {name}: {error}") from error
+        _, text = _content(folder, row["secret_file"], "webhooks.secret_file")
+        found[name] = WebhookEndpoint(name, row["url"], frozenset(topics), _secret(text, name))
+    return tuple(found.values())
+
+
+def _secret(text: bytes, name: str) -> bytes:
+    """Standard Webhooks: `whsec_` and 24 to 64 bytes in base64."""
+    prefix, _, rest = text.strip().partition(b"_")
+    try:
+        secret = base64.b64decode(rest, validate=True) if prefix == b"whsec" else b""
+    except ValueError:
+        secret = b""
+    if not 24 <= len(secret) <= 64:
+        told = "`whsec_` and 24 to 64 random bytes in base64, as `openssl rand -base64 32` writes them"
+        raise ValueError(f"webhooks.secret_file of {name} holds no secret: {told}")
+    return secret
+
+
 def _content(folder: Path, named: object, setting: str) -> tuple[Path, bytes]:
     """A file that a setting names, beside node.toml: one that cannot be read is told when a node starts."""
     if not isinstance(named, str) or not named:
@@ -253,7 +298,8 @@ def files_of_settings(root: Path) -> tuple[str, ...]:
         table = read_toml(root / SETTINGS_FILE)
     except (OSError, SetupError):
         return ()
-    contexts = table.get("contexts")
-    rows = [*table.values(), *(contexts if isinstance(contexts, list) else ())]
-    named = [row.get(key) for row in rows if isinstance(row, dict) for key in ("file", "ca_file")]
+    lists = [value for name in ("contexts", "webhooks") if isinstance(value := table.get(name), list)]
+    rows = [*table.values(), *(row for one in lists for row in one)]
+    keys = ("file", "ca_file", "secret_file")
+    named = [row.get(key) for row in rows if isinstance(row, dict) for key in keys]
     return tuple(sorted({name for name in named if isinstance(name, str)}))

@@ -61,6 +61,7 @@ from node.use_cases.passports import EventAnswer, IssuedLine
 from node.use_cases.records import EntryAnswer
 from node.use_cases.trqp import TrqpAuthorization, TrqpRecognition
 from node.use_cases.vc_api import ProvedAnswer, SecuredAnswer, VersionAnswer
+from node.use_cases.webhook_desk import AgainAnswer, WebhookPostsAnswer, WebhooksAnswer
 from node.vehicle_answers import VehicleAnswer
 
 Schema = dict[str, Any]
@@ -231,6 +232,9 @@ ANSWERS: dict[str, type] = {
     "Alerts": AlertsAnswer,
     "Aside": SetAsideAnswer,
     "AsideItem": AsideAnswer,
+    "Webhooks": WebhooksAnswer,
+    "WebhookPosts": WebhookPostsAnswer,
+    "WebhooksAgain": AgainAnswer,
     "Attestation": ProgressAnswer,
     "AttestedEvent": AttestedAnswer,
     "Audit": ActsAnswer,

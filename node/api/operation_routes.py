@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import accounts, keys, operations
+from node.api import accounts, keys, operations, webhook_pages
 from node.api.route import (
     FORM,
     HTML,
@@ -82,6 +82,33 @@ OPERATIONS = (
         _shown("Audit"),
         OPERATE,
         query=("before", "who"),
+    ),
+    Route(
+        "GET",
+        "/webhooks",
+        webhook_pages.webhooks,
+        "Endpoints that are told what happens, and what was given up",
+        _shown("Webhooks"),
+        OPERATE,
+    ),
+    Route(
+        "GET",
+        "/webhooks/<name>/posts",
+        webhook_pages.posts,
+        "What was said to one endpoint, in order, from behind a number",
+        _shown("WebhookPosts", (JSON,)),
+        OPERATE,
+        query=("state", "after", "limit"),
+    ),
+    Route(
+        "POST",
+        "/webhooks/<name>/again",
+        webhook_pages.again,
+        "Send what was given up once more",
+        (RouteAnswer(202, "WebhooksAgain", text="They wait once more."), SEEN),
+        OPERATE,
+        Body("Nothing", JSON_OR_FORM),
+        query=("number",),
     ),
     # -- who may ---------------------------------------------------------------------------------------
     Route("GET", "/keys", keys.keys, "Keys and sessions", _shown("Keys"), OPERATE),

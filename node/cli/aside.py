@@ -1,4 +1,4 @@
-"""`comity aside list | retry`, `comity audit`: what a running node's operator has to look at."""
+"""`comity aside`, `comity webhooks`, `comity audit`: what a running node's operator has to look at."""
 
 from __future__ import annotations
 
@@ -42,6 +42,35 @@ def retry(*, client: Client, number: int) -> None:
     """Have one piece of work tried once more, by its number in the list."""
     row = client.post(f"/operations/aside/{number}/again", {})
     say(f"will be tried again: {row['what']} {row['ref']}")
+
+
+@click.group()
+def webhooks() -> None:
+    """Who is told what happens at a node, and what was given up."""
+
+
+@webhooks.command("list")
+@speaks_to_node
+def list_webhooks(*, client: Client) -> None:
+    """Endpoints of node.toml, and posts that were given up."""
+    told = client.get("/webhooks")
+    if not told["endpoints"]:
+        say("node.toml names no endpoint")
+    for row in told["endpoints"]:
+        counts = f"{row['waits']} wait, {row['sent']} were taken, {row['dead']} were given up"
+        say(f"{row['name']}  {row['url']}  {', '.join(row['topics'])}: {counts}")
+    for row in told["dead"]:
+        say(f"{row['number']}  {row['endpoint']} {row['topic']}  {_time(row['at'])}: {row['because']}")
+
+
+@webhooks.command("retry")
+@click.argument("name")
+@click.option("--number", type=click.IntRange(min=1), help="Only this post.")
+@speaks_to_node
+def retry_webhooks(*, client: Client, name: str, number: int | None) -> None:
+    """Send what was given up to one endpoint once more."""
+    query = "" if number is None else f"?number={number}"
+    say(f"will be sent again: {client.post(f'/webhooks/{name}/again{query}', {})['again']}")
 
 
 @click.command()

@@ -25,6 +25,7 @@ from node.issuing.issuing import Issuing
 from node.issuing.item_sheets import LINE_BYTES_MAX, RETURNED
 from node.issuing.passport_models import CellProblem, MemberKinds, PassportModel, RowReading, marked
 from node.issuing.passport_orders import Issued, Order
+from node.resolution.webhooks import Webhooks
 from node.storage.database import Transaction
 from node.storage.jobs import DONE, REFUSED, JobRow, RowResult, SheetLine
 from node.storage.office import OfficeStore
@@ -152,13 +153,16 @@ class IssueJobs:
         office: OfficeStore,
         signed: Callable[[], None],
         kinds: MemberKinds,
+        *,
         told: Told,
+        webhooks: Webhooks,
     ) -> None:
         """`signed` is called when something waits to be sent."""
         self._issuing = issuing
         self._office = office
         self._signed = signed
         self._told = told
+        self._webhooks = webhooks
         self.kinds = kinds
         self._wake = threading.Event()
         self._readings: OrderedDict[int, JobReading] = OrderedDict()
@@ -211,10 +215,7 @@ class IssueJobs:
     def _part(self, job: JobRow) -> None:
         rows = self._office.jobs.waiting(job.number, TOGETHER)
         if not rows:
-            with self._office.writing() as db:
-                self._office.jobs.end(db, job.number, DONE, int(time.time()))
-                self._office.jobs.forget_old(db)
-            log.moment("job", id=job.id, state=DONE, rows=job.rows)
+            self.end(job, DONE)
             return
         try:
             self._work(job, rows)
@@ -224,6 +225,20 @@ class IssueJobs:
             for row in rows:
                 self._alone(job, row, error if len(rows) == 1 else None)
         self._pace.append((time.monotonic(), len(rows)))
+
+    def end(self, job: JobRow, state: str) -> bool:
+        """Done or stopped, and told; False for one that had ended before."""
+        jobs = self._office.jobs
+        with self._office.writing() as db:
+            ended = jobs.end(db, job.number, state, int(time.time()))
+            if ended:
+                told = {"id": job.id, "kind": job.kind, "name": job.name, "state": state, "rows": job.rows}
+                counts = jobs.counts(job.number)
+                self._webhooks.post(db, "job.ended", f"job_{job.id}", {**told, "counts": counts})
+            jobs.forget_old(db)
+        if ended:
+            log.moment("job", id=job.id, state=state, rows=job.rows)
+        return ended
 
     def _alone(self, job: JobRow, row: SheetLine, error: Exception | None) -> None:
         if error is None:

@@ -24,13 +24,16 @@ from node.errors import ProblemError
 from node.issuing.ledger_follower import Following
 from node.ledger.subscriptions import Moments, PoolDropped, Subscription
 from node.peers.messages import ITEM_ATTESTATION, Item
+from node.resolution.webhooks import Webhooks
+from node.storage.database import Transaction
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
-from node.storage.outbox import OutboxItem
+from node.storage.outbox import OutboxItem, Receipted
 from node.transient_faults import PASSING, sentence
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first
+TOLD_TOGETHER = 25  # receipts in one post of a webhook
 WAIT_S, OPENING_WAIT_S = 1.0, 0.05
 ATTESTATION = "attestation"  # what is set aside
 TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation itself is not at fault
@@ -58,8 +61,11 @@ class Outbox:
         engine: Submitting,
         gossip: Sending,
         following: Following,
+        *,
+        webhooks: Webhooks,
     ) -> None:
         self._following = following
+        self._webhooks = webhooks
         self._office = office
         self._ledger = ledger
         self._engine = engine
@@ -121,11 +127,27 @@ class Outbox:
         if kept is None:
             return
         with self._office.writing() as db:
-            found = self._office.outbox.receipt(db, kept[0], int(time.time()), SEND_MAX * 4)
+            found = self._office.outbox.receipt(db, kept[0], now := int(time.time()), SEND_MAX * 4)
+            for start in range(0, len(found), TOLD_TOGETHER):
+                self._tell(db, found[start : start + TOLD_TOGETHER], now)
         if found:
-            log.moment("receipt", count=found, size=kept[0])
-        if found == SEND_MAX * 4:
+            log.moment("receipt", count=len(found), size=kept[0])
+        if len(found) == SEND_MAX * 4:
             self._wake.set()
+
+    def _tell(self, db: Transaction, found: Sequence[Receipted], now: int) -> None:
+        told = [
+            {
+                "attestation": b64u(one.digest),
+                "document": b64u(one.document_digest),
+                "type": one.kind,
+                "battery": one.battery,
+                "state": one.state,
+            }
+            for one in found
+        ]
+        id = f"receipts_{b64u(found[0].digest)}"
+        self._webhooks.post(db, "receipts", id, {"receipted_at": now, "receipts": told})
 
     def send(self) -> None:
         """Send what is not final yet and due."""

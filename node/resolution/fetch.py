@@ -21,7 +21,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 from urllib.parse import urljoin
@@ -65,6 +65,14 @@ class FetchError(ValueError):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class PostAnswer:
+    """What a server said to a post; what it wrote beside is not read."""
+
+    status: int
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,19 @@ class Fetcher:
                 address = following
             _refuse(f"{address.origin} sends us on more than {REDIRECTS_MAX} times")
 
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostAnswer:
+        """Post once, following nobody anywhere; raises FetchError for a server that does not answer."""
+        deadline = time.monotonic() + SECONDS_MAX
+        address = _parse(url)
+        self._allow(address)
+        with (
+            self._places.one(address.origin, SLOT_S_MAX),
+            self._asked(address, "POST", body, headers, deadline) as response,
+        ):
+            asked = response.headers.get("Retry-After", "")
+            seconds = int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
+            return PostAnswer(response.status, seconds)
+
     def for_one_request(self) -> Asking:
         """Waits so long for all answers together: many slow servers take no more time than one."""
         return _Within(self, TOGETHER_S_MAX)
@@ -140,6 +161,15 @@ class Fetcher:
 
     def _once(self, address: _Address, accept: str, size_bytes_max: int, deadline: float) -> bytes | str:
         """The body, or where the server sends us on."""
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        with self._asked(address, "GET", None, headers, deadline) as response:
+            return self._read(response, address, size_bytes_max, deadline)
+
+    @contextlib.contextmanager
+    def _asked(
+        self, address: _Address, method: str, body: bytes | None, headers: Mapping[str, str], deadline: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer to one request, as long as it is read."""
         connection = self._connect(address, deadline)
         # A server that sends one byte now and then would outlive every timeout of a single read.
         watch = threading.Timer(max(deadline - time.monotonic(), 0), _cut, (connection,))
@@ -150,10 +180,9 @@ class Fetcher:
                 connection.do_handshake()
             reader = http.client.HTTPConnection(address.host, address.port)
             reader.sock = connection
-            headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "comity"}
-            reader.request("GET", address.path, headers=headers)
+            reader.request(method, address.path, body, {**headers, "User-Agent": "comity"})
             with reader.getresponse() as response:
-                return self._read(response, address, size_bytes_max, deadline)
+                yield response
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, FetchError):
                 raise

@@ -12,6 +12,7 @@ from node.catalogues import LANGUAGES
 from node.issuing.issue_jobs import IssueJobs
 from node.issuing.issuing import Issuing
 from node.issuing.passport_models import MemberKinds
+from node.resolution.webhooks import Webhooks
 from node.storage.office import OfficeStore
 from node.words import Words, told_in_all
 
@@ -25,8 +26,13 @@ def words_of(history: GovernanceHistory) -> Mapping[str, Words]:
 
 
 def jobs_of(
-    issuing: Issuing, office: OfficeStore, signed: Callable[[], None], words: Mapping[str, Words]
+    issuing: Issuing,
+    office: OfficeStore,
+    signed: Callable[[], None],
+    words: Mapping[str, Words],
+    webhooks: Webhooks,
 ) -> IssueJobs:
     """The thread that issues for sheets; `signed` is called when something waits to be sent."""
     kinds = MemberKinds(config.schemas()[PASSPORT_SCHEMA["id"]])
-    return IssueJobs(issuing, office, signed, kinds, partial(told_in_all, words=words))
+    told = partial(told_in_all, words=words)
+    return IssueJobs(issuing, office, signed, kinds, told=told, webhooks=webhooks)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 from node.oversight.attempts import Attempts
 from node.oversight.noted import NotingRegistry
 from node.peers.gossip import Gossip
 from node.receipts.maker import Proofs
+from node.resolution.fetch import Fetcher, FetchPolicy, origin_of
+from node.resolution.webhooks import Webhooks
 from node.setup.disk import Disk
 from node.use_cases.access import Access
 from node.use_cases.evidence_file import EvidenceDesk
+from node.use_cases.own_part import OwnPart
 from node.use_cases.records import RecordDesk
+from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.sources import Gathering
 
@@ -64,3 +70,29 @@ def evidence_of(disk: Disk, consignments: Consignments, records: RecordDesk) -> 
         ledger=disk.stores.ledger,
         office=disk.stores.office,
     )
+
+
+def webhooks_of(disk: Disk) -> Webhooks:
+    """What posts to the endpoints that node.toml names, and can reach nobody else."""
+    settings = disk.settings
+    origins = frozenset(origin_of(one.url) for one in settings.webhooks)
+    ca_file = None if settings.fetch is None else settings.fetch.ca_file
+    sender = Fetcher(FetchPolicy(origins=origins, ca_file=ca_file))
+    return Webhooks(disk.stores.office, settings.webhooks, sender)
+
+
+def own_part_of(disk: Disk) -> OwnPart:
+    """The own part in the network, at the time of the wall or of the last block, whichever is later."""
+
+    def now() -> int:
+        tip = disk.stores.ledger.tip()
+        return max(int(time.time()), tip.time if tip else 0)
+
+    constitution, ledger = disk.constitution, disk.stores.ledger
+    return OwnPart(disk.keys.did, disk.history, ledger, lambda: constitution.state, now)
+
+
+def welcome_of(disk: Disk) -> Welcome:
+    """What a newcomer is given."""
+    own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
+    return Welcome(own, disk.genesis, disk.history, files, disk.network_key, disk.tree, at)

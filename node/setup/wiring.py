@@ -40,6 +40,7 @@ from node.peers.certificates import by_authority
 from node.peers.gossip import Gossip
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
+from node.resolution.webhooks import Webhooks
 from node.server.hosts import Hosts
 from node.server.lanes import Lanes
 from node.service import Service
@@ -47,7 +48,15 @@ from node.setup.disk import Disk, open_disk
 from node.setup.engines import open_engine
 from node.setup.gathering import gathering_of, judged_by_of, passport_schemas
 from node.setup.maker_line import jobs_of, words_of
-from node.setup.parts import access_of, attempts_of, evidence_of, records_of
+from node.setup.parts import (
+    access_of,
+    attempts_of,
+    evidence_of,
+    own_part_of,
+    records_of,
+    webhooks_of,
+    welcome_of,
+)
 from node.setup.retiring import Retiring
 from node.setup.rule_files import require_proposed
 from node.setup.worker import Given, work
@@ -72,6 +81,7 @@ from node.use_cases.proposing import ProposalDesk
 from node.use_cases.reach import Reach
 from node.use_cases.vc_api import VcApi
 from node.use_cases.vehicles import VehicleDesk
+from node.use_cases.webhook_desk import WebhookDesk
 from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.foretelling import Foretelling
@@ -162,6 +172,7 @@ class _Trades:
 
     issuing: Issuing
     outbox: Outbox
+    webhooks: Webhooks
     jobs: IssueJobs
     holding: RuleHolding
     following: Following
@@ -219,9 +230,8 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         open_api=open_api,
     )
     following = _follow(disk, issuing, securing, gathering, gate)
-    outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip, following)
-    outbox.listen(agreement.moments)
-    jobs = jobs_of(issuing, stores.office, outbox.wake, words_of(history))
+    outbox = _outbox(disk, agreement, following, told := webhooks_of(disk))
+    jobs = jobs_of(issuing, stores.office, outbox.wake, words_of(history), told)
     watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
     watching.go_by(judged_by := judged_by_of(disk.directory, disk.network, disk.settings))
     given = Given(disk.directory.root, keys.did, disk.network_key, judged_by)
@@ -235,8 +245,9 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)
     alerting = Alerting(stores.office, stores.ledger, gathering, agreement.moments)
-    made = issuing, outbox, jobs, holding, following, gathering, overtaking, consignments, judging, reach
-    return _Trades(*made, alerting, resolver, securing, checking, open_api)
+    made = issuing, outbox, told, jobs, holding, following, gathering
+    judged = overtaking, consignments, judging, reach
+    return _Trades(*made, *judged, alerting, resolver, securing, checking, open_api)
 
 
 def _issuing(disk: Disk, registry: NotingRegistry, schema: PassportSchema | None, gate: Gate) -> Issuing:
@@ -255,6 +266,13 @@ def _issuing(disk: Disk, registry: NotingRegistry, schema: PassportSchema | None
     )
     issuing.admission.noted = registry.noted.put
     return issuing
+
+
+def _outbox(disk: Disk, agreement: _Agreement, following: Following, told: Webhooks) -> Outbox:
+    stores, engine, gossip = disk.stores, agreement.engine, agreement.gossip
+    outbox = Outbox(stores.office, stores.ledger, engine, gossip, following, webhooks=told)
+    outbox.listen(agreement.moments)
+    return outbox
 
 
 def _follow(disk: Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
@@ -299,6 +317,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> tuple[Supervisor, Lanes]:
     supervisor.employ(trades.judging)
     supervisor.employ(trades.alerting)
     supervisor.employ(agreement.attempts, tries_max=None)
+    supervisor.employ(trades.webhooks, tries_max=None)
     return supervisor, lanes
 
 
@@ -339,19 +358,10 @@ def _look_out(
     return lookout
 
 
-def _part(disk: Disk) -> OwnPart:
-    def now() -> int:
-        tip = disk.stores.ledger.tip()
-        return max(int(time.time()), tip.time if tip else 0)
-
-    constitution, ledger = disk.constitution, disk.stores.ledger
-    return OwnPart(disk.keys.did, disk.history, ledger, lambda: constitution.state, now)
-
-
 def _overview(
     disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor, lanes: Lanes
 ) -> Overview:
-    part = _part(disk)
+    part = own_part_of(disk)
     return Overview(
         did=disk.keys.did,
         genesis=disk.genesis,
@@ -376,11 +386,6 @@ def _door(
 ) -> PeerDoor:
     gossip, attempts = agreement.gossip, agreement.attempts
     return PeerDoor(gossip, agreement.engine, ledger, gathering, shelf, welcome=welcome, attempts=attempts)
-
-
-def _welcome(disk: Disk) -> Welcome:
-    own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
-    return Welcome(own, disk.genesis, disk.history, files, disk.network_key, disk.tree, at)
 
 
 def _proposing(disk: Disk, agreement: _Agreement, trades: _Trades) -> ProposalDesk:
@@ -429,11 +434,12 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         records=(records := records_of(disk, gathering)),
         evidence=evidence_of(disk, trades.consignments, records),
         overview=_overview(disk, agreement, trades, supervisor, lanes),
+        webhooks=WebhookDesk(office, trades.webhooks),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         proposing=_proposing(disk, agreement, trades),
         access=access_of(disk),
         accounts=Accounts(office, access_of(disk)),
-        peers=_door(agreement, ledger, gathering, shelf, _welcome(disk)),
+        peers=_door(agreement, ledger, gathering, shelf, welcome_of(disk)),
         supervisor=supervisor,
         engine=agreement.engine,
         gossip=agreement.gossip,

@@ -28,6 +28,7 @@ from node.storage.reached import ReachedLines
 from node.storage.refused_attempts import AttemptTable
 from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
+from node.storage.webhook_posts import WebhookTable
 
 FOLLOWED, EPOCH, COPIED = "followed", "epoch", "copied"
 
@@ -54,6 +55,7 @@ class OfficeStore:
         self.reached = ReachedLines(self._db)
         self.alerts = AlertTable(self._db)
         self.attempts = AttemptTable(self._db)
+        self.webhooks = WebhookTable(self._db)
         self.access = AccessTable(self._db)
         self.accounts = AccountTable(self._db)
         self.aside = AsideTable(self._db)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from credentials.documents.canonical import b64u
 from node.storage.audit import WHO, AuditTable
@@ -41,6 +42,16 @@ class Settled:
     leaf_index: int
     rule: str | None
     winner: int | None
+
+
+class Receipted(NamedTuple):
+    """One that has its receipt now."""
+
+    digest: bytes
+    document_digest: bytes
+    kind: str
+    battery: str | None
+    state: str  # what became of it
 
 
 _COLUMNS = (
@@ -104,13 +115,15 @@ class OutboxTable:
         )
 
     @staticmethod
-    def receipt(db: Transaction, size: int, now: int, limit: int) -> int:
-        """Note those below a cosigned size as receipted, up to `limit`; how many."""
-        return db.execute(
+    def receipt(db: Transaction, size: int, now: int, limit: int) -> list[Receipted]:
+        """Note those below a cosigned size as receipted, up to `limit`; which."""
+        found = db.execute(
             "UPDATE outbox SET receipted_at = ? WHERE number IN ("
-            "SELECT number FROM outbox WHERE receipted_at IS NULL AND leaf_index < ? LIMIT ?)",
+            "SELECT number FROM outbox WHERE receipted_at IS NULL AND leaf_index < ? LIMIT ?) "
+            "RETURNING digest, document_digest, kind, battery, state",
             (now, size, limit),
-        ).rowcount
+        )
+        return [Receipted(*row) for row in found.fetchall()]
 
     def get(self, digest: bytes) -> OutboxItem | None:
         found = self._where("digest = ?", (digest,))

@@ -16,6 +16,7 @@ from node.storage.line_steps import office_19_rows_left_out, office_20_reasons_o
 from node.storage.oversight_steps import office_15_alerts, office_18_attempts
 from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
+from node.storage.webhook_steps import office_21_webhooks
 
 # -- signing.db --------------------------------------------------------------------------------------------
 
@@ -419,4 +420,5 @@ OFFICE = History(
     office_18_attempts,
     office_19_rows_left_out,
     office_20_reasons_of_lines,
+    office_21_webhooks,
 )

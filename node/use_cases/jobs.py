@@ -283,10 +283,8 @@ class JobDesk:
 
     def stop(self, id: str) -> JobAnswer:
         """Issue no further row of it; what was issued stays. 409 `final` for one that ended."""
-        job = self._row(id)
-        with self._office.writing() as db:
-            if not self._office.jobs.end(db, job.number, STOPPED, int(time.time())):
-                raise ProblemError(409, "final", "Too late", "this job has ended already")
+        if not self._jobs.end(self._row(id), STOPPED):
+            raise ProblemError(409, "final", "Too late", "this job has ended already")
         return self.show(id)
 
     def _row(self, id: str) -> JobRow:

@@ -14,10 +14,13 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from werkzeug.test import TestResponse
 
+from node.resolution.webhooks import TOPICS, WebhookEndpoint
 from node.sheets import XLSX
+from node.storage.webhook_posts import PostRow
 from node.use_cases import jobs as desk
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import LiveNode, live_node
+from tests.node.test_webhooks import SECRET, URL, Endpoint
 
 JSON = dict[str, Any]
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -417,6 +420,45 @@ def test_progress_is_followed_by_server_sent_events(node: LiveNode) -> None:
 
     assert events.mimetype == "text/event-stream" and events.get_data().startswith(b"data: {")
     assert json.loads(lines.get_data().splitlines()[-1])["on_ledger"] == {"receipted": 1}
+
+
+def test_a_job_and_its_receipts_are_told_to_endpoints(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A MES hears that its job ended and what its rows came to, and of each statement that it has its receipt;
+    what an endpoint never took stands on the page, and is sent again from there.
+    """
+    webhooks, endpoint, office = node.service.webhooks._webhooks, Endpoint(), node.service.stores.office
+    monkeypatch.setattr(webhooks, "endpoints", (WebhookEndpoint("mes", URL, frozenset(TOPICS), SECRET),))
+    monkeypatch.setattr(webhooks, "_sender", endpoint)
+
+    job, rows = done(node, sheet([row_of(9_101), row_of(9_102, mass="heavy")]))
+
+    def said(topic: str) -> list[JSON]:
+        bodies = [json.loads(body) for _, body in endpoint.got]
+        return [one["data"] for one in bodies if one["type"] == topic]
+
+    def receipted() -> set[str]:
+        told = [one for post in said("receipts") for one in post["receipts"]]
+        return {one["type"] for one in told if one["battery"] == rows[0]["battery"]}
+
+    node.wait(lambda: len(receipted()) > 1, "its receipts")
+    [ended] = said("job.ended")
+    assert (ended["id"], ended["counts"]) == (job["id"], {"signed": 1, "refused": 1})
+
+    with office.writing() as db:
+        office.webhooks.put(db, PostRow(0, "mes", "job.ended", "lost", 0, b"{}", 1, state="dead"))
+        number = max(row.number for row in office.webhooks.page("mes", None, 0, 1_000))
+        office.webhooks.tried(db, number, "dead", "answered 410", 0)
+    shown = node.get_json("/webhooks")
+    assert (shown["endpoints"][0]["dead"], shown["dead"][0]["because"]) == (1, "answered 410")
+    page = node.client.get("/webhooks", headers={**node.bearer, "Accept": "text/html"}).text
+    assert "answered 410" in page and "Send all again" in page
+    behind = node.get_json(f"/webhooks/mes/posts?after={number - 1}")["posts"]
+    assert [one["number"] for one in behind] == [number]
+    assert node.post_json("/webhooks/mes/again", {}).get_json() == {"again": 1}
+    assert node.get("/webhooks/none/posts").get_json()["code"] == "webhook_unknown"
 
 
 def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:

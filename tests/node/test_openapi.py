@@ -19,10 +19,12 @@ from node.api.route import BODY_BYTES_MAX, FORM, MANIFEST_BYTES_MAX, QUERY_BYTES
 from node.api.schemas import SCHEMAS, schema_document
 from node.api.table import ROUTES
 from node.peers.messages import PEER_BODY_BYTES_MAX
+from node.resolution.webhooks import WebhookEndpoint
 from node.web.sample import sample_claims
 from tests.harness.governed_node import LIMITS_NAME, GovernedNode
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
 from tests.node.test_alerts import row
+from tests.node.test_webhooks import URL
 
 ONLY_ASK = ("/recognition", "/authorization")  # queries to a trust registry: small, and nothing is changed
 OF_STRANGERS = ("/sign-in", "/welcome/<token>")  # who has not signed in; from our own pages alone
@@ -110,7 +112,12 @@ def addresses(node: LiveNode) -> dict[str, str]:
     line = json.dumps({"code": CODE, "claims": claims}).encode()
     job = f"/jobs/{node.post_raw('/jobs/issue?gaps=1', line, 'application/x-ndjson').get_json()['id']}"
     node.wait(lambda: node.get_json(job)["state"] == "done", "the job")
+    told = node.service.webhooks._webhooks
+    told.endpoints = (WebhookEndpoint("mes", URL, frozenset({"job.ended"}), b""),)
+    with office.writing() as db:
+        told.post(db, "job.ended", "a", {})
     return {
+        "/webhooks/<name>/posts": "/webhooks/mes/posts",
         "/supervision/alerts/<alert_id>": f"/supervision/alerts/{b64u(alert.id)}",
         "/jobs/<job_id>": job,
         "/jobs/<job_id>/rows": f"{job}/rows",

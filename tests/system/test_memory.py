@@ -194,6 +194,7 @@ BOUNDED = {
     "node/peers/strikes.py:Patience._refusals": "SENDERS_MAX",
     "node/receipts/maker.py:Proofs._steps": "STEPS_KEPT_MAX",
     "node/resolution/fetch.py:_Places._taken": "FETCHES_MAX",
+    "node/resolution/webhooks.py:Webhooks._paused": "ENDPOINTS_MAX",
     "node/server/connections.py:Connections._open": "CONNECTIONS_MAX",
     "node/server/connections.py:LargeBodies._there": "LARGE_BODIES_MAX, SMALLER_BODIES_MAX",
     "node/server/exchange.py:Exchange._large": "one for each kind of body",
