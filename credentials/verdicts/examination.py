@@ -100,7 +100,8 @@ def _structure(
         return None
     try:
         said = meant(opened, contexts)
-        credential = view_of(said)
+        if said is not opened.document:
+            credential = view_of(said)
         if STATUS_CLAIM in opened.document and STATUS_CLAIM not in said:
             credential = replace(credential, status_unknown=(*credential.status_unknown, "status of a JWT"))
     except CredentialError as error:

@@ -28,8 +28,8 @@ from credentials.documents.issuer import (
 from credentials.documents.passport import PassportSchema
 from credentials.documents.status import Places, read_list
 from credentials.errors import CredentialError
-from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, status_subject
-from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
+from credentials.ledger.attestation import Attestation, SetList, StatusUpdate, standing_key, status_subject
+from credentials.ledger.entries import AdmittedEntry, Entry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
 from credentials.ledger.namings import Namings, namings_key
@@ -54,6 +54,7 @@ from credentials.verdicts.evidence import (
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.means import OpenedList
 from credentials.verdicts.named import taken_back_by_authorities
 from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
@@ -198,6 +199,8 @@ class World:
     refused: dict[bytes, bytes] = field(default_factory=dict)
     read: dict[bytes, frozenset[int]] = field(default_factory=dict)  # raised places of list versions
     issued: int = 0
+    # Status lists that were opened, as a node keeps them: for as long as the same keys count.
+    opened: tuple[Governance, dict[bytes, OpenedList]] | None = None
 
     def __post_init__(self) -> None:
         for publisher in self.publishers:
@@ -223,7 +226,7 @@ class World:
         by_digest = {sha256(tx).digest(): tx for tx in txs}
         for offset, entry in enumerate(execution.entries):
             self.leaves.append(LedgerEntry(first + offset, execution.height, time, entry))
-            parsed = parse_entry(entry)
+            parsed = _parsed(entry)
             if isinstance(parsed, RefusedEntry):
                 self.refused[parsed.digest] = by_digest[parsed.digest]
 
@@ -401,6 +404,12 @@ class World:
     # -- what a node gathers -------------------------------------------------------------------------
 
     def network(self, **changes: Any) -> NetworkView:
+        updates = [
+            (leaf.block_time, entry.attestation)
+            for leaf in self.leaves
+            if isinstance(entry := _parsed(leaf.entry), AdmittedEntry)
+            and entry.attestation.status is not None
+        ]
         values: dict[str, Any] = {
             "height": self.ledger.height,
             "block_time": self.now - 10,
@@ -411,13 +420,14 @@ class World:
             "lag_heights": 0,
             "quorum_silence_s": 2,
             "recognitions": self.governance.recognitions,
+            "lists_opened": self._lists_opened(),
             "status_lists": {
                 (by, purpose, url): StatusSource(
                     self.lists[url],
                     self.list_digest(purpose, by),
                     self.now - 60,
                     by,
-                    **self.versions(by, purpose, url),
+                    **self.versions(by, purpose, url, updates),
                 )
                 for by in self.publishers
                 for purpose, url in lists_of(by).items()
@@ -428,18 +438,24 @@ class World:
         }
         return NetworkView(**(values | changes))
 
-    def versions(self, by: str, purpose: str, url: str) -> dict[str, Any]:
-        """Who attested the latest version of a list, and what those before it said: all are held here."""
-        about = status_subject(by, url).as_list()
+    def _lists_opened(self) -> dict[bytes, OpenedList]:
+        if self.opened is None or self.opened[0] is not self.governance:
+            self.opened = self.governance, {}
+        return self.opened[1]
+
+    def versions(
+        self, by: str, purpose: str, url: str, updates: Sequence[tuple[int, Attestation]]
+    ) -> dict[str, Any]:
+        """Who attested the latest version of a list, and what those before it said: all are held here.
+
+        `updates`: the admitted attestations of lists, each with the time of its block.
+        """
+        about = status_subject(by, url)
         said: list[tuple[AttestedBy, frozenset[int]]] = []
-        for leaf in self.leaves:
-            if _read(leaf.entry)[0] != about:
-                continue
-            entry = leaf.parsed or parse_entry(leaf.entry)
-            update = entry.attestation.status if isinstance(entry, AdmittedEntry) else None
-            if isinstance(entry, AdmittedEntry) and update is not None and update.purpose == purpose:
-                attested = AttestedBy(entry.attestation.kid, leaf.block_time)
-                said.append((attested, self.places(update.list_digest)))
+        for time, attestation in updates:
+            update = attestation.status
+            if update is not None and update.purpose == purpose and attestation.subject == about:
+                said.append((AttestedBy(attestation.kid, time), self.places(update.list_digest)))
         if not said:
             return {}
         own = [places for attested, places in said if not attested.stolen(self.governance)]
@@ -542,7 +558,7 @@ class World:
         said = {
             leaf.leaf_index: parsed.attestation
             for leaf in view.entries
-            if isinstance(parsed := (leaf.parsed or parse_entry(leaf.entry)), AdmittedEntry)
+            if isinstance(parsed := _parsed(leaf.entry), AdmittedEntry)
         }
         passport = view.standing.passport if view.standing is not None else None
         latest = said.get(passport.leaf_index) if passport is not None and not live else None
@@ -610,7 +626,7 @@ class World:
             statement = next(
                 parsed.attestation
                 for leaf in view.entries
-                if isinstance(parsed := (leaf.parsed or parse_entry(leaf.entry)), AdmittedEntry)
+                if isinstance(parsed := _parsed(leaf.entry), AdmittedEntry)
                 and parsed.attestation.digest == passport.attestation
             )
             assert statement.set_list is not None
@@ -712,9 +728,15 @@ def world(**genesis: Any) -> World:
 
 
 @lru_cache(maxsize=4096)
+def _parsed(entry: bytes) -> Entry:
+    """A leaf, read once: what the harness gathers for one verdict asks again for most of the last one's."""
+    return parse_entry(entry)
+
+
+@lru_cache(maxsize=4096)
 def _read(entry: bytes) -> tuple[list[Any] | None, bytes | None]:
     """Whom a leaf is about, and the digest of the document that it attests."""
-    parsed = parse_entry(entry)
+    parsed = _parsed(entry)
     if isinstance(parsed, AdmittedEntry):
         return parsed.attestation.subject.as_list(), parsed.attestation.document_digest
     return (parsed.subject.as_list(), None) if isinstance(parsed, RefusedEntry) else (None, None)

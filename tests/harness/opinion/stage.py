@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -340,7 +341,7 @@ class Stage:
         time, first = ledger.now, ledger.log.size
         execution = ledger.execute(step.block)
         for offset, entry in enumerate(execution.entries):
-            parsed = entries.parse_entry(entry)
+            parsed = _parsed(entry)
             told = {"parsed": parsed} if "parsed" in _LEAF else {}
             self.world.leaves.append(
                 border.LedgerEntry(first + offset, execution.height, time, entry, **told)
@@ -463,9 +464,15 @@ def _twin(thing: Any) -> Any:
     return twin
 
 
+@functools.lru_cache(maxsize=4096)
+def _parsed(entry: bytes) -> Any:
+    """A leaf that an act would make: read when the act is tried, and again when it is kept."""
+    return entries.parse_entry(entry)
+
+
 def _kind(execution: Any) -> str:
     """State, claim or recorded refusal: by the kind of leaf that the act made."""
-    kinds = {type(entries.parse_entry(entry)).__name__ for entry in execution.entries}
+    kinds = {type(_parsed(entry)).__name__ for entry in execution.entries}
     if "AdmittedEntry" in kinds:
         return STATE
     return CLAIM if "ClaimEntry" in kinds else REFUSED
