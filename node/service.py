@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from node.issuing.ledger_follower import Following
 from node.ledger.engine import Engine
 from node.oversight.alert_desk import AlertDesk
+from node.oversight.case_desk import CaseDesk
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
 from node.server.lanes import Lanes
@@ -79,6 +80,7 @@ class Service:
     consignments: Consignments
     judging: Judging
     alerts: AlertDesk
+    cases: CaseDesk
     records: RecordDesk
     evidence: EvidenceDesk
     overview: Overview

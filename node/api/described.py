@@ -47,6 +47,7 @@ from node.governance_answers import (
     RecognitionGiven,
 )
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
+from node.oversight.case_desk import CaseAnswer, CasesAnswer
 from node.oversight.risk import RiskAnswer
 from node.parts_answers import PartsAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
@@ -239,6 +240,8 @@ ANSWERS: dict[str, type] = {
     "AttestedEvent": AttestedAnswer,
     "Audit": ActsAnswer,
     "Battery": BatteryAnswer,
+    "Case": CaseAnswer,
+    "Cases": CasesAnswer,
     "CodesRead": CodesRead,
     "Consignment": ConsignmentAnswer,
     "Consignments": ConsignmentsAnswer,

@@ -15,6 +15,9 @@ from node.catalogues import FAULTS
 from node.issuing.passport_models import COLUMNS_OF_MODEL_MAX, MEMBERS_OF_COLUMN_MAX
 from node.oversight.alert_desk import ACTS as ALERT_ACTS
 from node.oversight.alert_desk import TEXT_CHARS_MAX as ALERT_TEXT_CHARS_MAX
+from node.oversight.case_statements import ACTS as CASE_ACTS
+from node.oversight.case_statements import DAYS_MAX, LEAVES_NAMED_MAX, OPENED, OUTCOMES, REVIEWS
+from node.oversight.case_statements import TEXT_CHARS_MAX as CASE_TEXT_CHARS_MAX
 from node.use_cases.roles import person_roles
 
 Schema = dict[str, Any]
@@ -40,6 +43,8 @@ BATTERY: Schema = {
     "description": "Code (GB/T 34014, or of a scheme that the network added), GS1 Digital Link or URI",
 }
 
+CASE_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": CASE_TEXT_CHARS_MAX}
+CASE_DAYS: Schema = {"type": "integer", "minimum": 1, "maximum": DAYS_MAX}
 DIRECTION: Schema = {"enum": ["import", "export", "inland"]}
 
 
@@ -306,6 +311,27 @@ REQUESTS: dict[str, Schema] = {
                 "description": "to whom it is assigned, the case it is linked to, or the note",
             }
         },
+        closed=True,
+    ),
+    "CaseOrder": _object(
+        {"accused": WORD, "text": CASE_TEXT},
+        {
+            "side": {**NAME, "description": "the jurisdiction that decides; left out, that of the accused"},
+            "battery": BATTERY,
+            "days": CASE_DAYS,
+            "leaves": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX},
+                "maxItems": LEAVES_NAMED_MAX,
+                "description": "numbers of the records of that battery on which it rests",
+            },
+            "alert": {**DIGEST, "description": "an alert of this node that is linked to it"},
+        },
+        closed=True,
+    ),
+    "CaseSaid": _object(
+        {"act": {"enum": [act for act in CASE_ACTS if act != OPENED]}, "text": CASE_TEXT},
+        {"whom": WORD, "days": CASE_DAYS, "outcome": {"enum": [*OUTCOMES, *REVIEWS]}},
         closed=True,
     ),
     "LookAgain": _object({"height": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}}, closed=True),

@@ -53,7 +53,7 @@ def alert(service: Service, alert_id: str) -> ResponseReturnValue:
     told = {**_told(words_for(service), row), "leaves": leaves, "attempts": attempts}
     if not page_wanted():
         return json_reply(told)
-    return page("alert.html", alert=told, mine=client_name())
+    return page("alert.html", alert=told, mine=client_name(), known=service.cases.has(row["case"]))
 
 
 def handle(service: Service, alert_id: str) -> ResponseReturnValue:

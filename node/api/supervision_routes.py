@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import supervision
+from node.api import cases, supervision
 from node.api.route import (
     CSV,
     JSON,
@@ -16,8 +16,10 @@ from node.api.route import (
 
 SEE_ALERTS = ("read", "clear", "govern", "operate")
 DEAL_WITH = ("clear", "govern", "operate")
+SEE_CASES = ("read", "issue", "clear", "govern")
 OPERATE = ("operate",)
 SEE_CLEARED = ("read", "clear")
+SPEAK = ("issue", "govern", "clear")  # in the name of the participant; what it may say, the case says
 SEARCH = (*supervision.ASKED, "since", "until")
 
 
@@ -73,6 +75,41 @@ SUPERVISION = (
         (*_shown("Alert", (JSON,)), SEEN),
         DEAL_WITH,
         Body("AlertAct", JSON_OR_FORM),
+    ),
+    Route(
+        "GET",
+        "/supervision/cases",
+        cases.cases,
+        "Cases that this party may read, newest first",
+        _shown("Cases"),
+        SEE_CASES,
+        query=(*cases.ASKED, *cases.GIVEN, "before", "limit"),
+    ),
+    Route(
+        "POST",
+        "/supervision/cases",
+        cases.opened,
+        "Open a case, with its grounds",
+        (RouteAnswer(201, "Case", (JSON,), "It is open, and on its way to whom it concerns."), SEEN),
+        SPEAK,
+        Body("CaseOrder", JSON_OR_FORM),
+    ),
+    Route(
+        "GET",
+        "/supervision/cases/<case_id>",
+        cases.case,
+        "One case, both sides of it side by side",
+        _shown("Case"),
+        SEE_CASES,
+    ),
+    Route(
+        "POST",
+        "/supervision/cases/<case_id>",
+        cases.said,
+        "Ask, explain, comment, give more time, withdraw, close or review",
+        (*_shown("Case", (JSON,)), SEEN),
+        SPEAK,
+        Body("CaseSaid", JSON_OR_FORM),
     ),
     Route(
         "GET",

@@ -15,7 +15,7 @@ from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
 from node.errors import ProblemError, bad_request, not_found
-from node.oversight.alert_kinds import is_attempt
+from node.oversight.alert_kinds import ATTEMPT, NO_ENTRY, raised_of
 from node.oversight.alerting import Alerting
 from node.oversight.risk import RiskDesk
 from node.storage.alerts import ACKNOWLEDGED, OPEN, AlertFilter, AlertRow
@@ -186,8 +186,9 @@ class AlertDesk:
         """One alert, with the records or attempts that raised it; 404."""
         row = self._get(alert_id)
         leaves = [leaf for leaf, _ in self._office.alerts.leaves_of(row.number)]
-        if is_attempt(row.code):
-            rows = self._office.attempts.these(leaves)
+        raised = raised_of(row.code)
+        if raised in NO_ENTRY:
+            rows = self._office.attempts.these(leaves) if raised == ATTEMPT else []
             return self._record(row, row.seq), [], [self._attempt(one) for one in rows]
         found = self._ledger.leaves.these(leaves)[::-1]
         times = self._ledger.block_times({one.height for one in found})

@@ -15,8 +15,10 @@ from node.errors import SetupError
 
 REFUSED, ADMITTED, CLAIM, EVIDENCE, GOVERNANCE = "refused", "admitted", "claim", "evidence", "governance"
 ATTEMPT = "attempt"  # no entry: what a node refused, and told (`attempts.py`)
+CASE = "case"  # no entry: a statement of a case (`cases.py`)
+NO_ENTRY = (ATTEMPT, CASE)
 CHANGES = ("licence_withdrawn", "recognition_withdrawn", "stopped", "key_stolen", "left")
-PER = ("rule", "battery", "party", "maker", "leaf")
+PER = ("rule", "battery", "party", "maker", "leaf", "case")
 AUTHORITY, EVERY_AUTHORITY, RELYING, AUTHOR = "authority", "every_authority", "relying", "author"
 ADDRESSEES = (AUTHORITY, EVERY_AUTHORITY, RELYING, AUTHOR)
 ANY_RULE = "*"
@@ -29,6 +31,7 @@ _RAISED_BY: Mapping[str, str | None] = {
     EVIDENCE: None,
     GOVERNANCE: "change",
     ATTEMPT: "codes",
+    CASE: "acts",
 }
 
 
@@ -81,9 +84,9 @@ def kind_of(leaf: str, names: Iterable[str]) -> AlertKind | None:
     return None
 
 
-def is_attempt(code: str) -> bool:
-    """True for a kind that no entry raises, but what a node refused."""
-    return any(kind.code == code and kind.leaf == ATTEMPT for kind in alert_kinds())
+def raised_of(code: str) -> str:
+    """What raises this kind: the type of an entry, or one of those that are none; "" of a later version."""
+    return next((kind.leaf for kind in alert_kinds() if kind.code == code), "")
 
 
 def _texts(value: object) -> bool:

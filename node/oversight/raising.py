@@ -66,6 +66,7 @@ class RaisedAlert:
     prefixes: tuple[str, ...] = ()  # beginnings of the codes that a recall covers
     sides: frozenset[str] = frozenset()
     authors: frozenset[str] = frozenset()
+    case: bytes | None = None
 
     @property
     def battery(self) -> bytes | None:
@@ -81,6 +82,7 @@ class RaisedAlert:
             "party": self.party,
             "maker": list(self.maker),
             "leaf": self.leaf,
+            "case": self.case,
         }
         return sha256(encode([ID_TAG, self.kind.code, [told[name] for name in self.kind.per]])).digest()
 
@@ -123,7 +125,7 @@ class Raising:
                 yield self._about_goods(row, kind, said)
 
     def _about_goods(self, row: EntryRow, kind: AlertKind, said: _Said) -> RaisedAlert:
-        authors, sides = self._hands(said.subject, row)
+        authors, sides = hands(self._ledger, self._history, standing_key(said.subject), row.leaf_index + 1)
         governance = self._history.at(row.height)
         party = governance.participant(said.party)
         if party is not None:
@@ -156,23 +158,6 @@ class Raising:
 
     def _time_of(self, row: EntryRow) -> int:
         return self._ledger.block_times([row.height]).get(row.height, 0)
-
-    def _hands(self, subject: Subject, row: EntryRow) -> tuple[set[str], set[str]]:
-        """(who spoke about it or was named so far, of which sides they are)."""
-        authors, sides = set[str](), set[str]()
-        before = row.leaf_index + 1
-        for one in self._ledger.leaves.of(standing_key(subject), RECORD_READ_MAX, before):
-            entry = parse_entry(one.entry)
-            if not isinstance(entry, AdmittedEntry):
-                continue
-            governance = self._history.at(one.height)
-            named = (governance.owner_of(name) for name in entry.attestation.parties)
-            for did in {entry.attestation.issuer, *(name for name in named if name is not None)}:
-                party = governance.participant(did)
-                if party is not None:
-                    authors.add(did)
-                    sides.add(party.jurisdiction)
-        return authors, sides
 
     def _of_fault(self, row: EntryRow, entry: Entry) -> Iterator[RaisedAlert]:
         assert isinstance(entry, EvidenceEntry), "the type of the row says so"
@@ -213,6 +198,25 @@ class Raising:
                 )
                 found.setdefault(raised.id, raised)
         yield from found.values()
+
+
+def hands(
+    ledger: LedgerStore, history: GovernanceHistory, key: bytes, before: int | None = None
+) -> tuple[set[str], set[str]]:
+    """(who spoke about a battery or was named `before` a leaf, of which sides they are)."""
+    authors, sides = set[str](), set[str]()
+    for one in ledger.leaves.of(key, RECORD_READ_MAX, before):
+        entry = parse_entry(one.entry)
+        if not isinstance(entry, AdmittedEntry):
+            continue
+        governance = history.at(one.height)
+        named = (governance.owner_of(name) for name in entry.attestation.parties)
+        for did in {entry.attestation.issuer, *(name for name in named if name is not None)}:
+            party = governance.participant(did)
+            if party is not None:
+                authors.add(did)
+                sides.add(party.jurisdiction)
+    return authors, sides
 
 
 def _said(entry: Entry) -> _Said:

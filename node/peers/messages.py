@@ -10,6 +10,7 @@
     blocks     [from height, count]        -> [[block, certificate], ...]
     documents  JSON                        -> JSON (node/verdicts/sources.py says which)
     attempts   COSE_Sign1 of the refuser   -> 1           (node/oversight/attempts.py)
+    cases      COSE_Sign1 of its author    -> 1           (node/oversight/case_statements.py)
     snapshot   [height or 0, offset, log size] -> [height, size, chunk]  (snapshot.py)
 
     status = [replica status, height, log size, size of the cosigned checkpoint]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import time
 
-from node.oversight.attempts import Attempts
-from node.oversight.noted import NotingRegistry
-from node.peers.gossip import Gossip
 from node.receipts.maker import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy, origin_of
 from node.resolution.webhooks import Webhooks
@@ -18,19 +15,6 @@ from node.use_cases.records import RecordDesk
 from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.sources import Gathering
-
-
-def attempts_of(disk: Disk, registry: NotingRegistry, gossip: Gossip) -> Attempts:
-    """What tells of attempts, signed as this participant's statements are."""
-    return Attempts(
-        network_id=disk.genesis.network_id,
-        did=disk.keys.did,
-        history=disk.history,
-        signer=disk.held.signer("attest"),
-        noted=registry.noted,
-        office=disk.stores.office,
-        gossip=gossip,
-    )
 
 
 def access_of(disk: Disk) -> Access:

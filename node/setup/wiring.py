@@ -30,9 +30,6 @@ from node.ledger.ledger import Ledger
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
-from node.oversight.alert_desk import AlertDesk
-from node.oversight.alerting import Alerting
-from node.oversight.attempts import Attempts
 from node.oversight.noted import NotingRegistry
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
@@ -48,9 +45,9 @@ from node.setup.disk import Disk, open_disk
 from node.setup.engines import open_engine
 from node.setup.gathering import gathering_of, judged_by_of, passport_schemas
 from node.setup.maker_line import jobs_of, words_of
+from node.setup.oversight_parts import Oversight, oversight_of
 from node.setup.parts import (
     access_of,
-    attempts_of,
     evidence_of,
     own_part_of,
     records_of,
@@ -130,7 +127,6 @@ class _Agreement:
     gossip: Gossip
     moments: Moments
     retiring: Retiring
-    attempts: Attempts
 
 
 def _agree(disk: Disk, listen_host: str | None) -> _Agreement:
@@ -160,7 +156,7 @@ def _agree(disk: Disk, listen_host: str | None) -> _Agreement:
     )
     engine.attach(gossip, gossip.named)
     retiring = Retiring(disk.held, cosigning.lacks_an_end, moments)
-    return _Agreement(registry, engine, gossip, moments, retiring, attempts_of(disk, registry, gossip))
+    return _Agreement(registry, engine, gossip, moments, retiring)
 
 
 # -- 3. what issues and judges -------------------------------------------------------------------------
@@ -181,7 +177,7 @@ class _Trades:
     consignments: Consignments
     judging: Judging
     reach: Reach
-    alerting: Alerting
+    oversight: Oversight
     resolver: Resolver
     securing: Securing
     checking: Checking
@@ -244,10 +240,10 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)
-    alerting = Alerting(stores.office, stores.ledger, gathering, agreement.moments)
+    oversight = oversight_of(disk, agreement.registry, agreement.gossip, gathering, agreement.moments)
     made = issuing, outbox, told, jobs, holding, following, gathering
     judged = overtaking, consignments, judging, reach
-    return _Trades(*made, *judged, alerting, resolver, securing, checking, open_api)
+    return _Trades(*made, *judged, oversight, resolver, securing, checking, open_api)
 
 
 def _issuing(disk: Disk, registry: NotingRegistry, schema: PassportSchema | None, gate: Gate) -> Issuing:
@@ -315,8 +311,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> tuple[Supervisor, Lanes]:
     supervisor.employ(trades.holding, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(agreement.retiring, turn_s_max=PROMPT_S_MAX)
     supervisor.employ(trades.judging)
-    supervisor.employ(trades.alerting)
-    supervisor.employ(agreement.attempts, tries_max=None)
+    trades.oversight.employ(supervisor)
     supervisor.employ(trades.webhooks, tries_max=None)
     return supervisor, lanes
 
@@ -382,10 +377,10 @@ def _overview(
 
 
 def _door(
-    agreement: _Agreement, ledger: LedgerStore, gathering: Gathering, shelf: Shelf, welcome: Welcome
+    agreement: _Agreement, trades: _Trades, ledger: LedgerStore, shelf: Shelf, welcome: Welcome
 ) -> PeerDoor:
-    gossip, attempts = agreement.gossip, agreement.attempts
-    return PeerDoor(gossip, agreement.engine, ledger, gathering, shelf, welcome=welcome, attempts=attempts)
+    told, parts = trades.oversight, (agreement.gossip, agreement.engine, ledger, trades.gathering, shelf)
+    return PeerDoor(*parts, welcome=welcome, attempts=told.attempts, cases=told.cases)
 
 
 def _proposing(disk: Disk, agreement: _Agreement, trades: _Trades) -> ProposalDesk:
@@ -430,7 +425,8 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
         judging=trades.judging,
-        alerts=AlertDesk(office, ledger, gathering, trades.alerting),
+        alerts=trades.oversight.alert_desk,
+        cases=trades.oversight.case_desk,
         records=(records := records_of(disk, gathering)),
         evidence=evidence_of(disk, trades.consignments, records),
         overview=_overview(disk, agreement, trades, supervisor, lanes),
@@ -439,7 +435,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         proposing=_proposing(disk, agreement, trades),
         access=access_of(disk),
         accounts=Accounts(office, access_of(disk)),
-        peers=_door(agreement, ledger, gathering, shelf, welcome_of(disk)),
+        peers=_door(agreement, trades, ledger, shelf, welcome_of(disk)),
         supervisor=supervisor,
         engine=agreement.engine,
         gossip=agreement.gossip,

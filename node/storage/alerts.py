@@ -225,6 +225,15 @@ class AlertTable:
         )
         return made.rowcount == 1
 
+    @staticmethod
+    def link(db: Transaction, alert_id: bytes, case_ref: str) -> None:
+        """Link it to a case that this node knows."""
+        db.execute("UPDATE alerts SET case_ref = ? WHERE id = ?", (case_ref, alert_id))
+
+    def linked(self, case_ref: str, limit: int) -> list[AlertRow]:
+        """The newest that are linked to a case."""
+        return self._select("case_ref = ? ORDER BY seq DESC LIMIT ?", (case_ref, limit))
+
     def looked(self, who: str) -> tuple[int, int | None]:
         """(seq up to which this person has seen what there is, when)."""
         row = self._db.connection.execute("SELECT seq, at FROM alert_looks WHERE who = ?", (who,)).fetchone()

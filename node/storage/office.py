@@ -14,6 +14,7 @@ from node.storage.accounts import AccountTable
 from node.storage.alerts import AlertTable
 from node.storage.aside import AsideTable
 from node.storage.audit import AuditTable
+from node.storage.cases import CaseTable
 from node.storage.consignments import ConsignmentTable
 from node.storage.database import Database, Transaction
 from node.storage.declarations import DeclaredTable
@@ -22,6 +23,7 @@ from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
 from node.storage.jobs import JobTable
 from node.storage.left_out import LeftOutRows
+from node.storage.letters import LetterTable
 from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
 from node.storage.reached import ReachedLines
@@ -56,6 +58,8 @@ class OfficeStore:
         self.alerts = AlertTable(self._db)
         self.attempts = AttemptTable(self._db)
         self.webhooks = WebhookTable(self._db)
+        self.cases = CaseTable(self._db)
+        self.letters = LetterTable(self._db)
         self.access = AccessTable(self._db)
         self.accounts = AccountTable(self._db)
         self.aside = AsideTable(self._db)

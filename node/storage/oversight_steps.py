@@ -49,3 +49,36 @@ def office_18_attempts(db: sqlite_utils.Database) -> None:
     )
     make_index(db, "attempts", "attempts_once", ["digest", "refuser", "told"], unique=True)
     make_index(db, "attempts", "attempts_waiting", ["state", "due"])
+
+
+def office_22_cases(db: sqlite_utils.Database) -> None:
+    """Cases with each statement as its author signed it, and letters that wait to be taken by other nodes."""
+    make_table(
+        db,
+        "cases",
+        {
+            **{"number": int, "id": bytes, "side": str, "opener": str, "accused": str, "subject": bytes},
+            **{"battery": str, "opened_at": int, "due_until": int, "state": str, "outcome": str},
+            **{"ended_at": int, "changed": int},
+        },
+        pk="number",
+        optional=("subject", "ended_at"),
+    )
+    make_index(db, "cases", "cases_id", ["id"], unique=True)
+    make_index(db, "cases", "cases_opener", ["opener"])
+    make_index(db, "cases", "cases_subject", ["subject"])
+    columns = {"number": int, "case_id": bytes, "digest": bytes, "author": str, "act": str, "at": int}
+    make_table(db, "case_statements", {**columns, "data": bytes}, pk="number")
+    make_index(db, "case_statements", "case_statements_once", ["digest"], unique=True)
+    make_index(db, "case_statements", "case_statements_case", ["case_id"])
+    make_table(
+        db,
+        "letters",
+        {
+            **{"number": int, "path": str, "digest": bytes, "told": str, "at": int, "data": bytes},
+            **{"state": str, "tries": int, "due": int},
+        },
+        pk="number",
+    )
+    make_index(db, "letters", "letters_once", ["digest", "told"], unique=True)
+    make_index(db, "letters", "letters_waiting", ["state", "due"])

@@ -11,6 +11,7 @@ from node.errors import bad_request, not_found
 from node.ledger.engine import Engine
 from node.ledger.shelf import Shelf
 from node.oversight.attempts import Attempts
+from node.oversight.cases import Cases
 from node.peers.gossip import Gossip
 from node.peers.messages import (
     BLOCKS_BYTES_MAX,
@@ -41,6 +42,7 @@ class PeerDoor:
         *,
         welcome: Welcome,
         attempts: Attempts,
+        cases: Cases,
     ) -> None:
         self._gossip = gossip
         self._engine = engine
@@ -49,9 +51,10 @@ class PeerDoor:
         self._shelf = shelf
         self._welcome = welcome
         self._attempts = attempts
+        self._cases = cases
 
     def handle(self, path: str, body: bytes) -> PeerAnswer:
-        """Answer POST /peer/{messages,status,blocks,documents,snapshot,joining,attempts}, by its `path`.
+        """Answer POST /peer/{messages,status,blocks,documents,snapshot,joining,attempts,cases}, by `path`.
 
         /peer/hello is unsigned: its asker does not know this network yet (`welcoming.py`). Else 401 for a
         body that is not signed by a participant of this network, 403 for the wrong receiver or network;
@@ -84,10 +87,13 @@ class PeerDoor:
                     answer = self._welcome.give_key(sender)
                 case "attempts":
                     answer = self._attempts.take(sender, content)
+                case "cases":
+                    answer = self._cases.take(sender, content)
                 case _:
                     raise not_found(
                         "no_such_page",
-                        "peers ask for status, messages, blocks, documents, snapshot, joining, attempts",
+                        "peers ask for status, messages, blocks, documents, snapshot, joining, attempts "
+                        "and cases",
                     )
             rank = Rank.VOTES if gossip.votes(sender) else Rank.TAKES_PART
             return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, rank)

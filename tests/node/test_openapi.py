@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Annotated, Any
 
 import jsonschema_rs
@@ -18,8 +20,11 @@ from node.api.reading import require_shape
 from node.api.route import BODY_BYTES_MAX, FORM, MANIFEST_BYTES_MAX, QUERY_BYTES_MAX
 from node.api.schemas import SCHEMAS, schema_document
 from node.api.table import ROUTES
+from node.oversight.case_statements import About, make_statement
 from node.peers.messages import PEER_BODY_BYTES_MAX
 from node.resolution.webhooks import WebhookEndpoint
+from node.storage.cases import CaseRow, StatementRow
+from node.storage.database import Transaction
 from node.web.sample import sample_claims
 from tests.harness.governed_node import LIMITS_NAME, GovernedNode
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
@@ -85,6 +90,23 @@ def test_the_description_is_served_as_generated(node: LiveNode) -> None:
     json.dumps(document, allow_nan=False)
 
 
+def a_case(node: LiveNode, db: Transaction) -> str:
+    """A case on disk, of a network in which nobody is there to have one with; its id."""
+    service, now = node.service, int(time.time())
+    signing, about = service.batteries._issuing.signing, About("EU", "did:web:gone.example", CODE, 30)
+    network = service.overview.genesis.network_id
+    data = make_statement(
+        network, b"", "opened", "why", about, author=DID, at=now, signer=signing.signers.attest
+    )
+    digest = sha256(data).digest()
+    kept = service.stores.office.cases
+    kept.say(db, StatementRow(0, digest, digest, DID, "opened", now, data))
+    kept.put(
+        db, CaseRow(0, digest, "EU", DID, about.accused, None, CODE, now, now + 9, "open", "", None, now)
+    )
+    return b64u(digest)
+
+
 def addresses(node: LiveNode) -> dict[str, str]:
     """An address that answers for every route that is read, after a passport was issued and judged."""
     claims = sample_claims(node.service, CODE)
@@ -107,6 +129,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
     alert, office = row(1), node.service.stores.office
     with office.writing() as db:
         office.alerts.put(db, alert)
+        case = a_case(node, db)
     model = {"name": "a model", "claims": {**claims}, "columns": {}}
     require_shape(node.post_json("/models", model).get_json(), "Model")
     line = json.dumps({"code": CODE, "claims": claims}).encode()
@@ -119,6 +142,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
     return {
         "/webhooks/<name>/posts": "/webhooks/mes/posts",
         "/supervision/alerts/<alert_id>": f"/supervision/alerts/{b64u(alert.id)}",
+        "/supervision/cases/<case_id>": f"/supervision/cases/{case}",
         "/jobs/<job_id>": job,
         "/jobs/<job_id>/rows": f"{job}/rows",
         "/jobs/<job_id>/events": f"{job}/events",

@@ -1,0 +1,53 @@
+"""Cases: listed, opened, read with both sides side by side, and what is said in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+
+from node.api.reading import integer_argument, json_body
+from node.api.reply import client_name, form_sent, json_reply, reply, see
+from node.api.route import BODY_BYTES_MAX
+from node.oversight.case_rules import STATES
+from node.service import Service
+
+CASE_ROWS = 50
+ASKED = ("state", "party", "side")
+GIVEN = ("accused", "battery", "leaves", "alert")  # to the form, by a link of an alert
+
+
+def cases(service: Service) -> ResponseReturnValue:
+    """The cases that this party may read, newest first, and the form that opens one."""
+    asked = {name: value for name in ASKED if (value := request.args.get(name, "").strip())}
+    limit = integer_argument("limit", CASE_ROWS, largest=500) or CASE_ROWS
+    found = service.cases.page(asked, limit, integer_argument("before", None))
+    given = {name: request.args.get(name, "")[:300] for name in GIVEN}
+    return reply(found, "cases.html", found=found, asked=asked, given=given, states=STATES)
+
+
+def opened(service: Service) -> ResponseReturnValue:
+    """Open a case, signed as this participant's statement."""
+    case_id = service.cases.open(_order("CaseOrder"), client_name())
+    if form_sent():
+        return see(url_for("cases.case", case_id=case_id))
+    return json_reply(service.cases.one(case_id), 201)
+
+
+def case(service: Service, case_id: str) -> ResponseReturnValue:
+    """One case: who opened it against whom, what each said, how it stands."""
+    found = service.cases.one(case_id)
+    return reply(found, "case.html", case=found)
+
+
+def said(service: Service, case_id: str) -> ResponseReturnValue:
+    """Ask, explain, comment, give more time, withdraw, close or review, as far as this party may."""
+    service.cases.say(case_id, _order("CaseSaid"), client_name())
+    if form_sent():
+        return see(url_for("cases.case", case_id=case_id))
+    return json_reply(service.cases.one(case_id))
+
+
+def _order(schema: str) -> Mapping[str, object]:
+    return request.form if form_sent() else json_body(schema, BODY_BYTES_MAX)

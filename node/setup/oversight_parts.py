@@ -1,0 +1,65 @@
+"""What authorities see and are told: its threads, doors and desks, made of what is on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.ledger.subscriptions import Moments
+from node.oversight.alert_desk import AlertDesk
+from node.oversight.alerting import Alerting
+from node.oversight.attempts import Attempts
+from node.oversight.case_desk import CaseDesk
+from node.oversight.cases import Cases
+from node.oversight.letters import Letters
+from node.oversight.noted import NotingRegistry
+from node.peers.gossip import Gossip
+from node.setup.disk import Disk
+from node.supervision.supervisor import Supervisor
+from node.verdicts.sources import Gathering
+
+
+@dataclass(frozen=True, slots=True)
+class Oversight:
+    """Alerts, attempts and cases: the threads, the doors for other nodes, and the desks for people."""
+
+    alerting: Alerting
+    attempts: Attempts
+    letters: Letters
+    cases: Cases
+    alert_desk: AlertDesk
+    case_desk: CaseDesk
+
+    def employ(self, supervisor: Supervisor) -> None:
+        """Its threads."""
+        supervisor.employ(self.alerting)
+        supervisor.employ(self.attempts, tries_max=None)
+        supervisor.employ(self.letters, tries_max=None)
+
+
+def oversight_of(
+    disk: Disk, registry: NotingRegistry, gossip: Gossip, gathering: Gathering, moments: Moments
+) -> Oversight:
+    """What authorities see, signed as this participant's statements are."""
+    office, ledger, signer = disk.stores.office, disk.stores.ledger, disk.held.signer("attest")
+    network_id = disk.genesis.network_id
+    attempts = Attempts(
+        network_id=network_id,
+        did=disk.keys.did,
+        history=disk.history,
+        signer=signer,
+        noted=registry.noted,
+        office=office,
+        gossip=gossip,
+    )
+    letters = Letters(office, gossip)
+    cases = Cases(
+        network_id=network_id,
+        signer=signer,
+        office=office,
+        ledger=ledger,
+        gathering=gathering,
+        letters=letters,
+    )
+    alerting = Alerting(office, ledger, gathering, moments)
+    desk = AlertDesk(office, ledger, gathering, alerting)
+    return Oversight(alerting, attempts, letters, cases, desk, CaseDesk(office, cases))
