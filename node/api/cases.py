@@ -8,11 +8,13 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from node.api.reading import integer_argument, json_body
-from node.api.reply import client_name, form_sent, json_reply, reply, see
+from node.api.reply import client_name, form_sent, json_reply, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.oversight.case_rules import STATES
 from node.service import Service
+from node.words import when
 
+SAID, STANDS = "case_said", "case_stands"  # sections of sentences.toml
 CASE_ROWS = 50
 ASKED = ("state", "party", "side")
 GIVEN = ("accused", "battery", "leaves", "alert")  # to the form, by a link of an alert
@@ -37,8 +39,10 @@ def opened(service: Service) -> ResponseReturnValue:
 
 def case(service: Service, case_id: str) -> ResponseReturnValue:
     """One case: who opened it against whom, what each said, how it stands."""
-    found = service.cases.one(case_id)
-    return reply(found, "case.html", case=found)
+    found, words = service.cases.one(case_id), words_for(service)
+    stands = words.sentence(f"{STANDS}.{found['state']}", {**found, "until": when(found["due_until"])})
+    says = {one["digest"]: words.sentence(f"{SAID}.{one['act']}", one) for one in found["statements"]}
+    return reply(found, "case.html", case=found, stands=stands, says=says)
 
 
 def said(service: Service, case_id: str) -> ResponseReturnValue:

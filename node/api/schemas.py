@@ -43,8 +43,6 @@ BATTERY: Schema = {
     "description": "Code (GB/T 34014, or of a scheme that the network added), GS1 Digital Link or URI",
 }
 
-CASE_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": CASE_TEXT_CHARS_MAX}
-CASE_DAYS: Schema = {"type": "integer", "minimum": 1, "maximum": DAYS_MAX}
 DIRECTION: Schema = {"enum": ["import", "export", "inland"]}
 
 
@@ -314,11 +312,11 @@ REQUESTS: dict[str, Schema] = {
         closed=True,
     ),
     "CaseOrder": _object(
-        {"accused": WORD, "text": CASE_TEXT},
+        {"accused": WORD, "text": {**WORD, "maxLength": CASE_TEXT_CHARS_MAX}},
         {
             "side": {**NAME, "description": "the jurisdiction that decides; left out, that of the accused"},
             "battery": BATTERY,
-            "days": CASE_DAYS,
+            "days": {"type": "integer", "minimum": 1, "maximum": DAYS_MAX},
             "leaves": {
                 "type": "array",
                 "items": {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX},
@@ -330,8 +328,15 @@ REQUESTS: dict[str, Schema] = {
         closed=True,
     ),
     "CaseSaid": _object(
-        {"act": {"enum": [act for act in CASE_ACTS if act != OPENED]}, "text": CASE_TEXT},
-        {"whom": WORD, "days": CASE_DAYS, "outcome": {"enum": [*OUTCOMES, *REVIEWS]}},
+        {
+            "act": {"enum": [act for act in CASE_ACTS if act != OPENED]},
+            "text": {**WORD, "maxLength": CASE_TEXT_CHARS_MAX},
+        },
+        {
+            "whom": WORD,
+            "days": {"type": "integer", "minimum": 1, "maximum": DAYS_MAX},
+            "outcome": {"enum": [*OUTCOMES, *REVIEWS]},
+        },
         closed=True,
     ),
     "LookAgain": _object({"height": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}}, closed=True),
