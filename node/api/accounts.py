@@ -160,17 +160,32 @@ def _shown(service: Service) -> dict[str, object]:
 def add(service: Service) -> ResponseReturnValue:
     """A new account: its invitation is in the answer and nowhere else."""
     if not form_sent():
-        order = json_body("AccountRequest", BODY_BYTES_MAX)
-        made = service.accounts.add(_asking(), order["name"], tuple(order["roles"]))
+        made = service.accounts.add(_asking(), *_ordered())
         return json_reply(_with_address(service, made), 201)
-    given = {"name": request.form.get("name", "").strip(), "roles": tuple(request.form.getlist("role"))}
     try:
-        require_shape({**given, "roles": list(given["roles"])}, "AccountRequest")
-        made = service.accounts.add(_asking(), str(given["name"]), tuple(given["roles"]))
+        made = service.accounts.add(_asking(), *_ordered())
     except ProblemError as error:
+        given = {"name": request.form.get("name", "").strip(), "roles": request.form.getlist("role")}
         told = _told(service, error)
         return page("accounts.html", error.status, **{**_shown(service), "given": given, **told})
     return page("accounts.html", **_shown(service), made=_with_address(service, made))
+
+
+def give_roles(service: Service) -> ResponseReturnValue:
+    """Other roles for an account: whoever has it signs in again."""
+    name, roles = _ordered()
+    ended = service.accounts.give_roles(_asking(), name, roles)
+    return see(url_for("accounts.accounts")) if form_sent() else json_reply({"name": name, "sessions": ended})
+
+
+def _ordered() -> tuple[str, tuple[str, ...]]:
+    """A name and roles, as JSON or as a form has them."""
+    if not form_sent():
+        order = json_body("AccountRequest", BODY_BYTES_MAX)
+        return order["name"], tuple(order["roles"])
+    name, roles = request.form.get("name", "").strip(), request.form.getlist("role")
+    require_shape({"name": name, "roles": roles}, "AccountRequest")
+    return name, tuple(roles)
 
 
 def _named() -> str:

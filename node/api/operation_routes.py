@@ -208,6 +208,15 @@ OPERATIONS = (
     ),
     Route(
         "POST",
+        "/accounts/roles",
+        accounts.give_roles,
+        "Give an account other roles; its sessions end",
+        (*_shown("AccountEnded", (JSON,)), SEEN),
+        OPERATE,
+        Body("AccountRequest", (JSON, FORM)),
+    ),
+    Route(
+        "POST",
         "/accounts/end",
         accounts.end,
         "End an account, and its sessions",

@@ -32,10 +32,7 @@ def account() -> None:
     """People of a node: named accounts with roles, made, listed and ended."""
 
 
-@account.command()
-@DATA
-@click.argument("name")
-@click.option(
+_ROLES = click.option(
     "--role",
     "roles",
     multiple=True,
@@ -43,6 +40,12 @@ def account() -> None:
     type=click.Choice(list(person_roles())),
     help="What the person does here; repeatable.",
 )
+
+
+@account.command()
+@DATA
+@click.argument("name")
+@_ROLES
 def add(*, data: Path, name: str, roles: tuple[str, ...]) -> None:
     """Make an account, and print the link by which its person chooses a passphrase."""
     address = DataDirectory(data).url()
@@ -85,6 +88,17 @@ def list_accounts(*, data: Path) -> None:
             f"ended {_moment(row['ended'])}" if row["ended"] is not None else f"{row['state']}, {sessions}"
         )
         say(f"{row['name']}  {', '.join(row['roles'])}  {row['account']}  {state}, {used}")
+
+
+@account.command("roles")
+@DATA
+@click.argument("name")
+@_ROLES
+def give_roles(*, data: Path, name: str, roles: tuple[str, ...]) -> None:
+    """Give an account these roles in the place of those it has; its sessions end at once."""
+    with _accounts(data) as accounts:
+        ended = accounts.give_roles(AT_THE_MACHINE, name, tuple(dict.fromkeys(roles)))
+    say(f"{name}: {', '.join(dict.fromkeys(roles))}; {ended} session(s) ended")
 
 
 @account.command()

@@ -88,6 +88,14 @@ class AccountTable:
         )
 
     @staticmethod
+    def put_roles(db: Transaction, account: str, roles: str, scopes: str) -> None:
+        """Other roles of an account in use, and what they open."""
+        db.execute(
+            "UPDATE accounts SET roles = ?, scopes = ? WHERE account = ? AND ended IS NULL",
+            (roles, scopes, account),
+        )
+
+    @staticmethod
     def choose(db: Transaction, account: str, verifier: str, before: str | None = None) -> bool:
         """A passphrase for an account in use, if it has the one that was asked for before; whether it was."""
         done = db.execute(

@@ -1,7 +1,8 @@
 """People: named accounts with roles, signed in by a passphrase; made by an invitation that opens once.
 
-An account holds the scopes of its roles as they were when it was made. Whoever makes one, or opens it anew
-for somebody who forgot the passphrase, holds each of them himself. Its name stands in the audit with its id.
+An account holds the scopes of its roles as they were when they were given. Whoever makes one, changes its
+roles, or opens it anew for somebody who forgot the passphrase, holds each of them himself. Its name stands in
+the audit with its id.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from collections.abc import Iterable
 from typing import TypedDict
 
 from node.errors import ProblemError, bad_request, forbidden, not_found
@@ -91,7 +93,7 @@ class Accounts:
         403 `scope_not_held` for a role that opens more than `by` holds, 409 `name_taken`.
         """
         require_name(name)
-        scopes = passed_on(by, scopes_of(self._require_roles(roles)))
+        scopes = passed_on(by, scopes_of(_fitting(roles, self._access.roles())))
         now = int(time.time())
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
@@ -100,13 +102,6 @@ class Accounts:
             told = f"{name}: {', '.join(roles)}"
             self._office.audit.put(db, now, by.name, "account.added", told)
         return _made(row, token, now + INVITATION_S)
-
-    def _require_roles(self, roles: tuple[str, ...]) -> tuple[str, ...]:
-        own = self._access.roles()
-        known = tuple(role.name for role in person_roles().values() if role.fits(own))
-        if not roles or set(roles) - set(known):
-            raise bad_request("role_unknown", "roles of people at this node are among {roles}", roles=known)
-        return roles
 
     def _put(
         self,
@@ -141,7 +136,7 @@ class Accounts:
 
         403 `scope_not_held` for an account that may more than `by`: the link would open it to him.
         """
-        row, now = self._known(name), int(time.time())
+        row, now = _known(self._office, name), int(time.time())
         passed_on(by, tuple(row.scopes.split()))
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
@@ -151,21 +146,33 @@ class Accounts:
             self._office.audit.put(db, now, by.name, "account.invited", row.name)
         return _made(row, token, now + INVITATION_S)
 
+    def give_roles(self, by: Session, name: str, roles: tuple[str, ...]) -> int:
+        """Other roles for an account in use; its sessions end, with the links they made; how many. 404.
+
+        403 `scope_not_held` where it may more than `by`, before or after, and `own_roles` for one's own.
+        """
+        row, now = _known(self._office, name), int(time.time())
+        scopes = passed_on(by, scopes_of(_fitting(roles, self._access.roles())))
+        passed_on(by, tuple(row.scopes.split()))
+        if row.account == by.account:
+            raise forbidden("own_roles", "nobody changes the own roles: another administrator does")
+        with self._office.writing() as db:
+            self._access.require_in_force(by, now)
+            self._office.accounts.put_roles(db, row.account, " ".join(roles), " ".join(scopes))
+            _, ended = self._office.access.revoke(db, row.name, now)
+            told = f"{row.name}: {row.roles.replace(' ', ', ')} became {', '.join(roles)}"
+            self._office.audit.put(db, now, by.name, "account.roles", told)
+        return ended
+
     def end(self, by: Session, name: str) -> int:
         """Nobody signs in to it again, and its sessions end, with the links they made; how many. 404."""
-        row, now = self._known(name), int(time.time())
+        row, now = _known(self._office, name), int(time.time())
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
             self._office.accounts.end(db, row.account, now, ACCOUNTS_MAX)
             _, ended = self._office.access.revoke(db, row.name, now)
             self._office.audit.put(db, now, by.name, "account.ended", f"{row.name}: {ended} sessions")
         return ended
-
-    def _known(self, name: str) -> AccountRow:
-        row = self._office.accounts.by_name(read_as(name))
-        if row is None:
-            raise _unknown(name)
-        return row
 
     def listing(self) -> list[AccountShown]:
         """Every account in use, then those that ended last."""
@@ -317,6 +324,20 @@ class Accounts:
                 told = "this session is not open: it was ended, or its time is over"
                 raise not_found("session_unknown", told)
             self._office.audit.put(db, now, by.name, "session.ended", f"one of {row.name}")
+
+
+def _known(office: OfficeStore, name: str) -> AccountRow:
+    row = office.accounts.by_name(read_as(name))
+    if row is None:
+        raise _unknown(name)
+    return row
+
+
+def _fitting(roles: tuple[str, ...], own: Iterable[str]) -> tuple[str, ...]:
+    known = tuple(role.name for role in person_roles().values() if role.fits(own))
+    if not roles or set(roles) - set(known):
+        raise bad_request("role_unknown", "roles of people at this node are among {roles}", roles=known)
+    return roles
 
 
 def _state(row: AccountRow, waiting: bool) -> str:

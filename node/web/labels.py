@@ -281,4 +281,10 @@ def install_words(app: Flask, service: Service) -> None:
         pages = pages_for(scopes, status["roles"], asks.scopes if asks is not None else None)
         words = service.words[LANGUAGES[0]]
         part = [words.condition(condition) for condition in service.overview.part.conditions()]
-        return {"node": status, "pages": pages, "part": part, "session": asks}
+
+        def may(route: str) -> bool:
+            """Whether whoever asks may go there: what one may not follow is not offered."""
+            held = asks.scopes if asks is not None else frozenset[str]()
+            return not scopes[route] or not held.isdisjoint(scopes[route])
+
+        return {"node": status, "pages": pages, "part": part, "session": asks, "may": may}

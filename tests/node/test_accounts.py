@@ -182,6 +182,38 @@ def test_an_account_holds_the_scopes_that_it_was_made_with(
     assert browser.get("/log/entries", headers=BROWSER).status_code == 200
 
 
+def test_other_roles_end_the_sessions_and_open_what_they_open(node: LiveNode) -> None:
+    """
+    What was open before is no more, nor by a session of before; nobody changes the own roles, or those of
+    somebody who may more; the audit says which they were.
+    """
+    person(node, "Wanda Wechsel", "customs")
+    browser, _ = signed_in(node, "Wanda Wechsel")
+    given = {"name": "Wanda Wechsel", "roles": ["reader"]}
+
+    answer = node.post_json("/accounts/roles", given)
+
+    assert answer.get_json() == {"name": "Wanda Wechsel", "sessions": 2}
+    assert browser.get("/consignments", headers=BROWSER).status_code == 401
+    again, _ = signed_in(node, "Wanda Wechsel")
+    assert again.get("/consignments", headers=BROWSER).status_code == 200
+    assert again.get("/columns", headers=BROWSER).status_code == 403
+    audit = ("operator", "account.roles", "Wanda Wechsel: customs became reader")
+    assert audit in whole_audit(node)
+
+    boss = person(node, "Berta Boss", "admin")
+    own = boss.post("/accounts/roles", data={"name": "Berta Boss", "role": "admin"}, headers=BROWSER)
+    assert "another administrator does" in unescape(own.text)
+    Reader(boss.get("/accounts", headers=BROWSER).text)
+    key = bearer(node, "few", "operate", "read")
+    order = {"name": "Berta Boss", "roles": ["reader"]}
+    narrow = node.client.post("/accounts/roles", json=order, headers=key)
+    nobody = node.post_json("/accounts/roles", {"name": "Nobody", "roles": ["reader"]})
+    none = node.post_json("/accounts/roles", {"name": "Wanda Wechsel", "roles": []})
+    assert [one.status_code for one in (own, narrow, nobody, none)] == [403, 403, 404, 400]
+    assert narrow.get_json(force=True)["code"] == "scope_not_held"
+
+
 def test_an_ended_account_opens_nothing_any_more(node: LiveNode) -> None:
     """
     Its sessions and its invitation end at once, its name is free, and whoever bears it next has another id.
@@ -467,6 +499,8 @@ def test_the_command_line_makes_lists_and_ends_accounts(node: LiveNode) -> None:
     assert again.returncode == 0 and again.stdout.strip() != link
     token = link.rpartition("/")[2]
     assert node.app.test_client().get(f"/welcome/{token}", headers=BROWSER).status_code == 403
+    changed = here("account", "roles", "Cleo Line", "--role", "customs", "--role", "reader", *data)
+    assert changed.stdout == "Cleo Line: customs, reader; 0 session(s) ended\n", changed.stderr
     assert here("account", "end", "Cleo Line", *data).returncode == 0
     gone = here("account", "end", "Cleo Line", *data)
     assert (
