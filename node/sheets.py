@@ -15,9 +15,10 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from credentials.documents.tables import (
     BROKEN,
@@ -37,9 +38,18 @@ ROWS_MAX = 20_001  # that hold anything: the names of the columns, and lines
 MEMBERS_MAX = 1_000
 LARGE_BYTES_MAX, SMALL_BYTES_MAX, ALL_BYTES_MAX = 24 << 20, 2 << 20, 48 << 20  # unpacked
 ELEMENTS_MAX = 2_000_000  # of all members together, counted by their tags
+CELLS_MAX = 500_000  # each takes a few microseconds, whether it says anything or not
+ATTRIBUTES_EACH_MAX, ATTRIBUTES_MAX = 8, 100_000  # for each tag of a member, and besides
+WHOLE_ELEMENTS_MAX = 20_000  # of a member that is read at once: styles, names, relations
 JOINED_MAX = 10_000
+PIECE_BYTES = 1 << 20
+JOINED_CELLS_MAX = 200_000  # each is told as one, in its row
 
 _LARGE = re.compile(r"xl/(?:worksheets/[^/]*|sharedStrings)\.xml", re.IGNORECASE)
+_STYLES = "xl/styles.xml"
+_READ = (".xml", ".rels")  # pictures, programs and whatever else is packed are read by nobody
+_CELL = re.compile(rb"<(?:[A-Za-z0-9_]{1,20}:)?(?:c|si)[ />]")  # or a text that cells refer to
+_ENTRY = b"PK\x01\x02"  # of a zip's list of what it holds
 _ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([^\"']*)")
 _OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")  # of Excel 97, and of a workbook under a password
 _DIGITS_KEPT = 10**15  # beyond these a spreadsheet has written zeros
@@ -67,28 +77,31 @@ def _rows_of_workbook(data: bytes, row_characters_max: int) -> list[TableRow]:
         raise TableError(
             "it is a workbook of an old version, or under a password: save it as XLSX without one"
         )
-    _require_small(data)
+    light = _require_small(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what openpyxl does not know of a style is nothing to us
-            return _read(data, row_characters_max)
+            return _read(data, light, row_characters_max)
     except TableError:
         raise
     except Exception as error:  # whatever a hostile file makes a reader of XML raise
         raise TableError("it is no workbook that can be read: save it as XLSX or CSV once more") from error
 
 
-def _require_small(data: bytes) -> None:
-    """Refuse what becomes large when it is unpacked, or is read as something else than it says."""
+def _require_small(data: bytes) -> set[str]:
+    """Refuse what becomes large when it is unpacked, or is read as something else than it says.
+
+    The names of its parts that are small enough to be read at once.
+    """
+    if data.count(_ENTRY) > MEMBERS_MAX:  # before its list is made
+        raise TableError(f"its workbook has more than {MEMBERS_MAX} parts")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            members = packed.infolist()
-            if len(members) > MEMBERS_MAX:
-                raise TableError(f"its workbook has more than {MEMBERS_MAX} parts")
-            elements = size = 0
-            for member in members:
-                if not member.filename.lower().endswith((".xml", ".rels")):
-                    continue  # pictures and programs, which nobody reads
+            elements = cells = size = 0
+            light, heavy = set[str](), set[str]()
+            for member in packed.infolist():
+                if not member.filename.lower().endswith(_READ):
+                    continue
                 most = LARGE_BYTES_MAX if _LARGE.fullmatch(member.filename) else SMALL_BYTES_MAX
                 size += member.file_size
                 if member.file_size > most or size > ALL_BYTES_MAX:
@@ -96,16 +109,24 @@ def _require_small(data: bytes) -> None:
                         "its workbook becomes too large when it is unpacked: send the rest as a further file"
                     )
                 text = packed.read(member)  # never more than it says: zipfile stops there
-                elements += text.count(b"<")
-                if elements > ELEMENTS_MAX:
+                found = text.count(b"<")
+                elements, cells = elements + found, cells + _cells_in(text, found)
+                too_many = text.count(b"=") > ATTRIBUTES_EACH_MAX * found + ATTRIBUTES_MAX
+                if elements > ELEMENTS_MAX or cells > CELLS_MAX or too_many:
                     raise TableError("its workbook has too many cells: send the rest as a further file")
+                (heavy if found > WHOLE_ELEMENTS_MAX else light).add(member.filename)
                 _require_plain(text)
+            return light - heavy
     except TableError:
         raise
     except Exception as error:  # of zipfile: a bad zip, a password, a method nobody has
         raise TableError(
             "it is no workbook that can be unpacked: save it as XLSX or CSV once more"
         ) from error
+
+
+def _cells_in(text: bytes, elements: int) -> int:
+    return sum(1 for _ in _CELL.finditer(text)) if elements > CELLS_MAX else 0
 
 
 def _require_plain(text: bytes) -> None:
@@ -117,27 +138,80 @@ def _require_plain(text: bytes) -> None:
         raise TableError("its workbook defines words of its own, as no spreadsheet does")
 
 
-def _read(data: bytes, row_characters_max: int) -> list[TableRow]:
+def _read(data: bytes, light: set[str], row_characters_max: int) -> list[TableRow]:
     # Slow to import, and most commands read no workbook.
-    from openpyxl import load_workbook  # noqa: PLC0415
+    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415
+    from openpyxl.styles.stylesheet import apply_stylesheet  # noqa: PLC0415
+    from openpyxl.xml.constants import SHARED_STRINGS  # noqa: PLC0415
 
-    book = load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
-    sheet: Any = next((one for one in book.worksheets if one.sheet_state == "visible"), None)
+    reader: Any = ExcelReader(io.BytesIO(data), read_only=True, keep_links=False)
+    # Whatever refers to it: what was not counted is not there, and what is large is read as rows alone.
+    there = reader.archive.NameToInfo
+    large = {name: member for name, member in there.items() if _LARGE.fullmatch(name)}
+    whole = {name: member for name, member in there.items() if name in light and name not in large}
+    if _STYLES in there and _STYLES not in whole:  # without them a day would be read as a number
+        raise TableError("its workbook has too many styles: copy its rows into a new one, and send that")
+    _only(there, whole)
+    reader.read_manifest()
+    reader.read_workbook()
+    apply_stylesheet(reader.archive, reader.wb)
+    sheets = [(sheet.state, rel.target) for sheet, rel in reader.parser.find_sheets() if _is_table(rel.Type)]
+    _only(there, whole | large)
+    sheet = next((name for state, name in sheets if state == "visible" and name in there), None)
     if sheet is None:
         raise TableError("its workbook has no sheet that is shown")
-    with sheet._get_source() as source:
-        return _rows_of_sheet(source, sheet, row_characters_max)
+    texts = _strings(reader.archive, reader.package.find(SHARED_STRINGS))
+    with reader.archive.open(sheet) as source:
+        return _rows_of_sheet(_Large(source), reader.wb, texts, row_characters_max)
 
 
-def _rows_of_sheet(source: Any, sheet: Any, row_characters_max: int) -> list[TableRow]:
+def _is_table(kind: str) -> bool:
+    return "chartsheet" not in kind
+
+
+class _Large:
+    """A part of a workbook, read in pieces so large that one tag of it is not begun a thousand times."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+
+    def read(self, _: int = 0) -> bytes:
+        return self._source.read(PIECE_BYTES)
+
+
+def _strings(archive: zipfile.ZipFile, part: Any) -> list[str]:
+    """The texts that cells refer to by number; openpyxl takes ten times as long to build them."""
+    from openpyxl.xml.functions import iterparse  # noqa: PLC0415
+
+    found: list[str] = []
+    if part is not None and part.PartName[1:] in archive.NameToInfo:
+        with archive.open(part.PartName[1:]) as source:
+            for _, element in iterparse(_Large(source)):
+                if element.tag == f"{_NAMESPACE}si":
+                    found.append(_said(element))
+                    element.clear()
+    return found
+
+
+def _said(element: Any) -> str:
+    """A text and the pieces of one that is formatted; how it is pronounced is not what it says."""
+    pieces = (*element.findall(f"{_NAMESPACE}t"), *element.findall(f"{_NAMESPACE}r/{_NAMESPACE}t"))
+    return "".join(piece.text or "" for piece in pieces).replace("x005F_", "")
+
+
+def _only(there: dict[str, Any], these: Mapping[str, Any]) -> None:
+    there.clear()
+    there.update(these)
+
+
+def _rows_of_sheet(source: Any, book: Any, texts: list[str], row_characters_max: int) -> list[TableRow]:
     from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415
     from openpyxl.xml.functions import iterparse  # noqa: PLC0415
 
-    book = sheet.parent
     # `iter_rows` makes every cell that is left out, works on formulas, and does not tell what is joined.
     parser = WorkSheetParser(
         source,
-        sheet._shared_strings,
+        texts,
         data_only=True,
         epoch=book.epoch,
         date_formats=book._date_formats,
@@ -160,6 +234,9 @@ def _rows_of_sheet(source: Any, sheet: Any, row_characters_max: int) -> list[Tab
 
 def _row(parser: Any, element: Any, row_characters_max: int) -> TableRow | None:
     """A row of the sheet; None: it says nothing."""
+    for cell in element:
+        if cell.get("t") == "inlineStr":
+            _say_plainly(cell)
     number, found = parser.parse_row(element)
     if not 1 <= number <= FILE_LINES_MAX:
         raise TableError(f"it has more than {FILE_LINES_MAX} lines, empty ones among them")
@@ -181,6 +258,17 @@ def _row(parser: Any, element: Any, row_characters_max: int) -> TableRow | None:
     if sum(map(len, cells)) > row_characters_max:
         raise TableError(f"row {number} of the sheet has more than {row_characters_max} characters")
     return TableRow(number, tuple(cells), marks) if cells else None
+
+
+def _say_plainly(cell: Any) -> None:
+    """A text that stands in its cell is one like the results of formulas: built so it takes no time."""
+    held = cell.find(f"{_NAMESPACE}is")
+    value = cell.find(f"{_NAMESPACE}v")
+    if value is None:
+        value = cell.makeelement(f"{_NAMESPACE}v", {})
+        cell.append(value)
+    value.text = "" if held is None else _said(held)
+    cell.set("t", "str")
 
 
 def _mark(cell: Any) -> str:
@@ -215,13 +303,20 @@ def _with_joined(rows: list[TableRow], joined: Sequence[str]) -> list[TableRow]:
     if len(joined) > JOINED_MAX:
         raise TableError(f"it has more than {JOINED_MAX} joined cells: each row has to say what it says")
     below: dict[int, set[int]] = {}
-    numbers = {row.number for row in rows}
+    numbers = sorted({row.number for row in rows})
+    wide = max((len(row.cells) for row in rows), default=0)  # beyond it nobody looks for a cell
+    left_to_tell = JOINED_CELLS_MAX
     for text in joined:
         left, top, right, bottom = range_boundaries(text)
         if None in (left, top, right, bottom):
             raise TableError("it has whole columns that are joined: each row has to say what it says")
-        for number in numbers & set(range(top + 1, min(bottom, FILE_LINES_MAX) + 1)):
-            below.setdefault(number, set()).update(range(left - 1, min(right, COLUMNS_MAX)))
+        columns = range(left - 1, min(right, wide))
+        under = numbers[bisect_right(numbers, top) : bisect_right(numbers, bottom)] if columns else []
+        left_to_tell -= len(under) * len(columns)
+        if left_to_tell < 0:
+            raise TableError("it has too many joined cells: each row has to say what it says")
+        for number in under:
+            below.setdefault(number, set()).update(columns)
     return [
         TableRow(row.number, row.cells, {**row.marks, **dict.fromkeys(below[row.number], JOINED)})
         if row.number in below

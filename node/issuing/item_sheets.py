@@ -26,7 +26,9 @@ ROWS_MAX = 100_000
 UNPACKED_BYTES_MAX = 48 << 20
 COLUMNS_MAX = 512
 CELL_CHARACTERS_MAX = 8_192
+DELIMITERS_OF_A_ROW_MAX = 65_536  # commas inside of cells among them
 LINE_BYTES_MAX = 1 << 20
+LINES_MAX = 400_000  # empty ones among them
 GZIP = b"\x1f\x8b"
 
 # Columns that this node adds to rows that it hands back: what stands there is not read again.
@@ -92,6 +94,8 @@ def is_json_lines(data: bytes) -> bool:
 def json_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """(line, text) of each row of NDJSON; one that is empty is none."""
     for line, text in enumerate(io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")), 1):
+        if line > LINES_MAX:
+            raise _too_long()
         if text.strip():
             yield line, text.strip()[: LINE_BYTES_MAX + 1]
 
@@ -155,8 +159,11 @@ def text_of(cell: Cell) -> str:
 
 def _rows(text: str) -> Iterator[Cells]:
     """The rows that hold anything."""
-    reader, at = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), 1
+    delimiter, at = _delimiter(text), 1
+    lines = _Lines(text, delimiter)
+    reader = csv.reader(lines, delimiter=delimiter)
     while True:
+        lines.begin()
         try:
             cells = next(reader, None)
         except csv.Error as error:  # a cell that never ends, for one
@@ -168,6 +175,35 @@ def _rows(text: str) -> Iterator[Cells]:
         if any(cell.strip() for cell in cells):
             yield at, [*cells]
         at = reader.line_num + 1
+
+
+class _Lines:
+    """The lines of a table as they are asked for: how many, and of a row how many cells."""
+
+    def __init__(self, text: str, delimiter: str) -> None:
+        self._lines, self._delimiter = io.StringIO(text, newline=""), delimiter
+        self._number = self._cells = 0
+
+    def begin(self) -> None:
+        """A row begins with the next one."""
+        self._cells = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._number += 1
+        self._cells += line.count(self._delimiter)
+        if self._number > LINES_MAX:
+            raise _too_long()
+        if self._cells > DELIMITERS_OF_A_ROW_MAX:
+            raise _no_sheet("the sheet has more than {most} columns", most=COLUMNS_MAX)
+        return line
+
+
+def _too_long() -> ProblemError:
+    return _no_sheet("the sheet has more than {most} lines, empty ones among them", most=LINES_MAX)
 
 
 def _no_sheet(why: str, /, **parameters: object) -> ProblemError:

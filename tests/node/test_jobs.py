@@ -323,6 +323,10 @@ HOSTILE = {
     "an unknown column": (b"code,price\r\na,b\r\n", "sheet_malformed"),
     "latin letters": ("code,remarks\r\na,grün\r\n".encode("latin-1"), "sheet_malformed"),
     "zero bytes": (b"code\r\n\0\r\n", "sheet_malformed"),
+    "blank lines": (b"code\r\n" + b"\n" * 400_001, "sheet_malformed"),
+    "blank lines of JSON": (b"{}" + b"\n" * 400_001, "sheet_malformed"),
+    "a row without an end": (b"code\r\n" + b"," * 70_000, "sheet_malformed"),
+    "cells without an end": (b"code\r\n" + b'"\n",' * 70_000, "sheet_malformed"),
     "a cell without an end": (b'code\r\n"' + b"x" * 200_000, "sheet_malformed"),
 }
 

@@ -158,7 +158,41 @@ def sheet_of(rows: bytes) -> bytes:
     return b'<worksheet xmlns="%s"><sheetData>%s</sheetData></worksheet>' % (name, rows)
 
 
+def named_otherwise(old: str, new: str) -> bytes:
+    """The workbook with a part under another name, by which whatever refers to it knows it."""
+    with zipfile.ZipFile(io.BytesIO(PLAIN)) as packed:
+        parts = {name: packed.read(name) for name in packed.namelist()}
+    made = io.BytesIO()
+    before, after = (name.rpartition("/")[2].encode() for name in (old, new))
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in parts.items():
+            packed.writestr(name.replace(old, new), text.replace(before, after))
+    return made.getvalue()
+
+
+JOINED = b"<mergeCells>%s</mergeCells></worksheet>" % (b'<mergeCell ref="A1:IV80000"/>' * 9_000)
+WIDE = b"<row>%s</row>" % (SHORT[5:-6] * 90)
+
 HOSTILE = {
+    "another-name": (named_otherwise("sheet1.xml", "sheet1.dat"), "no sheet that is shown"),
+    "joined-often": (
+        repacked(PLAIN, sheet=sheet_of(WIDE * 30).replace(b"</worksheet>", JOINED)),
+        "too many joined cells",
+    ),
+    "cells": (repacked(PLAIN, sheet=sheet_of(b"<row>%s</row>" % (b"<c/>" * 500_001))), "too many cells"),
+    "texts": (repacked(PLAIN, strings=b"<sst>%s</sst>" % (b"<si/>" * 500_001)), "too many cells"),
+    "attributes": (
+        repacked(PLAIN, sheet=sheet_of(b"<row %s/>" % b" ".join(b"a%d=''" % n for n in range(100_200)))),
+        "too many cells",
+    ),
+    "many-styles": (
+        repacked(PLAIN, **{"xl/styles.xml": b"<styleSheet>%s</styleSheet>" % (b"<xf/>" * 20_001)}),
+        "too many styles",
+    ),
+    "large-list": (
+        named_otherwise("xl/workbook.xml", "xl/worksheets/workbook.xml"),
+        "no workbook that can be read",
+    ),
     "zeros": (repacked(PLAIN, sheet=b" " * (25 << 20)), "too large when it is unpacked"),
     "strings": (repacked(PLAIN, strings=b" " * (25 << 20)), "too large when it is unpacked"),
     "styles": (repacked(PLAIN, **{"xl/styles.xml": b" " * (3 << 20)}), "too large when it is unpacked"),
@@ -227,6 +261,26 @@ def test_a_hostile_workbook_is_refused(name: str) -> None:
 
     with pytest.raises(TableError, match=told):
         list(rows_of(data))
+
+
+def test_what_nobody_reads_of_a_workbook_is_in_nobodys_way() -> None:
+    """
+    The order of its formulas, its comments and pictures may be as long as they are: the rows are read.
+    """
+    chain = b"<calcChain>%s</calcChain>" % (b"<c/>" * 30_000)
+    book = repacked(PLAIN, **{"xl/calcChain.xml": chain, "xl/media/image1.png": b"<c/>" * 30_000})
+
+    assert list(rows_of(book)) == list(rows_of(PLAIN))
+
+
+def test_what_a_formatted_text_says_is_read_without_how_it_is_pronounced() -> None:
+    """
+    Pieces of one text are one text, in its cell or in the list of texts; a reading aid is none of it.
+    """
+    said = b"<r><t>ab</t></r><r><t>c</t></r><rPh sb='0' eb='1'><t>x</t></rPh>"
+    book = repacked(PLAIN, sheet=sheet_of(b'<row><c t="inlineStr"><is>%s</is></c></row>' % said))
+
+    assert list(rows_of(book)) == [TableRow(1, ("abc",))]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
