@@ -199,7 +199,7 @@ def _said(element: Any) -> str:
     return "".join(piece.text or "" for piece in pieces).replace("x005F_", "")
 
 
-def _only(there: dict[str, Any], these: Mapping[str, Any]) -> None:
+def _only(there: dict[str, zipfile.ZipInfo], these: Mapping[str, zipfile.ZipInfo]) -> None:
     there.clear()
     there.update(these)
 
