@@ -3,6 +3,7 @@
     public_url, [fetch] public origins ca_file, [peers] ca_file, [[contexts]] url file sha256,
     [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen, workers,
     [[webhooks]] name url topics secret_file
+    [[alerts]] webhook or mail; side maker party facility rule code model
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
 """
@@ -25,10 +26,13 @@ from credentials.toml_text import TomlTextError, parse_toml
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_own
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
-from node.resolution.webhooks import ENDPOINTS_MAX, TOPICS, WebhookEndpoint
+from node.resolution.webhooks import ALERTS, ENDPOINTS_MAX, TOPICS, WebhookEndpoint
+from node.storage.alerts import AlertFilter, AlertSubscription
 
 SETTINGS_FILE = "node.toml"
 KEEP_YEARS_MAX = 100
+SUBSCRIPTIONS_MAX = 64
+ALERT_MEMBERS = ("side", "maker", "party", "facility", "rule", "code", "model")
 WORKERS_USUAL_MAX, WORKERS_MAX = 4, 64  # without a setting; with one
 EMBEDDED, COMETBFT = "embedded", "cometbft"
 ENGINES = (EMBEDDED, COMETBFT)  # what may order a network
@@ -91,6 +95,7 @@ class Settings:
     engine: str | None = None  # None: as the network directory says
     cometbft: CometSettings = field(default_factory=CometSettings)
     webhooks: tuple[WebhookEndpoint, ...] = ()
+    alerts: tuple[AlertSubscription, ...] = ()
     # Processes that judge the lines of large manifests beside the one that writes; 0: it judges them itself.
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, WORKERS_USUAL_MAX))
 
@@ -124,6 +129,7 @@ class Settings:
             engine=read_engine(table["engine"]) if "engine" in table else None,
             cometbft=CometSettings.of(_row(table, "cometbft", {"binary", "listen"}), folder),
             webhooks=_webhooks(_list(table, "webhooks", "webhooks", "tables [[webhooks]]"), folder),
+            alerts=_subscriptions(_list(table, "alerts", "alerts", "tables [[alerts]]"), table),
             **({"workers": _workers(table["workers"])} if "workers" in table else {}),
         )
 
@@ -141,6 +147,7 @@ class Settings:
 MEMBERS = {
     *("public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft", "workers"),
     "webhooks",
+    "alerts",
 }
 
 
@@ -240,6 +247,26 @@ def _webhooks(rows: list[Any], folder: Path) -> tuple[WebhookEndpoint, ...]:
         _, text = _content(folder, row["secret_file"], "webhooks.secret_file")
         found[name] = WebhookEndpoint(name, row["url"], frozenset(topics), _secret(text, name))
     return tuple(found.values())
+
+
+def _subscriptions(rows: list[Any], table: Mapping[str, Any]) -> tuple[AlertSubscription, ...]:
+    """Who is told of which alerts; `table`: the whole file, in which webhooks have names and topics."""
+    told = {row["name"] for row in table.get("webhooks", ()) if ALERTS in row["topics"]}
+    found: list[AlertSubscription] = []
+    if len(rows) > SUBSCRIPTIONS_MAX:
+        raise ValueError(f"alerts has {len(rows)} rows, and at most {SUBSCRIPTIONS_MAX} are told")
+    for row in rows:
+        if not isinstance(row, dict) or not all(isinstance(value, str) and value for value in row.values()):
+            raise ValueError("an entry of alerts has texts")
+        if ("webhook" in row) == ("mail" in row) or row.keys() - {"webhook", "mail"} - set(ALERT_MEMBERS):
+            raise ValueError(f"an entry of alerts has webhook or mail, and of {', '.join(ALERT_MEMBERS)}")
+        if "webhook" in row and row["webhook"] not in told:
+            raise ValueError(f"alerts.webhook {row['webhook']} names no entry of webhooks with this topic")
+        if "mail" in row and not re.fullmatch(r"[^@\s<>,;:]{1,64}@[A-Za-z0-9.-]{1,190}", row["mail"]):
+            raise ValueError("alerts.mail is one address, as name@host.example")
+        wanted = AlertFilter(**{name: row[name] for name in ALERT_MEMBERS if name in row})
+        found.append(AlertSubscription(row.get("webhook", ""), row.get("mail", ""), wanted))
+    return tuple(found)
 
 
 def _secret(text: bytes, name: str) -> bytes:

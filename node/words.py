@@ -440,5 +440,8 @@ def alert_words(words: Words, code: str, parameters: Mapping[str, Any]) -> tuple
     row = alerts().get(code)
     if row is None:  # of a later version
         return code.replace("_", " "), "node", words.sentence("later_version")
-    told = {**dict.fromkeys(("rule", "maker", "winner", "kind", "refuser", "accused"), "-"), **parameters}
+    told = {
+        **dict.fromkeys(("rule", "maker", "winner", "kind", "refuser", "accused", "until"), "-"),
+        **parameters,
+    }
     return words.fill(row, told), row["fault"], words.fill(row["next"], told)

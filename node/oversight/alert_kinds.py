@@ -16,9 +16,11 @@ from node.errors import SetupError
 REFUSED, ADMITTED, CLAIM, EVIDENCE, GOVERNANCE = "refused", "admitted", "claim", "evidence", "governance"
 ATTEMPT = "attempt"  # no entry: what a node refused, and told (`attempts.py`)
 CASE = "case"  # no entry: a statement of a case (`cases.py`)
-NO_ENTRY = (ATTEMPT, CASE)
+DUTY = "duty"  # an entry, and time: what it opened was not kept (`reminding.py`)
+DATE = "date"  # no entry, but a date that comes (`reminding.py`)
+NO_ENTRY = (ATTEMPT, CASE, DATE)
 CHANGES = ("licence_withdrawn", "recognition_withdrawn", "stopped", "key_stolen", "left")
-PER = ("rule", "battery", "party", "maker", "leaf", "case")
+PER = ("rule", "battery", "party", "maker", "leaf", "case", "facility")
 AUTHORITY, EVERY_AUTHORITY, RELYING, AUTHOR = "authority", "every_authority", "relying", "author"
 ADDRESSEES = (AUTHORITY, EVERY_AUTHORITY, RELYING, AUTHOR)
 ANY_RULE = "*"
@@ -32,6 +34,8 @@ _RAISED_BY: Mapping[str, str | None] = {
     GOVERNANCE: "change",
     ATTEMPT: "codes",
     CASE: "acts",
+    DUTY: None,
+    DATE: "ends",
 }
 
 

@@ -83,6 +83,7 @@ class RaisedAlert:
             "maker": list(self.maker),
             "leaf": self.leaf,
             "case": self.case,
+            "facility": self.facility,
         }
         return sha256(encode([ID_TAG, self.kind.code, [told[name] for name in self.kind.per]])).digest()
 

@@ -19,7 +19,7 @@ import hmac
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -33,8 +33,10 @@ from node.storage.office import OfficeStore
 from node.storage.webhook_posts import DEAD, SENT, WAITS, PostRow
 
 # What may be asked for, and what a post under it says. Whoever adds one posts it, and says so in README.
+ALERTS = "alerts"
 TOPICS = {
     "job.ended": "a job ended: its id, kind, and how many rows came to what",
+    ALERTS: "an alert of /supervision, in codes and words, by the rows [[alerts]] of node.toml",
     "receipts": "statements of this node got their receipts: digests, batteries and when",
 }
 ENDPOINTS_MAX = 16
@@ -85,10 +87,15 @@ class Webhooks:
             gone = "node.toml names no endpoint of that name any more"
             office.webhooks.end_others(db, tuple(one.name for one in self.endpoints), gone)
 
-    def post(self, db: Transaction, topic: str, id: str, data: Mapping[str, Any]) -> None:
-        """Tell every endpoint that asked for `topic`, once for each `id`; nothing where nobody did."""
+    def post(
+        self, db: Transaction, topic: str, id: str, data: Mapping[str, Any], only: Set[str] | None = None
+    ) -> None:
+        """Tell every endpoint that asked for `topic`, once for each `id`; nothing where nobody did.
+
+        `only`: no others than these by name.
+        """
         assert topic in TOPICS and _ID.fullmatch(id), "a known topic, and an id without a dot"
-        told = [one for one in self.endpoints if topic in one.topics]
+        told = [one for one in self.endpoints if topic in one.topics and (only is None or one.name in only)]
         if not told:
             return
         body = orjson.dumps(data)

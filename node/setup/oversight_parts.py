@@ -12,10 +12,15 @@ from node.oversight.case_desk import CaseDesk
 from node.oversight.cases import Cases
 from node.oversight.letters import Letters
 from node.oversight.noted import NotingRegistry
+from node.oversight.telling import AlertTelling, all_of
 from node.peers.gossip import Gossip
+from node.resolution.webhooks import Webhooks
 from node.setup.disk import Disk
+from node.setup.maker_line import words_of
 from node.supervision.supervisor import Supervisor
 from node.verdicts.sources import Gathering
+
+MAIL = "mail"  # in the data directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class Oversight:
     attempts: Attempts
     letters: Letters
     cases: Cases
+    telling: AlertTelling
     alert_desk: AlertDesk
     case_desk: CaseDesk
 
@@ -34,10 +40,16 @@ class Oversight:
         supervisor.employ(self.alerting)
         supervisor.employ(self.attempts, tries_max=None)
         supervisor.employ(self.letters, tries_max=None)
+        supervisor.employ(self.telling, tries_max=None)
 
 
 def oversight_of(
-    disk: Disk, registry: NotingRegistry, gossip: Gossip, gathering: Gathering, moments: Moments
+    disk: Disk,
+    registry: NotingRegistry,
+    gossip: Gossip,
+    gathering: Gathering,
+    moments: Moments,
+    webhooks: Webhooks,
 ) -> Oversight:
     """What authorities see, signed as this participant's statements are."""
     office, ledger, signer = disk.stores.office, disk.stores.ledger, disk.held.signer("attest")
@@ -62,4 +74,7 @@ def oversight_of(
     )
     alerting = Alerting(office, ledger, gathering, moments)
     desk = AlertDesk(office, ledger, gathering, alerting)
-    return Oversight(alerting, attempts, letters, cases, desk, CaseDesk(office, cases))
+    subscriptions = all_of(webhooks, disk.settings.alerts)
+    words, mail = words_of(disk.history), disk.directory.root / MAIL
+    telling = AlertTelling(office, desk, webhooks, subscriptions, mail, words["en"])
+    return Oversight(alerting, attempts, letters, cases, telling, desk, CaseDesk(office, cases))

@@ -31,6 +31,7 @@ from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
 from node.oversight.noted import NotingRegistry
+from node.oversight.reminding import Reminding
 from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -240,7 +241,8 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)
-    oversight = oversight_of(disk, agreement.registry, agreement.gossip, gathering, agreement.moments)
+    parts = agreement.registry, agreement.gossip, gathering, agreement.moments
+    oversight = oversight_of(disk, *parts, told)
     made = issuing, outbox, told, jobs, holding, following, gathering
     judged = overtaking, consignments, judging, reach
     return _Trades(*made, *judged, oversight, resolver, securing, checking, open_api)
@@ -397,6 +399,8 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     supervisor.employ(shelf, tries_max=None)
     batteries = Batteries(trades.issuing, gathering, ledger, office)
     lookup = Lookup(trades.issuing, batteries, ledger, office, trades.overtaking)
+    duties = DutyDesk(disk.keys.did, gathering, ledger, office, lookup)
+    supervisor.employ(Reminding(office, ledger, gathering, duties.listing), tries_max=None)
     return Service(
         words=words_of(history),
         port=port,
@@ -420,7 +424,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         lookup=lookup,
         vehicles=VehicleDesk(trades.issuing, gathering, ledger, lookup, disk.policy),
         parts=PartsDesk(trades.issuing, gathering, ledger, lookup),
-        duties=DutyDesk(disk.keys.did, gathering, ledger, office, lookup),
+        duties=duties,
         acts=ActDesk(history, disk.keys.did, trades.issuing, batteries, office, progress),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
 
 from node.storage.database import Database, Transaction, marks
 
@@ -83,6 +84,25 @@ class AlertFilter:
     subject: bytes | None = None
     since: int | None = None
     until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSubscription:
+    """Who is told of which alerts: one row of [[alerts]] in node.toml."""
+
+    webhook: str  # "" for e-mail
+    mail: str
+    wanted: AlertFilter
+
+    @property
+    def key(self) -> str:
+        """Under which it is remembered how far it was told: a row that is changed begins anew."""
+        said = repr((self.webhook, self.mail, self.wanted)).encode()
+        return f"alerts_told:{sha256(said).hexdigest()[:32]}"
+
+    def fits(self, battery: str | None) -> bool:
+        """By the model: a battery whose code is not known here yet is told as well."""
+        return battery is None or battery.startswith(self.wanted.model)
 
 
 class AlertTable:

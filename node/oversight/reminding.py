@@ -1,0 +1,124 @@
+"""What time alone brings: duties that were missed, licences and recognitions that end by their own date.
+
+No leaf raises these. An hour after another it is looked: what is overdue by the list of duties, for whoever
+owes it and the authority of that side; what ends within ninety days, for whoever holds it and the authority.
+Each is one alert, whatever comes again; a duty that is kept late and a licence that is renewed close theirs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from node.duty_answers import DutiesRecord, DutyRecord
+from node.oversight.alert_kinds import AUTHOR, AUTHORITY, DATE, DUTY, kind_of
+from node.oversight.case_rules import Officials
+from node.oversight.raising import RaisedAlert, row_of
+from node.storage.alerts import ACKNOWLEDGED, OPEN, AlertRow
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.verdicts.sources import Gathering
+from node.words import when
+
+TURN_S = 3_600.0
+ENDING_S = 90 * 86_400
+STRETCHES_MAX = 10  # of the log, newest first, that one look goes through
+WHO = "this node"
+
+
+class Reminding:
+    """One thread that looks at dates."""
+
+    name = "reminding"
+
+    def __init__(
+        self,
+        office: OfficeStore,
+        ledger: LedgerStore,
+        gathering: Gathering,
+        duties: Callable[[int | None], DutiesRecord],
+    ) -> None:
+        self._office, self._ledger, self._duties = office, ledger, duties
+        self._history, self._did = gathering.history, gathering.did
+        self._woken = threading.Event()
+
+    def wake(self) -> None:
+        """The node stops."""
+        self._woken.set()
+
+    def turn(self) -> None:
+        """Look, and rest for an hour."""
+        self.look(int(time.time()))
+        self._woken.wait(TURN_S)
+        self._woken.clear()
+
+    def look(self, now: int) -> int:
+        """How many alerts are new by what is missed or ends."""
+        rows = [*self._missed(now), *self._ending(now)]
+        with self._office.writing() as db:
+            return sum(self._office.alerts.put(db, row) for row in rows)
+
+    # -- duties ----------------------------------------------------------------------------------------
+
+    def _missed(self, now: int) -> Iterator[AlertRow]:
+        before: int | None = None
+        for _ in range(STRETCHES_MAX):
+            found = self._duties(before)
+            for one in found["duties"]:
+                raised = self._of_duty(one)
+                if one["state"] == "late":
+                    self._close(raised.id, now)
+                elif one["state"] == "overdue" and self._office.alerts.get(raised.id) is None:
+                    because = [AUTHORITY] if one["jurisdiction"] in found["sides"] else []
+                    because += [AUTHOR] if raised.party == self._did else []
+                    more = {"kind": one["duty"], "until": when(one["due_until"])}
+                    yield row_of(raised, one["battery"], one["due_until"], because or [AUTHORITY], more=more)
+            before = found["before"]
+            if before is None:
+                return
+
+    def _of_duty(self, one: DutyRecord) -> RaisedAlert:
+        kind = kind_of(DUTY, ())
+        assert kind is not None, "a row of the shipped table"
+        owner = self._history.latest.owner_of(one["who"]) or one["who"]
+        height = self._history.height
+        sides = frozenset({one["jurisdiction"]})
+        return RaisedAlert(kind, one["leaf_index"], height, owner, rule=one["duty"], sides=sides)
+
+    def _close(self, alert_id: bytes, now: int) -> None:
+        row = self._office.alerts.get(alert_id)
+        if row is not None and row.state == OPEN:
+            with self._office.writing() as db:
+                self._office.alerts.handle(db, alert_id, {"state": ACKNOWLEDGED}, WHO, now)
+
+    # -- dates -----------------------------------------------------------------------------------------
+
+    def _ending(self, now: int) -> Iterator[AlertRow]:
+        governance, leaf = self._history.latest, max(0, self._ledger.log_size() - 1)
+        officials = Officials.of(governance, now)
+        own = officials.sides.get(self._did)
+        ends = [
+            ("licence_ends", one.participant, one.jurisdiction, one.licence or one.id, one.valid_until)
+            for one in governance.accreditations
+        ]
+        ends += [
+            ("recognition_ends", one.authority, one.jurisdiction, one.id, one.valid_until)
+            for one in governance.recognitions
+        ]
+        for what, party, side, named, until in ends:
+            kind, who = kind_of(DATE, (what,)), governance.participant(party)
+            if kind is None or until is None or who is None:
+                continue
+            sides = frozenset({side, who.jurisdiction})
+            because = ([AUTHORITY] if own in sides else []) + ([AUTHOR] if party == self._did else [])
+            raised = RaisedAlert(kind, leaf, self._history.height, party, facility=named, sides=sides)
+            known = self._office.alerts.get(raised.id)
+            if not now < until <= now + ENDING_S:
+                if known is not None and until > now:
+                    self._close(raised.id, now)  # it was renewed
+                continue
+            if because and (known is None or f'"{when(until)}"' not in known.parameters):
+                row = row_of(raised, None, now, because, more={"until": when(until), "kind": named})
+                yield replace(row, leaf=max(leaf, known.last_leaf + 1 if known is not None else 0))

@@ -1,0 +1,167 @@
+"""Alerts that reach people: webhooks and e-mail files by subscription; what time alone brings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from node.errors import SetupError
+from node.oversight import reminding, telling
+from node.oversight.reminding import ENDING_S, Reminding
+from node.oversight.telling import AlertTelling, all_of
+from node.resolution.webhooks import WebhookEndpoint, Webhooks
+from node.settings import Settings
+from node.storage.alerts import AlertFilter, AlertSubscription
+from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, others
+from tests.harness.ledger import MAKER
+from tests.harness.support_service import LiveNode, live_node
+from tests.node.test_alerts import listed, row
+from tests.node.test_webhooks import SECRET, URL, Endpoint
+
+NOW = 1_900_000_000
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """A maker that is an authority in the EU; a party of each side has a licence that ends soon."""
+    made = others()
+    ending = [
+        (party, None if licence is None else replace(licence, valid_until=NOW + ENDING_S - 1))
+        for party, licence in made
+    ]
+    with live_node(tmp_path_factory.mktemp("told"), others=ending) as running:
+        yield running
+
+
+def raised(node: LiveNode, *numbers: int, **more: Any) -> None:
+    office = node.service.stores.office
+    with office.writing() as db:
+        for number in numbers:
+            office.alerts.put(db, replace(row(number), **more))
+
+
+def test_each_subscription_gets_its_alerts_once_and_goes_on_from_there(
+    node: LiveNode, tmp_path: Path
+) -> None:
+    """
+    A webhook is posted what its row asks for, with an id that is the same when it is told again, an address
+    has a file for each; a start goes on where it was, and what was there before a row is not told.
+    """
+    office, endpoint = node.service.stores.office, Endpoint()
+    raised(node, 100)
+    webhooks = Webhooks(office, [WebhookEndpoint("cases", URL, frozenset({"alerts"}), SECRET)], endpoint)
+    rows = [
+        AlertSubscription("cases", "", AlertFilter(rule="X2", model="ZZ1")),
+        AlertSubscription("", "duty@authority.example", AlertFilter()),
+    ]
+
+    def made() -> AlertTelling:
+        words = node.service.words["en"]
+        return AlertTelling(
+            office, node.service.alerts, webhooks, all_of(webhooks, rows), tmp_path / "mail", words
+        )
+
+    assert made().tell() == 0
+    raised(node, 101, 102, rule="X2", battery="ZZ1-known", subject=b"1" * 32)
+    raised(node, 103, rule="X2", battery="ZZ9-other", subject=b"2" * 32)
+    raised(node, 104, rule="X1")
+    made().tell()
+    assert made().tell() == 0
+    webhooks.round()
+    posts = [json.loads(body) for _, body in endpoint.got]
+    assert [post["type"] for post in posts] == ["alerts", "alerts"]
+    assert [post["data"]["battery"] for post in posts] == ["ZZ1-known", "ZZ1-known"]
+    assert all(post["data"]["text"] and post["data"]["next"] for post in posts)
+    files = sorted((tmp_path / "mail").glob("*.eml"))
+    assert len(files) == 4
+    message = message_from_bytes(files[0].read_bytes())
+    assert message["To"] == "duty@authority.example" and message["Message-ID"].startswith("<alert_")
+    assert "/supervision/alerts/" in message.get_payload()
+
+
+def test_files_wait_while_nobody_takes_them(
+    node: LiveNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    With as many files lying there as may, nothing is passed over: it is written once some were taken.
+    """
+    monkeypatch.setattr(telling, "MAIL_FILES_MAX", 1)
+    office, words = node.service.stores.office, node.service.words["en"]
+    webhooks, mail = Webhooks(office, [], Endpoint()), tmp_path / "mail"
+    rows = [AlertSubscription("", "full@authority.example", AlertFilter())]
+    told = AlertTelling(office, node.service.alerts, webhooks, rows, mail, words)
+    raised(node, 110)
+    assert told.tell() == 1
+    raised(node, 111)
+    assert told.tell() == 0
+    for file in mail.iterdir():
+        file.unlink()
+    assert (told.tell(), len(list(mail.iterdir()))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[alerts]]\nmail = "nobody"',
+        '[[alerts]]\nmail = "a@b.example"\nwebhook = "x"',
+        '[[alerts]]\nside = "EU"',
+        '[[alerts]]\nwebhook = "unknown"',
+        '[[alerts]]\nmail = "a@b.example"\ncolour = "red"',
+    ],
+)
+def test_a_row_that_reaches_nobody_is_told_at_the_start(tmp_path: Path, text: str) -> None:
+    """
+    A subscription without an addressee, with two, with an unknown one, or by something that is no filter is
+    refused when the node starts; a good one is read.
+    """
+    (tmp_path / "node.toml").write_text(text)
+    with pytest.raises(SetupError, match="alerts"):
+        Settings.read(tmp_path / "node.toml")
+    (tmp_path / "node.toml").write_text('[[alerts]]\nmail = "a@b.example"\nside = "EU"')
+    (one,) = Settings.read(tmp_path / "node.toml").alerts
+    assert one.wanted == AlertFilter(side="EU")
+
+
+def test_what_ends_by_its_date_is_an_alert_once_in_time(node: LiveNode) -> None:
+    """
+    A licence that ends within ninety days is one alert at the authority of its side, and at whoever holds it;
+    the other side's is none here, and nothing comes twice or before its time.
+    """
+    service = node.service
+    reminding_ = Reminding(
+        service.stores.office, service.stores.ledger, service.alerts._gathering, service.duties.listing
+    )
+    assert reminding_.look(NOW - ENDING_S) == 0
+    assert (reminding_.look(NOW), reminding_.look(NOW + 5)) == (1, 0)
+    (alert,) = listed(node, code="licence_ends")
+    assert (alert["party"], alert["because"], alert["sides"]) == (EU_AUTHORITY, ["authority"], ["EU"])
+    assert "ends" in alert["text"] and node.get_json(f"/supervision/alerts/{alert['id']}")["leaves"] == []
+    assert CN_AUTHORITY not in {one["party"] for one in listed(node)}
+
+
+def test_a_missed_duty_is_an_alert_until_it_is_kept(node: LiveNode) -> None:
+    """
+    An overdue duty is one alert, however often it is looked; once it is kept, however late, it is closed.
+    """
+    duty = {
+        "duty": "battery.produced", "state": "overdue", "jurisdiction": "EU", "who": MAKER, "battery": "ZZ1-late",
+        "leaf_index": 0, "due_until": NOW - 10,
+    }  # fmt: skip
+    found = {"duties": [duty], "sides": ["EU"], "before": None}
+    service = node.service
+    looks = Reminding(
+        service.stores.office, service.stores.ledger, service.alerts._gathering, lambda _: cast(Any, found)
+    )
+    assert (looks.look(1), looks.look(1)) == (1, 0)
+    (alert,) = listed(node, code="duty_missed")
+    assert (alert["party"], alert["battery"], alert["state"]) == (MAKER, "ZZ1-late", "open")
+    duty["state"] = "late"
+    looks.look(1)
+    (alert,) = listed(node, code="duty_missed")
+    assert (alert["state"], alert["handled_by"]) == ("acknowledged", reminding.WHO)
