@@ -435,13 +435,16 @@ def _ask(words: Words, ask: AskRecord) -> str:
     return words.sentence(f"ask.{ask['why']}", {"what": ask["what"]})
 
 
+SAID_OF_ALERTS = ("rule", "maker", "winner", "kind", "refuser", "accused", "until")
+
+
 def alert_words(words: Words, code: str, parameters: Mapping[str, Any]) -> tuple[str, str, str]:
     """(what an alert says, whose fault it is, what whoever is alerted does now)."""
     row = alerts().get(code)
     if row is None:  # of a later version
         return code.replace("_", " "), "node", words.sentence("later_version")
     told = {
-        **dict.fromkeys(("rule", "maker", "winner", "kind", "refuser", "accused", "until"), "-"),
+        **dict.fromkeys(SAID_OF_ALERTS, "-"),
         **parameters,
     }
     return words.fill(row, told), row["fault"], words.fill(row["next"], told)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from email import policy
 from email.message import EmailMessage
 from email.utils import formatdate
 from hashlib import sha256
@@ -28,6 +29,7 @@ from node.words import Words, alert_words
 
 AT_ONCE = 100
 TURN_S = 1.0
+LINE_CHARS_MAX = 300  # of a header: one is never folded, so that whoever reads lines finds an id
 MAIL_FILES_MAX = 10_000  # lying there: further ones wait until the mail system has taken some
 
 
@@ -42,6 +44,7 @@ class AlertTelling:
         desk: AlertDesk,
         webhooks: Webhooks,
         subscriptions: Sequence[AlertSubscription],
+        *,
         mail: Path,
         words: Words,
     ) -> None:
@@ -102,7 +105,7 @@ class AlertTelling:
 
     def _message(self, to: str, row: AlertRecord) -> EmailMessage:
         said = self._said(row)
-        message = EmailMessage()
+        message = EmailMessage(policy.default.clone(max_line_length=LINE_CHARS_MAX))
         message["To"] = message["From"] = to
         message["Date"] = formatdate(row["time"])
         message["Message-ID"] = f"<{_id(row)}@comity.invalid>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from node.catalogues import LANGUAGES
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_desk import AlertDesk
 from node.oversight.alerting import Alerting
@@ -48,6 +49,7 @@ def oversight_of(
     registry: NotingRegistry,
     gossip: Gossip,
     gathering: Gathering,
+    *,
     moments: Moments,
     webhooks: Webhooks,
 ) -> Oversight:
@@ -76,5 +78,5 @@ def oversight_of(
     desk = AlertDesk(office, ledger, gathering, alerting)
     subscriptions = all_of(webhooks, disk.settings.alerts)
     words, mail = words_of(disk.history), disk.directory.root / MAIL
-    telling = AlertTelling(office, desk, webhooks, subscriptions, mail, words["en"])
+    telling = AlertTelling(office, desk, webhooks, subscriptions, mail=mail, words=words[LANGUAGES[0]])
     return Oversight(alerting, attempts, letters, cases, telling, desk, CaseDesk(office, cases))

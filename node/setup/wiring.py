@@ -241,11 +241,10 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)
-    parts = agreement.registry, agreement.gossip, gathering, agreement.moments
-    oversight = oversight_of(disk, *parts, told)
-    made = issuing, outbox, told, jobs, holding, following, gathering
-    judged = overtaking, consignments, judging, reach
-    return _Trades(*made, *judged, oversight, resolver, securing, checking, open_api)
+    parts, moments = (agreement.registry, agreement.gossip, gathering), agreement.moments
+    oversight = oversight_of(disk, *parts, moments=moments, webhooks=told)
+    made = issuing, outbox, told, jobs, holding, following, gathering, overtaking, consignments, judging
+    return _Trades(*made, reach, oversight, resolver, securing, checking, open_api)
 
 
 def _issuing(disk: Disk, registry: NotingRegistry, schema: PassportSchema | None, gate: Gate) -> Issuing:

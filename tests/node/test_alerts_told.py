@@ -46,9 +46,7 @@ def raised(node: LiveNode, *numbers: int, **more: Any) -> None:
             office.alerts.put(db, replace(row(number), **more))
 
 
-def test_each_subscription_gets_its_alerts_once_and_goes_on_from_there(
-    node: LiveNode, tmp_path: Path
-) -> None:
+def test_each_subscription_gets_its_alerts_once(node: LiveNode, tmp_path: Path) -> None:
     """
     A webhook is posted what its row asks for, with an id that is the same when it is told again, an address
     has a file for each; a start goes on where it was, and what was there before a row is not told.
@@ -62,10 +60,8 @@ def test_each_subscription_gets_its_alerts_once_and_goes_on_from_there(
     ]
 
     def made() -> AlertTelling:
-        words = node.service.words["en"]
-        return AlertTelling(
-            office, node.service.alerts, webhooks, all_of(webhooks, rows), tmp_path / "mail", words
-        )
+        parts, mail = (office, node.service.alerts, webhooks), tmp_path / "mail"
+        return AlertTelling(*parts, all_of(webhooks, rows), mail=mail, words=node.service.words["en"])
 
     assert made().tell() == 0
     raised(node, 101, 102, rule="X2", battery="ZZ1-known", subject=b"1" * 32)
@@ -95,7 +91,7 @@ def test_files_wait_while_nobody_takes_them(
     office, words = node.service.stores.office, node.service.words["en"]
     webhooks, mail = Webhooks(office, [], Endpoint()), tmp_path / "mail"
     rows = [AlertSubscription("", "full@authority.example", AlertFilter())]
-    told = AlertTelling(office, node.service.alerts, webhooks, rows, mail, words)
+    told = AlertTelling(office, node.service.alerts, webhooks, rows, mail=mail, words=words)
     raised(node, 110)
     assert told.tell() == 1
     raised(node, 111)
@@ -150,8 +146,8 @@ def test_a_missed_duty_is_an_alert_until_it_is_kept(node: LiveNode) -> None:
     An overdue duty is one alert, however often it is looked; once it is kept, however late, it is closed.
     """
     duty = {
-        "duty": "battery.produced", "state": "overdue", "jurisdiction": "EU", "who": MAKER, "battery": "ZZ1-late",
-        "leaf_index": 0, "due_until": NOW - 10,
+        "duty": "battery.produced", "state": "overdue", "jurisdiction": "EU", "who": MAKER,
+        "battery": "ZZ1-late", "leaf_index": 0, "due_until": NOW - 10,
     }  # fmt: skip
     found = {"duties": [duty], "sides": ["EU"], "before": None}
     service = node.service
