@@ -30,7 +30,7 @@ from consensus.types import Block
 from consensus.validators import Validator, ValidatorHistory
 
 EXECUTED_MAX = 8  # proposals of a height whose outcome is kept: each some MiB
-_STATE_TAG = "comity/engine-state/v1"
+_STATE_TAG = "comity/engine-state/v2"
 _EVIDENCE_FIRST = encode(["", "", "", "", "", ""])[:1]  # an array of six; an attestation begins with tag 18
 
 
@@ -38,8 +38,9 @@ _EVIDENCE_FIRST = encode(["", "", "", "", "", ""])[:1]  # an array of six; an at
 class Carried:
     """What the engine's header says of ours: what the next block of our own would say in its head.
 
-    Wire: ["comity/engine-state/v1", app hash, log size, log root, config digest, app version], of the last
-    block that did something. The log ends with that block's entry; the version executed it.
+    Wire: ["comity/engine-state/v2", app hash, log size, log root, config digest, app version, block id], of
+    the last block that did something. The log ends with that block's entry; the version executed it. The id
+    names all blocks before it: whoever is given blocks holds them against one hash (decision 0134).
     """
 
     height: int
@@ -48,10 +49,12 @@ class Carried:
     log_root: bytes
     config_digest: bytes
     app_version: int
+    block_id: bytes
 
     @property
     def state(self) -> list[Value]:
-        return [self.app_hash, self.log_size, self.log_root, self.config_digest, self.app_version]
+        log = self.log_size, self.log_root
+        return [self.app_hash, *log, self.config_digest, self.app_version, self.block_id]
 
     @property
     def hash(self) -> bytes:
@@ -62,11 +65,11 @@ class Carried:
     def read(cls, height: Value, state: Value) -> Self:
         """From its members; raises EncodingError."""
         match state:
-            case [bytes() as app_hash, size, bytes() as root, bytes() as digest, version] if whole_numbers(
+            case [bytes(app_hash), size, bytes(root), bytes(digest), version, bytes(block_id)] if whole_numbers(
                 height, size, version
             ):
                 assert isinstance(height, int) and isinstance(size, int) and isinstance(version, int)
-                return cls(height, app_hash, size, root, digest, version)
+                return cls(height, app_hash, size, root, digest, version, block_id)
         raise EncodingError("not what an engine carries")
 
 
@@ -94,7 +97,7 @@ class Delivered:
         self.pool = Pool(application)
         self._faults = Faults(self._present, admitted)
         self._blocks = Blocks(self._present, application, self.pool, self._faults)
-        self.carried = carried or Carried(tip.height, *self._state(tip.height, tip.app_hash, tip.log))
+        self.carried = carried or self._carried(tip.height, tip.block_id, tip.app_hash, tip.log)
         self._asked = deque[bytes](maxlen=EXECUTED_MAX)  # block ids
 
     # --- what can be asked
@@ -123,9 +126,10 @@ class Delivered:
         """What governs a height that is stored, or the next one."""
         return self._application.parameters(height) or self._present.chain.parameters
 
-    def _state(self, height: int, app_hash: bytes, log: Frontier) -> tuple[bytes, int, bytes, bytes, int]:
+    def _carried(self, height: int, block_id: bytes, app_hash: bytes, log: Frontier) -> Carried:
         version = self.parameters_at(height).app_version if height else self._founded
-        return app_hash, log.size, log.root, self._present.chain.config_digest, version
+        config = self._present.chain.config_digest
+        return Carried(height, app_hash, log.size, log.root, config, version, block_id)
 
     def carried_after(self, storing: Storing) -> Carried:
         """What the engine's header carries once this block is stored: the same as before if it did nothing.
@@ -142,7 +146,7 @@ class Delivered:
         height = storing.block.height
         if idle and self.carried.height:
             return self.carried
-        return Carried(height, *self._state(height, execution.app_hash, storing.log))
+        return self._carried(height, storing.block.id, execution.app_hash, storing.log)
 
     # --- items that wait
 

@@ -300,7 +300,8 @@ def test_an_amnesiac_application_is_replayed_to_the_same_hash(pair: Pair) -> Non
 
 def test_the_hash_binds_the_whole_state(pair: Pair) -> None:
     """
-    CometBFT's header carries one hash of ours: state, whole log, configuration, version of the rules.
+    CometBFT's header carries one hash of ours: state, whole log, configuration, version of the rules, and the
+    block's id, which names all before it.
     """
     pair.comet.check(pair.attestation(1))
     pair.comet.decide(now())
@@ -311,10 +312,11 @@ def test_the_hash_binds_the_whole_state(pair: Pair) -> None:
         pair.application.tree.root(),
         pair.genesis.config_digest,
         pair.application.registry.app_version,
+        delivered.tip.block_id,
     ]
 
     assert delivered.carried.state == state
-    assert pair.comet.hashes == [sha256(encode(["comity/engine-state/v1", *state])).digest()]
+    assert pair.comet.hashes == [sha256(encode(["comity/engine-state/v2", *state])).digest()]
 
 
 @pytest.mark.check
@@ -371,7 +373,7 @@ def test_an_idle_block_changes_nothing_that_cometbft_sees(pair: Pair) -> None:
     asked = abci.RequestQuery(path="/entry", data=bytes(8), prove=True)
     leaf, state = steps(pair.comet.query.ask(query=asked))
     _verify_leaf(leaf, state)
-    assert sha256(encode(["comity/engine-state/v1", *state])).digest() == pair.comet.hashes[-1]
+    assert sha256(encode(["comity/engine-state/v2", *state])).digest() == pair.comet.hashes[-1]
     later = abci.RequestQuery(path="/entry", data=(5).to_bytes(8, "big"), prove=True)
     assert not pair.comet.query.ask(query=later).proof_ops.ops
 
@@ -489,7 +491,7 @@ def test_a_query_proves_what_it_answers(pair: Pair) -> None:
         found = MapProof(tuple((k, d) for k, d in standing[0]), tuple(standing[1]))
         verify_map_proof(entry.standings_root, asked, answer.value or None, found)
         _verify_leaf(leaf, state)
-        assert sha256(encode(["comity/engine-state/v1", *state])).digest() == pair.comet.hashes[-1]
+        assert sha256(encode(["comity/engine-state/v2", *state])).digest() == pair.comet.hashes[-1]
     assert answer.value == b""
 
     answer = pair.comet.query.ask(query=abci.RequestQuery(path="/entry", data=bytes(8), prove=True))

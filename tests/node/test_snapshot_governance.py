@@ -492,7 +492,7 @@ def by_another_engine(rows: list[Row], heights: range) -> None:
     """What CometBFT leaves in the place of the certificates of these blocks."""
     for row in (row for row in rows if row[0] == "block"):
         if (height := Block.decode(row[1]).height) in heights:
-            row[2] = decided_by(height, b"its hash", Carried(height, b"", 0, b"", b"", 1))
+            row[2] = decided_by(height, b"its hash", Carried(height, b"", 0, b"", b"", 1, b""))
 
 
 def test_blocks_without_a_certificate_are_compared_and_never_gone_on_from(few: Lived, tmp_path: Path) -> None:

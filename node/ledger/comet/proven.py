@@ -9,7 +9,7 @@ Each way is three steps at most (`ProofOp`, type and CBOR data), from the value 
     comity:standing  [[[key, SHA-256 of the record], ...], [16 hashes]]     `standings_map.MapProof`
     comity:leaf      [leaf, size, [hashes], entry]   RFC 9162 2.1.3; of a standing: the block's own entry,
                                                      which names the root of the standings
-    comity:state     [app hash, log size, log root, config digest, app version]   `delivered.Carried`
+    comity:state     [app hash, log size, log root, config digest, app version, block id]   `Carried`
 """
 
 from __future__ import annotations
