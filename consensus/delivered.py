@@ -65,8 +65,8 @@ class Carried:
     def read(cls, height: Value, state: Value) -> Self:
         """From its members; raises EncodingError."""
         match state:
-            case [bytes(app_hash), size, bytes(root), bytes(digest), version, bytes(block_id)] if whole_numbers(
-                height, size, version
+            case [bytes(app_hash), size, bytes(root), bytes(digest), version, bytes(block_id)] if (
+                whole_numbers(height, size, version)
             ):
                 assert isinstance(height, int) and isinstance(size, int) and isinstance(version, int)
                 return cls(height, app_hash, size, root, digest, version, block_id)

@@ -110,27 +110,48 @@ def serve(
         stack.enter_context(directory.lock())
         # Imported here: the lock and the port are checked before a second is spent.
         from node import log  # noqa: PLC0415
-        from node.api import create_app, door_of  # noqa: PLC0415
-        from node.server.http import HttpServer  # noqa: PLC0415
         from node.setup.wiring import open_service  # noqa: PLC0415
 
         _settle_interpreter()
         log.hear_libraries()
         public_url = url if open_api else None
-        service = open_service(
-            directory, words, bound, open_api=open_api, public_url=public_url, listen_host=host
-        )
-        context = _tls(service, directory, operators) if secure else None
-        server = HttpServer(create_app(service), listening, tls=context, door=door_of(service))
-        write_own(directory.address, f"{url}\n".encode())
-        log.moment("listening", host=host, port=bound, participant=service.overview.did)
-        if open_api:
-            say(OPEN, err=True)
-        elif (token := service.accounts.first_link()) is not None:
-            say(FIRST.format(link=f"{directory.settings().public_url or url}/welcome/{token}"), err=True)
-        _run(service, server)
+        while True:
+            service = open_service(
+                directory, words, bound, open_api=open_api, public_url=public_url, listen_host=host
+            )
+            context = _tls(service, directory, operators) if secure else None
+            ended = _serve(service, directory, listening, context, url=url, open_api=open_api)
+            if ended or not service.engine.renewed.is_set():
+                break
+            # A ledger was given to it meanwhile: the same process opens it, and all that goes by it.
+            listening = stack.enter_context(_bind(host, bound))
         log.moment("ended")
     return _exit_code(service)
+
+
+def _serve(
+    service: Service,
+    directory: DataDirectory,
+    listening: socket.socket,
+    context: ssl.SSLContext | None,
+    *,
+    url: str,
+    open_api: bool,
+) -> bool:
+    """Run the node until it is to end, or to be opened again; whether it was told to end."""
+    from node import log  # noqa: PLC0415
+    from node.api import create_app, door_of  # noqa: PLC0415
+    from node.server.http import HttpServer  # noqa: PLC0415
+
+    server = HttpServer(create_app(service), listening, tls=context, door=door_of(service))
+    write_own(directory.address, f"{url}\n".encode())
+    host, port = listening.getsockname()[:2]
+    log.moment("listening", host=host, port=port, participant=service.overview.did)
+    if open_api:
+        say(OPEN, err=True)
+    elif (token := service.accounts.first_link()) is not None:
+        say(FIRST.format(link=f"{directory.settings().public_url or url}/welcome/{token}"), err=True)
+    return _run(service, server)
 
 
 def _exit_code(service: Service) -> int:
@@ -189,18 +210,29 @@ def _tls(service: Service, directory: DataDirectory, operators: tuple[Path, Path
     return server_context(operators, own, renewed)
 
 
-def _run(service: Service, server: HttpServer) -> None:
+def _run(service: Service, server: HttpServer) -> bool:
+    """True once a signal, or a failure, ended it."""
+    told = threading.Event()
+
     def stop(*_: object) -> None:
+        told.set()
         server.close()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=_end_on_failure, args=(service,), daemon=True).start()
+    threading.Thread(target=_close_for_another, args=(service, server), daemon=True).start()
     service.start()
     try:
         server.run()
     finally:
         service.stop()
+    return told.is_set()
+
+
+def _close_for_another(service: Service, server: HttpServer) -> None:
+    service.engine.renewed.wait()
+    server.close()
 
 
 def _stand_alone(directory: DataDirectory, url: str, passphrase_file: Path | None) -> str:

@@ -187,9 +187,10 @@ def join(
             if joined.kept:
                 say(f"took over the ledger up to block {joined.height}: it is the one of your fingerprint")
             else:
+                given = "the node takes over a ledger" if joined.handed else "CometBFT fetches every block"
                 say(
                     f"compared the ledger up to block {joined.height}: it is the one of your fingerprint; "
-                    "CometBFT fetches every block when the node starts"
+                    f"{given} when it starts"
                 )
             return
         networks.require_id(networks.verify(source).genesis, network_id)

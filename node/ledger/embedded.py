@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from consensus.encoding import Value
 from consensus.evidence import FaultEvidence
-from node.ledger.engine import Outgoing, OwnThread
+from node.errors import not_found
+from node.ledger.engine import Lending, Outgoing, OwnThread
 from node.ledger.engine_condition import EngineCondition
 from node.ledger.ordering import Ordering
 from node.peers.messages import Status
@@ -22,6 +24,7 @@ class EmbeddedEngine:
 
     def __init__(self, ordering: Ordering) -> None:
         self._ordering = ordering
+        self.renewed = threading.Event()
 
     def turn(self) -> None:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
@@ -34,6 +37,9 @@ class EmbeddedEngine:
     def attach(self, out: Outgoing, where: Callable[[], Mapping[str, str]]) -> None:
         """The way to the peers; before the first turn."""
         self._ordering.out = out
+
+    def lend(self, lending: Lending) -> None:
+        """Newcomers are given snapshots by the node itself."""
 
     def end(self) -> None:
         """There is no process of its own."""
@@ -56,6 +62,10 @@ class EmbeddedEngine:
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
         """A peer's answer to a request for blocks."""
         self._ordering.intake.blocks(sender, blocks)
+
+    def peer_question(self, content: bytes) -> bytes:
+        """There is no process of its own that could be asked."""
+        raise not_found("no_such_engine", "CometBFT does not order at this node")
 
     def peer_clock(self, peer: str, time_s: float, answered: bool) -> None:
         """What this peer signed shows its clock: an answer that of now, a request perhaps an old one."""

@@ -6,6 +6,7 @@ Both hand what is decided to `Ledger.adopt` (ledger.py), and answer the same que
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -26,6 +27,19 @@ class Outgoing(Protocol):
 
     def strike(self, sender: str) -> None:
         """This sender sent what no honest node sends."""
+
+    def request(self, did: str, path: str, body: bytes) -> bytes:
+        """One signed question, answered now; OSError or ProblemError where it is not."""
+
+
+class Lending(Protocol):
+    """What the engine may hand to newcomers: the snapshots of this node, cut into chunks."""
+
+    def offered(self, height_max: int) -> list[tuple[int, tuple[bytes, ...]]]:
+        """(height, SHA-256 of each chunk) of what there is up to this height."""
+
+    def chunk(self, height: int, index: int) -> bytes:
+        """One of them; nothing where it is not there any more."""
 
 
 class OwnThread(Protocol):
@@ -55,9 +69,16 @@ class Engine(Protocol):
     def attach(self, out: Outgoing, where: Callable[[], Mapping[str, str]]) -> None:
         """The way to the peers, and {DID: URL} of whoever takes part; before the first turn."""
 
+    def lend(self, lending: Lending) -> None:
+        """What newcomers may be handed; before the first turn."""
+
     @property
     def trades(self) -> Sequence[OwnThread]:
         """What else of it needs a thread."""
+
+    @property
+    def renewed(self) -> threading.Event:
+        """Set once the node is to be opened again: a ledger was given to it."""
 
     def end(self) -> None:
         """Before its threads are stopped: a process of its own is ended."""
@@ -76,6 +97,9 @@ class Engine(Protocol):
 
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
         """A peer's answer to a request for blocks: each with its certificate."""
+
+    def peer_question(self, content: bytes) -> bytes:
+        """What a peer asks of the engine itself; 404 where there is nothing to ask."""
 
     def peer_clock(self, peer: str, time_s: float, answered: bool) -> None:
         """What this peer signed shows its clock: an answer that of now, a request perhaps an old one."""

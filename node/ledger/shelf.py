@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from consensus.encoding import decode, encode, whole_numbers
@@ -39,6 +41,7 @@ class _Kept:
     made: float
     used: float
     took_s: float
+    digests: tuple[bytes, ...]  # SHA-256 of each chunk
 
 
 class Shelf:
@@ -75,6 +78,27 @@ class Shelf:
             file.seek(offset)
             return encode([kept.height, size, file.read(CHUNK_BYTES)])
 
+    def offered(self, height_max: int) -> list[tuple[int, tuple[bytes, ...]]]:
+        """(height, SHA-256 of each chunk) of what is kept up to this height; the first asked for is made."""
+        with self._lock:
+            now = time.monotonic()
+            newest = self._kept[0] if self._kept else None
+            if newest is None or (now - newest.made > KEPT_S and self._may_follow(newest, now)):
+                self._asked.set()
+            return [(kept.height, kept.digests) for kept in self._kept if kept.height <= height_max]
+
+    def chunk(self, height: int, index: int) -> bytes:
+        """One chunk of what was offered; nothing where it is not kept any more."""
+        with self._lock:
+            kept = next((one for one in self._kept if one.height == height), None)
+            if kept is None or not 0 <= index < len(kept.digests):
+                return b""
+            kept.used = time.monotonic()
+            file = kept.path.open("rb")
+        with file:
+            file.seek(index * CHUNK_BYTES)
+            return file.read(CHUNK_BYTES)
+
     def _named(self, height: int) -> _Kept:
         for kept in self._kept:
             if kept.height == height:
@@ -108,14 +132,15 @@ class Shelf:
         made, started = self._paths[0].with_name("snapshot.rows.made"), time.monotonic()
         try:
             height, log_size = self._make(made, self._stopping)
+            digests = _digests(made)
         except (SetupError, *PASSING) as error:  # the next one who asks has it tried again, and is told why
             self._refusal = sentence(error)
             return
         with self._lock:
             self._refusal = MAKING
-            self._put(made, height, log_size, time.monotonic() - started)
+            self._put(made, height, log_size, time.monotonic() - started, digests)
 
-    def _put(self, made: Path, height: int, log_size: int, took_s: float) -> None:
+    def _put(self, made: Path, height: int, log_size: int, took_s: float, digests: tuple[bytes, ...]) -> None:
         now = time.monotonic()
         if self._kept and self._kept[0].height == height:
             made.unlink()  # nothing is newer; who copies the other goes on with the same bytes
@@ -123,9 +148,14 @@ class Shelf:
             return
         free = next(path for path in self._paths if path not in [kept.path for kept in self._kept[:1]])
         made.replace(free)
-        self._kept = [_Kept(free, height, log_size, now, now, took_s), *self._kept[:1]]
+        self._kept = [_Kept(free, height, log_size, now, now, took_s, digests), *self._kept[:1]]
 
     def wake(self) -> None:
         """The node stops: nothing is made any more."""
         self._stopping.set()
         self._asked.set()
+
+
+def _digests(path: Path) -> tuple[bytes, ...]:
+    with path.open("rb") as file:
+        return tuple(sha256(chunk).digest() for chunk in iter(partial(file.read, CHUNK_BYTES), b""))

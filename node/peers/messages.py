@@ -12,6 +12,7 @@
     attempts   COSE_Sign1 of the refuser   -> 1           (node/oversight/attempts.py)
     cases      COSE_Sign1 of its author    -> 1           (node/oversight/case_statements.py)
     snapshot   [height or 0, offset, log size] -> [height, size, chunk]  (snapshot.py)
+    engine     [method, {name: number}]    -> JSON of CometBFT's RPC (node/ledger/comet/relay.py)
 
     status = [replica status, height, log size, size of the cosigned checkpoint]
 """

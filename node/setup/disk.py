@@ -13,6 +13,8 @@ from credentials.verdicts.policy import Policy
 from node.config import DataDirectory
 from node.ledger import incoming
 from node.ledger.chain import constitution_of, reading_back, tip_of, tree_of
+from node.ledger.comet.home import FOLDER, Home
+from node.ledger.comet.state_sync import settle
 from node.ledger.log_policies import LogPolicies
 from node.service import Stores
 from node.settings import Settings
@@ -58,6 +60,7 @@ def open_disk(directory: DataDirectory, passphrase: str, public_url: str | None)
     card = read_card(directory.card)
     keys = Keys.load(directory.root, card.did, passphrase)
     network, policy, settings = joined(directory), directory.policy(), directory.settings()
+    settle(Home(directory.root / FOLDER), directory.ledger)
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
     require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)

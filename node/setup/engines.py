@@ -19,13 +19,16 @@ from node.ledger.comet.comet_engine import CometEngine
 from node.ledger.comet.decided import by_cometbft
 from node.ledger.comet.home import FOLDER, LOOK_BACK_BLOCKS, Home
 from node.ledger.comet.mempool import Mempool
+from node.ledger.comet.newcomer import Newcomer
 from node.ledger.comet.process import CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.signer import SignerLink, VoteSigner
+from node.ledger.comet.state_sync import TrustedHeader
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.engine import Engine
 from node.ledger.ledger import Ledger
 from node.ledger.ordering import Ordering
+from node.ledger.snapshot_join import Known
 from node.ledger.subscriptions import Moments
 from node.settings import COMETBFT, EMBEDDED
 from node.setup.disk import Disk
@@ -108,6 +111,7 @@ def _cometbft(
             f"ledger.db has {disk.tip.height} blocks, and CometBFT has none of them in {home.root}: put that "
             "folder back, or move ledger.db away, and all blocks are fetched from the others again"
         )
+    newcomer = _newcomer(disk, home)
     home.write(genesis, disk.history.latest.limits, listen=(host, 0))
     votes = VoteSigner(signer, stores.signing, chain_id(genesis.network_id))
     link = SignerLink(home.votes, votes)
@@ -120,11 +124,12 @@ def _cometbft(
         ledger=ledger,
         tree=disk.tree,
         moments=moments,
+        syncing=None if newcomer is None else newcomer.syncing,
     )
     process = CometProcess(
         binary,
         home,
-        prepare=partial(_prepare, disk, home),
+        prepare=partial(_prepare, disk, home, newcomer),
         connections=lambda: behind.server.connections,
         signed_for=lambda: link.connected,
         key=lambda: signer.public_key,
@@ -146,13 +151,30 @@ def _cometbft(
         ledger=ledger,
         checkpoints=checkpoints,
         signing=stores.signing,
+        rpc=home.rpc,
+        newcomer=newcomer,
     )
 
 
-def _prepare(disk: Disk, home: Home, listen: tuple[str, int]) -> None:
+def _newcomer(disk: Disk, home: Home) -> Newcomer | None:
+    """Of a node that joined a network that runs and has no ledger; others go on from what they have."""
+    trust = TrustedHeader.read(home)
+    if trust is None or disk.tip.height:
+        return None
+    known = Known(disk.genesis, disk.network.policy, disk.network.rule_files)
+    heartbeat_s = disk.history.latest.limits.heartbeat_ms / 1000
+    return Newcomer(home, trust, disk.directory.root, known, heartbeat_s=heartbeat_s)
+
+
+def _prepare(disk: Disk, home: Home, newcomer: Newcomer | None, listen: tuple[str, int]) -> None:
     """The home of a process that starts now, by what governs now."""
+    trusted = None
+    if newcomer is not None:
+        newcomer.syncing.begin()
+        trusted = newcomer.trust.height, newcomer.trust.hash
     look_back = LOOK_BACK_BLOCKS if _remembers_nothing(disk.stores.signing) else 0
-    home.write(disk.genesis, disk.history.latest.limits, listen=listen, look_back=look_back)
+    limits = disk.history.latest.limits
+    home.write(disk.genesis, limits, listen=listen, look_back=look_back, trusted=trusted)
 
 
 def _remembers_nothing(signing: SigningStore) -> bool:

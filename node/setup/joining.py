@@ -10,8 +10,9 @@ Trusted is one fingerprint (`peers/fingerprint.py`), and nothing that the peer s
     the card     what the ledger says of this participant is what its card said
 
 The ledger gets its name when all of that held, and the network directory after it: whoever is killed before
-that begins again. Where CometBFT orders it is compared and not kept: CometBFT gives a newcomer every block,
-with who agreed to it (decision 0628).
+that begins again. Where CometBFT orders it is compared and not kept: it names the validators of one header of
+CometBFT, from which the ledger that the node takes over is verified (decision 0650). Who is shown no such
+header is given every block, with who agreed to it (decision 0628).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from credentials.errors import CredentialError
+from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.genesis_table import read_participant
 from credentials.ledger.governance import Governance, GovernanceHistory
@@ -39,7 +41,12 @@ from node.errors import PeerFailed, ProblemError, SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
 from node.ledger.chain import constitution_of, tip_of, tree_of
+from node.ledger.comet import relay, state_sync
+from node.ledger.comet.abci import chain_id
 from node.ledger.comet.decided import by_cometbft
+from node.ledger.comet.headers import read_header, validators_hash
+from node.ledger.comet.home import FOLDER, Home
+from node.ledger.comet.newcomer import PEER_PATH
 from node.named_files import put_whole, write_own
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import PEER_NAME, Trust
@@ -88,6 +95,7 @@ class Joined:
     genesis: Genesis
     height: int
     kept: bool  # the node goes on from it
+    handed: bool = False  # under CometBFT: it takes one over by state sync, instead of every block
 
 
 def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: str) -> Joined:
@@ -117,6 +125,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
         network_key, addresses = _ask_key(authentication, hello)
         height = _take_ledger(authentication, hello, partial, told.size)
         history, engine = _compared(partial, hello, told, card)
+        trust = _trusted(authentication, hello, partial, told.size, history) if engine == COMETBFT else None
     except BaseException:
         _remove(partial)
         raise
@@ -125,10 +134,12 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
         _remove(partial)
     else:
         put_whole(partial, directory.ledger)
+    if trust is not None:
+        trust.write(Home(directory.root / FOLDER))
     sealed = seal_to(keys.signer("transport").public_key, network_key)
     reachable = _reachable(history.latest, addresses, hello)
     _write_network(directory, hello, history, reachable, sealed=sealed, engine=engine)
-    return Joined(hello.genesis, height, kept=engine != COMETBFT)
+    return Joined(hello.genesis, height, kept=engine != COMETBFT, handed=trust is not None)
 
 
 # -- what the peer says ----------------------------------------------------------------------------------
@@ -191,6 +202,56 @@ def _anybody() -> Trust:
 
 
 # -- what is asked of it as a participant ------------------------------------------------------------------
+
+
+def _trusted(
+    authentication: PeerAuthentication,
+    hello: _Hello,
+    partial: Path,
+    log_size: int,
+    history: GovernanceHistory,
+) -> state_sync.TrustedHeader | None:
+    """The header of the last block under the fingerprint: its validators are those of the compared ledger.
+
+    CometBFT verifies itself that they signed it. None where the peer shows no such header: it is not needed.
+    """
+    ledger = LedgerStore(partial)
+    try:
+        last = ledger.leaves.at(log_size - 1)
+    finally:
+        ledger.close()
+    entry = None if last is None else parse_entry(last.entry)
+    if not isinstance(entry, BlockEntry):
+        return None
+    try:
+        asked = relay.question("commit", {"height": entry.height})
+        told = relay.read_answer(_ask(authentication, hello, PEER_PATH, asked))
+        header = read_header(told["result"]["signed_header"]["header"])
+    except (OSError, ProblemError, SetupError, KeyError, TypeError, ValueError):
+        return None
+    named = header.chain_id, header.height, header.validators_hash
+    deciding = validators_hash(history.at(entry.height).validators)
+    if named != (chain_id(hello.genesis.network_id), entry.height, deciding):
+        raise PeerFailed(
+            f"{hello.peer.did} shows a block {entry.height} of CometBFT with other validators than those of "
+            "the ledger"
+        )
+    return state_sync.TrustedHeader(header.height, header.hash)
+
+
+def _ask(authentication: PeerAuthentication, hello: _Hello, path: str, body: bytes) -> bytes:
+    """One signed question to the peer that was greeted; OSError, ProblemError or SetupError."""
+    did, link = hello.peer.did, Link(hello.url, [authentication.trust(hello.peer.did)])
+    try:
+        data, nonce = authentication.request(did, path, body)
+        status, answer = link.post(
+            f"/peer/{path}", data, seconds_max=ANSWER_S_MAX, size_bytes_max=PEER_BODY_BYTES_MAX
+        )
+        if status != 200:
+            raise PeerFailed(f"{did} answers nothing: {refusal_of(status, answer)}")
+        return authentication.open_reply(answer, path, did, nonce)
+    finally:
+        link.close()
 
 
 def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, dict[str, str]]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
+from node.ledger.engine import Engine
+from node.ledger.shelf import Shelf
+from node.ledger.snapshot import write
 from node.receipts.maker import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy, origin_of
 from node.resolution.webhooks import Webhooks
@@ -80,3 +84,11 @@ def welcome_of(disk: Disk) -> Welcome:
     """What a newcomer is given."""
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
     return Welcome(own, disk.genesis, disk.history, files, disk.network_key, disk.tree, at)
+
+
+def shelf_of(disk: Disk, engine: Engine) -> Shelf:
+    """The snapshots of this node: peers ask for them, and what orders may hand them to newcomers."""
+    made = partial(write, disk.stores.ledger, disk.genesis)
+    shelf = Shelf(made, disk.directory.root, lambda: disk.tree.size)
+    engine.lend(shelf)
+    return shelf

@@ -28,7 +28,6 @@ from node.ledger.cosigner import Cosigning
 from node.ledger.engine import Engine
 from node.ledger.ledger import Ledger
 from node.ledger.shelf import Shelf
-from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
 from node.oversight.noted import NotingRegistry
 from node.oversight.reminding import Reminding
@@ -52,6 +51,7 @@ from node.setup.parts import (
     evidence_of,
     own_part_of,
     records_of,
+    shelf_of,
     webhooks_of,
     welcome_of,
 )
@@ -394,7 +394,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     history, gathering = disk.history, trades.gathering
     office, ledger = disk.stores.office, disk.stores.ledger
     (supervisor, lanes), progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
-    shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
+    shelf = shelf_of(disk, agreement.engine)
     supervisor.employ(shelf, tries_max=None)
     batteries = Batteries(trades.issuing, gathering, ledger, office)
     lookup = Lookup(trades.issuing, batteries, ledger, office, trades.overtaking)

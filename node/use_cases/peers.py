@@ -54,7 +54,7 @@ class PeerDoor:
         self._cases = cases
 
     def handle(self, path: str, body: bytes) -> PeerAnswer:
-        """Answer POST /peer/{messages,status,blocks,documents,snapshot,joining,attempts,cases}, by `path`.
+        """Answer POST /peer/PATH by its `path`: messages, status, blocks, documents, snapshot and so on.
 
         /peer/hello is unsigned: its asker does not know this network yet (`welcoming.py`). Else 401 for a
         body that is not signed by a participant of this network, 403 for the wrong receiver or network;
@@ -83,6 +83,8 @@ class PeerDoor:
                     answer = self._gathering.giving.answer_peer(sender, content)
                 case "snapshot":
                     answer = self._shelf.answer(content)
+                case "engine":
+                    answer = self._engine.peer_question(content)
                 case "joining":
                     answer = self._welcome.give_key(sender)
                 case "attempts":
@@ -92,8 +94,8 @@ class PeerDoor:
                 case _:
                     raise not_found(
                         "no_such_page",
-                        "peers ask for status, messages, blocks, documents, snapshot, joining, attempts "
-                        "and cases",
+                        "peers ask for status, messages, blocks, documents, snapshot, engine, joining, "
+                        "attempts and cases",
                     )
             rank = Rank.VOTES if gossip.votes(sender) else Rank.TAKES_PART
             return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, rank)

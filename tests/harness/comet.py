@@ -57,6 +57,9 @@ class Nobody:
     def strike(self, sender: str) -> None:
         raise AssertionError(f"{sender} is struck, and nobody is there")
 
+    def request(self, did: str, path: str, body: bytes) -> bytes:
+        raise ConnectionError("nobody is there")
+
 
 class Application:
     """The application of one node over its real databases, on a thread of its own."""

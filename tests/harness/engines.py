@@ -199,6 +199,9 @@ class Link:
     def strike(self, sender: str) -> None:
         raise AssertionError(f"{sender} is honest, as all are here")
 
+    def request(self, did: str, path: str, body: bytes) -> bytes:
+        raise ConnectionError("nobody is asked here")
+
 
 @dataclass
 class Network:

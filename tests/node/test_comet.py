@@ -546,16 +546,6 @@ def test_a_stranger_is_connected_to_no_cometbft(pair: Pair) -> None:
     assert [code(other) for other in others] == [5] * len(others)
 
 
-def test_no_snapshot_is_offered_or_taken(pair: Pair) -> None:
-    """
-    A node joins by replaying blocks: none is listed, and one that is offered ends the attempt.
-    """
-    assert not pair.comet.snapshot.ask(list_snapshots=abci.RequestListSnapshots()).snapshots
-    offered = abci.RequestOfferSnapshot(snapshot=abci.Snapshot(height=1, format=1, chunks=1))
-    answer = pair.comet.snapshot.ask(offer_snapshot=offered)
-    assert answer.result == abci.ResponseOfferSnapshot.Result.ABORT
-
-
 # --- hostile
 
 

@@ -66,6 +66,7 @@ class Comet:
             ledger=application.ledger,
             checkpoints=application.checkpoints,
             signing=application.signing,
+            rpc=home.rpc,
         )
         self.engine.attach(self.peers, dict)
 

@@ -17,6 +17,7 @@ from tests.harness.parts import require
 
 pytestmark = pytest.mark.check  # eight processes
 
+HEARTBEAT = "[limits]\nheartbeat_ms = 2000\n"  # an idle network too shows a newcomer its headers
 CUSTOMS = Party("customs", "EU", ("customs",))
 
 
@@ -24,7 +25,7 @@ CUSTOMS = Party("customs", "EU", ("customs",))
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     require("cometbft")
     root = tmp_path_factory.mktemp("m")
-    with running(root / "network", [MAKER, CN, EU], engine=COMETBFT) as nodes:
+    with running(root / "network", [MAKER, CN, EU], engine=COMETBFT, governance=HEARTBEAT) as nodes:
         yield Place(root, nodes)
 
 
@@ -37,8 +38,8 @@ def test_a_newcomer_joins_is_promoted_and_votes_with_a_key_that_was_rotated(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Admitted by an authority of its side, it joins by its sponsor's fingerprint and CometBFT gives it every
-    block. Once it is promoted it rotates its vote key: CometBFT is started again with the new one. Then
+    Admitted by an authority of its side, it joins by its sponsor's fingerprint and takes the ledger over by
+    state sync. Once it is promoted it rotates its vote key: CometBFT is started again with the new one. Then
     another validator ends, and no block comes without the newcomer's vote by its new key: one comes.
     """
     monkeypatch.setenv("COMITY_PASSPHRASE", PASSPHRASE)
@@ -48,6 +49,7 @@ def test_a_newcomer_joins_is_promoted_and_votes_with_a_key_that_was_rotated(
 
     place.admitted(capsys, CUSTOMS, "eu", via="eu")
     customs = place.nodes["customs"]
+    assert len(list(customs.moments("state_synced"))) == 1
     assert engine_of(customs.data / "network") == COMETBFT
     agree(place)
 

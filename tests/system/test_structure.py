@@ -129,6 +129,7 @@ FOUNDING = {
     "node/setup/engines.py": "an engine begins with the founding; all else is asked of what governs",
     "node/ledger/snapshot.py": "a snapshot is of this network",
     "node/ledger/snapshot_join.py": "a snapshot is of this network, and begins with its founding",
+    "node/ledger/comet/state_sync.py": "a ledger that is taken over begins with its founding",
     "node/ledger/verifying.py": "where the chain stands begins with genesis",
     "node/setup/copies.py": "a copy is of this network",
     "node/setup/founding_file.py": "what was founded can be changed later",

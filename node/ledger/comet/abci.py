@@ -1,7 +1,7 @@
 """ABCI 2.0 (CometBFT 0.38, spec/abci): what this node answers, a method a request.
 
 Nothing here decides: what is admitted, proposed, accepted and executed is `consensus.delivered`, what is
-stored is `Ledger.adopt`. Vote extensions and snapshots are not used: who joins replays the blocks.
+stored is `Ledger.adopt`, of snapshots is `handing.py`. Vote extensions are not used.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from typing import Protocol
 
 from consensus.application import CannotFollow
 from consensus.chain import Parameters
@@ -37,8 +38,6 @@ from node.ledger.comet.proto.tendermint.abci.types_pb2 import (
     ResponseFlush,
     ResponseInfo,
     ResponseInitChain,
-    ResponseListSnapshots,
-    ResponseOfferSnapshot,
     ResponsePrepareProposal,
     ResponseProcessProposal,
     ValidatorUpdate,
@@ -78,6 +77,19 @@ def address(public_key: bytes) -> bytes:
     return sha256(public_key).digest()[:ADDRESS_BYTES]
 
 
+class Snapshots(Protocol):
+    """What is answered about snapshots, and what a newcomer took of one."""
+
+    def answer(self, request: Request) -> Response | None: ...
+
+    @property
+    def taken(self) -> tuple[int, bytes, int] | None:
+        """Height, hash and version of a ledger that was taken, which this process does not go on from."""
+
+    def delivered(self, height: int, block_hash: bytes) -> bool:
+        """Whether this block comes after it: it is executed once the node is opened again."""
+
+
 class Abci:
     """The application behind CometBFT. One thread asks it, one request after the other."""
 
@@ -87,12 +99,14 @@ class Abci:
         ledger: Ledger,
         proven: Proven,
         network_id: bytes,
+        snapshots: Snapshots,
         *,
         wall: Callable[[], float],
         gone: Callable[[Sequence[GivenUp]], None],
     ) -> None:
         """`gone` is told what left the pool without a block, for whoever waits for it."""
         self._delivered, self._ledger, self._proven = delivered, ledger, proven
+        self._snapshots = snapshots
         self._chain_id, self._wall, self._gone = chain_id(network_id), wall, gone
         self._decided: tuple[int, bytes] | None = None  # the block that Commit will store: height, its hash
         self._lacking: CannotFollow | None = None
@@ -137,12 +151,8 @@ class Abci:
                 return None if found is None else Response(finalize_block=found)
             case "commit":
                 return Response(commit=self._commit())
-            case "list_snapshots":
-                return Response(list_snapshots=ResponseListSnapshots())
-            case "offer_snapshot":
-                return Response(
-                    offer_snapshot=ResponseOfferSnapshot(result=ResponseOfferSnapshot.Result.ABORT)
-                )
+            case "list_snapshots" | "offer_snapshot" | "load_snapshot_chunk" | "apply_snapshot_chunk":
+                return self._snapshots.answer(request)
             case asked:
                 raise RequestRefused(f"this application is not asked for {asked or 'nothing'}")
 
@@ -150,7 +160,15 @@ class Abci:
 
     def _info(self) -> ResponseInfo:
         """Where the handshake goes on from: CometBFT delivers every later block again."""
-        tip = self._delivered.tip
+        tip, taken = self._delivered.tip, self._snapshots.taken
+        if taken is not None:
+            height, carried, version = taken
+            return ResponseInfo(
+                data="comity",
+                app_version=version,
+                last_block_height=height,
+                last_block_app_hash=carried,
+            )
         if tip.height == 0:
             return ResponseInfo(data="comity", app_version=self._delivered.parameters.app_version)
         return ResponseInfo(
@@ -214,6 +232,8 @@ class Abci:
 
     def _finalize(self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock | None:
         delivered, height = self._delivered, request.height
+        if self._snapshots.delivered(height, request.hash):
+            return None
         proposer = self._name(request.proposer_address, height)
         if proposer is None:
             raise RequestRefused(f"the proposer of block {height} is no validator of that height")

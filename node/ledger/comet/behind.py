@@ -16,8 +16,10 @@ from node import log
 from node.errors import SetupError
 from node.ledger.comet.abci import Abci
 from node.ledger.comet.decided import carried_by
+from node.ledger.comet.handing import Handing
 from node.ledger.comet.proven import Proven
 from node.ledger.comet.server import Server
+from node.ledger.comet.state_sync import Syncing
 from node.ledger.ledger import Ledger
 from node.ledger.subscriptions import Moments, PoolDropped
 from node.storage.ledger import LedgerStore
@@ -41,9 +43,10 @@ class Behind:
         ledger: Ledger,
         tree: Tree,
         moments: Moments,
+        syncing: Syncing | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Go on from `tip`; raises SetupError where the disk does not lead to it."""
+        """Go on from `tip`; SetupError where the disk does not lead to it. `syncing`: of a newcomer."""
         self._moments = moments
         try:
             self.delivered = Delivered(
@@ -60,7 +63,16 @@ class Behind:
                 "CometBFT gives it every block again"
             ) from error
         self.proven = Proven(self.delivered, store, tree, registry.standings_map)
-        self.abci = Abci(self.delivered, ledger, self.proven, chain.network_id, wall=wall, gone=self._tell)
+        self.handing = Handing(lambda: ledger.height, syncing)
+        self.abci = Abci(
+            self.delivered,
+            ledger,
+            self.proven,
+            chain.network_id,
+            self.handing,
+            wall=wall,
+            gone=self._tell,
+        )
         self.server = Server(socket, self.abci.answer)
 
     def turn(self) -> None:

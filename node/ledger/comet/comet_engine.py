@@ -6,9 +6,11 @@ engine; attestations and votes in CometBFT's.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from consensus.encoding import Value
 from consensus.errors import ConsensusError, OwnFault
@@ -20,10 +22,13 @@ from node.ledger.checkpoints import Checkpoints
 from node.ledger.comet.behind import Behind
 from node.ledger.comet.memory import Memory
 from node.ledger.comet.mempool import Mempool
+from node.ledger.comet.newcomer import Newcomer
 from node.ledger.comet.process import CometProcess
+from node.ledger.comet.relay import answer_peer
+from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.signer import SignerLink
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
-from node.ledger.engine import Outgoing, OwnThread
+from node.ledger.engine import Lending, Outgoing, OwnThread
 from node.ledger.engine_condition import EngineCondition, Watch
 from node.ledger.intake import CheckpointItem, Incoming, Intake
 from node.ledger.ledger import Ledger
@@ -51,9 +56,14 @@ class CometEngine:
         ledger: Ledger,
         checkpoints: Checkpoints,
         signing: SigningStore,
+        rpc: Path,
+        newcomer: Newcomer | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`did` votes whenever the set of the next block names it, and follows otherwise."""
+        """`did` votes whenever the set of the next block names it, and follows otherwise.
+
+        `rpc`: where CometBFT answers. `newcomer`: of a node that takes a ledger over first.
+        """
         self._behind, self._link, self._process, self._mempool = behind, link, process, mempool
         self._did, self._node_id, self._ledger, self._wall = did, node_id, ledger, wall
         self._checkpoints = checkpoints
@@ -62,6 +72,8 @@ class CometEngine:
         self._memory = Memory(checkpoints, signing, ledger.height, did)
         self._whereabouts = Whereabouts()
         self._out: Outgoing | None = None
+        self._rpc, self._newcomer = rpc, newcomer
+        self.renewed = newcomer.renewed if newcomer else threading.Event()
         self._begun = False
         self._ticked_at = 0.0
         self._greeted = 0
@@ -76,11 +88,18 @@ class CometEngine:
         self._out = self._checkpoints.out = out
         self._mempool.strike = out.strike
         self._whereabouts.where = where
+        if self._newcomer is not None:
+            self._newcomer.attach(out, self._whereabouts.peers)
+
+    def lend(self, lending: Lending) -> None:
+        """Newcomers take these over by state sync."""
+        self._behind.handing.lending = lending
 
     @property
     def trades(self) -> Sequence[OwnThread]:
         """What else needs a thread: the signer first, as CometBFT asks for it at once."""
-        return self._link, self._process, self._mempool
+        newcomer = self._newcomer
+        return self._link, *(newcomer.trades if newcomer else ()), self._process, self._mempool
 
     # --- the engine's thread
 
@@ -176,8 +195,8 @@ class CometEngine:
 
     def close(self) -> None:
         """No thread runs any more."""
-        self._link.close()
-        self._behind.close()
+        for one in (self._link, self._behind, *((self._newcomer,) if self._newcomer else ())):
+            one.close()
 
     def submit(self, attestation: bytes) -> None:
         """Hand an attestation in; 503 when the inbox is full."""
@@ -195,6 +214,10 @@ class CometEngine:
 
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
         """CometBFT gets its blocks itself."""
+
+    def peer_question(self, content: bytes) -> bytes:
+        """Headers, validators and limits of a height, as this node's CometBFT has them."""
+        return answer_peer(Rpc(self._rpc), content)
 
     def peer_clock(self, peer: str, time_s: float, answered: bool) -> None:
         """What this peer signed shows its clock: an answer that of now, a request perhaps an old one."""

@@ -3,7 +3,7 @@
     config/config.toml, config/genesis.json   written anew; what operators decide is in node.toml
     config/node_key.json                      under which its peers know it: made once, told by gossip
     data/                                     CometBFT's own: its blocks, its log, what waits
-    app, votes, rpc                           sockets of this user alone: nobody else of the machine asks
+    app, votes, rpc, headers                  sockets of this user alone: nobody else of the machine asks
 
 There is no key of ours in it. CometBFT makes a file `priv_validator_key.json` for itself when it has none,
 with a key of nobody, and does not use it: its votes are signed by this node (`signer.py`).
@@ -34,6 +34,9 @@ FOLDER = "comet"
 COMMIT_MS = 100  # waits so long for votes that are late: they count in the next block's time
 LOOK_BACK_BLOCKS = 100  # for own votes, by who remembers none
 PEERS_MAX = 256
+LIGHT_SERVERS = 4  # it parts with one that has no answer, and ends without any
+TRUST_HOURS = 20 * 8766  # a fingerprint does not age: whoever compared it named what it is of
+DISCOVERY_S = 5  # the least: between two questions for snapshots
 _KEY_TYPE = "tendermint/PrivKeyEd25519"
 
 
@@ -59,6 +62,11 @@ class Home:
         return self.root / "rpc"
 
     @property
+    def headers(self) -> Path:
+        """Where this node answers the light client of a newcomer's CometBFT."""
+        return self.root / "headers"
+
+    @property
     def has_blocks(self) -> bool:
         """Whether CometBFT was ever started here."""
         return (self.root / "data" / "blockstore.db").exists()
@@ -67,10 +75,19 @@ class Home:
     def _config(self) -> Path:
         return self.root / "config"
 
-    def write(self, genesis: Genesis, limits: Limits, *, listen: tuple[str, int], look_back: int = 0) -> None:
+    def write(
+        self,
+        genesis: Genesis,
+        limits: Limits,
+        *,
+        listen: tuple[str, int],
+        look_back: int = 0,
+        trusted: tuple[int, bytes] | None = None,
+    ) -> None:
         """All that CometBFT reads at its start. `listen`: host and port for its peers.
 
-        `look_back`: it does not vote if so many of its last blocks have a vote of its key.
+        `look_back`: it does not vote if so many of its last blocks have a vote of its key. `trusted`: height
+        and hash of the header from which it verifies the one of a snapshot that it takes over.
         """
         make_folder(self.root / "data")
         make_folder(self._config)
@@ -83,7 +100,10 @@ class Home:
             "app_hash": "",
         }
         write_own(self._config / "genesis.json", json.dumps(founded, indent=1).encode())
-        text = tomli_w.dumps(_settings(limits, listen, look_back))
+        settings = _settings(limits, listen, look_back)
+        if trusted is not None:
+            settings["statesync"] = _state_sync(*trusted)
+        text = tomli_w.dumps(settings)
         write_own(self._config / "config.toml", _HEAD.encode() + text.encode())
 
     def node_id(self) -> bytes:
@@ -145,4 +165,17 @@ def _settings(limits: Limits, listen: tuple[str, int], look_back: int) -> dict[s
         },
         "storage": {"discard_abci_responses": True},
         "tx_index": {"indexer": "null"},
+    }
+
+
+def _state_sync(height: int, trusted: bytes) -> dict[str, Any]:
+    """Twice the same socket: whom it asks is chosen behind it, another one each time (`relay.py`)."""
+    return {
+        "enable": True,
+        "rpc_servers": ["unix://headers"] * LIGHT_SERVERS,
+        "trust_height": height,
+        "trust_hash": trusted.hex().upper(),
+        "trust_period": f"{TRUST_HOURS}h",
+        "discovery_time": f"{DISCOVERY_S}s",
+        "temp_dir": "data",
     }
