@@ -371,7 +371,8 @@ def test_what_the_door_refuses_costs_a_strike_or_none(
             "nowhere",
             b"",
             404,
-            "peers ask for status, messages, blocks, documents, snapshot, engine, joining, attempts and cases",
+            "peers ask for status, messages, blocks, documents, snapshot, engine, joining, "
+            "attempts and cases",
             False,
         ),
     ]
