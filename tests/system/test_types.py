@@ -30,7 +30,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/demo": (38, "claims, manifests and answers over HTTP, as any client has them"),
     "node/governance_answers": (1, "conditions of a recognition"),
     "node/issuing": (44, "claims, models of claims, lines of sheets, members of events, credentials"),
-    "node/ledger": (2, "answers and settings of CometBFT"),
+    "node/ledger": (4, "answers and settings of CometBFT, its own or a peer's"),
     "node/proposal_answers": (2, "records before and after, as the ledger has them"),
     "node/resolution": (3, "DID documents"),
     "node/server": (3, "WSGI environments, options of TLS"),

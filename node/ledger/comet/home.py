@@ -168,7 +168,7 @@ def _settings(limits: Limits, listen: tuple[str, int], look_back: int) -> dict[s
     }
 
 
-def _state_sync(height: int, trusted: bytes) -> dict[str, Any]:
+def _state_sync(height: int, trusted: bytes) -> dict[str, object]:
     """Twice the same socket: whom it asks is chosen behind it, another one each time (`relay.py`)."""
     return {
         "enable": True,

@@ -143,7 +143,7 @@ def read_answer(answer: bytes) -> dict[str, Any]:
     raise ValueError("neither a result nor an error of CometBFT")
 
 
-def _error(data: str) -> dict[str, Any]:
+def _error(data: str) -> dict[str, object]:
     """As CometBFT says it: its light client reads the sentence."""
     return {"error": {"code": -32603, "message": "Internal error", "data": data}}
 
