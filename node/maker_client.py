@@ -63,16 +63,34 @@ class MakerClient:
         dry_run: bool = False,
         gaps: bool = False,
         placed_on: str | None = None,
+        versions: bool = False,
         name: str = "",
     ) -> JobAnswer:
         """Have a sheet taken over: CSV, XLSX or NDJSON, packed with gzip or not; the job that it is."""
         given: dict[str, str] = {"name": name}
         given |= {} if model is None else {"model": model}
         given |= {} if placed_on is None else {"placed_on": placed_on}
-        given |= {flag: "true" for flag, on in (("dry_run", dry_run), ("gaps", gaps)) if on}
+        flags = (("dry_run", dry_run), ("gaps", gaps), ("versions", versions))
+        given |= {flag: "true" for flag, on in flags if on}
         path, headers = f"/jobs/issue?{urlencode(given)}", {"idempotency-key": key}
         made = self._again(lambda: self._node.send(path, data, "text/csv", headers))
         return cast("JobAnswer", made)
+
+    def look_at(
+        self, act: str, reason: str, *, key: str, codes: bytes = b"", name: str = "", **which: str
+    ) -> JobAnswer:
+        """What an act reaches, as a job that says nothing: suspend, reinstate, revoke, recall, lift_recall.
+
+        `codes`: a sheet with a column `code`; or `which`: job, begins, made_from, made_until.
+        """
+        path = f"/jobs/acts?{urlencode({'act': act, 'reason': reason, 'name': name, **which})}"
+        headers = {"idempotency-key": key}
+        return cast("JobAnswer", self._again(lambda: self._node.send(path, codes, "text/csv", headers)))
+
+    def carry_out(self, id: str) -> JobAnswer:
+        """The job that does to those batteries what was looked at; asked again it is the same one."""
+        path = f"/jobs/{quote(id, safe='')}/carry-out"
+        return cast("JobAnswer", self._again(lambda: self._node.post(path, {})))
 
     def job(self, id: str) -> JobAnswer:
         """How a job does."""

@@ -26,6 +26,7 @@ from node.use_cases.access import Access
 from node.use_cases.accounts import Accounts
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
+from node.use_cases.bulk_desk import BulkDesk
 from node.use_cases.clearance import Clearance
 from node.use_cases.duties import DutyDesk
 from node.use_cases.evidence_file import EvidenceDesk
@@ -69,6 +70,7 @@ class Service:
     lanes: Lanes
     passports: PassportDesk
     jobs: JobDesk
+    bulk: BulkDesk
     vc_api: VcApi
     batteries: Batteries
     lookup: Lookup

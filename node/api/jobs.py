@@ -19,10 +19,12 @@ from node.api.reply import attachment, client_share, form_sent, json_reply, page
 from node.api.route import EVENTS, MODEL_BYTES_MAX, NDJSON
 from node.api.schemas import DATE
 from node.errors import ProblemError, bad_request
+from node.issuing.bulk_acts import ACTS
 from node.issuing.label import ANNEX_VI_A, Marks
 from node.server.feeds import Feed
 from node.service import Service
 from node.sheets import XLSX
+from node.use_cases.bulk_desk import ActAsked
 from node.use_cases.jobs import ROW_STATES, JobAnswer, JobAsked, JobRowAnswer
 
 PDF = "application/pdf"
@@ -38,28 +40,87 @@ def create(service: Service) -> ResponseReturnValue:
     """Take a sheet over: 202 once every row is on disk; the rows are issued in the background."""
     if form_sent():
         return _create_from_form(service)
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not KEY.fullmatch(key):
-        raise bad_request(
-            "bad_argument", "an Idempotency-Key has 1 to 128 letters, digits and signs of ASCII"
-        )
-    asked = _asked(request.args, key)
+    asked = _asked(request.args, idempotency_key())
     made, new = service.jobs.take(raw_body(), asked, client_share())
     answer = json_reply(made, 202 if new else 200)
     answer.headers["Location"] = url_for("jobs.job", job_id=made["id"])
     return answer
 
 
+def idempotency_key() -> str | None:
+    """By which whoever asks knows the job again; 400 for one that is none."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not KEY.fullmatch(key):
+        raise bad_request(
+            "bad_argument", "an Idempotency-Key has 1 to 128 letters, digits and signs of ASCII"
+        )
+    return key
+
+
 def _asked(given: Mapping[str, str], key: str | None) -> JobAsked:
     placed_on = given.get("placed_on") or None
     if placed_on is not None and not re.fullmatch(DATE["pattern"], placed_on):
-        raise bad_request("bad_argument", "`placed_on` is a day such as 2027-03-01")
-    flags = {name: given.get(name, "") for name in ("dry_run", "gaps")}
+        raise bad_request("bad_argument", "`{name}` is a day such as 2027-03-01", name="placed_on")
+    flags = {name: given.get(name, "") for name in ("dry_run", "gaps", "versions")}
     for name, said in flags.items():
         if said not in ("", "0", "1", "false", "true", "yes"):
             raise bad_request("bad_argument", "`{name}` is true or false", name=name)
-    dry, gaps = (said in ("1", "true", "yes") for said in flags.values())
-    return JobAsked(given.get("model") or None, dry, gaps, placed_on, given.get("name", ""), key)
+    dry, gaps, versions = (said in ("1", "true", "yes") for said in flags.values())
+    model, name = given.get("model") or None, given.get("name", "")
+    return JobAsked(model, dry, gaps, placed_on, name, key, versions)
+
+
+def preview(service: Service) -> ResponseReturnValue:
+    """What an act would reach: a job that tries each battery and says nothing."""
+    if form_sent():
+        return _preview_from_form(service)
+    made, new = service.bulk.preview(raw_body(), _act_asked(request.args, idempotency_key()), client_share())
+    answer = json_reply(made, 202 if new else 200)
+    answer.headers["Location"] = url_for("jobs.job", job_id=made["id"])
+    return answer
+
+
+def _act_asked(given: Mapping[str, str], key: str | None) -> ActAsked:
+    days = {name: given.get(name) or None for name in ("made_from", "made_until")}
+    for name, day in days.items():
+        if day is not None and not re.fullmatch(DATE["pattern"], day):
+            raise bad_request("bad_argument", "`{name}` is a day such as 2027-03-01", name=name)
+    rest = {name: given.get(name, "").strip() or None for name in ("job", "begins")}
+    act, reason, name = (given.get(name, "") for name in ("act", "reason", "name"))
+    return ActAsked(act, reason, **rest, **days, name=name, key=key)
+
+
+def _preview_from_form(service: Service) -> ResponseReturnValue:
+    upload = request.files.get("file")
+    try:
+        asked = _act_asked({**request.form, "name": (upload and upload.filename) or ""}, None)
+        made, _ = service.bulk.preview(upload.read() if upload else b"", asked, client_share())
+    except (ProblemError, CredentialError) as error:
+        if not page_wanted():
+            raise
+        problem = error if isinstance(error, ProblemError) else of_credential(error)
+        return _act_form(service, problem, request.form)
+    return see(url_for("jobs.job", job_id=made["id"]))
+
+
+def new_act(service: Service) -> ResponseReturnValue:
+    """The form: what is done to many batteries, and to which."""
+    return _act_form(service, None, request.args)
+
+
+def _act_form(service: Service, problem: ProblemError | None, given: Mapping[str, str]) -> Response:
+    step = None if problem is None else words_for(service).problem_step(problem)["next"]
+    told = None if problem is None else as_sentence(str(problem))
+    status = 200 if problem is None else problem.status
+    return page("job_act.html", status, problem=told, step=step, given=given, acts=ACTS)
+
+
+def carry_out(service: Service, job_id: str) -> ResponseReturnValue:
+    """Do it, to exactly those batteries that the preview reached."""
+    made, new = service.bulk.carry_out(job_id)
+    if form_sent():
+        return see(url_for("jobs.job", job_id=made["id"]))
+    return json_reply(made, 202 if new else 200)
 
 
 def _create_from_form(service: Service) -> ResponseReturnValue:

@@ -56,6 +56,7 @@ _SHEET = options(
     click.option("--failed", type=click.Path(path_type=Path), help="With --from: write refused rows there."),
     click.option("--dry-run", is_flag=True, help="With --from: look at every row, sign nothing."),
     click.option("--gaps", is_flag=True, help="With --from: sign although data points are missing."),
+    click.option("--versions", is_flag=True, help="With --from: each row replaces the passport there is."),
     click.option("--placed-on", help="With --from: YYYY-MM-DD, for which data points are counted."),
 )
 
@@ -97,7 +98,7 @@ def issue(
         raise click.UsageError("which claims? Name a file, or a sheet with --from")
     if any((model, failed, *asked.values())):
         raise click.UsageError(
-            "--model, --failed, --dry-run, --gaps and --placed-on are of a sheet: --from FILE"
+            "--model, --failed, --dry-run, --gaps, --versions and --placed-on are of a sheet: --from FILE"
         )
     value = read_json(claims)
     if code is None and isinstance(value, dict) and set(value) == {"code", "claims"}:

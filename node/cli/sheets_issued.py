@@ -37,6 +37,7 @@ def issue_from(
     dry_run: bool,
     gaps: bool,
     placed_on: str | None,
+    versions: bool,
     wait: bool,
 ) -> int:
     """Issue each row; 0 if all were, 1 if some were refused."""
@@ -51,16 +52,17 @@ def issue_from(
         dry_run=dry_run,
         gaps=gaps,
         placed_on=placed_on,
+        versions=versions,
         name=sheet.name,
     )
     say(f"job      {job['id']}  {job['rows']} rows")
-    job = maker.wait(job["id"], _progress, receipts=wait)
+    job = maker.wait(job["id"], progress, receipts=wait)
     end_progress()
     refused = job["counts"].get("refused", 0)
     if refused:
-        _tell(maker, job["id"], refused)
+        tell(maker, job["id"], refused)
         if failed is not None:
-            _write(maker, job["id"], failed)
+            write_refused(maker, job["id"], failed)
     counts = job["counts"]
     told = ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if state in counts)
     say(f"done     {told}" + (f", {job['on_ledger'].get('receipted', 0)} with a receipt" if wait else ""))
@@ -78,7 +80,8 @@ def _remembered(maker: MakerClient, value: Any) -> str:
     return maker.remember_model(value["name"], value["claims"], columns, offset)["name"]
 
 
-def _progress(job: JobAnswer) -> None:
+def progress(job: JobAnswer) -> None:
+    """How far a job is, in place."""
     pace = f", {job['rows_per_s']} a second" if job["rows_per_s"] else ""
     left = f", {job['seconds_left']} s left" if job["seconds_left"] else ""
     waits = f" ({job['waits']})" if job["waits"] else ""
@@ -86,7 +89,8 @@ def _progress(job: JobAnswer) -> None:
     say_progress(f"{job['done']} of {job['rows']} rows{pace}{left}, {receipts} with a receipt{waits}")
 
 
-def _tell(maker: MakerClient, id: str, refused: int) -> None:
+def tell(maker: MakerClient, id: str, refused: int) -> None:
+    """The first refused rows, with what to do."""
     for row in islice(maker.rows(id, "refused"), REFUSED_TOLD_MAX):
         _say_row(row)
     if refused > REFUSED_TOLD_MAX:
@@ -101,7 +105,8 @@ def _say_row(row: JobRowAnswer) -> None:
     say(f"         {problem['next']}")
 
 
-def _write(maker: MakerClient, id: str, to: Path) -> None:
+def write_refused(maker: MakerClient, id: str, to: Path) -> None:
+    """The refused rows as a sheet."""
     try:
         to.write_bytes(maker.failed(id))
     except OSError as error:

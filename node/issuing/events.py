@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from node.issuing.gate import Gate
 from node.issuing.members import name_vehicle, namespace_of, read_members, spell_beginnings
 from node.issuing.signing import StatementSigner
 from node.issuing.statements import Batch
+from node.storage.database import Transaction
 from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
@@ -78,8 +79,12 @@ class EventIssuing:
         vin: str | None = None,
         event_time: int | None = None,
         only_try: bool = False,
+        beside: Callable[[Transaction, bytes], None] | None = None,
     ) -> Queued | Draft | TriedEvent:
-        """Sign and queue one event, or draft it (see DRAFT), or try whether it could be recorded now."""
+        """Sign and queue one event, or draft it (see DRAFT), or try whether it could be recorded now.
+
+        What `beside` writes of its digest is on disk with it, or not at all.
+        """
         event = self._signing.governance.lifecycle.event(event_type)
         if event is None or not (event.battery_event or event.effects.recall):
             every = self._signing.governance.lifecycle.events.values()
@@ -125,6 +130,8 @@ class EventIssuing:
             batch.add(statement, document)
             with self._office.writing() as db:
                 batch.store(db)
+                if beside is not None:
+                    beside(db, statement.digest)
         log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
         return Queued(statement.digest, identifier.canonical, repeated=False)
 

@@ -21,6 +21,7 @@ from credentials.errors import CredentialError
 from node import log
 from node.catalogues import refusals
 from node.errors import ProblemError, bad_request
+from node.issuing.bulk_acts import CHECKED, REPEATED, SIGNED, BulkActs, code_place
 from node.issuing.issuing import Issuing
 from node.issuing.item_sheets import LINE_BYTES_MAX, RETURNED
 from node.issuing.passport_models import CellProblem, MemberKinds, PassportModel, RowReading, marked
@@ -33,7 +34,6 @@ from node.transient_faults import PASSING, sentence
 
 JSON = dict[str, Any]
 KIND = "issue"
-SIGNED, REPEATED, CHECKED = "signed", "repeated", "checked"  # of a row; checked: in a dry run
 TOGETHER = 32  # rows in one transaction, during which nobody else issues anything
 IDLE_S, PAUSED_S = 1.0, 0.5
 RATE_PARTS, RATE_S = 64, 20.0  # by which the rate is told
@@ -53,6 +53,8 @@ class JobSpec:
     dry: bool
     gaps: bool  # sign although data points are missing
     placed_on: str | None
+    versions: bool = False  # each row is a new version of a passport that there is
+    reason: str = ""  # of an act
 
     def as_json(self) -> bytes:
         return orjson.dumps(self)
@@ -127,7 +129,13 @@ class JobReading:
             claims = columns.filled(rest, canonical)
         spec = self.spec
         return Order(
-            claims, parts.code, whole=not spec.gaps, placed_on=spec.placed_on, once=True, tried=spec.dry
+            claims,
+            parts.code,
+            whole=not spec.gaps,
+            placed_on=spec.placed_on,
+            once=not spec.versions,
+            tried=spec.dry,
+            renews=spec.versions,
         )
 
 
@@ -163,6 +171,7 @@ class IssueJobs:
         self._signed = signed
         self._told = told
         self._webhooks = webhooks
+        self._bulk = BulkActs(issuing, office)
         self.kinds = kinds
         self._wake = threading.Event()
         self._readings: OrderedDict[int, JobReading] = OrderedDict()
@@ -217,13 +226,16 @@ class IssueJobs:
         if not rows:
             self.end(job, DONE)
             return
-        try:
-            self._work(job, rows)
-        except (_Paused, AssertionError, *PASSING):
-            raise
-        except Exception as error:  # one of them is at fault: the others do not wait for it
-            for row in rows:
-                self._alone(job, row, error if len(rows) == 1 else None)
+        if job.kind == KIND:
+            try:
+                self._work(job, rows)
+            except (_Paused, AssertionError, *PASSING):
+                raise
+            except Exception as error:  # one of them is at fault: the others do not wait for it
+                for row in rows:
+                    self._alone(job, row, error if len(rows) == 1 else None)
+        else:
+            self._act(job, rows)
         self._pace.append((time.monotonic(), len(rows)))
 
     def end(self, job: JobRow, state: str) -> bool:
@@ -249,11 +261,15 @@ class IssueJobs:
                 raise
             except Exception as raised:
                 error = raised
+        result = self._broken(job, row, error)
+        with self._office.writing() as db:
+            self._office.jobs.settle(db, job.number, [result])
+
+    def _broken(self, job: JobRow, row: SheetLine, error: Exception) -> RowResult:
         log.moment("fault", error, thread=self.name, because=sentence(error), job=job.id, row=row.row)
         told = "This node made an error; its log says which."
         problem = ProblemError(500, "broken", "Error in this node", told)
-        with self._office.writing() as db:
-            self._office.jobs.settle(db, job.number, [self._refused(row.row, row.battery, problem)])
+        return self._refused(row.row, row.battery, problem)
 
     def _reading(self, job: JobRow) -> JobReading:
         if job.number not in self._readings:
@@ -293,6 +309,29 @@ class IssueJobs:
         else:
             with self._office.writing() as db:
                 beside(db, [])
+
+    def _act(self, job: JobRow, rows: Sequence[SheetLine]) -> None:
+        """These rows of an act: each is on disk with its statement, or refused, one after the other."""
+        spec = JobSpec.of(job)
+        place = code_place(spec.headings or [])
+        for row in rows:
+            battery, result = None, None
+            try:
+                battery = self._battery(self._bulk.code(row.data, place))
+                self._require_first(job, row.row, battery, {})
+                result = self._bulk.act(job.kind, battery, spec.reason, job.number, row.row, tried=spec.dry)
+            except ProblemError as problem:
+                if problem.status == 503:
+                    raise _Paused(problem) from problem
+                result = self._refused(row.row, battery, problem)
+            except (AssertionError, *PASSING):
+                raise
+            except Exception as error:  # the other rows do not wait for it
+                result = self._broken(job, row, error)
+            if result is not None:
+                with self._office.writing() as db:
+                    self._office.jobs.settle(db, job.number, [result])
+        self._signed()
 
     def _battery(self, code: str) -> str:
         if not code:

@@ -26,9 +26,10 @@ class Order:
     """A passport that somebody asks for.
 
     `whole`: refused as `passport_incomplete` where a data point that has to be there on the day `placed_on`
-    is missing. `once`: one passport of this battery and version, whatever the claims; other claims for one
-    that stands are refused as `passport_stands`. `tried`: only asked about; no credential of it is signed,
-    and nothing is kept.
+    is missing. `renews`: a new version of a passport that there is; with the claims of the newest one
+    nothing is signed again. `once`: one passport of this battery and version, whatever the claims; other
+    claims for one that stands are refused as `passport_stands`. `tried`: only asked about; no credential of
+    it is signed, and nothing is kept.
     """
 
     claims: JSON
@@ -38,6 +39,7 @@ class Order:
     placed_on: str | None = None  # YYYY-MM-DD; None: today, or the first day on which a passport is needed
     once: bool = False
     tried: bool = False
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import date
 from hashlib import sha256
 from typing import Any
 
+from consensus.application import NotYet
 from credentials.documents.canonical import jcs
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.documents.issuer import DraftPassport, draft_passport, status_entries
@@ -25,7 +26,7 @@ from node.issuing.admission import Admission
 from node.issuing.gate import Gate
 from node.issuing.passport_orders import Issued, OneBatch, Order, set_documents, set_list_document
 from node.issuing.signing import SET_LIST_TYPE, StatementSigner
-from node.issuing.statements import Batch, stamp
+from node.issuing.statements import Batch, Statement, stamp
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction, part_of
 from node.storage.found_by import passport_text
@@ -104,11 +105,31 @@ class PassportIssuing:
             raise bad_request("claims_malformed", str(error)) from error
         self._gate.require_open()
         before = self._issued(identifier.canonical, claims_digest, order.idempotency_key)
+        if order.renews:
+            newest = self._require_one_stands(identifier)
+            if before is not None and before.number != newest.number:
+                return self._passport(db, order, identifier, claims_digest, before)  # as it once was
         if before is not None and not self._gives_way(before, identifier, order.idempotency_key):
             return Issued(before.digest, before.battery, before.version, None)
         if order.once:
             self._require_none_stands(identifier)
         return self._passport(db, order, identifier, claims_digest, before)
+
+    def standing(self, battery: str) -> Standing | None:
+        """What the own ledger knows of a battery."""
+        return self._registry.standing(self._signing.subject(self._signing.identifier(battery)))
+
+    def _require_one_stands(self, identifier: Identifier) -> Issuance:
+        """The newest passport of ours; 409 for a battery without one."""
+        newest = self._office.issuances.newest_of(identifier.canonical)
+        if newest is None:
+            told = "this battery has no passport of this node that a new version could replace"
+            raise ProblemError(409, "no_passport_stands", "Conflict", told)
+        item = self._office.outbox.get(newest.published)
+        if item is not None and item.state == "outbox":
+            told = "version {version} of this passport is not recorded yet: a new one names it"
+            raise ProblemError(409, "not_recorded", "Not yet", told, version=newest.version)
+        return newest
 
     def _require_none_stands(self, identifier: Identifier) -> None:
         """409 for a battery that has a passport of ours already: these are other claims."""
@@ -162,7 +183,8 @@ class PassportIssuing:
         battery, about = identifier.canonical, self._signing.subject(identifier)
         standing = self._registry.standing(about)
         given_up = self._given_up(battery)
-        version = _next_version(standing, given_up)
+        replaced = standing.passport if order.renews and standing is not None and standing.live else None
+        version = _next_version(standing, given_up) if replaced is None else replaced.version + 1
         names, index = self._lists.names(), self._lists.next_index()
         draft = self._draft(order.claims, identifier, version, now, names=names, index=index)
         if order.whole:
@@ -174,7 +196,7 @@ class PassportIssuing:
         batch.documents.append(set_list_document(issued, version, battery, self._signing.did))
         produced = self._production(identifier, about, issued.category, order.claims, batch)
         published = self._signing.statement(
-            self._signing.event_with("publish"),
+            self._signing.event_with("publish" if replaced is None else "supersede"),
             battery,
             about,
             now,
@@ -182,10 +204,10 @@ class PassportIssuing:
             document_digest=issued.digest,
             content_type=SET_LIST_TYPE,
             set_list=SetList(version, issued.digests),
-            references=tuple(one.published for one in given_up),
-            predecessors=() if produced is None else (produced,),
+            references=tuple(one.published for one in given_up) if replaced is None else (replaced.digest,),
+            predecessors=() if produced is None or replaced is not None else (produced,),
         )
-        waits = self._admission.require_admissible(published)
+        waits = self._admitted(published, replaces=replaced is not None)
         if order.tried:
             return Issued(issued.digest, battery, version, {}, waits)
         batch.statements.append(published)
@@ -210,6 +232,12 @@ class PassportIssuing:
             self._office.issuances.give_way(db, before.number)
         self._office.issuances.put(db, kept, passport_text(battery, issued.category, public))
         return Issued(issued.digest, battery, version, issued.credentials, waits)
+
+    def _admitted(self, published: Statement, *, replaces: bool) -> NotYet | None:
+        """For what it waits; raises what every pool would refuse, and what a new version would be now."""
+        if replaces:
+            self._admission.require_taken(published, queue=False, as_claim=False)
+        return self._admission.require_admissible(published)
 
     def _given_up(self, battery: str) -> list[Issuance]:
         """Our passports of this battery whose publication was given up: whoever kept one may still send it.

@@ -64,6 +64,7 @@ from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
 from node.use_cases.accounts import Accounts
 from node.use_cases.act_desk import ActDesk
 from node.use_cases.batteries import Batteries
+from node.use_cases.bulk_desk import BulkDesk
 from node.use_cases.clearance import Clearance
 from node.use_cases.duties import DutyDesk
 from node.use_cases.jobs import JobDesk
@@ -406,7 +407,8 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         hosts=hosts,
         lanes=lanes,
         passports=PassportDesk(history, trades.issuing, office, trades.outbox, progress),
-        jobs=JobDesk(office, trades.jobs),
+        jobs=(desk := JobDesk(office, trades.jobs)),
+        bulk=BulkDesk(office, trades.issuing, desk),
         vc_api=VcApi(
             history=history,
             did=disk.keys.did,

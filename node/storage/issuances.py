@@ -69,6 +69,17 @@ class IssuanceTable:
         """The latest of this battery that did not give way."""
         return self._one("battery = ? AND gave_way = 0 ORDER BY number DESC LIMIT 1", (battery,))
 
+    def standing_ones(self, begins: str, job: int | None, after: int, limit: int) -> list[Issuance]:
+        """The newest of each battery whose code begins so, of those in this job; from behind a number."""
+        upto, of_job = begins + chr(0x10FFFF), "battery IN (SELECT battery FROM job_rows WHERE job = ?) AND "
+        also, values = ("", ()) if job is None else (of_job, (job,))
+        return self._where(
+            f"{also}battery >= ? AND battery < ? AND number > ? AND gave_way = 0 AND NOT EXISTS "
+            "(SELECT 1 FROM issuances later WHERE later.battery = issuances.battery AND later.gave_way = 0 "
+            "AND later.number > issuances.number) ORDER BY number LIMIT ?",
+            (*values, begins, upto, after, limit),
+        )
+
     @staticmethod
     def give_way(db: Transaction, number: int) -> None:
         """Of this one nothing came: the same claims are issued again, in this transaction."""

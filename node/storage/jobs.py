@@ -186,20 +186,23 @@ class JobTable:
         """How many passports of its rows by the state of their publication; `receipted` of those with one."""
         rows = self._db.connection.execute(
             "SELECT CASE WHEN o.receipted_at IS NULL THEN o.state ELSE 'receipted' END AS state, "
-            "COUNT(*) AS n FROM job_rows r JOIN issuances i ON i.digest = r.digest "
-            "JOIN outbox o ON o.digest = i.published WHERE r.job = ? AND r.digest IS NOT NULL GROUP BY 1",
+            "COUNT(*) AS n FROM job_rows r LEFT JOIN issuances i ON i.digest = r.digest "
+            "JOIN outbox o ON o.digest = COALESCE(i.published, r.digest) "
+            "WHERE r.job = ? AND r.digest IS NOT NULL GROUP BY 1",
             (number,),
         )
         return {row["state"]: int(row["n"]) for row in rows}
 
-    def passports(self, digests: Sequence[bytes]) -> dict[bytes, tuple[int, str, int | None]]:
-        """By digest of a passport: its version, what became of its publication, and when it was receipted."""
-        found: dict[bytes, tuple[int, str, int | None]] = {}
+    def statements(self, digests: Sequence[bytes]) -> dict[bytes, tuple[int | None, str, int | None]]:
+        """By digest of a passport or attestation: version, what became of it, and when it was receipted."""
+        found: dict[bytes, tuple[int | None, str, int | None]] = {}
         for part in parts(digests):
             for row in self._db.connection.execute(
                 "SELECT i.digest, i.version, o.state, o.receipted_at FROM issuances i "
-                f"JOIN outbox o ON o.digest = i.published WHERE i.digest IN ({marks(len(part))})",
-                part,
+                f"JOIN outbox o ON o.digest = i.published WHERE i.digest IN ({marks(len(part))}) "
+                "UNION ALL SELECT digest, NULL, state, receipted_at FROM outbox "
+                f"WHERE digest IN ({marks(len(part))})",
+                (*part, *part),
             ):
                 found[bytes(row["digest"])] = row["version"], row["state"], row["receipted_at"]
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -15,7 +15,8 @@ import orjson
 from credentials.documents.canonical import b64u
 from node.catalogues import LANGUAGES
 from node.errors import ProblemError, bad_request, busy, not_found
-from node.issuing.issue_jobs import CHECKED, KIND, REPEATED, SIGNED, IssueJobs, JobReading, JobSpec
+from node.issuing.bulk_acts import CHECKED, REPEATED, SIGNED
+from node.issuing.issue_jobs import KIND, IssueJobs, JobReading, JobSpec
 from node.issuing.item_sheets import (
     RETURNED,
     ROWS_MAX,
@@ -60,7 +61,7 @@ class JobRowAnswer(TypedDict):
     line: int  # of the file
     battery: str | None
     state: str  # waiting | signed | repeated (issued before) | checked (dry run) | refused
-    digest: str | None  # of the passport
+    digest: str | None  # of the passport; of an act: of its attestation
     version: int | None
     attested: str | None  # outbox | admitted | refused | ...
     receipted_at: int | None
@@ -72,8 +73,10 @@ class JobAnswer(TypedDict):
 
     number: int
     id: str
-    kind: str
+    kind: str  # issue, or an act: suspend | reinstate | revoke | recall | lift_recall
     name: str
+    reason: str  # of an act, as it is published
+    versions: bool  # each row is a new version
     model: str | None
     state: str  # queued (waits, or is under way) | done | stopped
     dry_run: bool
@@ -128,6 +131,18 @@ class JobAsked:
     placed_on: str | None = None
     name: str = ""
     key: str | None = None  # the same sheet under it is the same job
+    versions: bool = False  # each row is a new version of a passport that there is
+
+
+@dataclass(frozen=True, slots=True)
+class SheetTaken:
+    """Whose sheet it is, for what, and by what it is known again."""
+
+    kind: str
+    name: str
+    client: str
+    key: str | None
+    asked: bytes
 
 
 class JobDesk:
@@ -172,18 +187,24 @@ class JobDesk:
 
     def take(self, data: bytes, asked: JobAsked, client: str) -> tuple[JobAnswer, bool]:
         """(the job, whether it is new), once every row is on disk; nothing is kept of a sheet refused."""
-        how = orjson.dumps([asked.model, asked.dry, asked.gaps, asked.placed_on])
-        digest = sha256(how + data).digest()
-        if asked.key is not None and (known := self._office.jobs.with_key(client, asked.key)) is not None:
-            if known.asked != digest:
+        how = [asked.model, asked.dry, asked.gaps, asked.placed_on, *(["versions"] if asked.versions else [])]
+        digest = sha256(orjson.dumps(how) + data).digest()
+        taken = SheetTaken(KIND, asked.name, client, asked.key, digest)
+        return self.store(taken, lambda: self._read(data, asked))
+
+    def store(self, taken: SheetTaken, read: Callable[[], tuple[JobSpec, Rows]]) -> tuple[JobAnswer, bool]:
+        """(the job, whether it is new), once every row is on disk."""
+        client, key = taken.client, taken.key
+        if key is not None and (known := self._office.jobs.with_key(client, key)) is not None:
+            if known.asked != taken.asked:
                 told = "this idempotency key was used for another sheet: choose a new one"
                 raise ProblemError(409, "idempotency_key_reused", "Conflict", told)
             return self._told(known), False
         with self._sheets.turn():
             self._require_room(client)
-            spec, rows = self._read(data, asked)
+            spec, rows = read()
             job = JobRow(
-                *(0, secrets.token_urlsafe(16), KIND, asked.name[:100], client, asked.key, digest),
+                *(0, secrets.token_urlsafe(16), taken.kind, taken.name[:100], client, key, taken.asked),
                 *(spec.as_json(), QUEUED, 0, int(time.time()), None),
             )
             self._store(job, rows)
@@ -203,7 +224,7 @@ class JobDesk:
             found = table(data)
             form, headings = found.form, list(found.headings)
             rows = ((line, orjson.dumps(cells)) for line, cells in found.rows)
-        spec = JobSpec(model, form, headings, asked.dry, asked.gaps, asked.placed_on)
+        spec = JobSpec(model, form, headings, asked.dry, asked.gaps, asked.placed_on, versions=asked.versions)
         JobReading(spec, self._jobs.kinds)  # a sheet that the model does not fit is refused as a whole
         return spec, rows
 
@@ -248,7 +269,7 @@ class JobDesk:
 
     def show(self, id: str) -> JobAnswer:
         """404 `job_unknown`."""
-        return self._told(self._row(id))
+        return self._told(self.row(id))
 
     def page(self, limit: int, before: int | None) -> list[JobAnswer]:
         """Newest first; the last one's `number` is `before` of the next page."""
@@ -258,23 +279,25 @@ class JobDesk:
         self, id: str, language: str, *, state: str | None, limit: int, after: int
     ) -> list[JobRowAnswer]:
         """Rows in their order, from the one after row `after`."""
-        found = self._office.jobs.lines(self._row(id).number, limit, after, state)
-        passports = self._office.jobs.passports([one.digest for one in found if one.digest is not None])
-        return [self._row_told(one, passports, language) for one in found]
+        found = self._office.jobs.lines(self.row(id).number, limit, after, state)
+        statements = self._office.jobs.statements([one.digest for one in found if one.digest is not None])
+        return [self._row_told(one, statements, language) for one in found]
 
     def passports_of(self, id: str, limit: int, after: int) -> list[tuple[int, str]]:
         """(row, digest) of passports of a job, for their labels."""
-        found = self._office.jobs.lines(self._row(id).number, ROWS_MAX, after)
+        job = self.row(id)
+        found = self._office.jobs.lines(job.number, ROWS_MAX, after) if job.kind == KIND else []
         with_one = ((one.row, b64u(one.digest)) for one in found if one.digest is not None)
         return list(islice(with_one, limit))
 
     def label_starts(self, id: str, each: int) -> list[int]:
         """After which rows the passports of a job begin, so many at a time."""
-        return self._office.jobs.starts(self._row(id).number, each)
+        job = self.row(id)
+        return self._office.jobs.starts(job.number, each) if job.kind == KIND else []
 
     def failed(self, id: str, language: str) -> tuple[str, Iterator[bytes]]:
         """(ndjson | csv | xlsx, the refused rows in the form in which they came), with cell and reason."""
-        job = self._row(id)
+        job = self.row(id)
         spec = JobSpec.of(job)
         if spec.headings is None:
             return spec.form, self._failed_lines(job, language)
@@ -283,11 +306,12 @@ class JobDesk:
 
     def stop(self, id: str) -> JobAnswer:
         """Issue no further row of it; what was issued stays. 409 `final` for one that ended."""
-        if not self._jobs.end(self._row(id), STOPPED):
+        if not self._jobs.end(self.row(id), STOPPED):
             raise ProblemError(409, "final", "Too late", "this job has ended already")
         return self.show(id)
 
-    def _row(self, id: str) -> JobRow:
+    def row(self, id: str) -> JobRow:
+        """404 `job_unknown`."""
         job = self._office.jobs.get(id)
         if job is None or job.rows == 0:
             raise not_found("job_unknown", "this node holds no job with that id")
@@ -305,6 +329,8 @@ class JobDesk:
             "id": job.id,
             "kind": job.kind,
             "name": job.name,
+            "reason": spec.reason,
+            "versions": spec.versions,
             "model": None if spec.model is None else spec.model["name"],
             "state": job.state,
             "dry_run": spec.dry,
@@ -327,9 +353,9 @@ class JobDesk:
         return self._office.jobs.waiting_rows() if job.state == QUEUED else 0
 
     def _row_told(
-        self, one: SheetLine, passports: dict[bytes, tuple[int, str, int | None]], language: str
+        self, one: SheetLine, statements: dict[bytes, tuple[int | None, str, int | None]], language: str
     ) -> JobRowAnswer:
-        version, attested, receipted_at = passports.get(one.digest or b"", (None, None, None))
+        version, attested, receipted_at = statements.get(one.digest or b"", (None, None, None))
         return {
             "row": one.row,
             "line": one.line,

@@ -54,16 +54,32 @@ while made.up.jobs.show(job["id"])["state"] != "done":
 """
 
 
+ACTED = 12
+ACTING = (
+    RUNNING.partition("job, _ = ")[0]
+    + """
+from node.use_cases.bulk_desk import ActAsked
+
+looked, _ = made.up.bulk.preview(b"", ActAsked("suspend", "a leak", begins="ZZ1"), "maker")
+while made.up.jobs.show(looked["id"])["state"] != "done":
+    time.sleep(0.02)
+job, _ = made.up.bulk.carry_out(looked["id"])
+while made.up.jobs.show(job["id"])["state"] != "done":
+    time.sleep(0.02)
+"""
+)
+
+
 def sheet() -> bytes:
     lines: list[Any] = [{"code": code_of(n), "claims": claims_of(n)} for n in range(1, ROWS + 1)]
     lines[4] = {"code": "none", "claims": {}}
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def killed(root: Path, where: str, killed_at: int) -> None:
+def killed(root: Path, where: str, killed_at: int, running: str = RUNNING) -> None:
     """Run the job in a process of its own, which ends at that moment."""
     ran = subprocess.run(
-        [sys.executable, "-c", RUNNING, str(root), where, str(killed_at)],
+        [sys.executable, "-c", running, str(root), where, str(killed_at)],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert ran.returncode == -9, ran.stderr[-2_000:]
@@ -121,6 +137,35 @@ def test_a_killed_job_goes_on_with_each_row_once(tmp_path: Path, where: str, kil
         digests = require_once(node, resumed(node, sheet()))
 
     assert before <= set(digests)
+
+
+@pytest.mark.check
+def test_a_killed_act_goes_on_with_each_battery_once(tmp_path: Path) -> None:
+    """
+    kill -9 in the middle of suspending a batch: after a start the job goes on by itself, carried out again it
+    is the same job, and every passport has exactly one statement, with its receipt.
+    """
+    lines = [{"code": code_of(n), "claims": claims_of(n)} for n in range(1, ACTED + 1)]
+    with maker(tmp_path) as node:
+        node.start()
+        node.wait_open()
+        data = b"\n".join(json.dumps(line).encode() for line in lines)
+        batch, _ = node.up.jobs.take(data, JobAsked(gaps=True), "maker")
+        node.wait("the passports", lambda: node.up.jobs.show(batch["id"])["finished"])
+        node.stop()
+        killed(tmp_path, "settled", ACTED + ACTED // 2, ACTING)
+        node.start()
+        node.wait_open()
+        job, looked = node.up.jobs.page(2, None)
+        again, new = node.up.bulk.carry_out(looked["id"])
+        node.wait("the act", lambda: node.up.jobs.show(job["id"])["finished"])
+        told = node.up.jobs.show(job["id"])
+        office = node.up.stores.office
+        said = [len(office.outbox.of_battery(code_of(n), "passport.suspended")) for n in range(1, ACTED + 1)]
+
+    assert (again["id"], new, told["kind"]) == (job["id"], False, "suspend")
+    assert (told["counts"], told["on_ledger"]) == ({"signed": ACTED}, {"receipted": ACTED})
+    assert said == [1] * ACTED
 
 
 @pytest.mark.long

@@ -1,0 +1,182 @@
+"""A life after issue, in bulk: what an act reaches is looked at first, and only that is done, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.harness.net.batteries import code_of
+from tests.harness.support_service import LiveNode, live_node
+from tests.node.test_jobs import CSV, done, model_of, row_of, sheet
+
+JSON = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("bulk")) as running:
+        assert running.post_json("/models", model_of()).status_code == 200
+        yield running
+
+
+def issued(node: LiveNode, *serials: int) -> JSON:
+    """The job that issued these passports, with its receipts."""
+    job, rows = done(node, sheet([row_of(n) for n in serials]))
+    assert {row["state"] for row in rows} == {"signed"}, rows
+    return finished(node, job["id"])
+
+
+def finished(node: LiveNode, id: str) -> JSON:
+    node.wait(lambda: node.get_json(f"/jobs/{id}")["finished"], "the job")
+    job: JSON = node.get_json(f"/jobs/{id}")
+    return job
+
+
+def looked_at(node: LiveNode, query: str, codes: bytes = b"") -> tuple[JSON, list[JSON]]:
+    answer = node.post_raw(f"/jobs/acts?{query}", codes, CSV)
+    assert answer.status_code == 202, answer.text
+    job = finished(node, answer.get_json()["id"])
+    return job, node.get_json(f"/jobs/{job['id']}/rows")["rows"]
+
+
+def carried_out(node: LiveNode, preview: JSON) -> tuple[JSON, list[JSON]]:
+    answer = node.post_json(f"/jobs/{preview['id']}/carry-out", {})
+    assert answer.status_code == 202, answer.text
+    job = finished(node, answer.get_json()["id"])
+    return job, node.get_json(f"/jobs/{job['id']}/rows")["rows"]
+
+
+def standing(node: LiveNode, serial: int) -> JSON:
+    told: JSON = node.get_json(f"/batteries/{code_of(serial)}")["standing"]
+    return told
+
+
+def codes(*named: str) -> bytes:
+    return "\n".join(["code,remark", *(f"{one},x" for one in named)]).encode()
+
+
+def test_a_batch_is_suspended_reinstated_and_revoked(node: LiveNode) -> None:
+    """
+    The passports of a job are tried first, and nothing is said; carried out, each has its statement with its
+    receipt, and asking again is the same job; the opposite act and the final one go the same way.
+    """
+    batch = issued(node, 1, 2, 3)
+
+    for act, publication in (("suspend", "suspended"), ("reinstate", "live"), ("revoke", "revoked")):
+        before = node.service.stores.office.outbox.counts(), standing(node, 1)
+        preview, _ = looked_at(node, f"act={act}&reason=a+cell+leaks&job={batch['id']}")
+        assert (preview["dry_run"], preview["counts"]) == (True, {"checked": 3})
+        assert (node.service.stores.office.outbox.counts(), standing(node, 1)) == before
+        job, rows = carried_out(node, preview)
+        assert (job["counts"], job["on_ledger"]) == ({"signed": 3}, {"receipted": 3}), act
+        assert all(node.get(f"/receipts/{row['digest']}").status_code == 200 for row in rows)
+        again = node.post_json(f"/jobs/{preview['id']}/carry-out", {})
+        assert (again.status_code, again.get_json()["id"]) == (200, job["id"])
+        node.wait_quiet()
+        shown = [standing(node, n) for n in (1, 2, 3)]
+        assert [one["passport"]["status"] for one in shown] == [publication] * 3, act
+
+
+def test_what_cannot_be_reached_says_why_and_comes_back(node: LiveNode) -> None:
+    """
+    A sheet of codes: what is so already is told as said before, a stranger's battery and no code with their
+    reasons, a code twice once; the refused rows come back as a sheet with them.
+    """
+    issued(node, 11, 12)
+    first, _ = looked_at(node, "act=recall&reason=cells+swell", codes(code_of(11)))
+    carried_out(node, first)
+
+    named = codes(code_of(11), code_of(12), code_of(12), code_of(99), "no code at all", "")
+    preview, rows = looked_at(node, "act=recall&reason=cells+swell", named)
+    job, acted = carried_out(node, preview)
+
+    assert [row["state"] for row in rows[:2]] == ["repeated", "checked"]
+    assert rows[2]["problem"]["code"] == "code_repeated"
+    assert all(row["state"] == "refused" and row["problem"]["next"] for row in rows[2:])
+    assert (job["counts"], len(acted)) == ({"signed": 1}, 1)
+    assert standing(node, 11)["recalled"] and standing(node, 12)["recalled"]
+    back = node.get(f"/jobs/{preview['id']}/failed").text.lstrip("\ufeff").splitlines()
+    assert back[0] == "code,remark,problem_cell,problem,what_to_do" and len(back) == 1 + len(rows) - 2
+    lifted, _ = looked_at(node, "act=lift_recall&reason=they+were+exchanged", codes(code_of(11)))
+    carried_out(node, lifted)
+    assert not standing(node, 11)["recalled"] and standing(node, 12)["recalled"]
+
+
+def test_batteries_are_named_by_beginning_and_days(node: LiveNode) -> None:
+    """
+    Own passports whose code begins so and that were produced on these days are reached, and no other; what
+    names none, two ways at once, or no reason, is refused before anything is kept.
+    """
+    issued(node, 21, 22)
+    day = node.service.batteries._issuing.signing.identifier(code_of(21)).manufactured
+    assert day is not None and day[2]
+    made = "{:04}-{:02}-{:02}".format(*day)
+
+    only, _ = looked_at(node, f"act=suspend&reason=x&begins={code_of(21)}&made_from={made}&made_until={made}")
+    assert only["counts"] == {"checked": 1}
+    for query, body, code in [
+        ("act=suspend&reason=x&begins=ZZ9", b"", "nothing_reached"),
+        (f"act=suspend&reason=x&begins={code_of(21)}&made_until=2001-01-01", b"", "nothing_reached"),
+        ("act=suspend&reason=x", b"", "bad_argument"),
+        ("act=suspend&reason=x&begins=ZZ1", codes(code_of(21)), "bad_argument"),
+        ("act=suspend&begins=ZZ1", b"", "bad_argument"),
+        ("act=melt&reason=x&begins=ZZ1", b"", "bad_argument"),
+        ("act=suspend&reason=x&begins=ZZ1&made_from=today", b"", "bad_argument"),
+        ("act=suspend&reason=x&job=nobody", b"", "job_unknown"),
+    ]:
+        answer = node.post_raw(f"/jobs/acts?{query}", body, CSV).get_json()
+        assert answer["code"] == code, (query, answer)
+    refused = node.post_json(f"/jobs/{issued(node, 23)['id']}/carry-out", {}).get_json()
+    assert refused["code"] == "not_looked_at"
+
+
+def test_a_sheet_of_new_versions_replaces_what_there_is(node: LiveNode) -> None:
+    """
+    Each row is a new version of the passport that its battery has; with the same claims nothing is signed, a
+    battery without one is refused, and going back to what it once said is a version of its own.
+    """
+    issued(node, 31, 32)
+
+    def versions(*rows: list[str]) -> list[JSON]:
+        job, _ = done(node, sheet(rows), "model=P75&versions=1")
+        finished(node, job["id"])
+        told: list[JSON] = node.get_json(f"/jobs/{job['id']}/rows")["rows"]
+        return told
+
+    changed, same, none = versions(row_of(31, mass="450"), row_of(32), row_of(33))
+    [back] = versions(row_of(31))
+
+    assert (changed["state"], changed["version"], changed["attested"]) == ("signed", 2, "admitted")
+    assert (same["state"], same["version"]) == ("repeated", 1)
+    assert none["problem"]["code"] == "no_passport_stands"
+    assert (back["state"], back["version"]) == ("signed", 3)
+    assert standing(node, 31)["passport"]["version"] == 3
+
+
+def test_pages_lead_from_a_preview_to_the_act(node: LiveNode) -> None:
+    """
+    A person names the batteries, sees what is reached and what is not, and carries it out from there.
+    """
+    issued(node, 41)
+    person = node.person
+    form = person.get("/jobs/acts/new", headers={"Accept": "text/html"})
+    assert form.status_code == 200 and "Look at what is reached" in form.text
+    wrong = person.post(
+        "/jobs/acts",
+        data={"act": "suspend", "reason": "", "begins": code_of(41)},
+        content_type="multipart/form-data",
+        headers={"Accept": "text/html", "Origin": "http://localhost"},
+    )
+    assert wrong.status_code == 400 and "say why" in wrong.text.lower()
+    sent = person.post(
+        "/jobs/acts",
+        data={"act": "suspend", "reason": "a leak", "begins": code_of(41)},
+        content_type="multipart/form-data",
+        headers={"Accept": "text/html", "Origin": "http://localhost"},
+    )
+    assert sent.status_code == 303, sent.text
+    finished(node, sent.headers["Location"].rpartition("/")[2])
+    page = person.get(sent.headers["Location"], headers={"Accept": "text/html"}).text
+    assert "Carry it out on the 1 that are reached" in page and "a leak" in page
