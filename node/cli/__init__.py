@@ -53,7 +53,7 @@ _COMMANDS = {
     ),
     "aside": ("aside", "Work that failed unforeseen and was set aside."),
     "audit": ("aside", "Who did what at this node, newest first."),
-    "bulk": ("bulk", "Suspend, reinstate, revoke or recall many, after a look at what is reached."),
+    "bulk": ("bulk", "Act on many batteries: first what is reached is shown, then it is carried out."),
     "webhooks": ("aside", "Who is told what happens at a node, and what was given up."),
     "vc": ("vc", "Issue and verify credentials and presentations with a key in a file."),
     "evidence": ("evidence", "Faults of validators on the record."),

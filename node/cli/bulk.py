@@ -44,7 +44,7 @@ def bulk(
     yes: bool,
     **days: str | None,
 ) -> int:
-    """Act on many batteries: first what is reached is shown, then it is asked about, then carried out."""
+    """Act on many batteries: first what is reached is shown, then it is carried out."""
     maker = MakerClient(client)
     data = b"" if codes is None else read_named(codes, SHEET_BYTES_MAX, stdin=True)
     which = {name: value for name, value in {"job": batch, **days}.items() if value}

@@ -14,10 +14,12 @@ from typing import Any
 import orjson
 
 from consensus.application import NotYet, Refusal
+from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.registry import Registry
 from credentials.ledger.speaking import Silent
+from credentials.ledger.standing import Standing
 from node.errors import ProblemError, bad_request
 from node.issuing.statements import Statement
 from node.storage.office import OfficeStore
@@ -50,8 +52,17 @@ class Admission:
             None
         )  # what is refused when it is meant
 
-    def require_admissible(self, statement: Statement) -> NotYet | None:
-        """Refuse early what every pool would refuse; what only waits for others is let through: for what."""
+    def standing(self, about: Subject) -> Standing | None:
+        """What the own ledger knows of a battery."""
+        return self._registry.standing(about)
+
+    def require_admissible(self, statement: Statement, *, at_once: bool = False) -> NotYet | None:
+        """Refuse early what every pool would refuse; what only waits for others is let through: for what.
+
+        `at_once`: refuse as well what could not be recorded now.
+        """
+        if at_once:
+            self.require_taken(statement, queue=False, as_claim=False)
         try:
             self._registry.check_tx(statement.attestation, int(time.time()))
         except NotYet as reason:

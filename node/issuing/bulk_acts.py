@@ -102,10 +102,11 @@ class BulkActs:
         if not items or items[-1].state == "outbox":
             return items[-1].digest if items else None
         name = event.sets or event.lifts
+        signing = self._issuing.signing
         assert name is not None, "each of these acts sets something, or lifts it"
-        standing = self._issuing.passports.standing(battery)
+        standing = self._issuing.admission.standing(signing.subject(signing.identifier(battery)))
         held = {} if standing is None else standing.settings(name)
-        own = any(setting.by == self._issuing.signing.did for setting in held.values())
+        own = any(setting.by == signing.did for setting in held.values())
         return items[-1].digest if own == (event.sets is not None) else None
 
     def _is_about(self, item: OutboxItem, passport: Issuance | None) -> bool:

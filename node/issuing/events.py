@@ -19,13 +19,16 @@ from node.issuing.admission import AS_CLAIM, QUEUE, Admission, option
 from node.issuing.gate import Gate
 from node.issuing.members import name_vehicle, namespace_of, read_members, spell_beginnings
 from node.issuing.signing import StatementSigner
-from node.issuing.statements import Batch
+from node.issuing.statements import Batch, Statement
 from node.storage.database import Transaction
+from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
 COUNTERSIGNATURES = "countersignatures"  # reserved member: [[key id, base64url], ...]
 DRAFT = "draft"  # reserved member: true = return what a second party has to countersign, store nothing
+
+Beside = Callable[[Transaction, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class EventIssuing:
         vin: str | None = None,
         event_time: int | None = None,
         only_try: bool = False,
-        beside: Callable[[Transaction, bytes], None] | None = None,
+        beside: Beside | None = None,
     ) -> Queued | Draft | TriedEvent:
         """Sign and queue one event, or draft it (see DRAFT), or try whether it could be recorded now.
 
@@ -126,14 +129,17 @@ class EventIssuing:
             self._admission.require_taken(statement, queue=queue, as_claim=as_claim, only_try=only_try)
             if only_try:
                 return TriedEvent(identifier.canonical, values)
-            batch = Batch(int(time.time()))
-            batch.add(statement, document)
-            with self._office.writing() as db:
-                batch.store(db)
-                if beside is not None:
-                    beside(db, statement.digest)
+            self._store(statement, document, beside)
         log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
         return Queued(statement.digest, identifier.canonical, repeated=False)
+
+    def _store(self, statement: Statement, document: StoredDocument, beside: Beside | None) -> None:
+        batch = Batch(int(time.time()))
+        batch.add(statement, document)
+        with self._office.writing() as db:
+            batch.store(db)
+            if beside is not None:
+                beside(db, statement.digest)
 
     def revoke(self, digest: bytes, reason: str) -> Queued:
         """Revoke an own passport: the event on the ledger, which the status list follows."""

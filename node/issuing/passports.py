@@ -10,7 +10,6 @@ from datetime import date
 from hashlib import sha256
 from typing import Any
 
-from consensus.application import NotYet
 from credentials.documents.canonical import jcs
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.documents.issuer import DraftPassport, draft_passport, status_entries
@@ -23,10 +22,11 @@ from credentials.ledger.standing import Standing
 from node import log
 from node.errors import ProblemError, bad_request
 from node.issuing.admission import Admission
+from node.issuing.earlier_versions import EarlierVersions
 from node.issuing.gate import Gate
 from node.issuing.passport_orders import Issued, OneBatch, Order, set_documents, set_list_document
 from node.issuing.signing import SET_LIST_TYPE, StatementSigner
-from node.issuing.statements import Batch, Statement, stamp
+from node.issuing.statements import Batch, stamp
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction, part_of
 from node.storage.found_by import passport_text
@@ -36,7 +36,6 @@ from node.storage.office import OfficeStore
 JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
 PUBLIC = 1  # the point whose set anybody may read
-GIVEN_UP_MAX = 16  # publications that the next one names
 
 # What somebody writes beside passports, in the transaction in which they are stored.
 Beside = Callable[[Transaction, Sequence[Issued | ProblemError]], None]
@@ -65,6 +64,7 @@ class PassportIssuing:
         self._gate = gate
         self._lock = lock
         self._schema = schema
+        self._earlier = EarlierVersions(signing, office)
         self.batches = OneBatch()
 
     def passport(self, order: Order) -> Issued:
@@ -106,7 +106,7 @@ class PassportIssuing:
         self._gate.require_open()
         before = self._issued(identifier.canonical, claims_digest, order.idempotency_key)
         if order.renews:
-            newest = self._require_one_stands(identifier)
+            newest = self._earlier.require_one(identifier.canonical)
             if before is not None and before.number != newest.number:
                 return self._passport(db, order, identifier, claims_digest, before)  # as it once was
         if before is not None and not self._gives_way(before, identifier, order.idempotency_key):
@@ -114,22 +114,6 @@ class PassportIssuing:
         if order.once:
             self._require_none_stands(identifier)
         return self._passport(db, order, identifier, claims_digest, before)
-
-    def standing(self, battery: str) -> Standing | None:
-        """What the own ledger knows of a battery."""
-        return self._registry.standing(self._signing.subject(self._signing.identifier(battery)))
-
-    def _require_one_stands(self, identifier: Identifier) -> Issuance:
-        """The newest passport of ours; 409 for a battery without one."""
-        newest = self._office.issuances.newest_of(identifier.canonical)
-        if newest is None:
-            told = "this battery has no passport of this node that a new version could replace"
-            raise ProblemError(409, "no_passport_stands", "Conflict", told)
-        item = self._office.outbox.get(newest.published)
-        if item is not None and item.state == "outbox":
-            told = "version {version} of this passport is not recorded yet: a new one names it"
-            raise ProblemError(409, "not_recorded", "Not yet", told, version=newest.version)
-        return newest
 
     def _require_none_stands(self, identifier: Identifier) -> None:
         """409 for a battery that has a passport of ours already: these are other claims."""
@@ -182,7 +166,7 @@ class PassportIssuing:
         now = int(time.time())
         battery, about = identifier.canonical, self._signing.subject(identifier)
         standing = self._registry.standing(about)
-        given_up = self._given_up(battery)
+        given_up = self._earlier.given_up(battery)
         replaced = standing.passport if order.renews and standing is not None and standing.live else None
         version = _next_version(standing, given_up) if replaced is None else replaced.version + 1
         names, index = self._lists.names(), self._lists.next_index()
@@ -207,7 +191,7 @@ class PassportIssuing:
             references=tuple(one.published for one in given_up) if replaced is None else (replaced.digest,),
             predecessors=() if produced is None or replaced is not None else (produced,),
         )
-        waits = self._admitted(published, replaces=replaced is not None)
+        waits = self._admission.require_admissible(published, at_once=replaced is not None)
         if order.tried:
             return Issued(issued.digest, battery, version, {}, waits)
         batch.statements.append(published)
@@ -232,25 +216,6 @@ class PassportIssuing:
             self._office.issuances.give_way(db, before.number)
         self._office.issuances.put(db, kept, passport_text(battery, issued.category, public))
         return Issued(issued.digest, battery, version, issued.credentials, waits)
-
-    def _admitted(self, published: Statement, *, replaces: bool) -> NotYet | None:
-        """For what it waits; raises what every pool would refuse, and what a new version would be now."""
-        if replaces:
-            self._admission.require_taken(published, queue=False, as_claim=False)
-        return self._admission.require_admissible(published)
-
-    def _given_up(self, battery: str) -> list[Issuance]:
-        """Our passports of this battery whose publication was given up: whoever kept one may still send it.
-
-        The next names them, so that it is the one that counts, whichever is recorded first (D530).
-        """
-        publishing = self._signing.event_with("publish")
-        if not any(member.ledger == "references" for member in publishing.ledger_members):
-            return []  # the rules of this network know no such member
-        items = self._office.outbox.of_battery(battery, publishing.type)
-        given_up = [item.digest for item in items if item.state in ("dropped", "cancelled")]
-        found = (self._office.issuances.published_by(digest) for digest in given_up[-GIVEN_UP_MAX:])
-        return [issuance for issuance in found if issuance is not None]
 
     def _draft(
         self,

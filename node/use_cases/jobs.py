@@ -300,7 +300,7 @@ class JobDesk:
         job = self.row(id)
         spec = JobSpec.of(job)
         if spec.headings is None:
-            return spec.form, self._failed_lines(job, language)
+            return spec.form, _failed_lines(self._refused(job), language)
         rows = self._failed_rows(job, spec.headings, language)
         return spec.form, csv_of(rows) if spec.form == "csv" else iter([workbook_of(rows, "refused rows")])
 
@@ -374,20 +374,6 @@ class JobDesk:
             yield from part
             after = part[-1].row
 
-    def _failed_lines(self, job: JobRow, language: str) -> Iterator[bytes]:
-        for one in self._refused(job):
-            assert one.problem is not None, "it was refused"
-            told = problem_in(one.problem, language)
-            try:
-                line = orjson.loads(one.data)
-            except orjson.JSONDecodeError:
-                line = None
-            if not isinstance(line, dict):  # as it came: nothing can be added to it
-                yield one.data + b"\n"
-                continue
-            said = {"problem_cell": told["cell"], "problem": told["detail"], "what_to_do": told["next"]}
-            yield orjson.dumps({**line, **said}) + b"\n"
-
     def _failed_rows(self, job: JobRow, headings: list[str], language: str) -> Iterator[list[str]]:
         kept = [place for place, name in enumerate(headings) if name.lower() not in RETURNED]
         yield [*(headings[place] for place in kept), *RETURNED]
@@ -399,6 +385,21 @@ class JobDesk:
             beyond = cells[len(headings) :]  # under no column: they are what is wrong
             told_all = [told["cell"] or "", " ".join([told["detail"], *beyond]), told["next"]]
             yield [*(cells[place] for place in kept), *told_all]
+
+
+def _failed_lines(refused: Iterable[SheetLine], language: str) -> Iterator[bytes]:
+    for one in refused:
+        assert one.problem is not None, "it was refused"
+        told = problem_in(one.problem, language)
+        try:
+            line = orjson.loads(one.data)
+        except orjson.JSONDecodeError:
+            line = None
+        if not isinstance(line, dict):  # as it came: nothing can be added to it
+            yield one.data + b"\n"
+            continue
+        said = {"problem_cell": told["cell"], "problem": told["detail"], "what_to_do": told["next"]}
+        yield orjson.dumps({**line, **said}) + b"\n"
 
 
 def problem_in(body: bytes, language: str) -> RowProblem:
