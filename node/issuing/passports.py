@@ -171,8 +171,7 @@ class PassportIssuing:
         version = _next_version(standing, given_up) if replaced is None else replaced.version + 1
         names, index = self._lists.names(), self._lists.next_index()
         draft = self._draft(order.claims, identifier, version, now, names=names, index=index)
-        if order.whole:
-            _require_whole(self._signing, draft, order.placed_on, stamp(now)[:10])
+        _require_whole(self._signing, draft, order, stamp(now)[:10])
         signer = self._signing.signers.credential
         issued = draft.with_digests() if order.tried else draft.signed(signer, stamp(now))
         batch = Batch(now)
@@ -301,14 +300,16 @@ def _next_version(standing: Standing | None, given_up: Sequence[Issuance]) -> in
     return max([version, *(one.version + 1 for one in given_up)])
 
 
-def _require_whole(signing: StatementSigner, draft: DraftPassport, placed_on: str | None, today: str) -> None:
-    """422 for a data point that is missing on the day on which the battery is placed on the market.
+def _require_whole(signing: StatementSigner, draft: DraftPassport, order: Order, today: str) -> None:
+    """422 for a data point that is missing on the day of placing on the market, if the order asks for all.
 
     Where none is given: today, or on the first day on which a passport is needed.
     """
+    if not order.whole:
+        return
     sets = {point: document["credentialSubject"] for point, document in draft.documents.items()}
     datapoints = signing.datapoints
-    day = placed_on or max(today, datapoints["passportRequiredFrom"])
+    day = order.placed_on or max(today, datapoints["passportRequiredFrom"])
     states = completeness(sets, draft.category, day, datapoints, signing.paths)
     missing = tuple(f"{one.dp} {one.name}" for one in states if one.state is PointState.MISSING)
     if missing:
