@@ -19,7 +19,7 @@ from credentials.errors import CredentialError
 from credentials.verdicts.evidence import declaration_text
 from credentials.verdicts.manifest_csv import UnknownColumns
 from credentials.verdicts.severity import ORDER
-from node.api.manifest_files import columns_asked, table_of
+from node.api.manifest_files import as_far_as_good, columns_asked, table_of
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
 from node.api.reply import (
@@ -83,8 +83,11 @@ def create_consignment(service: Service) -> ResponseReturnValue:
     try:
         with service.consignments.reading(client_share(), len(data)):
             service.consignments.require_room(client_share(), *_counted(data, rows))
-            table = table_of(service, data) if rows else None
-            manifest = _numbered(table.manifest) if table is not None else _manifest(data)
+            value = None if rows else _json(data)
+            table = (
+                table_of(service, data) if rows else as_far_as_good(service, value) if form_sent() else None
+            )
+            manifest = _numbered(value if table is None else table.manifest)
             created = service.consignments.create(manifest, client_share(), sender=client_name(), read=table)
     except UnknownColumns as unknown:
         return columns_asked(service, unknown)
@@ -126,12 +129,11 @@ def _is_table(data: bytes) -> bool:
     return data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] not in (b"{", b"[")
 
 
-def _manifest(data: bytes) -> Any:
+def _json(data: bytes) -> Any:
     try:
-        value = parse_json(data, size_bytes_max=MANIFEST_BYTES_MAX, values_max=MANIFEST_VALUES_MAX)
+        return parse_json(data, size_bytes_max=MANIFEST_BYTES_MAX, values_max=MANIFEST_VALUES_MAX)
     except CredentialError as error:
         raise bad_request(error.code, f"A manifest is a JSON object with `lines`: {error}") from error
-    return _numbered(value)
 
 
 def _numbered(value: Any) -> Any:
@@ -200,6 +202,24 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
         watched=watched(found["created"]),
         left_out=service.consignments.completing.told(consignment_id, words, LEFT_OUT_SHOWN),
     )
+
+
+def stop(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """Judge no further line of it."""
+    service.consignments.stopping.stop(consignment_id, client_name())
+    return _looked_at(service, consignment_id)
+
+
+def go_on(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """Judge the lines that are left."""
+    service.consignments.stopping.go_on(consignment_id, client_name())
+    return _looked_at(service, consignment_id)
+
+
+def _looked_at(service: Service, consignment_id: str) -> ResponseReturnValue:
+    if form_sent():
+        return see(url_for("consignments.consignment", consignment_id=consignment_id))
+    return json_reply(service.consignments.show(consignment_id, limit=0))
 
 
 def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValue:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import chain
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
+from credentials.documents.tables import TableRow
 from credentials.errors import CredentialError
+from credentials.verdicts.manifest import Manifest
 from credentials.verdicts.manifest_csv import COLUMNS, TableManifest, UnknownColumns, read_table
 from node.api.reading import raw_body
 from node.api.reply import (
@@ -27,6 +30,7 @@ from node.service import Service
 from node.sheets import XLSX, csv_of, rows_of, workbook_of
 
 SHEET = "Manifest"
+_NO_CELLS = {"documents", "receipts"}
 CALLED_CHARACTERS_MAX = 200  # of what somebody calls a column
 
 
@@ -54,6 +58,45 @@ def table_of(service: Service, data: bytes) -> TableManifest:
             f"the manifest cannot be read: line {first.row.number} of the file: {first.fault.message}",
         )
     return table
+
+
+def as_far_as_good(service: Service, value: object) -> TableManifest | None:
+    """A manifest in JSON of which some lines are good, read as the sheet of these; None: as strictly as ever.
+
+    Lines that show documents have no sheet: such a manifest is taken whole or not at all.
+    """
+    if _is_good(value) or (rows := _rows_of_lines(value)) is None:
+        return None
+    try:
+        table = read_table(rows, service.consignments.completing.called(client_share()))
+    except CredentialError:
+        return None  # what is wrong with it as JSON is told
+    return table if table.manifest["lines"] else None
+
+
+def _is_good(value: object) -> bool:
+    try:
+        return bool(Manifest.parse(value).lines)
+    except CredentialError:
+        return False
+
+
+def _rows_of_lines(value: object) -> list[TableRow] | None:
+    """The first row names the members; what is said of the whole manifest stands in every row."""
+    if not isinstance(value, dict) or not isinstance(lines := value.get("lines"), list):
+        return None
+    if not lines or not all(isinstance(line, dict) and not line.keys() & _NO_CELLS for line in lines):
+        return None
+    head = {name: said for name, said in value.items() if name != "lines"}
+    names = tuple(dict.fromkeys(chain(head, *lines)))
+    rows = (tuple(_cell({**line, **head}.get(name)) for name in names) for line in lines)
+    return [TableRow(0, names), *(TableRow(number, cells) for number, cells in enumerate(rows, 1))]
+
+
+def _cell(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return (value or "").strip()
+    return json.dumps(value)
 
 
 # -- what a sender calls columns -------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def _today(
 ) -> Iterator[DayNumber]:
     """The numbers of who holds these scopes; what has none is left out by whoever shows them."""
     decide = sum(row.get("worst") in TO_DECIDE for row in consignments)
-    judged = sum(row["state"] != "done" for row in consignments)
+    judged = sum(row["state"] not in ("done", "stopped") for row in consignments)
     yield {"code": "home.decide", "count": decide, "path": "/consignments", "urgent": True}
     yield {"code": "home.judged", "count": judged, "path": "/consignments", "urgent": False}
     if held & {"issue", "clear", "govern"}:

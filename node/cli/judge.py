@@ -206,6 +206,12 @@ def _judged(client: Client, manifest: Any) -> dict[str, Any]:
         if told["state"] == "done":
             end_progress()
             return client.get(f"/consignments/{made['id']}")
+        if told["state"] == "stopped":
+            end_progress()
+            raise SetupError(
+                f"somebody stopped consignment {made['id']} after {told['done']} of {told['lines']} lines",
+                step="Send the same manifest again to have the others judged.",
+            )
         time.sleep(POLL_S)
     raise SetupError(
         f"consignment {made['id']} is not judged after {WAIT_S:.0f} s; it goes on at the node",

@@ -147,7 +147,10 @@ class ConsignmentTable:
 
     @staticmethod
     def put_state(db: Transaction, consignment_id: str, state: str) -> None:
-        db.execute("UPDATE consignments SET state = ? WHERE id = ?", (state, consignment_id))
+        """One that somebody stopped stays so."""
+        db.execute(
+            "UPDATE consignments SET state = ? WHERE id = ? AND state != 'stopped'", (state, consignment_id)
+        )
 
     @staticmethod
     def progress(
@@ -161,8 +164,8 @@ class ConsignmentTable:
         state: str,
     ) -> None:
         db.execute(
-            "UPDATE consignments SET done = ?, evaluated_at = ?, height = ?, block_time = ?, state = ? "
-            "WHERE id = ?",
+            "UPDATE consignments SET done = ?1, evaluated_at = ?2, height = ?3, block_time = ?4, "
+            "state = CASE WHEN state = 'stopped' AND ?1 < lines THEN state ELSE ?5 END WHERE id = ?6",
             (done, evaluated_at, height, block_time, state, consignment_id),
         )
 
@@ -177,11 +180,11 @@ class ConsignmentTable:
         """What was uploaded under this declaration number, oldest first."""
         return self._where("declaration = ? ORDER BY number", (declaration,))
 
-    def same(self, declaration: str, manifest_digest: bytes, law_date: str) -> ConsignmentRow | None:
-        """The latest upload of exactly this manifest, if all its lines are open: what was settled is over."""
+    def same(self, declaration: str, manifest_digest: bytes, law_date: str | None) -> ConsignmentRow | None:
+        """The latest upload of exactly this manifest, if all lines are open; `law_date` None: of any day."""
         found = self._where(
-            "declaration = ? AND manifest_digest = ? AND law_date = ? AND NOT EXISTS (SELECT 1 FROM items "
-            "WHERE consignment = id AND settled != 0) ORDER BY number DESC LIMIT 1",
+            "declaration = ?1 AND manifest_digest = ?2 AND (?3 IS NULL OR law_date = ?3) AND NOT EXISTS "
+            "(SELECT 1 FROM items WHERE consignment = id AND settled != 0) ORDER BY number DESC LIMIT 1",
             (declaration, manifest_digest, law_date),
         )
         return found[0] if found else None

@@ -14,7 +14,7 @@ from node.storage.found_by import CONSIGNMENTS
 _GUARD = "audit_no_delete"
 # The newest one stays: numbers are given in order of arrival, and none is given twice.
 _OLD = (
-    "state = 'done' AND created < ? AND number < (SELECT MAX(number) FROM consignments) "
+    "state IN ('done', 'stopped') AND created < ? AND number < (SELECT MAX(number) FROM consignments) "
     "AND NOT EXISTS (SELECT 1 FROM set_aside WHERE ref = id OR substr(ref, 1, length(id) + 1) = id || '/')"
 )
 _OF_CONSIGNMENT = (

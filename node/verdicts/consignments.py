@@ -26,6 +26,7 @@ from node.sheets import csv_of, workbook_of
 from node.storage.consignments import ConsignmentRow
 from node.storage.found_by import consignment_text
 from node.storage.office import OfficeStore
+from node.storage.stopped_consignments import STOPPED
 from node.verdicts.choosing import Choice, Chosen
 from node.verdicts.completing import Completing
 from node.verdicts.declarations import OPEN_S
@@ -35,6 +36,7 @@ from node.verdicts.manifests import OneAtATime
 from node.verdicts.overtaking import Overtaking
 from node.verdicts.reports import Reports
 from node.verdicts.sources import Gathering
+from node.verdicts.stopping import Stopping
 from node.words import Words
 
 JSON = dict[str, Any]
@@ -89,7 +91,7 @@ class Consignments:
         self._judging = judging
         self._reading = OneAtATime()
         self._reports = Reports(office, gathering, policy)
-        self.completing = Completing(office, judging)
+        self.completing, self.stopping = Completing(office, judging), Stopping(office, judging)
 
     # -- taking in -----------------------------------------------------------------------------------
 
@@ -125,9 +127,10 @@ class Consignments:
         made, lines = secrets.token_urlsafe(12), len(parsed.lines)
         table, now = self._office.consignments, int(time.time())
         digest, named = sha256(body + _left_out(read)).digest(), self._judging.declarations.named(parsed)
-        known = table.same(parsed.declaration or "", digest, law_date)
-        if known is not None and parsed.declaration:
+        known = table.same(parsed.declaration or "", digest, parsed.law_date and law_date)
+        if known is not None and parsed.declaration and (parsed.law_date or watched(known.created)[1]):
             # The same declaration again is the same goods: a second verdict could only differ in its age.
+            self.stopping.go_on(known.id, sender or client)
             return {**self.show(known.id, limit=0), "uploaded_before": True}
         text = consignment_text(made, parsed.declaration or "", parsed.consignee_eori, manifest["lines"])
         with self._office.writing() as db:
@@ -279,7 +282,7 @@ class Consignments:
             for item in found
         ]
         reached = found[-1].seq if found else after
-        return events, reached >= row.lines or self._judging.stopping
+        return events, reached >= row.lines or row.state == STOPPED or self._judging.stopping
 
     def export(self, consignment_id: str, format: str, words: Words) -> Iterable[bytes]:
         """All lines as CSV or XLSX (one row each) or JSON (with every check); text is never all in memory.

@@ -18,6 +18,7 @@ from credentials.verdicts.policy import Policy
 from node import log
 from node.storage.consignments import ConsignmentRow, ItemRow
 from node.storage.office import OfficeStore
+from node.storage.stopped_consignments import is_stopped
 from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
 from node.verdicts.given_away import GivenAway
@@ -157,6 +158,9 @@ class Judging:
 
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
+        if is_stopped(self._office.consignments, job.row.id):
+            job.waiting.clear()
+            return
         if self._store_answer(job):
             return
         newest = self._office.consignments.newest()

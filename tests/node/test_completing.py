@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from credentials.verdicts.manifest_csv import OURS
+from node.api.route import FORM
 from node.sheets import XLSX, rows_of, workbook_of
 from node.storage.left_out import CALLED_MAX
 from node.verdicts import consignments
@@ -149,6 +151,67 @@ def test_what_a_sender_calls_columns_is_its_own(node: LiveNode) -> None:
     page = node.person.get("/columns", headers=PAGE).text
     assert '<th scope="row" data-label="You call it">ware</th>' not in page and ">e119<" in page
     assert page.count('data-label="You call it"') == CALLED_MAX
+
+
+def test_a_manifest_in_json_is_taken_as_far_as_it_is_good_from_a_page(node: LiveNode) -> None:
+    """
+    What a person uploads as JSON is read as the sheet of its lines: the bad ones are told and handed back;
+    what is said of the whole stays. A program is refused as before, and so is a file without a good line.
+    """
+    lines = [
+        {"line": 1, "battery": CODE, "condition": "new", "mass_kg": 410.5},
+        {"line": 2, "battery": CODE[:-1] + "2", "condition": "old"},
+        {"line": 3, "battery": CODE[:-1] + "3", "mass_kg": "viel"},
+    ]
+    sent = {"declaration": "26NLJSON000001", "law_date": "2027-03-01", "lines": lines}
+    data = json.dumps(sent).encode()
+
+    path = upload(node, "/consignments", data, "m.json").headers["Location"]
+
+    found = judged(node, path)
+    assert (found["lines"], found["left_out"], found["law_date"]) == (1, 2, "2027-03-01")
+    assert node.get_json(f"{path}/items/1")["mass_kg"] == 410.5
+    back = [list(row.cells) for row in rows_of(node.get(f"{path}/left-out.csv").data)]
+    column = back[0].index("what is wrong")
+    assert [row[column][:16] for row in back[1:]] == ["condition is old", "mass_kg is viel:"]
+    assert node.post_json("/consignments", sent).status_code == 400
+    bad = {**sent, "lines": lines[1:]}
+    refused = upload(node, "/consignments", json.dumps(bad).encode(), "m.json")
+    assert refused.status_code == 400 and "Location" not in refused.headers
+
+
+def test_a_consignment_is_stopped_and_gone_on_with(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    While it is judged it is stopped: what is judged stays, no further line is, and every surface says so; a
+    restart does not go on with it. The same manifest again, or the button, judges the others, each once.
+    """
+    service = node.service
+
+    def stop_between_two_lines() -> None:
+        for row in service.stores.office.consignments.of_declaration("26NLSTOP000001"):
+            if row.state == "running" and not stopped:
+                sent = node.person.post(f"/consignments/{row.id}/stop", headers=PAGE, content_type=FORM)
+                stopped.append(sent.status_code)
+
+    stopped: list[int] = []
+    monkeypatch.setattr(service.judging.giving_way, "wait", stop_between_two_lines)
+    table = "battery,declaration\n" + "".join(f"{CODE[:-7]}{n:07},26NLSTOP000001\n" for n in range(1, 41))
+    path = f"/consignments/{node.post_raw('/consignments', table.encode(), 'text/csv').get_json()['id']}"
+    node.wait(lambda: bool(stopped) and service.judging._job is None, "the batch that was being judged")
+    assert stopped == [303]
+    found = node.get_json(f"{path}?limit=0")
+    assert found["state"] == "stopped" and 0 <= found["done"] < 40
+    assert "the others have no verdict" in node.person.get(path, headers=PAGE).text
+    assert f"stopped: {found['done']} are judged" in node.person.get("/consignments", headers=PAGE).text
+    assert node.get(f"{path}/events?after=40").status_code == 200
+    assert node.post_json(f"{path}/stop", {}).status_code == 409
+    assert node.service.stores.office.consignments.oldest_waiting() == {}
+
+    again = node.post_raw("/consignments", table.encode(), "text/csv").get_json()
+    assert again["uploaded_before"] and path.endswith(again["id"])
+    done = judged(node, path)
+    assert (done["done"], sum(done["counts"].values())) == (40, 40)
+    assert node.post_json(f"{path}/continue", {}).get_json()["state"] == "done"
 
 
 def test_a_page_shows_a_hundred_lines_found_sorted_and_by_reason(node: LiveNode) -> None:

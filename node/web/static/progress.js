@@ -24,7 +24,7 @@
       const answer = await fetch(location.pathname + "?limit=0", { headers: { Accept: "application/json" } });
       const now = await answer.json();
       tell(now.done);
-      if (now.state === "done" || now.state === "set_aside") return end();
+      if (now.state === "done" || now.state === "set_aside" || now.state === "stopped") return end();
     } catch { /* asked again below */ }
     setTimeout(ask, AGAIN_MS);
   };
