@@ -39,6 +39,7 @@ from node.oversight.noted import Noted
 from node.oversight.raising import RaisedAlert, code_of, row_of
 from node.peers.gossip import Gossip
 from node.storage.alerts import AlertRow
+from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.refused_attempts import HERE, AttemptRow
 
@@ -51,6 +52,7 @@ FROM_REFUSER_MAX = 200  # taken of one refuser in an hour
 COUNTED_MAX = 10_000  # parties whose hour is remembered
 TURN_S, AGAIN_S, GIVEN_UP_S = 1.0, 30, 7 * 86_400
 SENT_AT_ONCE = 8
+SKEW_S = 600  # between two clocks
 TAKEN = b"\x01"
 
 
@@ -98,10 +100,12 @@ class Attempts:
         signer: CoseSigner,
         noted: Noted,
         office: OfficeStore,
+        ledger: LedgerStore,
         gossip: Gossip,
     ) -> None:
         self._network_id, self._did, self._history = network_id, did, history
         self._signer, self._noted, self._office, self._gossip = signer, noted, office, gossip
+        self._ledger = ledger
         self._shares, self._refusers = Shares(PER_SIGNER_MAX), Shares(FROM_REFUSER_MAX)
         self._woken, self._lock = threading.Event(), threading.Lock()
 
@@ -160,15 +164,22 @@ class Attempts:
     # -- at the authority ------------------------------------------------------------------------------
 
     def take(self, sender: str, content: bytes) -> bytes:
-        """A report of another node: kept once, with an alert; 400 for one that proves nothing."""
+        """A report of another node: kept once, with an alert; 400 for one that proves nothing.
+
+        Of a statement that is on the ledger nothing is kept: its licence was there, whoever says otherwise.
+        """
         with self._lock:
             if not self._refusers.take(sender):
                 raise bad_request("quota", "too many attempts of one refuser in an hour; send them later")
         report = self.read(content)
         if report.refuser != sender:
             raise bad_request("malformed", "a report of an attempt is sent by whoever signed it")
-        self._store(report, content)
+        if kind_of(ATTEMPT, (report.code,)) is not None and not self._on_ledger(report.attestation):
+            self._store(report, content)
         return TAKEN
+
+    def _on_ledger(self, said: Attestation) -> bool:
+        return any(entry.type == "admitted" for entry in self._ledger.leaves.with_digest(said.digest))
 
     def read(self, content: bytes) -> ReadReport:
         """A report whose two signatures verify; 400."""
@@ -194,6 +205,11 @@ class Attempts:
         if attestation is None:
             raise bad_request(
                 "malformed", "the refused statement is not signed by whom it names: it says nothing"
+            )
+        now = int(time.time())
+        if not now - GIVEN_UP_S - SKEW_S <= at <= now + SKEW_S:
+            raise bad_request(
+                "malformed", "a report of an attempt is of the last days, and not of a time to come"
             )
         return ReadReport(attestation, code[:CODE_CHARS_MAX], refuser, at)
 

@@ -63,6 +63,7 @@ def oversight_of(
         signer=signer,
         noted=registry.noted,
         office=office,
+        ledger=ledger,
         gossip=gossip,
     )
     letters = Letters(office, gossip)

@@ -68,6 +68,11 @@ class AccountTable:
         return _one(db, "reads = ?", reads) is not None
 
     @staticmethod
+    def held_by(db: Transaction, reads: str) -> AccountRow | None:
+        """The account in use that has this name, as it is in this transaction."""
+        return _one(db, "reads = ?", reads)
+
+    @staticmethod
     def count(db: Transaction) -> int:
         """How many are in use."""
         found: int = db.execute("SELECT COUNT(*) FROM accounts WHERE ended IS NULL").fetchone()[0]

@@ -15,7 +15,7 @@ from typing import TypedDict
 
 from node.errors import ProblemError, bad_request, forbidden, not_found
 from node.storage.access import SessionRow
-from node.storage.accounts import OF_NOBODY, AccountRow
+from node.storage.accounts import OF_NOBODY, AccountRow, AccountTable
 from node.storage.database import Transaction
 from node.storage.office import OfficeStore
 from node.use_cases.access import (
@@ -136,12 +136,11 @@ class Accounts:
 
         403 `scope_not_held` for an account that may more than `by`: the link would open it to him.
         """
-        row, now = _known(self._office, name), int(time.time())
-        passed_on(by, tuple(row.scopes.split()))
+        now = int(time.time())
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
-            if not self._office.accounts.named(db, row.reads):
-                raise _unknown(name)
+            row = _known(db, name)
+            passed_on(by, tuple(row.scopes.split()))
             token = self._invite(db, row.account, now + INVITATION_S)
             self._office.audit.put(db, now, by.name, "account.invited", row.name)
         return _made(row, token, now + INVITATION_S)
@@ -151,13 +150,14 @@ class Accounts:
 
         403 `scope_not_held` where it may more than `by`, before or after, and `own_roles` for one's own.
         """
-        row, now = _known(self._office, name), int(time.time())
+        now = int(time.time())
         scopes = passed_on(by, scopes_of(_fitting(roles, self._access.roles())))
-        passed_on(by, tuple(row.scopes.split()))
-        if row.account == by.account:
-            raise forbidden("own_roles", "nobody changes the own roles: another administrator does")
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
+            row = _known(db, name)
+            passed_on(by, tuple(row.scopes.split()))
+            if row.account == by.account:
+                raise forbidden("own_roles", "nobody changes the own roles: another administrator does")
             self._office.accounts.put_roles(db, row.account, " ".join(roles), " ".join(scopes))
             _, ended = self._office.access.revoke(db, row.name, now)
             told = f"{row.name}: {row.roles.replace(' ', ', ')} became {', '.join(roles)}"
@@ -166,9 +166,10 @@ class Accounts:
 
     def end(self, by: Session, name: str) -> int:
         """Nobody signs in to it again, and its sessions end, with the links they made; how many. 404."""
-        row, now = _known(self._office, name), int(time.time())
+        now = int(time.time())
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
+            row = _known(db, name)
             self._office.accounts.end(db, row.account, now, ACCOUNTS_MAX)
             _, ended = self._office.access.revoke(db, row.name, now)
             self._office.audit.put(db, now, by.name, "account.ended", f"{row.name}: {ended} sessions")
@@ -289,7 +290,11 @@ class Accounts:
         self._guesses.give_back(reads, subnet)
 
     def _open(self, db: Transaction, row: AccountRow, now: int) -> Session:
-        """Always a new secret: whatever cookie a browser brought opens nothing by it."""
+        """Always a new secret: whatever cookie a browser brought opens nothing by it.
+
+        With the scopes of now: they may have become others while a passphrase was checked.
+        """
+        row = _known(db, row.name)
         cookie = secrets.token_urlsafe(SECRET_BYTES)
         self._office.access.forget_ended(db, now, now - INVITATION_S)
         self._office.accounts.keep_newest(db, row.account, SESSIONS_MAX - 1)
@@ -326,8 +331,8 @@ class Accounts:
             self._office.audit.put(db, now, by.name, "session.ended", f"one of {row.name}")
 
 
-def _known(office: OfficeStore, name: str) -> AccountRow:
-    row = office.accounts.by_name(read_as(name))
+def _known(db: Transaction, name: str) -> AccountRow:
+    row = AccountTable.held_by(db, read_as(name))
     if row is None:
         raise _unknown(name)
     return row

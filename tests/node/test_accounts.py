@@ -533,6 +533,36 @@ def test_a_stolen_passphrase_ends_with_the_account_or_with_another_one(node: Liv
     assert signed_in(node, "Stella Stolen", OTHER)[1].status_code == 403
 
 
+@pytest.mark.parametrize("by", ["signing in", "another passphrase"])
+def test_roles_that_are_taken_away_while_a_passphrase_is_checked_are_away(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """
+    The session that is opened then holds the scopes of the new roles, and not those of the moment before.
+    """
+    name = f"Demoted by {by}"
+    person(node, name, "admin")
+    signed = node.service.accounts.sign_in(name, WORDS, "")
+    signed = node.service.access.authorise(bearer=None, cookie=signed.cookie, scope="operate")
+    whole = node.service.accounts._passphrases.fits
+
+    def fits(verifier: str, words: str) -> bool:
+        found = whole(verifier, words)
+        with node.service.stores.office.writing() as db:  # as `give_roles` does, whoever ends the sessions
+            node.service.stores.office.accounts.put_roles(db, signed.account, "reader", "read")
+        return found
+
+    monkeypatch.setattr(node.service.accounts._passphrases, "fits", fits)
+    if by == "signing in":
+        opened = node.service.accounts.sign_in(name, WORDS, "")
+    else:
+        opened = node.service.accounts.change(signed, WORDS, OTHER, "")
+
+    assert opened.cookie is not None and opened.scopes == {"read"}
+    with pytest.raises(ProblemError, match="needs the scope operate"):
+        node.service.access.authorise(bearer=None, cookie=opened.cookie, scope="operate")
+
+
 def test_two_who_open_one_invitation_at_once_are_one(node: LiveNode) -> None:
     """
     An invitation that was used between its form and its answer is refused, and changes no passphrase.

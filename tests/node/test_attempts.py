@@ -46,9 +46,11 @@ def statement(node: LiveNode, by: str, serial: int = 1, kind: str = "battery.sol
     )
 
 
-def report(node: LiveNode, data: bytes, by: str, signed_by: str | None = None) -> bytes:
+def report(
+    node: LiveNode, data: bytes, by: str, *, signed_by: str | None = None, code: str = "X9", later_s: int = 0
+) -> bytes:
     network = node.service.overview.genesis.network_id
-    said = [told.TAG, network, data, "X9", by, int(time.time())]
+    said = [told.TAG, network, data, code, by, int(time.time()) + later_s]
     return sign1({}, encode(said), signer(signed_by or by))
 
 
@@ -133,6 +135,27 @@ def test_a_report_is_taken_once_from_whoever_signed_it(node: LiveNode) -> None:
     ):
         with pytest.raises(ProblemError, match=why):
             door.take(CN_AUTHORITY, bad)
+
+
+def test_no_refuser_makes_an_attempt_of_what_was_none(node: LiveNode) -> None:
+    """
+    A statement that is on the ledger, and a refusal that is none for want of a licence, leave nothing here,
+    whoever reports them; a report of next year or of long ago is refused. A participant can accuse nobody.
+    """
+    door, before = node.service.peers._attempts, (len(rows(node)), len(alerts(node)))
+    admitted = next(one for one in node.service.stores.ledger.leaves.since(0, 100) if one.type == "admitted")
+    on_ledger = node.service.stores.ledger.ordered_attestation(admitted.height, admitted.digest or b"")
+    assert on_ledger is not None
+    tried = statement(node, IMPORTER, 2)
+
+    assert door.take(CN_AUTHORITY, report(node, on_ledger, CN_AUTHORITY)) == told.TAKEN
+    for code in ("", "invalid_signature", "X9\n=cmd"):
+        assert door.take(CN_AUTHORITY, report(node, tried, CN_AUTHORITY, code=code)) == told.TAKEN
+    for later_s in (3_600, 1 << 40, -told.GIVEN_UP_S - 3_600):
+        with pytest.raises(ProblemError, match="not of a time to come"):
+            door.take(CN_AUTHORITY, report(node, tried, CN_AUTHORITY, later_s=later_s))
+
+    assert (len(rows(node)), len(alerts(node))) == before
 
 
 def test_one_signer_fills_nobodys_page(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
