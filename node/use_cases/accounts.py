@@ -290,11 +290,8 @@ class Accounts:
         self._guesses.give_back(reads, subnet)
 
     def _open(self, db: Transaction, row: AccountRow, now: int) -> Session:
-        """Always a new secret: whatever cookie a browser brought opens nothing by it.
-
-        With the scopes of now: they may have become others while a passphrase was checked.
-        """
-        row = _known(db, row.name)
+        """Always a new secret: whatever cookie a browser brought opens nothing by it."""
+        row = _known(db, row.name)  # its scopes may have become others while the passphrase was checked
         cookie = secrets.token_urlsafe(SECRET_BYTES)
         self._office.access.forget_ended(db, now, now - INVITATION_S)
         self._office.accounts.keep_newest(db, row.account, SESSIONS_MAX - 1)
@@ -324,8 +321,7 @@ class Accounts:
         row = self._office.accounts.by_id(account)
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
-            hashed = bytes.fromhex(mark) if len(mark) == 64 and set(mark) <= set("0123456789abcdef") else b""
-            if row is None or not self._office.accounts.end_session(db, account, hashed):
+            if row is None or not self._office.accounts.end_session(db, account, _hash_of_mark(mark)):
                 told = "this session is not open: it was ended, or its time is over"
                 raise not_found("session_unknown", told)
             self._office.audit.put(db, now, by.name, "session.ended", f"one of {row.name}")
@@ -336,6 +332,10 @@ def _known(db: Transaction, name: str) -> AccountRow:
     if row is None:
         raise _unknown(name)
     return row
+
+
+def _hash_of_mark(mark: str) -> bytes:
+    return bytes.fromhex(mark) if len(mark) == 64 and set(mark) <= set("0123456789abcdef") else b""
 
 
 def _fitting(roles: tuple[str, ...], own: Iterable[str]) -> tuple[str, ...]:
