@@ -184,11 +184,14 @@ def key_if_readable(text: str) -> bytes | None:
     return None if about is None else standing_key(about)
 
 
+NOT_FOUNDED = Ledger()  # stands for no ledger at all: nothing is recorded on it
+
+
 @dataclass
 class World:
     """The ledger, every document anybody made, and the publishers' status lists."""
 
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger = field(default_factory=lambda: NOT_FOUNDED)  # then one of the usual genesis
     publishers: tuple[str, ...] = (MAKER,)
     passports: dict[str, IssuedPassport] = field(default_factory=dict)
     documents: dict[bytes, dict[str, Any]] = field(default_factory=dict)
@@ -203,6 +206,9 @@ class World:
     opened: tuple[Governance, dict[bytes, OpenedList]] | None = None
 
     def __post_init__(self) -> None:
+        if self.ledger is NOT_FOUNDED:
+            vars(self).update(vars(_twin(_begun(self.publishers))))
+            return
         for publisher in self.publishers:
             self.publish_lists(publisher)
 
@@ -725,6 +731,17 @@ def line_of(number: int, text: str, **changes: Any) -> dict[str, Any]:
 
 def world(**genesis: Any) -> World:
     return World(Ledger(make_genesis(**genesis))) if genesis else World()
+
+
+@cache
+def _begun(publishers: tuple[str, ...]) -> World:
+    """The usual world before anything happened: only its lists are published."""
+    return World(Ledger(), publishers)
+
+
+def _twin(begun: World) -> World:
+    """The same world once more: what never changes is shared, all else its own."""
+    return copy.deepcopy(begun, begun.ledger.unchanging() | {id(leaf): leaf for leaf in begun.leaves})
 
 
 @lru_cache(maxsize=4096)

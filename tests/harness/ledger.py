@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -181,6 +182,10 @@ class Ledger:
     """One registry with its own reader, fed block by block."""
 
     def __init__(self, genesis: Genesis | None = None, **limits: int) -> None:
+        if genesis is None and not limits:
+            usual = _usual()
+            vars(self).update(copy.deepcopy(vars(usual), usual.unchanging()))
+            return
         self.genesis = genesis or founded(Limits(**limits))
         self.reader = MemoryReader()
         self.history = self.genesis.history()
@@ -190,6 +195,12 @@ class Ledger:
         self.previous_id = bytes(32)
         self.log = Frontier()
         self._documents = 0
+
+    def unchanging(self) -> dict[int, object]:
+        """What a copy shares with this ledger, by its identity, as `copy.deepcopy` takes it."""
+        verified = [attestation for attestation, _ in self.registry._verified.values()]
+        governed = [governance for _, governance in self.history.epochs]
+        return {id(one): one for one in (self.genesis, *governed, *verified)}
 
     def statement(self, kind: str, subject: Subject, **members: Any) -> dict[str, Any]:
         """What `make_attestation` takes, with a document nobody else has."""
@@ -312,6 +323,12 @@ class Ledger:
         self.happen(MAKER, "market.placed", subject, parties=(RECYCLER,))
         self.happen(MAKER, "battery.declared_waste", subject, parties=(SECOND_LIFE,))
         return subject
+
+
+@cache
+def _usual() -> Ledger:
+    """The ledger of the usual genesis before its first block."""
+    return Ledger(founded(Limits()))
 
 
 def lifecycle_table() -> dict[str, Any]:
