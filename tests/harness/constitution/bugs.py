@@ -113,10 +113,7 @@ def what_is_over_reaches_back() -> AbstractContextManager[None]:
 
 
 def a_change_begins_by_the_rules_to_come() -> AbstractContextManager[None]:
-    """When it begins is read from the approval rules that were decided just now, and are not in force yet.
-
-    None of `BUGS`: random histories come upon two such decisions in one block too seldom.
-    """
+    """When it begins is read from the approval rules that were decided just now, and are not in force yet."""
     tried, strictest = governance_state.Sitting._tried, consents.strictest
 
     def too_early(self: Any, tabled: Any, rule_files: Any) -> Any:
@@ -132,6 +129,6 @@ BUGS: dict[str, Bug] = {
         approvals_of_the_suspended_count, no_way_on_is_asked_for, one_side_is_enough, nobody_waits,
         authorities_are_like_others, a_key_replaces_itself, all_is_in_force_at_once,
         a_stop_is_confirmed_by_its_setter, a_stop_leaves_the_recovery_key,
-        what_is_over_reaches_back,
+        what_is_over_reaches_back, a_change_begins_by_the_rules_to_come,
     )
 }  # fmt: skip

@@ -193,8 +193,12 @@ def licensed(c: Chance) -> Tables:
 def recognised(c: Chance) -> Tables:
     by, issuer = c.party(), c.party()
     place = by["jurisdiction"] if c.rng.random() < 0.9 else c.rng.choice(PLACES)
+    return recognised_by(c, by["did"], place, issuer["did"])
+
+
+def recognised_by(c: Chance, by: str, place: str, issuer: str) -> Tables:
     table = {
-        "authority": by["did"], "jurisdiction": place, "issuer": issuer["did"], "issuer_class": "*",
+        "authority": by, "jurisdiction": place, "issuer": issuer, "issuer_class": "*",
         "issuer_jurisdiction": "*", "rows": [c.rng.choice(["ID-06", "EXP-02"])], "effect": "information-only",
         "legal_basis": "network-policy", "valid_from": c.moment(),
     }  # fmt: skip

@@ -7,7 +7,14 @@ from random import Random
 
 from consensus.cose import SeedSigner
 from tests.harness.constitution.acts import Desk, Signed, recovery_signer, signer_of
-from tests.harness.constitution.changes import Chance, Tables, fresh_key, party_row, some_change
+from tests.harness.constitution.changes import (
+    Chance,
+    Tables,
+    fresh_key,
+    party_row,
+    recognised_by,
+    some_change,
+)
 from tests.harness.constitution.model import (
     APPROVED,
     HELD,
@@ -35,6 +42,7 @@ from tests.harness.ledger import CREATED
 WEIGHTS = {
     APPROVED: 55, PROPOSED: 28, TAKEN_BACK: 3, WITHDRAWN: 3, OBJECTED: 3, HELD: 12, "replayed": 2,
 }  # fmt: skip
+GIVEN = "recognition.given"
 WAITS = ("objection_s", "removal_s")
 Clock = Callable[[Random, Model, int], int]  # seconds until the next block, beside the usual ten
 
@@ -47,11 +55,12 @@ class Crowd:
         self.desk, self.model = desk, model
         self.chance = Chance(self.rng, model.future, 0)
         self.said: list[Signed] = []
+        self.pairs = seed % 4 == 1  # which histories come upon two decisions in one block on purpose
 
     def acts(self, at: int, count: int) -> list[Signed]:
         """Some acts for the next block."""
         self.chance.records, self.chance.at = self.model.future, at
-        found: list[Signed] = []
+        found = self._together(at) if self.pairs and self.rng.random() < 0.15 else []
         for _ in range(count):
             kind = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
             act = self._act(kind, at, found)
@@ -59,6 +68,27 @@ class Crowd:
                 found.append(act)
         self.said += found
         return found
+
+    def _together(self, at: int) -> list[Signed]:
+        """That others decide about recognitions, and once it is open: all approvals of it, and a recognition.
+
+        The second one begins by the rules that decided it, not by those that the same block decides.
+        """
+        alive = living(self.model.current, at)
+        if not alive:
+            return []
+        rules, by = self.model.future[APPROVALS], self.rng.choice(list(alive))
+        sort = "network" if rules["actions"].get(GIVEN) == "authority" else "authority"
+        others = {APPROVALS: {**rules, "actions": {**rules["actions"], GIVEN: sort}}}
+        proposed = next((o for o in self.model.open.values() if o.changed == others), None)
+        changed = others if proposed is None else self._given(by, alive[by])
+        proposal, offer = self.desk.offer(self.model.future, changed, at, for_s=24 * HOUR_S)
+        told = self._sign(by, PROPOSED, offer.digest, at, proposal=proposal, offer=offer)
+        approvals = alive if proposed is not None else ()
+        return [*(self._sign(did, APPROVED, proposed.digest, at) for did in approvals if proposed), told]
+
+    def _given(self, by: str, place: str) -> Tables:
+        return recognised_by(self.chance, by, place, self.chance.party()["did"])
 
     def _act(self, kind: str, at: int, block: list[Signed]) -> Signed | None:
         if kind == "replayed":
