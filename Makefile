@@ -20,9 +20,12 @@ help: ## list the targets
 demo: .venv/installed $(if $(filter cometbft,$(ENGINE)),cometbft) ## start six nodes, play the scenario, print the verdicts and one address; Ctrl-C ends it
 	@exec $(PY) -m node demo $(if $(ENGINE),--engine $(ENGINE))
 
+# Of two workers on two cores a sixth of the time is waited: a third one takes it.
+WORKERS := 3
+
 # By default the files with the fewest tests come last: often the longest ones, on one worker alone.
 test: .venv/installed-dev ## everything that needs only Python (at most 5 minutes)
-	@exec $(PY) -m pytest --tier=test -n 2 --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
+	@exec $(PY) -m pytest --tier=test -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 # Files of the second half that bear company: they compute, ask one node, or wait for what their network does
 # and hold no time against it (tried with all of `make test` beside them).
@@ -37,7 +40,7 @@ BESIDE := $(patsubst %,tests/%.py,node/test_batch node/test_desk node/test_gover
 # What only computes or waits runs side by side; what measures nodes in real time has the machine for itself.
 check: .venv/installed-dev ## browser, kills, interoperation, more seeds (at most 40 minutes)
 	@computing=0; running=0; \
-	$(PY) -m pytest --tier=check -n 2 --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS) tests/consensus tests/credentials $(BESIDE) || computing=$$?; \
+	$(PY) -m pytest --tier=check -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS) tests/consensus tests/credentials $(BESIDE) || computing=$$?; \
 	$(PY) -m pytest --tier=check $(TEST_OPTIONS) $(addprefix --ignore=,$(BESIDE)) tests/node tests/system || running=$$?; \
 	exit $$((computing + running))
 

@@ -99,13 +99,16 @@ def pytest_runtest_makereport(
 
 def pytest_collection(session: pytest.Session) -> None:
     """
-    The second worker begins at the other end: what it compiles the first one finds, and the reverse. A file
-    that cannot be imported says so when it is collected.
+    The second worker begins at the other end, the third in the middle: what one compiles the others find. A
+    file that cannot be imported says so when it is collected.
     """
-    if getattr(session.config, "workerinput", {}).get("workerid") != "gw1" or sys.dont_write_bytecode:
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    if worker not in {"gw1", "gw2"} or sys.dont_write_bytecode:
         return
     asked = [Path(argument.partition("::")[0]).resolve() for argument in session.config.args]
-    for file in sorted((ROOT / "tests").rglob("test_*.py"), reverse=True):
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    middle = len(files) // 2
+    for file in reversed(files) if worker == "gw1" else (*files[middle:], *files[:middle]):
         if not any(file.is_relative_to(path) for path in asked):
             continue
         with contextlib.suppress(Exception), warnings.catch_warnings():
