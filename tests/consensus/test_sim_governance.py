@@ -30,7 +30,8 @@ def test_governance_is_attacked_among_faults() -> None:
     """
     The same with each attack of an insider in between, and the retired vote key of one that contradicts
     itself: replayed approvals, another base, a suspension before the decision, two changes that do not go
-    together, a flood, a withdrawal in the last moment.
+    together, a flood, a withdrawal in the last moment, clocks of nodes before and after the second in which
+    a proposal ends and a stop lapses.
     """
     tally = governed(29, insiders=INSIDERS)
 

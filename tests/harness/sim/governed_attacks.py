@@ -20,13 +20,14 @@ from tests.harness.constitution.ways import Search, ways_on
 from tests.harness.ledger import MAKER
 from tests.harness.sim.adversaries.retired_key import RetiredKey
 from tests.harness.sim.cluster import read_said
-from tests.harness.sim.governed import CANDIDATE, FIRST, NODES, RETIRED, ROTATING, Tally, Trial
+from tests.harness.sim.governed import CANDIDATE, FIRST, NODES, RETIRED, ROTATING, WAIT_S, Tally, Trial
 from tests.harness.sim.world import validator_name
 
 Step = Callable[[Trial], None]
 REPLAY_MS = 5_000
 SPEAKS_WITHIN = 60  # blocks, however far behind it is
 HEARD_WITHIN = 4  # blocks in which what is said again and again is heard, whatever is lost
+EDGE_MS = 5_000  # by which the clocks of some are before, of others after
 FLOOD, FLOOD_S = 10, 25  # proposals of one party, of which it may have eight open
 
 
@@ -230,7 +231,37 @@ def withdrawn(t: Trial) -> None:
     t.over(offer, "decided", "withdrawn")
 
 
-INSIDERS = (replayed, other_base, suspended_between, two_together, flooded, withdrawn)
+def on_the_edge(t: Trial) -> None:
+    """
+    A proposal ends and a stop lapses in one second, and the clocks of the nodes stand before it and after it:
+    what is said then counts by the time of its block, the same everywhere.
+    """
+    nodes = sorted(t.cluster.nodes.values(), key=lambda node: node.id)
+    skews = [node.skew_ms for node in nodes]
+    stop = {"target": MAKER, "by": validator_name(1), "since": 0, "until": 0}
+    stopped = t.propose(1, {("stop", MAKER): stop})
+    t.over(stopped, "decided")
+    until = t.judge.model.future["stop", MAKER]["until"]
+    for_s = max(until - t.now_s, 2)
+    ending = [t.propose(0, t.limits(), for_s=for_s, for_ms=1_000 * for_s) for _ in range(2)]
+    early = t.random.sample(nodes, len(nodes) // 2)
+    for node in nodes:
+        node.skew_ms = -EDGE_MS if node in early else EDGE_MS
+    begins = until - t.random.randint(2, 7)
+    t.cluster.run_until(lambda: t.now_s >= begins, 1_000 * WAIT_S)
+    maker = t.judge.model.future["participant", MAKER]
+    lapsed = t.propose(MAKER, party_row({**maker, "name": f"edge {t.number()}"}))
+    for offer in ending:
+        for index in t.random.sample((1, 3, 4), 3):
+            t.say(index, APPROVED, offer)
+    of = {offer.digest for offer in ending}
+    t.wait("end of what expires", lambda: not t.judge.model.open.keys() & of)
+    t.tabled(lapsed)  # the maker is heard again, and not before the stop lapsed
+    for node, skew_ms in zip(nodes, skews, strict=True):
+        node.skew_ms = skew_ms
+
+
+INSIDERS = (replayed, other_base, suspended_between, two_together, flooded, withdrawn, on_the_edge)
 
 
 def expelled(t: Trial) -> None:
