@@ -55,7 +55,7 @@ class Crowd:
         self.desk, self.model = desk, model
         self.chance = Chance(self.rng, model.future, 0)
         self.said: list[Signed] = []
-        self.pairs = seed % 4 == 1  # which histories come upon two decisions in one block on purpose
+        self.pairs = seed % 16 == 1  # which histories come upon two decisions in one block on purpose
 
     def acts(self, at: int, count: int) -> list[Signed]:
         """Some acts for the next block."""
