@@ -220,8 +220,8 @@ def test_a_thousand_questions_about_two_hundred_changes() -> None:
 @pytest.mark.parametrize("name", BUGS)
 def test_each_planted_bug_is_found(name: str) -> None:
     """
-    Eleven bugs of one function each in the registry's decisions: the model test finds each of them. The history
-    that found it is lived first.
+    Eleven bugs of one function each in the registry's decisions: the model test finds each of them. The
+    history that found it is lived first.
     """
     with BUGS[name](), pytest.raises(Difference) as difference:
         run([FOUND.get(name, 0), *range(60)])
