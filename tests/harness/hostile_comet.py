@@ -81,6 +81,8 @@ def _questions(genesis: Genesis) -> list[abci.Request]:
         abci.Request(commit=abci.RequestCommit()),
         abci.Request(list_snapshots=abci.RequestListSnapshots()),
         abci.Request(offer_snapshot=abci.RequestOfferSnapshot()),
+        abci.Request(load_snapshot_chunk=abci.RequestLoadSnapshotChunk(height=1, format=1, chunk=0)),
+        abci.Request(apply_snapshot_chunk=abci.RequestApplySnapshotChunk(chunk=b"x")),
         *(abci.Request(query=abci.RequestQuery(path=p, data=d, prove=True)) for p, d in queries.items()),
     ]
 

@@ -165,7 +165,7 @@ def test_a_newcomer_goes_on_from_the_ledger_that_the_header_names(
 
     assert joining.renewed.is_set() and TrustedHeader.read(joining.home) is not None
     store = LedgerStore(joining.close())
-    assert TrustedHeader.read(joining.home) is None
+    assert TrustedHeader.read(joining.home) is not None, "for when its ledger is moved away"
     here = tip_of(store, pair.genesis)
     assert (here.height, here.block_id) == (4, pair.application.store.block_id(4))
     assert store.log_size() == 2 * 2 + IDLE
@@ -286,7 +286,8 @@ def test_who_is_offered_nothing_is_given_every_block(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    After two heartbeats and some minutes without anything that can be taken, the node replays.
+    After two heartbeats and some minutes without anything to take, the node replays: CometBFT begins
+    anew, once.
     """
     joining = Joining(pair, tmp_path / "new", Chain(pair).header)
     joining.syncing._woken.set()
@@ -297,6 +298,14 @@ def test_who_is_offered_nothing_is_given_every_block(
     joining.syncing._woken.set()
     joining.syncing.turn()
     assert joining.renewed.is_set() and TrustedHeader.read(joining.home) is None
+    left = joining.home.root / "data" / "state.db"
+    left.parent.mkdir()
+    left.touch()
+    joining.close()
+    assert not left.exists(), "a state without the blocks that lead to it"
+    left.touch()
+    joining.close()
+    assert left.exists(), "what CometBFT has since is its own"
 
 
 # --- headers
@@ -403,7 +412,9 @@ def test_the_light_client_asks_peers(socket_path: Path) -> None:
     assert told == [{"jsonrpc": "2.0", "id": 7, "result": {"n": 1}}] * 3
     assert set(asked.questions) == {relay.question("commit", {"height": 5})}
     assert exchange(socket_path, Asked(a=refuses, b=high), body)["error"]["data"].startswith("height 5 must")
-    assert exchange(socket_path, Asked(), body)["error"]["data"] == "no peer answers"
+    deep = "[" * 100_000
+    for nothing in (Asked(), Asked(a=deep, b="[]", c='{"result": 1}')):
+        assert exchange(socket_path, nothing, body)["error"]["data"] == "no peer answers"
     assert exchange(socket_path, Asked(a=high), body | {"method": "broadcast_evidence"}) is None
     assert exchange(socket_path, Asked(a=high), body | {"params": {}}) is None
 

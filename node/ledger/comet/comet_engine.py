@@ -24,7 +24,7 @@ from node.ledger.comet.memory import Memory
 from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.newcomer import Newcomer
 from node.ledger.comet.process import CometProcess
-from node.ledger.comet.relay import answer_peer
+from node.ledger.comet.relay import PROMPT_S_MAX, answer_peer
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.signer import SignerLink
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
@@ -217,7 +217,7 @@ class CometEngine:
 
     def peer_question(self, content: bytes) -> bytes:
         """Headers, validators and limits of a height, as this node's CometBFT has them."""
-        return answer_peer(Rpc(self._rpc), content)
+        return answer_peer(Rpc(self._rpc, PROMPT_S_MAX), content)
 
     def peer_clock(self, peer: str, time_s: float, answered: bool) -> None:
         """What this peer signed shows its clock: an answer that of now, a request perhaps an old one."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,6 +106,11 @@ class Home:
             settings["statesync"] = _state_sync(*trusted)
         text = tomli_w.dumps(settings)
         write_own(self._config / "config.toml", _HEAD.encode() + text.encode())
+
+    def empty(self) -> None:
+        """CometBFT has no block and no state any more; it is not running."""
+        shutil.rmtree(self.root / "data", ignore_errors=True)
+        make_folder(self.root / "data")
 
     def node_id(self) -> bytes:
         """How its peers know it: made at the first start, never a key of ours."""

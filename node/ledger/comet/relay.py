@@ -32,6 +32,7 @@ METHODS: Mapping[str, frozenset[str]] = {
 PEERS_ASKED = 3  # of one question, until one has an answer
 ASKED_BYTES_MAX = 64 << 10
 TURN_S, EXCHANGE_S_MAX = 0.25, 5.0
+PROMPT_S_MAX = 1.0  # of the own CometBFT, for a peer: the threads that answer peers are few
 
 Ask = Callable[[str, bytes], bytes]  # a signed question to a peer, and its answer; OSError, ProblemError
 
@@ -134,12 +135,15 @@ def question(method: str, named: Mapping[str, Any]) -> bytes:
 
 def read_answer(answer: bytes) -> dict[str, Any]:
     """{"result": ...} or {"error": ...}; raises ValueError."""
-    told = json.loads(answer)
+    try:
+        told = json.loads(answer)
+    except RecursionError as error:
+        raise ValueError("nested too deep to be an answer of CometBFT") from error
     match told:
         case {"result": dict(result)}:
             return {"result": result}
-        case {"error": dict(error)}:
-            return {"error": error}
+        case {"error": dict(refusal)}:
+            return {"error": refusal}
     raise ValueError("neither a result nor an error of CometBFT")
 
 

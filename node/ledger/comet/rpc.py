@@ -19,21 +19,21 @@ class RpcRefused(Exception):
 class _Local(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=ANSWER_S_MAX)
-        self._path = path
+    def __init__(self, path: Path, seconds_max: float) -> None:
+        super().__init__("localhost", timeout=seconds_max)
+        self._path, self._seconds_max = path, seconds_max
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(ANSWER_S_MAX)
+        self.sock.settimeout(self._seconds_max)
         self.sock.connect(str(self._path))
 
 
 class Rpc:
     """One connection, made again after whatever ends it. Of one thread."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = _Local(path)
+    def __init__(self, path: Path, seconds_max: float = ANSWER_S_MAX) -> None:
+        self._connection = _Local(path, seconds_max)
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         """The result; OSError when nobody answers, RpcRefused with CometBFT's reason."""

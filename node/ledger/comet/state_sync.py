@@ -15,7 +15,6 @@ Then the node goes on from it as from a ledger of its own: it is opened again, a
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -53,7 +52,8 @@ from node.transient_faults import PASSING, sentence
 
 FORMAT = 1
 DIGEST_BYTES = 32
-TRUST_FILE = "state-sync.json"  # in DIR/comet: a newcomer's, until it goes on from a ledger
+TRUST_FILE = "state-sync.json"  # in DIR/comet: of who joined by a fingerprint, whenever it has no ledger
+GIVEN_UP_FILE = "state-sync.given-up"
 TAKEN, SYNCED = "ledger.taken", "ledger.synced"
 TURN_S = 0.25
 OFFERED_S_MAX = 180.0  # beside two heartbeats: nothing that can be taken was offered for so long
@@ -90,17 +90,18 @@ class TrustedHeader:
 
 
 def settle(home: Home, ledger: Path) -> None:
-    """Before the ledger is opened: one that was synced takes its place; what is left of a try goes."""
-    root = ledger.parent
+    """Before the ledger is opened: one that was synced takes its place; what is left of a try goes.
+
+    Of a try that was given up CometBFT may have a state, and none of the blocks that lead to it: it is taken
+    away, and it is given them.
+    """
+    root, given_up = ledger.parent, home.root / GIVEN_UP_FILE
     if (root / SYNCED).exists():
         put_in_place(root / SYNCED, ledger)
-        forget(home)
     incoming.remove(root / TAKEN)
-
-
-def forget(home: Home) -> None:
-    """State sync is over, or given up."""
-    (home.root / TRUST_FILE).unlink(missing_ok=True)
+    if given_up.exists():
+        home.empty()
+        given_up.unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +230,7 @@ class Syncing:
             return
         with self._lock:
             self._forget_offer()
-        shutil.rmtree(self._home.root / "data", ignore_errors=True)
-        make_folder(self._home.root / "data")
+        self._home.empty()
 
     # --- the engine's thread
 
@@ -350,6 +350,6 @@ class Syncing:
     def _give_up(self, because: str) -> None:
         """The node is given every block, as one that nothing is offered to."""
         log.moment("state_sync_given_up", because=because)
-        forget(self._home)
+        (self._home.root / TRUST_FILE).replace(self._home.root / GIVEN_UP_FILE)
         incoming.remove(self._root / TAKEN)
         self._renewed.set()
