@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -89,6 +91,23 @@ def jcs(value: JSON) -> bytes:
         return rfc8785.dumps(value)  # type: ignore[no-any-return, unused-ignore]
     except (orjson.JSONEncodeError, rfc8785.CanonicalizationError, UnicodeError) as error:
         raise CredentialError("malformed", f"The document has no canonical form: {error}.") from error
+
+
+def jcs_member(name: str, value: JSON) -> bytes:
+    """Return a member as it stands in the canonical form of an object, for `jcs_of_members`."""
+    if type(value) is str and len(value) <= STRING_CHARACTERS_MAX >= len(name):
+        with suppress(orjson.JSONEncodeError):  # half of a surrogate pair: refused below
+            return orjson.dumps({name: value})[1:-1]
+    return jcs({name: value})[1:-1]
+
+
+def jcs_of_members(members: Mapping[str, bytes]) -> bytes:
+    """Return the canonical form of an object from that of its members: as `jcs` of the whole object.
+
+    They stand in the order of their names in UTF-16 (RFC 8785, 3.2.3).
+    """
+    names = sorted(members, key=lambda name: name.encode("utf-16-be"))
+    return b"{" + b",".join([members[name] for name in names]) + b"}"
 
 
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER

@@ -19,6 +19,8 @@ from credentials.jcs import (
     SIZE_BYTES_MAX,
     STRING_CHARACTERS_MAX,
     jcs,
+    jcs_member,
+    jcs_of_members,
     parse_json,
 )
 from credentials.jsonld import rdf
@@ -35,6 +37,8 @@ __all__ = [
     "b64u_decode",
     "digest_document",
     "jcs",
+    "jcs_member",
+    "jcs_of_members",
     "parse_json",
     "rdfc",
 ]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from consensus.cose import Signer
 from consensus.encoding import Value
@@ -32,6 +32,17 @@ PASSPORT_TYPE = "BatteryPassportCredential"
 EVENT_TYPE = "BatteryEventCredential"
 
 Document = dict[str, Any]
+
+
+class EventStated(TypedDict):
+    """Who says when that an event took place."""
+
+    event_id: str  # a urn:uuid
+    event_time: str
+    issuer_did: str
+    signer: Signer
+    valid_from: str
+    created: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +66,18 @@ class DraftPassport:
 
     def with_digests(self) -> IssuedPassport:
         """As it would be attested if nothing were signed: to ask beforehand what would become of it."""
-        return _issued(self, self.documents)
+        return _issued(self, {point: (one, digest_document(one)) for point, one in self.documents.items()})
 
     def signed(self, signer: Signer, created: str) -> IssuedPassport:
         """The same, each credential signed."""
-        return _issued(self, {point: _secure(one, signer, created) for point, one in self.documents.items()})
+        secured = _secured_together(list(self.documents.values()), signer, created)
+        return _issued(self, dict(zip(self.documents, secured, strict=True)))
 
 
-def _issued(draft: DraftPassport, credentials: Mapping[int, Document]) -> IssuedPassport:
-    digests = {point: digest_document(document) for point, document in credentials.items()}
+def _issued(draft: DraftPassport, secured: Mapping[int, tuple[Document, bytes]]) -> IssuedPassport:
+    digests = {point: digest for point, (_, digest) in secured.items()}
     return IssuedPassport(
-        credentials,
+        {point: document for point, (document, _) in secured.items()},
         digests,
         passport.set_list(draft.version, digests),
         passport.set_list_digest(draft.version, digests),
@@ -100,12 +112,18 @@ def draft_passport(
         )
     category = passport.category(sets[1], paths)
     entries = [status_entry] if isinstance(status_entry, Mapping) else list(status_entry)
+    shared: Document = {  # the same objects in all of them: each is written once when they are signed
+        "@context": [CREDENTIALS_V2, PASSPORT_CONTEXT],
+        "type": ["VerifiableCredential", PASSPORT_TYPE],
+        "credentialSchema": dict(schema_ref),
+        "credentialStatus": [dict(entry) for entry in entries],
+    }
     documents = {}
     for point, members in sets.items():
         document: Document = {
-            "@context": [CREDENTIALS_V2, PASSPORT_CONTEXT],
+            "@context": shared["@context"],
             "id": ids[point],
-            "type": ["VerifiableCredential", PASSPORT_TYPE],
+            "type": shared["type"],
             "issuer": issuer_did,
             "validFrom": valid_from,
             **({} if valid_until is None else {"validUntil": valid_until}),
@@ -115,8 +133,8 @@ def draft_passport(
                 "passportVersion": version,
                 **members,
             },
-            "credentialSchema": dict(schema_ref),
-            "credentialStatus": [dict(entry) for entry in entries],
+            "credentialSchema": shared["credentialSchema"],
+            "credentialStatus": shared["credentialStatus"],
         }
         if schema is not None:
             schema.check(document)
@@ -128,31 +146,28 @@ def issue_event(
     event: str,
     identifier: Identifier,
     members: Mapping[str, JSON],
-    *,
-    event_id: str,
-    event_time: str,
-    issuer_did: str,
-    signer: Signer,
-    valid_from: str,
-    created: str,
-) -> Document:
-    """Return the signed document of an event in a battery's life; `members` is what the event requires."""
-    parse_date_time(event_time, "eventTime")
+    **said: Unpack[EventStated],
+) -> tuple[Document, bytes]:
+    """Return the signed document of an event in a battery's life, and its digest.
+
+    `members` is what the event requires.
+    """
+    parse_date_time(said["event_time"], "eventTime")
     jcs(dict(members))  # refuses what has no canonical form, before anything is signed
     document = {
         "@context": [CREDENTIALS_V2, PASSPORT_CONTEXT],
-        "id": event_id,
+        "id": said["event_id"],
         "type": ["VerifiableCredential", EVENT_TYPE],
-        "issuer": issuer_did,
-        "validFrom": valid_from,
+        "issuer": said["issuer_did"],
+        "validFrom": said["valid_from"],
         "credentialSubject": {
             **_battery(identifier),
             "event": event,
-            "eventTime": event_time,
+            "eventTime": said["event_time"],
             "members": dict(members),
         },
     }
-    return _secure(document, signer, created)
+    return _secured_together([document], said["signer"], said["created"])[0]
 
 
 def issue_status_list(
@@ -175,7 +190,7 @@ def issue_status_list(
         valid_from=valid_from,
         valid_until=valid_until,
     )
-    return _secure(document, signer, created)
+    return _secured_together([document], signer, created)[0][0]
 
 
 def status_entries(lists: Mapping[str, str], index: int) -> list[Document]:
@@ -188,6 +203,10 @@ def _battery(identifier: Identifier) -> Document:
     return {"id": identifier.uri, "type": "Battery", "code": code}
 
 
-def _secure(document: Document, signer: Signer, created: str) -> Document:
-    parse_credential(document)
-    return eddsa.sign(document, signer, created)
+def _secured_together(
+    documents: Sequence[Document], signer: Signer, created: str
+) -> list[tuple[Document, bytes]]:
+    """Each of them signed, with its digest; CredentialError where one is not a credential."""
+    for document in documents:
+        parse_credential(document)
+    return eddsa.sign_together(documents, signer, created)

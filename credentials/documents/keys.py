@@ -53,7 +53,10 @@ KINDS = {
 _KIND_BY_SIZE = {kind.size_bytes: kind for kind in KINDS.values()}
 _BASE58_CHARACTERS_MAX = 256  # decoding takes quadratic time
 _MULTIKEY_CHARACTERS_MAX = 4096  # of kinds that are known by name only; some are large
-_ALPHABET = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_ALPHABET = frozenset(_BASE58)
+_PAIRS = [high + low for high in _BASE58 for low in _BASE58]
+_TEN_DIGITS = 58**10  # within 64 bits
 # Multicodecs of public keys of other kinds: known by name, not built. One that is none of these is no key.
 _OTHER_KINDS = {
     0xE7: "secp256k1",
@@ -113,7 +116,15 @@ def base58btc_decode(text: str, what: str, *, characters_max: int = _BASE58_CHAR
 
 def base58btc_encode(data: bytes) -> str:
     """Encode as Multibase base58btc."""
-    return "z" + base58.b58encode(data).decode("ascii")
+    digits = []
+    number = int.from_bytes(data, "big")
+    while number:  # ten digits at a time: the long number is divided a tenth as often
+        number, part = divmod(number, _TEN_DIGITS)
+        for _ in range(5):
+            part, pair = divmod(part, 58 * 58)
+            digits.append(_PAIRS[pair])
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return "z" + "1" * zeros + "".join(reversed(digits)).lstrip("1")
 
 
 def kind_of(public_key: bytes) -> str:

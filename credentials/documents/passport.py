@@ -24,6 +24,7 @@ from consensus.encoding import Value, encode
 from credentials.documents.canonical import jcs
 from credentials.documents.code_schemes import is_calendar_date
 from credentials.documents.identifiers import Identifier
+from credentials.documents.selecting import carries, is_answered
 from credentials.documents.shapes import reason_of
 from credentials.errors import CredentialError
 
@@ -178,7 +179,7 @@ def completeness(
         shown = sets_present.get(point)
         if dp not in phased and row[category] == "not-to-be-filled":
             state = PointState.NOT_APPLICABLE
-        elif shown is not None and _answered(shown, paths["dataPoints"][str(dp)]):
+        elif shown is not None and is_answered(shown, paths["dataPoints"][str(dp)]):
             state = PointState.PRESENT
         elif not _in_force(phased.get(dp, datapoints["passportRequiredFrom"]), law_date):
             state = PointState.NOT_YET_REQUIRED
@@ -356,7 +357,7 @@ def _project(items: Any, projection: Mapping[str, Any]) -> list[Claims]:
     return [
         {name: item[name] for name in projection["members"] if name in item}
         for item in items
-        if isinstance(item, dict) and _carries(item, projection["where"])
+        if isinstance(item, dict) and carries(item, projection["where"])
     ]
 
 
@@ -396,53 +397,3 @@ def _point_of(access: str) -> int:
 
 def _in_force(since: str | None, law_date: str) -> bool:
     return since is not None and since <= law_date  # ISO dates sort as text
-
-
-def values_of(shown: Mapping[str, Any], rule: Mapping[str, Any]) -> list[Any]:
-    """What answers a data point, by its row in the table of paths: each value that is given, in order."""
-    return [value for selector in rule.get("all", rule.get("any")) for value in _selected(shown, selector)]
-
-
-def _answered(shown: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
-    if "all" in rule:
-        return all(_selected(shown, selector) for selector in rule["all"])
-    return any(_selected(shown, selector) for selector in rule["any"])
-
-
-def _selected(shown: Mapping[str, Any], selector: Mapping[str, Any]) -> list[Any]:
-    values = _follow([shown], selector["path"])
-    if "where" in selector:
-        values = [value for value in values if isinstance(value, dict) and _carries(value, selector["where"])]
-    if "member" in selector:
-        values = _follow(values, selector["member"])
-    return [value for value in values if not _is_empty(value)]
-
-
-def _follow(values: list[Any], dotted: str) -> list[Any]:
-    for name in _steps(dotted):
-        found: list[Any] = []
-        for value in values:
-            if isinstance(value, (dict, Mapping)) and name in value:
-                member = value[name]
-                found.extend(member if isinstance(member, list) else (member,))
-        if not found:
-            return found
-        values = found
-    return values
-
-
-@lru_cache(maxsize=1024)  # the paths of one table
-def _steps(dotted: str) -> tuple[str, ...]:
-    return tuple(dotted.split("."))
-
-
-def _carries(item: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    return all(type(item.get(name)) is type(value) and item[name] == value for name, value in where.items())
-
-
-def _is_empty(value: Any) -> bool:
-    if isinstance(value, (dict, Mapping)):
-        return all(_is_empty(member) for member in value.values())
-    if isinstance(value, list):
-        return all(_is_empty(member) for member in value)
-    return value is None or (isinstance(value, str) and not value.strip())

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
@@ -99,8 +99,8 @@ class Judge:
     ordered: set[bytes] = field(default_factory=set)
     per_issuer: dict[str, int] = field(default_factory=dict)
 
-    def prefetch(self, attestations: Iterable[Attestation]) -> None:
-        """Read in one go the records that these attestations name."""
+    def prefetch(self, attestations: Iterable[Attestation]) -> Self:
+        """Read in one go the records that these attestations name; the judge itself."""
         keys: dict[bytes, None] = {}
         for attestation in attestations:
             keys[standing_key(attestation.subject)] = None
@@ -110,6 +110,7 @@ class Judge:
             keys.update(dict.fromkeys(map(standing_key, attestation.referenced_subjects)))
         found = self.reader.get_many(list(keys))
         self.fetched.update((key, found.get(key)) for key in keys)
+        return self
 
     def changes(self) -> dict[bytes, bytes]:
         """The encoded records that changed, in the order of their keys."""

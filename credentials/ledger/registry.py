@@ -207,7 +207,7 @@ class Registry:
             raise Refusal("duplicate", "this attestation is on the ledger already")
         governance = self.history.latest
         attestation, countersigned = self._authentic(tx, digest, now, governance)
-        self.judge_at(now, governance).judge(attestation, countersigned, NEXT_LEAF)
+        self.judge_at(now, governance).prefetch((attestation,)).judge(attestation, countersigned, NEXT_LEAF)
         return digest
 
     def issuer_of(self, tx: bytes) -> str:

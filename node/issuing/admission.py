@@ -8,7 +8,7 @@ claim says so. Nothing is recorded long after its author was told that it failed
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -16,13 +16,13 @@ import orjson
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.lifecycle import Event
 from credentials.ledger.registry import Registry
 from credentials.ledger.speaking import Silent
 from credentials.ledger.standing import Standing
 from node.errors import ProblemError, bad_request
 from node.issuing.statements import Statement
 from node.storage.office import OfficeStore
+from node.storage.outbox import OutboxItem
 
 JSON = dict[str, Any]
 ACT_EXPIRES_S = 3_600  # as long as a pool keeps what waits
@@ -129,11 +129,11 @@ class Admission:
         """True if an own act about the same battery is under way: then this one waits for it."""
         return statement.battery is not None and self._office.outbox.under_way(statement.battery)
 
-    def require_consistent(self, battery: str, producing: Event, category: str) -> None:
+    def require_consistent(self, produced: Sequence[OutboxItem], category: str) -> None:
         """A passport says of the battery what its own produced record says: its category."""
-        for item in self._office.outbox.of_battery(battery, producing.type):
+        for item in produced:
             stored = self._office.documents.get(item.document_digest)
-            if stored is None or item.state not in ("outbox", "admitted"):
+            if stored is None:
                 continue
             recorded = orjson.loads(stored.body)["credentialSubject"]["members"].get("category")
             if recorded != category:

@@ -12,7 +12,7 @@ from typing import Any
 
 from credentials.documents.code_schemes import LABEL_PATH
 from credentials.documents.identifiers import Identifier
-from credentials.documents.passport import values_of
+from credentials.documents.selecting import values_of
 
 JSON = Mapping[str, Any]
 

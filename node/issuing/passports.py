@@ -169,7 +169,7 @@ class PassportIssuing:
         given_up = self._earlier.given_up(battery)
         replaced = standing.passport if order.renews and standing is not None and standing.live else None
         version = _next_version(standing, given_up) if replaced is None else replaced.version + 1
-        names, index = self._lists.names(), self._lists.next_index()
+        names, index = self._lists.next_place()
         draft = self._draft(order.claims, identifier, version, now, names=names, index=index)
         _require_whole(self._signing, draft, order, stamp(now)[:10])
         signer = self._signing.signers.credential
@@ -177,7 +177,7 @@ class PassportIssuing:
         batch = Batch(now)
         batch.documents += set_documents(issued, battery, self._signing.did)
         batch.documents.append(set_list_document(issued, version, battery, self._signing.did))
-        produced = self._production(identifier, about, issued.category, order.claims, batch)
+        produced = self._production(identifier, about, issued.category, order.claims, batch, known=standing)
         published = self._signing.statement(
             self._signing.event_with("publish" if replaced is None else "supersede"),
             battery,
@@ -250,19 +250,18 @@ class PassportIssuing:
         category: str,
         claims: JSON,
         batch: Batch,
+        *,
+        known: Standing | None,
     ) -> bytes | None:
         """Attest the production of a battery the ledger does not know; the digest of that attestation."""
         battery = identifier.canonical
         producing = self._signing.event_that(lambda effects: effects.creates)
-        self._admission.require_consistent(battery, producing, category.lower())
-        earlier = [
-            item
-            for item in self._office.outbox.of_battery(battery, producing.type)
-            if item.state in ("outbox", "admitted")
-        ]
+        ours = self._office.outbox.of_battery(battery, producing.type)
+        earlier = [item for item in ours if item.state in ("outbox", "admitted")]
+        self._admission.require_consistent(earlier, category.lower())
         if earlier:
             return earlier[0].digest
-        if self._registry.standing(about) is not None:
+        if known is not None:
             return None
         general = claims.get("GeneralProductInformation")
         general = general if isinstance(general, dict) else {}

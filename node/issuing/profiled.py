@@ -154,7 +154,7 @@ class Securing:
         lists = self._lists[issuer.profile.name]
         with self.lock:
             self._gate.require_open()
-            names, index = lists.names(), lists.next_index()
+            names, index = lists.next_place()
             entries = [
                 status.entry(lists.url(name), purpose, index % status.BITS_MIN)
                 for purpose, name in names.items()

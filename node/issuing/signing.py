@@ -18,7 +18,7 @@ import orjson
 
 from consensus.cose import Signer
 from consensus.encoding import encode
-from credentials.documents.canonical import b64u, b64u_decode, digest_document, jcs
+from credentials.documents.canonical import b64u, b64u_decode, jcs
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.documents.issuer import issue_event
 from credentials.errors import CredentialError
@@ -187,7 +187,7 @@ class StatementSigner:
             words = jcs([event.type, identifier.uri, values, event_time])
             salted = hmac.new(self._salt, words, sha256).digest()
             try:
-                credential = issue_event(
+                credential, digest = issue_event(
                     event.type,
                     identifier,
                     values,
@@ -200,7 +200,7 @@ class StatementSigner:
                 )
             except CredentialError as error:
                 raise bad_request("members_malformed", str(error)) from error
-            digest, content_type = digest_document(credential), CREDENTIAL_TYPE
+            content_type = CREDENTIAL_TYPE
             document = StoredDocument(
                 digest,
                 "event",

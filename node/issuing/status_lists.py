@@ -106,10 +106,10 @@ class OwnStatusLists:
         known = name != url and any(name.startswith(f"{self._prefix}{purpose}-") for purpose in PURPOSES)
         return name if known else None
 
-    def names(self) -> dict[str, str]:
-        """The current list for each purpose; a full list is followed by the next."""
-        number = 1 + self.next_index() // BITS_MIN
-        return {purpose: self.numbered(purpose, number) for purpose in PURPOSES}
+    def next_place(self) -> tuple[dict[str, str], int]:
+        """The next place, and the list for each purpose that has it; a full list is followed by the next."""
+        index = self.next_index()
+        return {purpose: self.numbered(purpose, 1 + index // BITS_MIN) for purpose in PURPOSES}, index
 
     def numbered(self, purpose: str, number: int) -> str:
         """The name of the list with this number, 1 for the first."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from credentials.documents.passport import merge, values_of
+from credentials.documents.passport import merge
+from credentials.documents.selecting import values_of
 from credentials.errors import CredentialError
 from node.config import rule_table
 from node.errors import ProblemError

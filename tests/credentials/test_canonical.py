@@ -25,6 +25,8 @@ from credentials.documents.canonical import (
     b64u_decode,
     digest_document,
     jcs,
+    jcs_member,
+    jcs_of_members,
     parse_json,
 )
 from credentials.errors import CredentialError
@@ -133,7 +135,24 @@ def compare_with_rfc8785(*, seed: int, count: int) -> None:
     seeded = random.Random(seed)
     for number in range(count):
         value = random_value(seeded, 4)
-        assert jcs(value) == rfc8785.dumps(value), f"document {number} of seed {seed}"
+        canonical = rfc8785.dumps(value)
+        assert jcs(value) == canonical, f"document {number} of seed {seed}"
+        if isinstance(value, dict):
+            members = {name: jcs_member(name, member) for name, member in value.items()}
+            assert jcs_of_members(members) == canonical, f"document {number} of seed {seed}, by its members"
+
+
+def test_a_member_by_itself_is_as_deep_as_in_its_object() -> None:
+    """
+    What is too deep in an object is refused where its members are written one by one; one level less is not.
+    """
+    deep: Any = "end"
+    for _ in range(DEPTH_MAX - 1):
+        deep = [deep]
+
+    assert jcs_of_members({"a": jcs_member("a", deep)}) == jcs({"a": deep})
+    with pytest.raises(CredentialError, match="deeper"):
+        jcs_member("a", [deep])
 
 
 @pytest.mark.parametrize("value", EDGES)

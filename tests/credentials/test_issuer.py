@@ -77,7 +77,7 @@ def event(members: dict[str, Any] | None = None, **changes: Any) -> dict[str, An
     }
     return issue_event(
         "battery.exported", BATTERY, members or {"commodityCode": "85076000"}, **{**arguments, **changes}
-    )
+    )[0]
 
 
 def test_passport() -> None:
@@ -120,6 +120,25 @@ def test_attested_digest() -> None:
     assert issued.digest == set_list_digest(1, digests)
     assert issue().digest == issued.digest
     assert issue(version=2).digest != issued.digest
+
+
+def test_signed_together_is_signed_one_by_one() -> None:
+    """
+    Documents signed in one pass are those that each has by itself, and their digests those of the documents.
+    """
+    credentials = issue().credentials.values()
+    drafts = [{name: value for name, value in one.items() if name != "proof"} for one in credentials]
+    shared = drafts[0]["@context"]
+    drafts += [
+        {**drafts[0], "@context": shared, "id": "urn:uuid:\U0001f600", "\uffff": 1e30, "\U0001f600": -0.0}
+    ]
+    drafts += [{"@context": [*shared, "urn:another"], "n": [drafts[1]["credentialSubject"]]}, {"n": 5.0}]
+
+    made = eddsa.sign_together(drafts, SIGNER, TIME)
+
+    alone = [eddsa.sign(copy.deepcopy(draft), SIGNER, TIME) for draft in drafts]
+    assert made == [(document, digest_document(document)) for document in alone]
+    assert [json.dumps(document) for document, _ in made] == [json.dumps(document) for document in alone]
 
 
 def test_claims_are_not_touched() -> None:

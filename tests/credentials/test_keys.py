@@ -508,3 +508,14 @@ def test_no_two_texts_are_read_as_the_same_bytes() -> None:
     for _ in range(20_000):
         text = "z" + "1" * rng.randint(0, 3) + "".join(rng.choices(alphabet, k=rng.randint(1, 90)))
         assert base58btc_encode(base58btc_decode(text, "text")) == text
+
+
+def test_bytes_are_written_as_the_library_writes_them() -> None:
+    """
+    2,000 seeded byte strings of every length, zeros before and in them, have the text that base58 gives them.
+    """
+    rng = random.Random(5858)
+
+    for number in range(2_000):
+        data = bytes(rng.randint(0, 4)) + rng.randbytes(number % 140) + bytes(rng.randint(0, 2))
+        assert base58btc_encode(data) == "z" + base58.b58encode(data).decode()

@@ -201,7 +201,7 @@ def on_record(w: World, label: str, by: str, event: str) -> None:
         event, identifier_of(label, MAKER), said, event_id="urn:uuid:00000000-0000-4000-9000-00000000f862",
         event_time=stamp(w.now), issuer_did=by, signer=signer(by, "credential"), valid_from=stamp(CREATED),
         created=stamp(CREATED),
-    )  # fmt: skip
+    )[0]  # fmt: skip
     digest = digest_document(document)
     w.documents[digest] = document
     days = {"produced_on": made_on()} if event == "battery.produced" else {}

@@ -337,7 +337,7 @@ class World:
             signer=signer(by, "credential"),
             valid_from=stamp(CREATED),
             created=stamp(CREATED),
-        )
+        )[0]
 
     def produce(self, text: str, by: str = MAKER, **members: Any) -> None:
         """Bring a battery into being, with the document of its production."""

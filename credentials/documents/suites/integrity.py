@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from consensus.cose import SignatureInvalid, Signer
-from credentials.documents.canonical import jcs, rdfc
+from credentials.documents.canonical import jcs, jcs_member, jcs_of_members, rdfc
 from credentials.documents.keys import base58btc_decode, base58btc_encode, controller_of_proof, kind_of
 from credentials.documents.model import parse_date_time
 from credentials.documents.suites.reading import require_names
@@ -124,6 +124,56 @@ def add_proof(
     signature = signer.sign(hash_data(suite, kind, signed, proof, contexts))
     proof["proofValue"] = base58btc_encode(signature)
     return {**unsecured, "proof": [*proofs, proof] if proofs else proof}
+
+
+def add_first_proofs(
+    documents: Sequence[Mapping[str, Any]], suite: Suite, signer: Signer, created: str
+) -> list[tuple[dict[str, Any], bytes]]:
+    """Return each of `documents`, which have no proof yet, with one of a JCS suite, and its digest.
+
+    As `add_proof` and `digest_document` for each by itself. Members that several share, the same object, are
+    written once, and what is digested is put together from what was signed.
+    """
+    assert suite.canonical == "jcs", "on RDF nothing is put together from members"
+    parse_date_time(created, "proof.created")
+    base, kind = _first_proof(suite, signer, created)
+    digest = getattr(hashlib, suite.hashes[kind])
+    bare = [_with_proof_context(dict(document)) for document in documents]  # held: below they go by identity
+    members: dict[tuple[str, int], bytes] = {}
+    options: dict[int, bytes] = {}
+    made = []
+    for unsecured in bare:
+        assert "proof" not in unsecured, "a first proof"
+        contexts = unsecured.get("@context")
+        proof = base if contexts is None else {**base, "@context": contexts}
+        for name, value in unsecured.items():
+            if (name, id(value)) not in members:
+                members[name, id(value)] = jcs_member(name, value)
+        parts = {name: members[name, id(value)] for name, value in unsecured.items()}
+        if id(contexts) not in options:
+            options[id(contexts)] = digest(jcs(proof)).digest()
+        signature = signer.sign(options[id(contexts)] + digest(jcs_of_members(parts)).digest())
+        proof = {**proof, "proofValue": base58btc_encode(signature)}
+        whole = jcs_of_members({**parts, "proof": jcs_member("proof", proof)})
+        made.append(({**unsecured, "proof": proof}, hashlib.sha256(whole).digest()))
+    return made
+
+
+def _first_proof(suite: Suite, signer: Signer, created: str) -> tuple[dict[str, Any], str]:
+    """The members that every first proof by this signer has, and the kind of its key."""
+    proof = {
+        "type": suite.proof_type,
+        "cryptosuite": suite.name,
+        "created": created,
+        "verificationMethod": signer.key_id,
+        "proofPurpose": ASSERTION,
+    }
+    kind = kind_of(signer.public_key)
+    if kind not in suite.hashes:
+        raise CredentialError(
+            "unsupported_algorithm", f"A key of kind {kind} makes no proofs of {suite.name}."
+        )
+    return proof, kind
 
 
 def verify_proofs(

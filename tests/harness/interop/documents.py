@@ -141,7 +141,7 @@ def event() -> Document:
         signer=KEYS[ED25519].signer,
         valid_from=ISSUED,
         created=ISSUED,
-    )
+    )[0]
     return unsecured(signed)
 
 

@@ -237,7 +237,7 @@ class Book:
             signer=ledger_of.signer(act.by, "credential"),
             valid_from=border.stamp(ledger_of.CREATED),
             created=border.stamp(ledger_of.CREATED),
-        )
+        )[0]
         digest: bytes = canonical.digest_document(document)
         self.world.documents[digest] = document
         return digest, delta
