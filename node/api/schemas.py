@@ -306,8 +306,9 @@ REQUESTS: dict[str, Schema] = {
             "value": {
                 "type": "string",
                 "maxLength": ALERT_TEXT_CHARS_MAX,
-                "description": "to whom it is assigned, the case it is linked to, or the note",
-            }
+                "description": "to whom it is assigned or handed on, the case it is linked to, or the note",
+            },
+            "text": {"type": "string", "maxLength": ALERT_TEXT_CHARS_MAX, "description": "to whom it goes"},
         },
         closed=True,
     ),

@@ -53,16 +53,24 @@ def alert(service: Service, alert_id: str) -> ResponseReturnValue:
     told = {**_told(words_for(service), row), "leaves": leaves, "attempts": attempts}
     if not page_wanted():
         return json_reply(told)
-    return page("alert.html", alert=told, mine=client_name(), known=service.cases.has(row["case"]))
+    return page(
+        "alert.html",
+        alert=told,
+        mine=client_name(),
+        known=service.cases.has(row["case"]),
+        others=service.alerts.forwarding.authorities(),
+    )
 
 
 def handle(service: Service, alert_id: str) -> ResponseReturnValue:
     """Acknowledge an alert, open it again, give it to somebody, link it to a case, note something."""
     if form_sent():
-        order: Mapping[str, Any] = {name: request.form.get(name, "") for name in ("act", "value")}
+        order: Mapping[str, Any] = {name: request.form.get(name, "") for name in ("act", "value", "text")}
     else:
         order = json_body("AlertAct", BODY_BYTES_MAX)
-    row = service.alerts.handle(alert_id, order["act"], order.get("value", ""), client_name())
+    row = service.alerts.handle(
+        alert_id, order["act"], order.get("value", ""), client_name(), order.get("text", "")
+    )
     if form_sent():
         return see(url_for("supervision.alert", alert_id=alert_id))
     return json_reply(_told(words_for(service), row))

@@ -71,7 +71,7 @@ SUPERVISION = (
         "POST",
         "/supervision/alerts/<alert_id>",
         supervision.handle,
-        "Acknowledge it, open it again, give it to somebody, link it to a case, note something",
+        "Acknowledge it, open it again, give it to somebody, link it to a case, note something, hand it on",
         (*_shown("Alert", (JSON,)), SEEN),
         DEAL_WITH,
         Body("AlertAct", JSON_OR_FORM),

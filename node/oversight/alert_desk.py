@@ -17,6 +17,7 @@ from credentials.ledger.governance import GovernanceHistory
 from node.errors import ProblemError, bad_request, not_found
 from node.oversight.alert_kinds import ATTEMPT, NO_ENTRY, raised_of
 from node.oversight.alerting import Alerting
+from node.oversight.forwarding import Forwarding
 from node.oversight.risk import RiskDesk
 from node.storage.alerts import ACKNOWLEDGED, OPEN, AlertFilter, AlertRow
 from node.storage.entries import EntryRow
@@ -28,7 +29,7 @@ from node.verdicts.sources import Gathering
 PAGE_ROWS = 50
 EXPORT_ROWS_MAX = 20_000
 TEXT_CHARS_MAX = 500
-ACTS = ("acknowledge", "reopen", "assign", "link", "note")
+ACTS = ("acknowledge", "reopen", "assign", "link", "note", "forward")
 _SETS = {"assign": "assigned", "link": "case_ref", "note": "note"}
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 COLUMNS = (
@@ -59,7 +60,7 @@ class AlertRecord(TypedDict):
     facility: str
     battery: str | None  # None: it is about none, or its code is not known here
     sides: list[str]
-    because: list[str]  # authority | relying | author: why this node is told
+    because: list[str]  # authority | relying | author | forwarded: why this node is told
     parameters: dict[str, str | int]
     relied: list[ReliedLine]
     leaf_index: int
@@ -146,11 +147,16 @@ class AlertDesk:
     """Reads and marks alerts; any thread."""
 
     def __init__(
-        self, office: OfficeStore, ledger: LedgerStore, gathering: Gathering, alerting: Alerting
+        self,
+        office: OfficeStore,
+        ledger: LedgerStore,
+        gathering: Gathering,
+        alerting: Alerting,
+        forwarding: Forwarding,
     ) -> None:
         self._office, self._ledger = office, ledger
         self._gathering, self._alerting = gathering, alerting
-        self.risk = RiskDesk(office)
+        self.risk, self.forwarding = RiskDesk(office), forwarding
         self._history: GovernanceHistory = gathering.history
 
     def wanted(
@@ -208,13 +214,19 @@ class AlertDesk:
 
     # -- what people do --------------------------------------------------------------------------------
 
-    def handle(self, alert_id: str, act: str, value: str, who: str) -> AlertRecord:
-        """Acknowledge, reopen, assign, link to a case or note; written with the audit. 400, 404."""
+    def handle(self, alert_id: str, act: str, value: str, who: str, text: str = "") -> AlertRecord:
+        """Acknowledge, reopen, assign, link to a case, note, or hand on to the authority `value` with a text.
+
+        Written with the audit. 400, 403, 404.
+        """
         if act not in ACTS:
             raise bad_request("bad_argument", "`act` must be one of {acts}.", acts=ACTS)
-        if len(value) > TEXT_CHARS_MAX:
+        if max(len(value), len(text)) > TEXT_CHARS_MAX:
             raise bad_request("too_long", "A note has at most {most} characters.", most=TEXT_CHARS_MAX)
         row, now = self._get(alert_id), int(time.time())
+        if act == "forward":
+            self.forwarding.forward(row, value.strip(), text.strip(), who)
+            return self._record(row, row.seq)
         state = {"acknowledge": ACKNOWLEDGED, "reopen": OPEN}.get(act)
         changes = {"state": state} if state is not None else {_SETS[act]: value.strip()}
         with self._office.writing() as db:

@@ -138,7 +138,7 @@ class Attempts:
         made = ReadReport(attestation, code, self._did, now)
         to = _authorities(governance, attestation.issuer, now)
         if self._did in to:
-            self._store(made, report)
+            self.store(made, report)
         with self._office.writing() as db:
             for did in sorted(to - {self._did}):
                 self._office.attempts.put(db, _row(made, report, did))
@@ -174,9 +174,13 @@ class Attempts:
         report = self.read(content)
         if report.refuser != sender:
             raise bad_request("malformed", "a report of an attempt is sent by whoever signed it")
-        if kind_of(ATTEMPT, (report.code,)) is not None and not self._on_ledger(report.attestation):
-            self._store(report, content)
+        if self.counts(report):
+            self.store(report, content)
         return TAKEN
+
+    def counts(self, report: ReadReport) -> bool:
+        """True if it is an attempt still: of a code that is one, and not recorded since."""
+        return kind_of(ATTEMPT, (report.code,)) is not None and not self._on_ledger(report.attestation)
 
     def _on_ledger(self, said: Attestation) -> bool:
         return any(entry.type == "admitted" for entry in self._ledger.leaves.with_digest(said.digest))
@@ -213,29 +217,34 @@ class Attempts:
             )
         return ReadReport(attestation, code[:CODE_CHARS_MAX], refuser, at)
 
-    def _store(self, report: ReadReport, data: bytes) -> None:
+    def store(self, report: ReadReport, data: bytes) -> None:
         """Keep it, and raise its alert, in one transaction."""
-        said, governance = report.attestation, self._history.latest
-        kind = kind_of(ATTEMPT, (report.code,))
         with self._office.writing() as db:
             number = self._office.attempts.put(db, _row(report, data, HERE))
-            if number is None or kind is None:
-                return
-            party = governance.participant(said.issuer)
-            side = party.jurisdiction if party is not None else ""
-            is_battery = said.subject.scheme in governance.lifecycle.battery_schemes
-            raised = RaisedAlert(
-                kind,
-                number,
-                self._history.height,
-                said.issuer,
-                rule=report.code,
-                subject=said.subject if is_battery else None,
-                maker=(said.subject.scheme, said.subject.namespace),
-                document=said.document_digest,
-                sides=frozenset({side} - {""}),
-            )
-            self._office.alerts.put(db, _alert(raised, report, self._office))
+            raised = None if number is None else self.raised_by(report, number)
+            if raised is not None:
+                self._office.alerts.put(db, _alert(raised, report, self._office))
+
+    def raised_by(self, report: ReadReport, number: int) -> RaisedAlert | None:
+        """What it raises, kept under this number; None: no kind of alert is of its code."""
+        said, governance = report.attestation, self._history.latest
+        kind = kind_of(ATTEMPT, (report.code,))
+        if kind is None:
+            return None
+        party = governance.participant(said.issuer)
+        side = party.jurisdiction if party is not None else ""
+        is_battery = said.subject.scheme in governance.lifecycle.battery_schemes
+        return RaisedAlert(
+            kind,
+            number,
+            self._history.height,
+            said.issuer,
+            rule=report.code,
+            subject=said.subject if is_battery else None,
+            maker=(said.subject.scheme, said.subject.namespace),
+            document=said.document_digest,
+            sides=frozenset({side} - {""}),
+        )
 
 
 def signed_by_whom_it_says(data: bytes, governance: Governance) -> Attestation | None:

@@ -11,6 +11,7 @@
     documents  JSON                        -> JSON (node/verdicts/sources.py says which)
     attempts   COSE_Sign1 of the refuser   -> 1           (node/oversight/attempts.py)
     cases      COSE_Sign1 of its author    -> 1           (node/oversight/case_statements.py)
+    alerts     COSE_Sign1 of its sender    -> 1           (node/oversight/forwarding.py)
     snapshot   [height or 0, offset, log size] -> [height, size, chunk]  (snapshot.py)
     engine     [method, {name: number}]    -> JSON of CometBFT's RPC (node/ledger/comet/relay.py)
 

@@ -11,6 +11,7 @@ from node.oversight.alerting import Alerting
 from node.oversight.attempts import Attempts
 from node.oversight.case_desk import CaseDesk
 from node.oversight.cases import Cases
+from node.oversight.forwarding import Forwarding
 from node.oversight.letters import Letters
 from node.oversight.noted import NotingRegistry
 from node.oversight.telling import AlertTelling, all_of
@@ -32,6 +33,7 @@ class Oversight:
     attempts: Attempts
     letters: Letters
     cases: Cases
+    forwarding: Forwarding
     telling: AlertTelling
     alert_desk: AlertDesk
     case_desk: CaseDesk
@@ -76,8 +78,17 @@ def oversight_of(
         letters=letters,
     )
     alerting = Alerting(office, ledger, gathering, moments)
-    desk = AlertDesk(office, ledger, gathering, alerting)
+    forwarding = Forwarding(
+        network_id=network_id,
+        signer=signer,
+        office=office,
+        ledger=ledger,
+        gathering=gathering,
+        letters=letters,
+        attempts=attempts,
+    )
+    desk = AlertDesk(office, ledger, gathering, alerting, forwarding)
     subscriptions = all_of(webhooks, disk.settings.alerts)
     words, mail = words_of(disk.history), disk.directory.root / MAIL
     telling = AlertTelling(office, desk, webhooks, subscriptions, mail=mail, words=words[LANGUAGES[0]])
-    return Oversight(alerting, attempts, letters, cases, telling, desk, CaseDesk(office, cases))
+    return Oversight(alerting, attempts, letters, cases, forwarding, telling, desk, CaseDesk(office, cases))

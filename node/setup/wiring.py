@@ -382,7 +382,7 @@ def _door(
     agreement: _Agreement, trades: _Trades, ledger: LedgerStore, shelf: Shelf, welcome: Welcome
 ) -> PeerDoor:
     told, parts = trades.oversight, (agreement.gossip, agreement.engine, ledger, trades.gathering, shelf)
-    return PeerDoor(*parts, welcome=welcome, attempts=told.attempts, cases=told.cases)
+    return PeerDoor(*parts, welcome=welcome, oversight=(told.attempts, told.cases, told.forwarding))
 
 
 def _proposing(disk: Disk, agreement: _Agreement, trades: _Trades) -> ProposalDesk:

@@ -250,6 +250,15 @@ class AlertTable:
         """Link it to a case that this node knows."""
         db.execute("UPDATE alerts SET case_ref = ? WHERE id = ?", (case_ref, alert_id))
 
+    @staticmethod
+    def told_more(db: Transaction, alert_id: bytes, parameters: str, because: str) -> None:
+        """Somebody else says more about one that is here: it is open again, and new."""
+        db.execute(
+            "UPDATE alerts SET parameters = ?, because = ?, state = ?, "
+            "seq = (SELECT MAX(seq) + 1 FROM alerts) WHERE id = ?",
+            (parameters, because, OPEN, alert_id),
+        )
+
     def linked(self, case_ref: str, limit: int) -> list[AlertRow]:
         """The newest that are linked to a case."""
         return self._select("case_ref = ? ORDER BY seq DESC LIMIT ?", (case_ref, limit))

@@ -12,6 +12,7 @@ from node.ledger.engine import Engine
 from node.ledger.shelf import Shelf
 from node.oversight.attempts import Attempts
 from node.oversight.cases import Cases
+from node.oversight.forwarding import Forwarding
 from node.peers.gossip import Gossip
 from node.peers.messages import (
     BLOCKS_BYTES_MAX,
@@ -41,8 +42,7 @@ class PeerDoor:
         shelf: Shelf,
         *,
         welcome: Welcome,
-        attempts: Attempts,
-        cases: Cases,
+        oversight: tuple[Attempts, Cases, Forwarding],
     ) -> None:
         self._gossip = gossip
         self._engine = engine
@@ -50,8 +50,7 @@ class PeerDoor:
         self._gathering = gathering
         self._shelf = shelf
         self._welcome = welcome
-        self._attempts = attempts
-        self._cases = cases
+        self._attempts, self._cases, self._forwarding = oversight
 
     def handle(self, path: str, body: bytes) -> PeerAnswer:
         """Answer POST /peer/PATH by its `path`: messages, status, blocks, documents, snapshot and so on.
@@ -91,11 +90,13 @@ class PeerDoor:
                     answer = self._attempts.take(sender, content)
                 case "cases":
                     answer = self._cases.take(sender, content)
+                case "alerts":
+                    answer = self._forwarding.take(sender, content)
                 case _:
                     raise not_found(
                         "no_such_page",
                         "peers ask for status, messages, blocks, documents, snapshot, engine, joining, "
-                        "attempts and cases",
+                        "attempts, cases and alerts",
                     )
             rank = Rank.VOTES if gossip.votes(sender) else Rank.TAKES_PART
             return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, rank)

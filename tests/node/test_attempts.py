@@ -11,9 +11,11 @@ import pytest
 
 from consensus.cose import sign1
 from consensus.encoding import encode
+from credentials.documents.canonical import b64u, b64u_decode
 from credentials.ledger.attestation import make_attestation
 from node.errors import ProblemError
 from node.oversight import attempts as told
+from node.oversight import forwarding
 from node.oversight.noted import NOTED_MAX, Noted
 from node.storage import refused_attempts as stored
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, others
@@ -210,3 +212,44 @@ def test_trying_is_no_attempt(node: LiveNode) -> None:
         with pytest.raises(ProblemError):
             events.attest(*order)
         assert kept == ["X9"]
+
+
+def handed_on(node: LiveNode, alert: str, leaf: int, report: bytes, by: str) -> bytes:
+    network = node.service.overview.genesis.network_id
+    said = [forwarding.TAG, network, b64u_decode(alert), leaf, report, "see this", by, int(time.time())]
+    return sign1({}, encode(said), signer(by))
+
+
+def test_an_alert_is_handed_on_with_its_proof_and_believed_by_it_alone(node: LiveNode) -> None:
+    """
+    An authority hands an attempt or a record's alert to the other side's: the letter holds the refused bytes or
+    the record's number and no document; there the alert is raised from the own log, once, with who sent it.
+    """
+    desk, take = node.service.alerts.forwarding, node.service.peers._forwarding.take
+    alert = alerts(node)[0]
+    order = {"act": "forward", "value": CN_AUTHORITY, "text": "yours?"}
+    assert node.post_json(f"/supervision/alerts/{alert['id']}", order).status_code == 200
+    (letter,) = node.service.stores.office.letters.waiting(1 << 40, 100)
+    assert (letter.path, letter.told) == ("alerts", CN_AUTHORITY)
+    assert rows(node)[-1].report in letter.data or any(row.report in letter.data for row in rows(node))
+    for value in (IMPORTER, DID):
+        assert (
+            node.post_json(f"/supervision/alerts/{alert['id']}", {**order, "value": value}).status_code == 403
+        )
+    assert CN_AUTHORITY in desk.authorities()
+    stranger = statement(node, MAKER, 7)
+    proof = report(node, stranger, CN_AUTHORITY)
+    raised = node.service.peers._attempts.raised_by(node.service.peers._attempts.read(proof), 0)
+    assert raised is not None
+    data = handed_on(node, b64u(raised.id), 0, proof, CN_AUTHORITY)
+    assert take(CN_AUTHORITY, data) == take(CN_AUTHORITY, data) == told.TAKEN
+    (found,) = alerts(node, party=MAKER)
+    assert (found["times"], found["parameters"]["forwarded_text"]) == (1, "see this")
+    for bad, by, why in (
+        (handed_on(node, alert["id"], 0, b"", CN_AUTHORITY), CN_AUTHORITY, "raises no such alert"),
+        (handed_on(node, alert["id"], 1 << 40, b"", CN_AUTHORITY), CN_AUTHORITY, "not that record yet"),
+        (handed_on(node, alert["id"], 0, b"", IMPORTER), IMPORTER, "by authorities"),
+        (data, EU_AUTHORITY, "its sender signed"),
+    ):
+        with pytest.raises(ProblemError, match=why):
+            take(by, bad)
