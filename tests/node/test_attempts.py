@@ -222,8 +222,8 @@ def handed_on(node: LiveNode, alert: str, leaf: int, report: bytes, by: str) -> 
 
 def test_an_alert_is_handed_on_with_its_proof_and_believed_by_it_alone(node: LiveNode) -> None:
     """
-    An authority hands an attempt or a record's alert to the other side's: the letter holds the refused bytes or
-    the record's number and no document; there the alert is raised from the own log, once, with who sent it.
+    An authority hands an alert to the other side's: the letter holds the refused bytes, or the record's
+    number, and no document; there the alert is raised from the own log, once, with who sent it.
     """
     desk, take = node.service.alerts.forwarding, node.service.peers._forwarding.take
     alert = alerts(node)[0]
@@ -231,11 +231,10 @@ def test_an_alert_is_handed_on_with_its_proof_and_believed_by_it_alone(node: Liv
     assert node.post_json(f"/supervision/alerts/{alert['id']}", order).status_code == 200
     (letter,) = node.service.stores.office.letters.waiting(1 << 40, 100)
     assert (letter.path, letter.told) == ("alerts", CN_AUTHORITY)
-    assert rows(node)[-1].report in letter.data or any(row.report in letter.data for row in rows(node))
+    assert any(row.report in letter.data for row in rows(node))
     for value in (IMPORTER, DID):
-        assert (
-            node.post_json(f"/supervision/alerts/{alert['id']}", {**order, "value": value}).status_code == 403
-        )
+        other = {**order, "value": value}
+        assert node.post_json(f"/supervision/alerts/{alert['id']}", other).status_code == 403
     assert CN_AUTHORITY in desk.authorities()
     stranger = statement(node, MAKER, 7)
     proof = report(node, stranger, CN_AUTHORITY)
