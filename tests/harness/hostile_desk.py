@@ -1,4 +1,4 @@
-"""The doors of a desk: labels and their links, photographs, filled-in acts; and the pipe of the workers.
+"""The doors of desks: accounts, sheets, supervision, labels, photographs, acts; and the pipe of the workers.
 
 Behind each stands something that the door of all routes seldom reaches: an issued passport, a picture that is
 one, a form with the fields of its event, a worker that is ready.
@@ -6,10 +6,12 @@ one, a form with the fields of its event, a worker that is ready.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
 import random
+import re
 import threading
 import warnings
 from collections import deque
@@ -20,6 +22,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, cast
+from urllib.parse import quote
 
 from PIL import Image
 from werkzeug.test import TestResponse
@@ -27,7 +30,9 @@ from werkzeug.test import TestResponse
 from node.api.acts import FIELD
 from node.api.label_routes import CHOICES
 from node.data_carriers import READ_FROM, SYMBOLOGIES, symbol
+from node.sheets import XLSX, workbook_of
 from node.verdicts.workers import LINES_MIN, JudgedPart, Task, Workers, _Worker
+from node.web.sample import sample_claims
 from tests.harness.hostile import RUBBISH, SEED, Door, altered, flipped
 from tests.harness.support_service import CODE, LiveNode
 
@@ -57,6 +62,89 @@ def told(answer: TestResponse) -> str:
     if answer.status_code >= 400 and answer.mimetype == "application/problem+json":
         assert answer.get_json(force=True)["detail"]
     return f"{answer.status_code // 100}xx"
+
+
+# What the desks are sent that is lawful, by address; `{}` in one is a job, an alert or a case that is none.
+DESKS: dict[str, Any] = {
+    "/accounts": {"name": "Hostile", "roles": ["reader"]},
+    "/accounts/roles": {"name": "Hostile", "roles": ["reader", "admin"]},
+    "/accounts/invite": {"name": "Hostile"},
+    "/accounts/end": {"name": "Hostile"},
+    "/sign-in": {"name": "Hostile", "passphrase": "x", "next": "/jobs"},
+    "/models": {
+        "name": "model",
+        "claims": {"batteryMass": {"value": 7}},
+        "columns": {"code": ["code"], "mass (kg)": "batteryMass"},
+        "utc_offset": "+08:00",
+    },
+    "/parts/check": {"battery": CODE, "parts": [{"code": CODE, "index": 0, "size": 1, "path": ["A" * 43]}]},
+    "/vehicles/check": {"vin": "ZZ9DEM0E0T0000040", "act": "register", "batteries": [CODE]},
+    f"/supervision/alerts/{'A' * 43}": {"act": "assign", "value": "Hostile"},
+    "/supervision/again": {"height": 1},
+    "/supervision/looked": {},
+    f"/jobs/{'A' * 22}/stop": {},
+}
+LOOKED_AT = (
+    f"/jobs/{'A' * 22}/rows?state={{}}&limit={{}}&after={{}}",
+    "/jobs?before={}",
+    "/models/{}",
+    "/duties?before={}",
+    "/supervision?code={}&since={}&until={}&before={}&limit={}",
+    "/supervision/alerts.csv?party={}&maker={}",
+    "/supervision/consignments/{}",
+    "/vehicles/check?vin={}&act={}",
+    "/sign-in?next={}",
+    "/welcome/{}",
+    "/1.0/identifiers/{}",
+)
+MASS = "GeneralProductInformation.batteryMass"
+SHEETS = (
+    (b"code;mass (kg)\r\n%s;7\r\n" % CODE.encode(), "text/csv"),
+    (b'{"code": "%s", "claims": {}}\n' % CODE.encode(), "application/x-ndjson"),
+    (gzip.compress(b"code,mass (kg)\n%s,7\n" % CODE.encode()), "application/gzip"),
+    (workbook_of([("code", "mass (kg)"), (CODE, 7)], "s"), XLSX),
+)
+
+
+def through_desks(node: LiveNode, count: int) -> Door:
+    """Accounts, models, sheets, parts, vehicles, duties and supervision: what they are sent, changed.
+
+    As the operator, as a person at the pages, by forms, and as nobody.
+    """
+    draw, door = random.Random(SEED), Door("desks")
+    callers = [(node.client, node.bearer), (node.person, BROWSER), (node.client, {})]
+    claims = sample_claims(node.service, CODE)
+    model = {**DESKS["/models"], "claims": claims, "columns": {"mass (kg)": MASS}}
+    assert node.post_json("/models", model).status_code == 200
+
+    def enter(path: str, **sent: Any) -> str:
+        client, shown = draw.choices(callers, (70, 20, 10))[0]
+        headers = {**shown, "Content-Type": sent.pop("kind")} if "kind" in sent else shown
+        return told(client.open(path, headers=headers, method="POST" if sent else "GET", **sent))
+
+    for _ in range(count):
+        kind = draw.randrange(10)
+        if kind < 3:
+            path = re.sub(r"{}", lambda _: quote(text_of(draw.choice(RUBBISH)), ""), draw.choice(LOOKED_AT))
+            door.knock(path, partial(enter, path))
+        elif kind < 6:
+            sheet, form = draw.choice(SHEETS)
+            sheet = flipped(sheet, draw)
+            asked = draw.choice(
+                ("", "?dry_run=1", f"?model=model&name={quote(text_of(draw.choice(RUBBISH)))}")
+            )
+            door.knock(sheet, partial(enter, f"/jobs/issue{asked}", data=sheet, kind=form))
+        else:
+            path, body = draw.choice(list(DESKS.items()))
+            body = altered(body, draw)
+            if draw.random() < 0.3 and isinstance(body, dict):
+                fields = {text_of(name): text_of(value) for name, value in body.items()}
+                door.knock((path, fields), partial(enter, path, data=fields))
+            else:
+                data = json.dumps(body).encode()
+                door.knock((path, data), partial(enter, path, data=data, kind="application/json"))
+    assert count < 100 or door.outcomes["2xx"]
+    return door
 
 
 def text_of(value: Any) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import click
 import pytest
 
+from consensus.cose import sign1
 from consensus.encoding import encode
 from consensus.events import MessageReceived, Unforeseen
 from credentials.documents.canonical import b64u
@@ -32,6 +33,7 @@ from node.api.table import ROUTES
 from node.cli import comity
 from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
+from node.oversight.attempts import TAG
 from node.peers.authentication import PeerAuthentication
 from node.peers.fingerprint import JoiningFingerprint
 from node.peers.strikes import STRIKES_MAX, Patience
@@ -50,14 +52,20 @@ from tests.harness.false_statements import FALSE
 from tests.harness.governed_node import others as other_parties
 from tests.harness.hostile import RUBBISH, SEED, Door, altered, flipped
 from tests.harness.hostile_comet import through_comet
-from tests.harness.hostile_desk import through_acts, through_labels, through_photographs, through_pipe
+from tests.harness.hostile_desk import (
+    through_acts,
+    through_desks,
+    through_labels,
+    through_photographs,
+    through_pipe,
+)
 from tests.harness.ledger import MAKER, signer
 from tests.harness.replicas import START_MS
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node, manifest, serving
 
 # Of each hundred.
-SHARES = {"messages": 30, "peers": 10, "http": 29, "files": 10, "command line": 10, "comet": 4}
-SHARES |= {"labels": 2, "photographs": 1, "acts": 3, "pipe": 1}
+SHARES = {"messages": 30, "peers": 10, "http": 22, "files": 10, "command line": 10, "comet": 4}
+SHARES |= {"labels": 2, "photographs": 1, "acts": 3, "pipe": 1, "desks": 7}
 ENDLESS = ("serve", "demo")  # commands that do not end by themselves
 
 
@@ -119,6 +127,10 @@ def lawful_requests(node: LiveNode) -> dict[str, list[bytes]]:
         "documents": [json.dumps({"want": [b64u(bytes(32))]}).encode()],
         "snapshot": [encode([0, 0, 0]), encode([1, 0, size])],
         "joining": [b""],
+        "attempts": [
+            sign1({}, encode([TAG, overview.genesis.network_id, said, code, MAKER, at]), signer(MAKER))
+            for said, code, at in ((attested, "X9", int(time.time())), (b"", "", 0), (attested, "\n" * 99, 7))
+        ],
         HELLO: [encode([told.text])],
     }
 
@@ -451,6 +463,7 @@ def through_all(node: LiveNode, room: Path, total: int) -> None:
         through_photographs(node, count["photographs"]),
         through_acts(node, members_of(node), count["acts"]),
         through_pipe(count["pipe"]),
+        through_desks(node, count["desks"]),
     ]
     for door in doors:
         door.tell()
