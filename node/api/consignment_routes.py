@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import consignments, manifest_files
+from node.api import consignments, manifest_files, readiness_files
 from node.api.route import (
     CSV,
     FORM,
@@ -157,7 +157,16 @@ CONSIGNMENTS = (
         "What is covered, by whom, and who must act; as the law is on another day",
         _ok("Readiness", JSON_OR_PAGE),
         SEE_CLEARED,
-        query=("law_date",),
+        query=("law_date", "against"),
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/readiness.<form>",
+        readiness_files.report_file,
+        "The readiness report as CSV or XLSX",
+        (RouteAnswer(200, None, (CSV, XLSX), "A file."),),
+        SEE_CLEARED,
+        query=("law_date", "against"),
     ),
     Route(
         "POST",

@@ -21,6 +21,7 @@ from credentials.verdicts.manifest_csv import UnknownColumns
 from credentials.verdicts.severity import ORDER
 from node.api.manifest_files import as_far_as_good, columns_asked, table_of
 from node.api.problems import page_wanted
+from node.api.readiness_files import report_asked, report_shown
 from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
 from node.api.reply import (
     attachment,
@@ -284,8 +285,7 @@ def evidence(service: Service, consignment_id: str) -> ResponseReturnValue:
 
 def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
     """The importer's report: per requirement what covers it, and who must act."""
-    asked = request.args.get("law_date") or None
-    report = words_for(service).report(service.consignments.report(consignment_id, asked))
+    report = report_asked(service, consignment_id, words_for(service))
     if not page_wanted():
         return json_reply(report)
     return page(
@@ -296,4 +296,4 @@ def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
 def ask_readiness(service: Service) -> ResponseReturnValue:
     """The same, by the consignment's id in the body."""
     order: dict[str, Any] = json_body("ReadinessRequest", MANIFEST_BYTES_MAX)
-    return json_reply(words_for(service).report(service.consignments.report(order["consignment"])))
+    return json_reply(report_shown(service.consignments.report(order["consignment"]), words_for(service)))

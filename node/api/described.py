@@ -20,20 +20,23 @@ from typing import (
 )
 
 from credentials.ledger.governance_proof import ProofPart
+from credentials.verdicts.verdict_record import ReportHead
 from node.answers import (
     AttestedAnswer,
     ConsignmentAnswer,
     ConsignmentsAnswer,
     CountersignAnswer,
     DraftAnswer,
+    HeadAnswer,
     IssuedAnswer,
     ItemAnswer,
     JudgedEvent,
+    LeftOutAnswer,
     PassportAnswer,
     PassportsAnswer,
     ProgressAnswer,
     ReadyAnswer,
-    ReportAnswer,
+    RequirementAnswer,
     ResolutionAnswer,
     VerificationAnswer,
 )
@@ -207,6 +210,23 @@ class AccountMadeAnswer(AccountMade):
     path: str
 
 
+class RequirementShown(RequirementAnswer):
+    """A requirement as it is shown."""
+
+    shown_as: str  # its state; not_visible: all that is open was issued, in sets this party is not shown
+    then: str | None  # the same on the other day that was asked for
+
+
+class ReportShown(ReportHead):
+    """The importer's report, and what is otherwise on another day."""
+
+    head: HeadAnswer
+    rows: list[RequirementShown]
+    left_out: list[LeftOutAnswer]
+    note: str
+    against: str | None  # the other day
+
+
 class AccountEndedAnswer(TypedDict):
     """How many sessions of an account ended."""
 
@@ -277,7 +297,7 @@ ANSWERS: dict[str, type] = {
     "Progress": JudgedEvent,
     "Proposal": ProposalAnswer,
     "Proposals": ProposalsAnswer,
-    "Readiness": ReportAnswer,
+    "Readiness": ReportShown,
     "Ready": ReadyAnswer,
     "Recognitions": RecognitionsAnswer,
     "Resolution": ResolutionAnswer,

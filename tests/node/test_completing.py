@@ -295,4 +295,19 @@ def test_readiness_is_computed_for_a_date_of_arrival(node: LiveNode) -> None:
 
     assert (early["law_date"], late["law_date"]) == ("2026-12-01", "2027-08-18")
     assert node.get(f"{path}?law_date=tomorrow").status_code == 400
+    assert node.get(f"{path}?against=tomorrow").status_code == 400
+    both = node.get_json(f"{path}?law_date=2026-12-01&against=2027-08-18")
+    then = {row["id"]: row["shown_as"] for row in late["rows"]}
+    assert both["against"] == "2027-08-18" and {row["id"]: row["then"] for row in both["rows"]} == then
+    shown = node.person.get(f"{path}?law_date=2026-12-01&against=2027-08-18", headers=PAGE).text
+    differ = sum(row["shown_as"] != row["then"] for row in both["rows"])
+    assert f"On 2027-08-18 {differ} requirement" in shown
+    files = [
+        [*rows_of(node.get(f"{path}.{form}?law_date=2026-12-01&against=2027-08-18").data)]
+        for form in ("csv", "xlsx")
+    ]
+    for rows in files:
+        assert rows[0].cells[:4] == ("id", "requirement", "provision", "state")
+        assert "state_2027-08-18" in rows[0].cells and len(rows) >= 1 + len(both["rows"])
+    assert node.get(f"{path}.pdf").status_code == 404
     assert 'value="2027-08-18"' in node.person.get(f"{path}?law_date=2027-08-18", headers=PAGE).text

@@ -175,6 +175,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/columns": "/columns",
         "/consignments/<consignment_id>/left-out.<form>": f"/consignments/{partly['id']}/left-out.csv",
         "/consignments/<consignment_id>/export.<form>": f"{consignment}/export.csv",
+        "/consignments/<consignment_id>/readiness.<form>": f"{consignment}/readiness.csv",
         "/consignments/<consignment_id>/evidence": f"{consignment}/evidence",
         "/consignments/<consignment_id>/readiness": f"{consignment}/readiness",
         "/documents/<digest>": f"/documents/{document}",
