@@ -52,6 +52,8 @@ def status(*, client: Client, as_json: bool) -> None:
 
 _SHEET = options(
     click.option("--from", "sheet", type=click.Path(path_type=Path), help="Sheet: CSV, XLSX, NDJSON; .gz."),
+    click.option("--watch", type=click.Path(path_type=Path), help="Folder: each sheet put there, for ever."),
+    click.option("--once", is_flag=True, help="With --watch: end when nothing is left there."),
     click.option("--model", help="With --from: the name of a model, or a JSON file that describes one."),
     click.option("--failed", type=click.Path(path_type=Path), help="With --from: write refused rows there."),
     click.option("--dry-run", is_flag=True, help="With --from: look at every row, sign nothing."),
@@ -86,6 +88,13 @@ def issue(
 
     With --from a passport for each row of a sheet, as a job that goes on at the node if this command ends.
     """
+    watch, once = asked.pop("watch"), asked.pop("once")
+    if watch is not None:
+        from node.cli.watch_folder import watch_folder  # noqa: PLC0415
+
+        if claims or code or idempotency_key or strict or wait or sheet or failed or asked.pop("dry_run"):
+            raise click.UsageError("--watch takes --once, --model, --gaps, --versions and --placed-on alone")
+        return watch_folder(client, watch, model, once=once, **asked)
     if sheet is not None:
         from node.cli.sheets_issued import issue_from  # noqa: PLC0415
 

@@ -43,8 +43,7 @@ def issue_from(
     """Issue each row; 0 if all were, 1 if some were refused."""
     maker = MakerClient(client)
     data = read_named(sheet, SHEET_BYTES_MAX, stdin=True)
-    if model is not None and Path(model).suffix.lower() == ".json":
-        model = _remembered(maker, read_json(model))
+    model = known_model(maker, model)
     job = maker.issue_sheet(
         data,
         key=secrets.token_hex(KEY_BYTES),
@@ -63,10 +62,24 @@ def issue_from(
         tell(maker, job["id"], refused)
         if failed is not None:
             write_refused(maker, job["id"], failed)
-    counts = job["counts"]
-    told = ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if state in counts)
-    say(f"done     {told}" + (f", {job['on_ledger'].get('receipted', 0)} with a receipt" if wait else ""))
+    say(
+        f"done     {told_of(job)}"
+        + (f", {job['on_ledger'].get('receipted', 0)} with a receipt" if wait else "")
+    )
     return 1 if refused else 0
+
+
+def told_of(job: JobAnswer) -> str:
+    """What its rows came to."""
+    counts = job["counts"]
+    return ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if state in counts)
+
+
+def known_model(maker: MakerClient, model: str | None) -> str | None:
+    """The name of a model; of a file that describes one, once the node remembers it."""
+    if model is None or Path(model).suffix.lower() != ".json":
+        return model
+    return _remembered(maker, read_json(model))
 
 
 def _remembered(maker: MakerClient, value: Any) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from consensus.receipt import Receipt
 from node.__main__ import run
+from node.cli import watch_folder
 from node.errors import ProblemError
 from node.maker_client import TRIES_MAX, MakerClient
 from node.node_client import Client
@@ -61,6 +62,77 @@ def test_the_program_of_readme_issues_and_fetches_receipts(
 
 def command(url: str, node: LiveNode, *arguments: str) -> int:
     return run(["issue", *arguments, "--node", url, "--key", node.operator_key])
+
+
+def test_a_watched_folder_takes_each_sheet_once(
+    node: LiveNode, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A whole sheet is issued and moved; refused rows and a sheet that is none come with their reasons; a part
+    is left alone. Ended after the node took it and before it was moved, it is the same job at the next start.
+    """
+    monkeypatch.setattr(watch_folder, "SETTLED_S", 0.05)
+    node.post_json("/models", model_of())
+    good, bad = sheet([row_of(7_001), row_of(7_002)]), sheet([row_of(7_003), row_of(7_004, mass="heavy")])
+    for name, data in {
+        "good.csv": good,
+        "bad.csv": bad,
+        "none.csv": b"code,price\nx,1\n",
+        "half.csv.part": good,
+    }.items():
+        (tmp_path / name).write_bytes(data)
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def jobs() -> int:
+        return len(node.get_json("/jobs")["jobs"]) - before
+
+    before = len(node.get_json("/jobs")["jobs"])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch_folder.WatchedFolder, "_move", ended)
+        assert command(url, node, "--watch", str(tmp_path), "--once", "--model", "P75") != 0
+    assert (tmp_path / "good.csv").exists() and jobs() == 1
+    assert command(url, node, "--watch", str(tmp_path), "--once", "--model", "P75") == 0
+
+    there = {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file()}
+    refused = {"refused/bad.csv", "refused/bad.csv.rows.csv", "refused/none.csv", "refused/none.csv.why.txt"}
+    assert there == {"done/good.csv", "half.csv.part"} | refused
+    assert "heavy" in (tmp_path / "refused" / "bad.csv.rows.csv").read_text()
+    assert "price" in (tmp_path / "refused" / "none.csv.why.txt").read_text()
+    assert jobs() == 2
+    (tmp_path / "good.csv").write_bytes(good)
+    assert command(url, node, "--watch", str(tmp_path), "--once", "--model", "P75") == 0
+    assert (tmp_path / "done" / "good (2).csv").exists() and jobs() == 2
+    assert command(url, node, "--watch", str(tmp_path), "--once", "--model", "unknown") != 0
+
+
+def test_the_command_acts_on_many_after_a_look(
+    node: LiveNode, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    What is reached and what is not is printed before anything is said; the exit code tells of the rest.
+    """
+    node.post_json("/models", model_of())
+    (tmp_path / "a.csv").write_bytes(sheet([row_of(7_101)]))
+    assert command(url, node, "--from", str(tmp_path / "a.csv"), "--model", "P75", "--wait") == 0
+    (tmp_path / "codes.csv").write_text(f"code\n{code_of(7_101)}\n{code_of(7_102)}\n")
+    named = [
+        "--codes",
+        str(tmp_path / "codes.csv"),
+        "--reason",
+        "a leak",
+        "--failed",
+        str(tmp_path / "f.csv"),
+    ]
+
+    code = run(["bulk", "suspend", *named, "--yes", "--node", url, "--key", node.operator_key])
+
+    told = capsys.readouterr().out
+    assert code == 1 and "reached  1 reached, 1 not reached" in told
+    assert "done     1 said, 1 with a receipt" in told
+    assert code_of(7_102) in (tmp_path / "f.csv").read_text()
 
 
 def test_the_command_issues_a_sheet_and_writes_what_was_refused(
