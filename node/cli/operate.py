@@ -89,12 +89,9 @@ def issue(
     With --from a passport for each row of a sheet, as a job that goes on at the node if this command ends.
     """
     watch, once = asked.pop("watch"), asked.pop("once")
-    if watch is not None:
-        from node.cli.watch_folder import watch_folder  # noqa: PLC0415
-
-        if claims or code or idempotency_key or strict or wait or sheet or failed or asked.pop("dry_run"):
-            raise click.UsageError("--watch takes --once, --model, --gaps, --versions and --placed-on alone")
-        return watch_folder(client, watch, model, once=once, **asked)
+    if watch is not None or once:
+        alone = not any((claims, code, idempotency_key, strict, wait, sheet, failed, asked.pop("dry_run")))
+        return _watch(client, watch if alone else None, model, once=once, **asked)
     if sheet is not None:
         from node.cli.sheets_issued import issue_from  # noqa: PLC0415
 
@@ -124,6 +121,14 @@ def issue(
         made = client.post("/passports", order)
     say(f"signed   {made['digest']}  {made['battery']}")
     return _follow(client, f"/passports/{made['digest']}", "attested") if wait else 0
+
+
+def _watch(client: Client, folder: Path | None, model: str | None, **asked: Any) -> int:
+    from node.cli.watch_folder import watch_folder  # noqa: PLC0415
+
+    if folder is None:
+        raise click.UsageError("--watch DIR takes --once, --model, --gaps, --versions and --placed-on alone")
+    return watch_folder(client, folder, model, **asked)
 
 
 _ATTEST = options(
