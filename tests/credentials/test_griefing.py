@@ -242,13 +242,13 @@ def test_a_stranger_changes_no_verdict_of_an_import(capsys: pytest.CaptureFixtur
 def test_a_stranger_changes_no_verdict_of_any_honest_trade(capsys: pytest.CaptureFixture[str]) -> None:
     """
     The same in each state of every honest trade: use, second life, waste, returns, both directions. Of what
-    is said late or of another battery one in eight.
+    is said late or of another battery one in eight, of the rest one in two, in each state others.
     """
-    count = spoil(TRADES, views=1, every=8)
+    count = spoil(TRADES, views=1, every=8, every_now=2)
 
     with capsys.disabled():
         print(f"griefing: {count}", end=" ")
-    assert count.claims > 2_000 and count.late > 100 and count.elsewhere
+    assert count.claims > 1_000 and count.late > 100 and count.elsewhere
     assert not count.findings, count.findings[0]
 
 

@@ -129,13 +129,15 @@ def namings_of(archive: Archive, battery: str) -> Iterator[Act]:
         yield from dict.fromkeys(replace(act, vehicle=vehicle) for act in found)
 
 
-def tried_by_strangers(archive: Archive, battery: str, events: Iterable[str], share: slice) -> Iterator[Act]:
+def tried_by_strangers(
+    archive: Archive, battery: str, events: Iterable[str], share: slice, now: slice
+) -> Iterator[Act]:
     """What everybody says of a battery without a right over it, now, late, and of another battery.
 
-    `share`: which of what is said late or of the other one is tried.
+    `share`: which of what is said late or of the other one is tried; `now`: which of the rest.
     """
     plain = list(everything(archive, battery, events))
-    yield from (act for act in plain if not may_speak(archive, act))
+    yield from [act for act in plain if not may_speak(archive, act)][now]
     for act in list(late_of(plain, len(archive.hours)))[share]:
         if not (may_speak(archive, act) or may_speak(archive, replace(act, late=True))):
             yield act
@@ -165,10 +167,11 @@ def difference(without: dict[str, Any], beside: dict[str, Any]) -> list[str]:
     return found + (["checks"] if len(without["checks"]) != len(beside["checks"]) else [])
 
 
-def spoil(trades: Iterable[Trade], views: int, every: int = 1) -> Count:
+def spoil(trades: Iterable[Trade], views: int, every: int = 1, every_now: int = 1) -> Count:
     """Each state of the trades, with everything that strangers say there; `views` sights per claim.
 
-    Of what they say late, or of another battery, one in `every`: in each state others.
+    Of what they say late, or of another battery, one in `every`, of the rest one in `every_now`: in each
+    state others.
     """
     count, seen = Count(), set[tuple[Act, ...]]()
     for trade in trades:
@@ -177,13 +180,13 @@ def spoil(trades: Iterable[Trade], views: int, every: int = 1) -> Count:
             if (*acts, trade.acts[upto]) in seen:
                 continue
             seen.add((*acts, trade.acts[upto]))
-            share = slice(count.states % every, None, every)
-            _spoil_state(acts, trade.acts[upto], trade.battery, count, views, share)
+            shares = (slice(count.states % n, None, n) for n in (every, every_now))
+            _spoil_state(acts, trade.acts[upto], trade.battery, count, views, *shares)
     return count
 
 
 def _spoil_state(  # noqa: PLR0917
-    acts: tuple[Act, ...], then: Act, battery: str, count: Count, views: int, share: slice
+    acts: tuple[Act, ...], then: Act, battery: str, count: Count, views: int, share: slice, now: slice
 ) -> None:
     stage, archive = beginning().fork(), _begun()
     for act in acts:
@@ -198,7 +201,7 @@ def _spoil_state(  # noqa: PLR0917
     later = undisturbed.fork()
     _record(later, then)
     known: dict[tuple[bool, Shown], dict[str, Any]] = {}
-    for act in tried_by_strangers(archive, battery, stage.book.attesters, share):
+    for act in tried_by_strangers(archive, battery, stage.book.attesters, share, now):
         if not stage.accredited(act):
             continue
         count.tried += 1
