@@ -16,6 +16,7 @@ from node.errors import SetupError
 REFUSED, ADMITTED, CLAIM, EVIDENCE, GOVERNANCE = "refused", "admitted", "claim", "evidence", "governance"
 ATTEMPT = "attempt"  # no entry: what a node refused, and told (`attempts.py`)
 CASE = "case"  # no entry: a statement of a case (`cases.py`)
+BALANCE = "balance"  # an admitted entry after which a sum does not come out (`balances.py`)
 DUTY = "duty"  # an entry, and time: what it opened was not kept (`reminding.py`)
 DATE = "date"  # no entry, but a date that comes (`reminding.py`)
 NO_ENTRY = (ATTEMPT, CASE, DATE)
@@ -34,6 +35,7 @@ _RAISED_BY: Mapping[str, str | None] = {
     GOVERNANCE: "change",
     ATTEMPT: "codes",
     CASE: "acts",
+    BALANCE: None,
     DUTY: None,
     DATE: "ends",
 }

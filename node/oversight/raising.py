@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -31,6 +31,7 @@ from credentials.ledger.parties import Accreditation, Participant, Pause
 from credentials.ledger.recognition import ANY, Recognition
 from node.oversight.alert_kinds import (
     ADMITTED,
+    BALANCE,
     CLAIM,
     EVIDENCE,
     GOVERNANCE,
@@ -39,6 +40,7 @@ from node.oversight.alert_kinds import (
     alert_kinds,
     kind_of,
 )
+from node.oversight.balances import RULE, WEIGHED, out_of_balance
 from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -113,6 +115,8 @@ class Raising:
         return [raised for row in rows for raised in self._of_row(row)]
 
     def _of_row(self, row: EntryRow) -> Iterator[RaisedAlert]:
+        if row.type == ADMITTED and row.kind in WEIGHED:
+            yield from self._of_balance(row)
         if row.type == ADMITTED and row.kind not in self._events:  # nearly all of them
             return
         if row.type == EVIDENCE:
@@ -124,6 +128,15 @@ class Raising:
             kind = kind_of(row.type, (said.named,))
             if kind is not None:
                 yield self._about_goods(row, kind, said)
+
+    def _of_balance(self, row: EntryRow) -> Iterator[RaisedAlert]:
+        """X13, by all that was recorded of this battery up to this leaf."""
+        said, kind = _said(parse_entry(row.entry)), kind_of(BALANCE, ())
+        before = self._ledger.leaves.of(standing_key(said.subject), RECORD_READ_MAX, row.leaf_index + 1)
+        entries = (parse_entry(one.entry) for one in before)
+        recorded = (one.attestation for one in entries if isinstance(one, AdmittedEntry))
+        if kind is not None and out_of_balance(recorded):
+            yield replace(self._about_goods(row, kind, said), rule=RULE)
 
     def _about_goods(self, row: EntryRow, kind: AlertKind, said: _Said) -> RaisedAlert:
         authors, sides = hands(self._ledger, self._history, standing_key(said.subject), row.leaf_index + 1)
