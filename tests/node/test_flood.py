@@ -235,6 +235,21 @@ def test_votes_pass_batches_and_batches_have_their_turn() -> None:
     assert len(inbox) == 0
 
 
+def test_each_turn_of_what_is_patient_is_as_long_in_coming_as_the_one_before() -> None:
+    """
+    Between two of them URGENT_IN_ROW_MAX others pass, whether the first turn was waited for or not.
+    """
+    inbox: Inbox[str] = Inbox()
+    for name in ("batch 1", "batch 2", "batch 3"):
+        inbox.put("maker", name, patient=True)
+    for _ in range(3 * URGENT_IN_ROW_MAX):
+        inbox.put("flooder", "vote")
+    taken = [inbox.get(0) for _ in range(3 * URGENT_IN_ROW_MAX + 3)]
+
+    turns = [place for place, event in enumerate(taken) if event != "vote"]
+    assert turns == [URGENT_IN_ROW_MAX * (n + 1) + n for n in range(3)]
+
+
 def test_patience_ends_and_comes_back() -> None:
     """
     A sender is refused after STRIKES_MAX strikes, others are not, and time gives it another chance.

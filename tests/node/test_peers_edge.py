@@ -346,6 +346,34 @@ def test_the_operators_own_word_leads_to_this_machine_and_nobody_elses(genesis: 
     assert gossip.meet({ledger.IMPORTER: own}) == [] and ledger.IMPORTER not in gossip.peers
 
 
+def test_the_link_to_a_peer_that_is_met_believes_that_peer_alone(genesis: Genesis) -> None:
+    """
+    Also once it has moved; and an address that is not the operator's word leads to no door of this machine.
+    """
+    gossip = Gossip(authentication(genesis, ledger.MAKER), {}, Kept(), poll_s=1)
+    (new,) = gossip.meet({ledger.CUSTOMS: "https://b.example"})
+
+    for address in ("https://b.example", "https://c.example"):
+        gossip.meet({ledger.CUSTOMS: address})
+        link = vars(new.peer.link)
+        assert (link["_url"], link["_elsewhere"]) == (address, True)
+        with pytest.raises(UntrustedPeer, match=f"by the transport key of {ledger.CUSTOMS}: another server"):
+            link["_trusts"][0].check(b"")
+
+
+def test_a_sender_waits_as_long_as_its_own_peer_may(genesis: Genesis) -> None:
+    """
+    Whoever was never heard is asked soon; a node that stops sends nothing any more.
+    """
+    gossip = Gossip(authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: "https://a.example"}, Kept())
+    peer = gossip.peers[ledger.CUSTOMS]
+    vars(gossip)["_stopping"].set()
+
+    assert gossip._wait_s(peer) == FIRST_S
+    gossip._serve(peer)
+    assert (peer.failures, peer.last_seen) == (0, None)
+
+
 @dataclass
 class Employed:
     """Who is given a thread, and from whom it is taken."""
@@ -495,10 +523,19 @@ def test_a_certificate_is_vouched_for_by_each_of_its_keys() -> None:
         require_peer(der, ledger.MAKER, [signer.public_key], NOW)
     with pytest.raises(UntrustedPeer, match="not vouched for by the transport key"):
         require_peer(der, ledger.MAKER, [SeedSigner("x", b"z" * 32).public_key], NOW)
+    with pytest.raises(UntrustedPeer) as refused:
+        require_peer(der, ledger.CUSTOMS, [signers[0].public_key], NOW)
+    assert str(refused.value) == (
+        f"the certificate at its address is not vouched for by the transport key of {ledger.CUSTOMS}: "
+        "another server answers there, or a proxy (name its authority in node.toml: [peers] ca_file)"
+    )
     with pytest.raises(UntrustedPeer, match="not vouched for by the transport key"):
         require_peer(der, ledger.CUSTOMS, [signers[0].public_key], NOW)
     assert {"localhost", "peer.example"} < set(names.get_values_for_type(x509.DNSName))
     assert {str(a) for a in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1", "192.0.2.7"}
+
+
+NOT_NOW = "is not valid now: compare the clocks, or restart it"
 
 
 @pytest.mark.parametrize("off_s", [-SKEW_S * 2 - 1, -SKEW_S * 2, 0, VALID_S, VALID_S + 1])
@@ -512,7 +549,7 @@ def test_from_when_to_when_a_certificate_is_believed(off_s: int) -> None:
     if -SKEW_S * 2 <= off_s <= VALID_S:
         require_peer(der, ledger.MAKER, [signer.public_key], NOW + off_s)
         return
-    with pytest.raises(UntrustedPeer, match=f"^the certificate of {ledger.MAKER} is not valid now: compare"):
+    with pytest.raises(UntrustedPeer, match=f"^the certificate of {ledger.MAKER} {NOT_NOW}$"):
         require_peer(der, ledger.MAKER, [signer.public_key], NOW + off_s)
 
 

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from node.ledger import shelf as shelves
 from node.ledger.shelf import Shelf
 from node.peers.messages import BLOCKS_PER_REQUEST
 from node.setup import network as networks
+from node.storage.database import SIDE_FILES
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.ledger import LedgerStore
 from tests.harness.ledger import make_genesis
@@ -557,6 +559,39 @@ def small_disk(folder: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: int) -
     monkeypatch.setattr(incoming, "disk_usage", look)
     monkeypatch.setattr(incoming, "FREE_BYTES_MIN", 1 << 20)
     return held
+
+
+def _of_free(free: int, _: Path) -> SimpleNamespace:
+    return SimpleNamespace(free=free)
+
+
+def test_room_is_asked_for_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A disk that has exactly what is needed is enough, and one byte less is not; for a commit what waits beside
+    the database counts as well. The sentence says what is left, what would be taken, and what stays free.
+    """
+    least = incoming.FREE_BYTES_MIN
+    beside = (tmp_path / "a.db").with_name(f"a.db{SIDE_FILES[0]}")
+    beside.write_bytes(bytes(1000))
+
+    asks: tuple[tuple[int, int, Callable[[], None]], ...] = (
+        (least + 7, 7, lambda: incoming.require_room(tmp_path, 7)),
+        (least + 1007, 1007, lambda: incoming.require_written(tmp_path / "a.db", 7)),
+        (least + 7, 7, lambda: incoming.require_written(tmp_path / "b.db", 7)),
+        (least + (2 << 20), 2 << 20, lambda: incoming.require_room(tmp_path, 2 << 20)),
+    )
+    for free, asked, ask in asks:
+        monkeypatch.setattr(incoming, "disk_usage", partial(_of_free, free))
+        ask()
+        monkeypatch.setattr(incoming, "disk_usage", partial(_of_free, free - 1))
+        takes = 2 if asked == 2 << 20 else 1
+        left = (free - 1) >> 20
+        with pytest.raises(SetupError) as refused:
+            ask()
+        assert str(refused.value) == (
+            f"the disk of {tmp_path} has {left} MiB left, and this would take {takes} of them, of which "
+            f"{least >> 20} stay free for what the node itself writes: make room first"
+        )
 
 
 def test_a_peer_is_not_given_the_last_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
