@@ -11,7 +11,6 @@ else's document, in the sender's own spelling.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -57,7 +56,18 @@ from node.answers import (
     WaitingAnswer,
     WaitingRecord,
 )
-from node.catalogues import LANGUAGES, Row, alerts, conditions, reasons, refusals, sentences
+from node.catalogues import (
+    LANGUAGES,
+    Row,
+    Telling,
+    alerts,
+    conditions,
+    in_language,
+    reasons,
+    refusals,
+    row_of,
+    said,
+)
 
 if TYPE_CHECKING:
     from node.errors import ProblemError
@@ -67,30 +77,6 @@ if TYPE_CHECKING:
 TOLD_INSIDE = "{why}"  # a sentence, or a step, that is the one of the refusal it was raised for
 TABLES_KEPT = 8  # of data points, by the rules of different heights
 AGELESS = ("genesis", "recognitions")  # sources that the founding of the network fixed
-
-
-def _row(code: str) -> Mapping[str, Any]:
-    row: Any = sentences()
-    for name in code.split("."):
-        row = row[name]
-    assert isinstance(row, Mapping), f"{code} is a sentence"
-    return row
-
-
-def whose_fault(code: str) -> str:
-    """Whose fault something is, in English: a code of a later version is shown as it is."""
-    row = sentences()["whose"].get(code)
-    return code if row is None else str(row[LANGUAGES[0]])
-
-
-def aside_step() -> str:
-    """What the operator does about work that was set aside, in English."""
-    return str(_row("aside_next")[LANGUAGES[0]])
-
-
-def fault_words(kind: str) -> str:
-    """What a validator did, in English: for the operator, and third parties who are handed the evidence."""
-    return str(_row(f"fault.{kind}")["en"])
 
 
 def when(seconds: int | str | None) -> str:
@@ -105,25 +91,6 @@ def when(seconds: int | str | None) -> str:
         return str(seconds)
 
 
-class _Telling(string.Formatter):
-    """Parameters as people read them: `{lines:line}` is `1 line` or `2 lines`, a list is its parts.
-
-    `{roles:or}` is a list of which one is enough.
-    """
-
-    def __init__(self, language: str) -> None:
-        self._language = language
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if isinstance(value, list | tuple):
-            between: str = sentences()["between"][format_spec or "list"][self._language]
-            return between.join(map(str, value))
-        if format_spec:
-            one, more = sentences()["noun"][format_spec][self._language]
-            return f"{value} {one if value == 1 else more}"
-        return str(value)
-
-
 _Points = tuple[Mapping[str, Any], Mapping[int, Mapping[str, Any]]]  # a table, and its rows by number
 
 
@@ -135,30 +102,30 @@ def step_of(
     A sentence that tells another refusal and nothing else has the step of that one.
     """
     row = refusals("refusal").get(sentence)
-    if row is not None and row["next"][language] == TOLD_INSIDE:
+    if row is not None and row["next"][LANGUAGES[0]] == TOLD_INSIDE:
         inner = parameters.get(TOLD_INSIDE[1:-1])
         if isinstance(inner, Refusal):
             return step_of(inner.code, inner.sentence, inner.parameters, language)
         row = None
     if row is None:
         return _step_of_code(code, language)
-    step = row["next"][language]
-    told = _Telling(language).vformat(step, (), parameters) if parameters else step
+    step = said(row["next"], language)
+    told = Telling(language).vformat(step, (), parameters) if parameters else step
     return {"fault": row["fault"], "next": told}
 
 
 def _step_of_reason(code: str, language: str) -> StepAnswer:
     row = reasons().get(code)
     if row is None:
-        return {"fault": "node", "next": str(_row("later_version")[language])}
-    return {"fault": row["fault"], "next": row["next"][language]}
+        return {"fault": "node", "next": str(said(row_of("later_version"), language))}
+    return {"fault": row["fault"], "next": said(row["next"], language)}
 
 
 def _step_of_code(code: str, language: str) -> StepAnswer:
     """That of a code, whatever its sentence is."""
     tables = (refusals("problem"), refusals("code"), reasons())
     row: Row = next((rows[code] for rows in tables if code in rows), refusals("problem")["other"])
-    return {"fault": row["fault"], "next": row["next"][language]}
+    return {"fault": row["fault"], "next": said(row["next"], language)}
 
 
 class Words:
@@ -169,15 +136,14 @@ class Words:
     """
 
     def __init__(self, language: str, datapoints_at: Callable[[int], Mapping[str, Any]]) -> None:
-        assert language in LANGUAGES, "asked for one of the languages there are"
         self.language = language
         self._datapoints_at = datapoints_at
         self._points: list[_Points] = []
-        self._telling = _Telling(language)
+        self._telling = Telling(language)
 
     def sentence(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
         """The sentence `section.name` of sentences.toml."""
-        return self.fill(_row(code), parameters or {})
+        return self.fill(row_of(code), parameters or {})
 
     def reason(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
         """The sentence of a reason code; a code of a later version is shown as it is."""
@@ -185,6 +151,10 @@ class Words:
         if row is None:
             return code.replace("_", " ")
         return self.fill(row, parameters or {})
+
+    def own(self, english: str) -> str:
+        """A text of a rule file, where the catalogue has it."""
+        return in_language(english, self.language)
 
     def step(self, code: str) -> StepAnswer:
         """Whose fault a reason is, and what its reader does next."""
@@ -200,21 +170,23 @@ class Words:
             return filled(sentence, parameters)
         row = refusals("refusal").get(sentence)
         if row is None:
-            general = {**refusals("code"), **reasons()}.get(code, {}).get(self.language)
-            return self.sentence("untold", {"general": general, "english": filled(sentence, parameters)})
+            general = {**refusals("code"), **reasons()}.get(code)
+            told = said(general, self.language) if general else None
+            return self.sentence("untold", {"general": told, "english": filled(sentence, parameters)})
         inner = {
             name: self.refusal(value.code, value.sentence, value.parameters)
             if isinstance(value, Refusal)
             else value
             for name, value in parameters.items()
         }
-        return self._telling.vformat(row[self.language], (), inner) if inner else row[self.language]
+        told = str(said(row, self.language))
+        return self._telling.vformat(told, (), inner) if inner else told
 
     def problem(self, problem: ProblemError) -> tuple[str, str]:
         """The title and the detail of a problem."""
-        row = refusals("title").get(problem.title, {})
+        row = refusals("title").get(problem.title, {LANGUAGES[0]: problem.title})
         detail = self.refusal(problem.code, problem.sentence, problem.parameters)
-        return row.get(self.language, problem.title), detail
+        return str(said(row, self.language)), detail
 
     def problem_step(self, problem: ProblemError) -> StepAnswer:
         """Whose fault a problem is, and what the caller does next."""
@@ -222,7 +194,7 @@ class Words:
 
     def fill(self, row: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
         fitting = (more for more in row.get("more", ()) if all(parameters.get(n) for n in more["with"]))
-        template = str(next(fitting, row)[self.language])
+        template = str(said(next(fitting, row), self.language))
         if needs := parameters.get("needs"):
             parameters = {**parameters, "needs": self.sentence(f"needs.{needs}")}
         return self._telling.vformat(template, (), parameters)
@@ -266,7 +238,11 @@ class Words:
         if "dp" not in gap:
             return {**gap, "name": self.sentence("recognition.gap"), "provision": ""}
         row = self.points(height).get(gap["dp"], {})
-        return {**gap, "name": row.get("name", ""), "provision": row.get("provision", "")}
+        return {
+            **gap,
+            "name": in_language(row.get("name", ""), self.language),
+            "provision": row.get("provision", ""),
+        }
 
     def points(self, height: int) -> Mapping[int, Mapping[str, Any]]:
         """The data points by number, as they were called at a height."""
@@ -331,24 +307,9 @@ class Words:
         return {
             **report,
             "head": {**report["head"], "sentence": self.sentence("report.head", told)},
-            "rows": [self._requirement(row) for row in report["rows"]],
+            "rows": [_requirement(self, row) for row in report["rows"]],
             "left_out": [_left_out(self, line) for line in report["left_out"]],
             "note": self.sentence("recognition.demonstration"),
-        }
-
-    def _requirement(self, row: RequirementRecord) -> RequirementAnswer:
-        named, counted = row["asked"], {name: value for name, value in row.items() if name != "asked"}
-        asks, is_open = row["asks"], row["state"] == "open"
-        who = ", ".join(sorted({ask["who"] for ask in asks})).replace("_", " ")
-        return {
-            **cast("CountedRecord", counted),
-            "requirement": named["requirement"],
-            "provision": named["provision"],
-            "element": named.get("element"),
-            "coverage": named.get("coverage"),
-            "legal_route": named.get("legalRoute"),
-            "who": who if is_open else None,
-            "action": "; ".join(sorted({_ask(self, ask) for ask in asks})) if is_open else None,
         }
 
     # -- own attestations -----------------------------------------------------------------------------
@@ -414,8 +375,8 @@ class Words:
 def told_in_all(problem: ProblemError, words: Mapping[str, Words]) -> dict[str, dict[str, str]]:
     """What a problem says in each language: what happened, whose fault it is, what to do."""
     told: dict[str, dict[str, str]] = {}
-    for language, said in words.items():
-        (title, detail), step = said.problem(problem), said.problem_step(problem)
+    for language, own in words.items():
+        (title, detail), step = own.problem(problem), own.problem_step(problem)
         told[language] = {"title": title, "detail": detail, "fault": step["fault"], "next": step["next"]}
     return told
 
@@ -429,6 +390,22 @@ def left_out_row(words: Words, sentence: str, parameters: Mapping[str, object]) 
 def _left_out(words: Words, line: LeftOutRecord) -> LeftOutAnswer:
     reason = line["reason"]
     return {**line, "text": words.reason(reason, line), **words.step(reason)}
+
+
+def _requirement(words: Words, row: RequirementRecord) -> RequirementAnswer:
+    named, counted = row["asked"], {name: value for name, value in row.items() if name != "asked"}
+    asks, is_open = row["asks"], row["state"] == "open"
+    who = ", ".join(sorted({ask["who"] for ask in asks})).replace("_", " ")
+    return {
+        **cast("CountedRecord", counted),
+        "requirement": words.own(named["requirement"]),
+        "provision": named["provision"],
+        "element": named.get("element"),
+        "coverage": named.get("coverage"),
+        "legal_route": named.get("legalRoute"),
+        "who": who if is_open else None,
+        "action": "; ".join(sorted({_ask(words, ask) for ask in asks})) if is_open else None,
+    }
 
 
 def _ask(words: Words, ask: AskRecord) -> str:

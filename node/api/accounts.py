@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from node.api.access import cookie_name, own_origin, require_same_origin
 from node.api.destinations import require_open
-from node.api.keys import LOCAL_PATH, with_cookie
-from node.api.problems import as_sentence
+from node.api.keys import LOCAL_PATH, over_https, with_cookie
+from node.api.problems import LANGUAGE_COOKIE, as_sentence
 from node.api.reading import json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, reply, see, session, words_for
 from node.api.route import BODY_BYTES_MAX
+from node.catalogues import READ_IN
 from node.errors import ProblemError, bad_request
 from node.server.wsgi import SUBNET
 from node.service import Service
 from node.use_cases.access import Session
 from node.use_cases.accounts import AccountMade
 from node.use_cases.roles import person_roles
+
+LANGUAGE_S = 365 * 86400
+OWN_ADDRESS = re.compile(
+    r"/(?![/\\])[!-\[\]-~]{0,2000}"
+)  # a page of ours with its query, as a browser names it
 
 
 def _asking() -> Session:
@@ -57,6 +65,26 @@ def sign_in_by_form(service: Service) -> ResponseReturnValue:
             shown.headers["Retry-After"] = str(error.parameters["wait"])
         return shown
     return _signed_in(service, opened, wanted)
+
+
+def choose_language(service: Service) -> ResponseReturnValue:
+    """Remember in which language this browser reads, and go back to the page where that was chosen."""
+    require_same_origin(service)
+    language, back = request.form.get("language", ""), request.form.get("back", "")
+    if language not in READ_IN:
+        told = "there are no pages in that language: choose one of {languages}"
+        raise bad_request("malformed", told, languages=", ".join(READ_IN))
+    answer = see(back if OWN_ADDRESS.fullmatch(back) else "/")
+    answer.set_cookie(
+        LANGUAGE_COOKIE,
+        language,
+        LANGUAGE_S,
+        httponly=True,
+        samesite="Lax",
+        secure=over_https(service),
+        path="/",
+    )
+    return answer
 
 
 def _signed_in(service: Service, opened: Session, wanted: str) -> Response:

@@ -70,6 +70,11 @@ def enter(service: Service, token: str) -> ResponseReturnValue:
     return with_cookie(service, see(target), found)
 
 
+def over_https(service: Service) -> bool:
+    """Whether whoever asks sees this node under HTTPS: a cookie then goes no other way."""
+    return own_origin(service).startswith("https:")
+
+
 def with_cookie(service: Service, response: Response, opened: Session) -> Response:
     """The answer that signs somebody in; where it came from is told to nobody, for it may name a link."""
     response.set_cookie(
@@ -78,7 +83,7 @@ def with_cookie(service: Service, response: Response, opened: Session) -> Respon
         max_age=SESSION_S,
         httponly=True,
         samesite="Strict",
-        secure=own_origin(service).startswith("https:"),
+        secure=over_https(service),
         path="/",
     )
     response.headers["Referrer-Policy"] = "no-referrer"

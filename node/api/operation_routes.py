@@ -156,6 +156,14 @@ OPERATIONS = (
         (SIGNED_IN,),
         body=Body(None, (FORM,), FORM_BYTES_MAX),
     ),
+    Route(
+        "POST",
+        "/language",
+        accounts.choose_language,
+        "Choose the language of the pages",
+        (SEEN,),
+        body=Body(None, (FORM,), FORM_BYTES_MAX),
+    ),
     Route("GET", "/welcome/<token>", accounts.welcome, "Choose a passphrase by an invitation", PAGE),
     Route(
         "POST",

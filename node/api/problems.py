@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 from node import log
-from node.catalogues import LANGUAGES, language_of
+from node.catalogues import READ_IN, language_of
 from node.errors import ProblemError
 from node.storage.database import is_damage
 from node.transient_faults import damaged, is_out_of_room, out_of_room, sentence
+from node.web.labels import page_text
 from node.words import Words
 
 # What the framework itself refuses, in our words.
@@ -42,6 +43,8 @@ FRAMEWORK_PROBLEMS = {
 }
 
 
+LANGUAGE_COOKIE = "comity_language"
+
 # Words that begin a sentence and are no name of anything.
 OPENING_WORDS = frozenset(
     {
@@ -61,11 +64,12 @@ def page_wanted() -> bool:
 
 
 def asked_language() -> str:
-    """The language that the client prefers, English where it asks for none; pages are English throughout.
+    """The language that was chosen on a page, else the one the client prefers, else English.
 
     The answer says which it is (`Content-Language`).
     """
-    g.language = LANGUAGES[0] if page_wanted() else language_of(request.accept_languages)
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    g.language = chosen if chosen in READ_IN else language_of(request.accept_languages)
     return str(g.language)
 
 
@@ -85,7 +89,8 @@ def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Respons
     """The answer for one problem: a page for browsers, problem+json for everyone else."""
     told = problem_document(problem, words[asked_language()])
     if page_wanted():
-        response = make_response(render_template("problem.html", problem=told), problem.status)
+        text = page_text("problem.html", asked_language(), {"problem": told})
+        response = make_response(text, problem.status)
     else:
         text = json.dumps(told, ensure_ascii=False, default=str) + "\n"
         response = Response(text, status=problem.status, content_type="application/problem+json")

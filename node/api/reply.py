@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Response, g, redirect, render_template, request
+from flask import Response, g, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from node.api.problems import asked_language, page_wanted
 from node.service import Service
 from node.use_cases.access import Session
+from node.web.labels import page_text
 from node.words import Words
 
 
@@ -30,9 +31,8 @@ def reply(value: Any, template: str, status: int = 200, /, **context: Any) -> Re
 
 def page(template: str, status: int = 200, /, **context: Any) -> Response:
     """A page, whatever the client accepts."""
-    return Response(
-        render_template(template, **context), status=status, content_type="text/html; charset=utf-8"
-    )
+    text = page_text(template, asked_language(), context)
+    return Response(text, status=status, content_type="text/html; charset=utf-8")
 
 
 def attachment(data: bytes | str | Iterable[bytes], name: str, content_type: str) -> Response:
@@ -43,7 +43,7 @@ def attachment(data: bytes | str | Iterable[bytes], name: str, content_type: str
 
 
 def words_for(service: Service) -> Words:
-    """The words of this answer, in the language asked for by Accept-Language; pages are English."""
+    """The words of this answer, in the language of whoever reads it."""
     return service.words[asked_language()]
 
 

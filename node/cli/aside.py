@@ -30,7 +30,7 @@ def list_aside(*, client: Client) -> None:
         tries = "1 try" if row["tries"] == 1 else f"{row['tries']} tries"
         say(f"{row['number']}  {row['what']} {row['ref']}  {_time(row['at'])}, {tries}: {row['because']}")
     if rows:
-        from node.words import aside_step  # noqa: PLC0415  (only what is told pays for the tables)
+        from node.catalogues import aside_step  # noqa: PLC0415  (only what is told pays for the tables)
 
         say_step({"fault": "node", "next": aside_step()})
 

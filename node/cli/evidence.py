@@ -51,8 +51,8 @@ def evidence() -> None:
 @DATA
 def list_evidence(*, data: Path) -> None:
     """The faults on the record, oldest first; then what the running node knows and no block records yet."""
+    from node.catalogues import fault_words  # noqa: PLC0415
     from node.issuing.faults import all_shown  # noqa: PLC0415
-    from node.words import fault_words  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
         faults = all_shown((), ledger.leaves.evidence())
@@ -151,10 +151,11 @@ def verify(*, file: Path, data: Path | None, network: Path | None, **shown: Any)
     """
     from consensus.errors import ConsensusError  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
+    from node.catalogues import fault_words  # noqa: PLC0415
     from node.issuing.accused import FaultInvalid  # noqa: PLC0415
     from node.issuing.faults import verify_credential  # noqa: PLC0415
     from node.setup.network import verify as verify_network  # noqa: PLC0415
-    from node.words import fault_words, when  # noqa: PLC0415
+    from node.words import when  # noqa: PLC0415
 
     if (data is None) == (network is None) or (network is None) == bool(shown["proofs"]):
         raise click.UsageError("give --data DIR, or --genesis DIR with at least one --governance FILE")

@@ -36,7 +36,7 @@ def say(text: str, *, nl: bool = True, err: bool = False) -> None:
 
 def step_line(told: Mapping[str, Any]) -> str:
     """What the reader does next, and whose fault it is."""
-    from node.words import whose_fault  # noqa: PLC0415  (only what is told pays for the tables)
+    from node.catalogues import whose_fault  # noqa: PLC0415  (only what is told pays for the tables)
 
     return f"next: {told['next']} (fault: {whose_fault(told['fault'])})"
 

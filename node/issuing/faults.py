@@ -22,10 +22,11 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import note_keys_of
 from credentials.ledger.trqp import read_utc
 from node.answers import FaultRecord
+from node.catalogues import fault_words
 from node.issuing.accused import FaultInvalid, KnownThen
 from node.issuing.statements import stamp
 from node.storage.entries import EntryRow
-from node.words import fault_words, when
+from node.words import when
 
 JSON = dict[str, Any]
 

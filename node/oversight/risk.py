@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, TypedDict
 
 from credentials.documents.canonical import b64u
-from node.catalogues import LANGUAGES, risk_table
+from node.catalogues import LANGUAGES, risk_table, said
 from node.errors import SetupError, not_found
 from node.storage.alerts import LineAlert
 from node.storage.office import OfficeStore
@@ -133,5 +133,5 @@ def _shown(row: RiskIndicator, alert: LineAlert | None, language: str) -> RiskSh
         "weight": row.weight,
         "since": datetime.fromtimestamp(row.since, UTC).date().isoformat(),
         "alert": None if alert is None else b64u(alert.id),
-        "text": str(risk_table()[row.name][language]),
+        "text": str(said(risk_table()[row.name], language)),
     }

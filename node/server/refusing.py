@@ -14,7 +14,7 @@ from typing import Any
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from node.catalogues import LANGUAGES, language_of
+from node.catalogues import LANGUAGES, READ_IN, language_of
 from node.errors import ProblemError
 from node.server.wsgi import WholeAnswer
 from node.words import Words
@@ -29,7 +29,7 @@ def _no_points(height: int) -> Mapping[str, Any]:
     raise AssertionError("no problem of the server names a data point")
 
 
-_WORDS = {language: Words(language, _no_points) for language in LANGUAGES}
+_WORDS = {language: Words(language, _no_points) for language in READ_IN}
 
 
 def unreadable(status: int) -> bytes:

@@ -8,7 +8,7 @@ from functools import partial
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.ledger.governance import GovernanceHistory
 from node import config
-from node.catalogues import LANGUAGES
+from node.catalogues import READ_IN
 from node.issuing.issue_jobs import IssueJobs
 from node.issuing.issuing import Issuing
 from node.issuing.passport_models import MemberKinds
@@ -21,7 +21,7 @@ def words_of(history: GovernanceHistory) -> Mapping[str, Words]:
     """The words of each language, with what the data points of a height are called."""
     return {
         language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
-        for language in LANGUAGES
+        for language in READ_IN
     }
 
 

@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from flask import Flask, g
+from flask import Flask, current_app, g, render_template
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from credentials.verdicts.manifest import CONDITIONS
 from credentials.verdicts.manifest_csv import COLUMNS
 from credentials.verdicts.severity import ORDER
-from node.catalogues import LANGUAGES
+from node.catalogues import LANGUAGES, READ_IN, in_language, said, texts, whose_fault
 from node.config import read_table, rule_table, shipped
 from node.service import Service
 from node.web.navigation import pages_for
-from node.words import Words, when, whose_fault
+from node.web.texts import environment_in
+from node.words import Words, when
 
 # Members of records of governance that are times.
 MOMENTS = ("since", "until", "left", "valid_from", "valid_until", "compromised_from")
@@ -26,6 +28,7 @@ DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
 Rules = Callable[[str], Mapping[str, Any]]  # a rule file by its name, as it governs now
 
+PAGES_IN = "comity.pages"  # the environments of the templates, by language
 GOODS = ("battery", "in_vehicle", "in_other")
 
 
@@ -34,89 +37,73 @@ def _table(name: str) -> Mapping[str, Any]:
     return read_table(name, shipped(name))
 
 
-def _english(section: str, name: str) -> str:
-    """The English word of config/terms.toml; a name without one is shown as it is."""
+def _word(section: str, name: str, language: str) -> str:
+    """The word of config/terms.toml in a language; a name without one is shown as it is."""
     entry = _table("terms.toml").get(section, {}).get(name)
-    return str(entry["en"]) if entry else name.replace("_", " ")
+    return str(said(entry, language)) if entry else event_word(name, language)
 
 
-def say(name: str) -> str:
+def say(name: str, language: str = LANGUAGES[0]) -> str:
     """The page's word for a word of the design: checkpoint = log seal, entry = record."""
-    return _english("word", name)
+    return _word("word", name, language)
 
 
-def label(name: str) -> str:
-    """A whole sentence or label of the pages."""
-    return _english("label", name)
-
-
-def verdict_word(name: str) -> str:
-    return _english("verdict", name)
-
-
-def verdict_text(name: str) -> str:
+def verdict_text(name: str, language: str = LANGUAGES[0]) -> str:
     """The sentence beneath a verdict."""
-    entry = _table("terms.toml").get("verdict", {}).get(name, {})
-    return str(entry.get("text_en", ""))
+    entry = _table("terms.toml").get("verdict", {}).get(name)
+    return str(said(entry["text"], language)) if entry else ""
 
 
-def outcome_word(name: str) -> str:
-    return _english("outcome", name)
+def undecided_word(name: str | None, language: str = LANGUAGES[0]) -> str:
+    unmade = "a required check could not be made"
+    return _word("undecided", name, language) if name else in_language(unmade, language)
 
 
-def check_word(name: str) -> str:
-    return _english("check", name)
-
-
-def undecided_word(name: str | None) -> str:
-    return _english("undecided", name) if name else "a required check could not be made"
-
-
-def goods_by(rules: Rules) -> Callable[[str | None], str]:
+def goods_by(rules: Rules, language: str) -> Callable[[str | None], str]:
     """What the goods are, for people: battery shipped as such, battery inside a vehicle."""
 
     def goods_word(name: str | None) -> str:
-        entry = rules("commodity.toml").get("goods", {}).get(name or "", {})
-        return str(entry.get("en", (name or "").replace("_", " ")))
+        entry = rules("commodity.toml").get("goods", {}).get(name or "")
+        return str(said(entry, language)) if entry else event_word(name, language)
 
     return goods_word
 
 
-def standing_word(name: str) -> str:
-    """A member of a standing, for people."""
-    return _english("standing", name)
-
-
-def life_by(rules: Rules) -> Callable[[str, str], str]:
+def life_by(rules: Rules, language: str) -> Callable[[str, str], str]:
     """What a mark or a setting of a standing means, in the words of the life cycle (`marks`, `settings`)."""
 
     def life_text(name: str, section: str) -> str:
         told = rules("lifecycle.json")[section].get(name)
         text = told["text"] if isinstance(told, Mapping) else told
-        return str(text or name.replace("_", " "))
+        return in_language(str(text), language) if text else event_word(name, language)
 
     return life_text
 
 
-def event_word(name: str | None) -> str:
-    """An event or kind of record, as words: `passport.published` becomes passport published."""
-    return (name or "").replace(".", " ").replace("_", " ")
+def event_word(name: str | None, language: str = LANGUAGES[0]) -> str:
+    """An event, a kind of record or any name of ours as words: `passport.published` is passport published."""
+    return in_language((name or "").replace(".", " ").replace("_", " "), language)
 
 
-def statement_word(name: str | None) -> str:
+def plain_word(name: object, language: str = LANGUAGES[0]) -> str:
+    """A name of ours as words: `vehicle_manufacturer` is vehicle manufacturer."""
+    return in_language(str(name).replace("_", " "), language)
+
+
+def statement_word(name: str | None, language: str = LANGUAGES[0]) -> str:
     """Where a signed statement stands."""
-    words = {
-        "outbox": "on its way",
-        "dropped": "not taken up",
-        "admitted": say("admitted"),
-        "receipted": say("receipt"),
-        "refused": say("refused_attestation"),
-    }
-    return words.get(name or "", (name or "").replace("_", " "))
+    words = {"admitted": "admitted", "receipted": "receipt", "refused": "refused_attestation"}
+    if name in words:
+        return say(words[name], language)
+    told = {"outbox": "on its way", "dropped": "not taken up"}
+    return event_word(told.get(name or "", name), language)
 
 
-def plural(count: int, word: str) -> str:
-    """`1 record`, `2 records`."""
+def plural(count: int, word: str, language: str = LANGUAGES[0]) -> str:
+    """`1 record`, `2 records`; where a language has no form of its own for many, the same."""
+    if language != LANGUAGES[0]:
+        known = texts(language)
+        return f"{count} {known.get(word if count == 1 else f'{word}s') or known.get(word, word)}"
     return f"{count} {word if count == 1 else word + 's'}"
 
 
@@ -128,57 +115,69 @@ def moment(seconds: int | str | None) -> Markup:
     return Markup('<time datetime="{}Z">{}</time>').format(text[:19].replace(" ", "T"), text)
 
 
-def age(seconds: float | None) -> str:
+def age(seconds: float | None, language: str = LANGUAGES[0]) -> str:
     """How long ago, in the largest unit that says enough."""
     if seconds is None:
-        return "not known"
-    if seconds < 90:
-        return f"{max(0, int(seconds))} s"
-    if seconds < 90 * 60:
-        return f"{int(seconds // 60)} min"
-    if seconds < 48 * 3600:
-        return f"{int(seconds // 3600)} h"
-    return f"{int(seconds // 86400)} days"
+        return in_language("not known", language)
+    for below, unit, told in (
+        (90, 1, "{count} s"),
+        (90 * 60, 60, "{count} min"),
+        (48 * 3600, 3600, "{count} h"),
+    ):
+        if seconds < below:
+            return in_language(told, language).format(count=max(0, int(seconds // unit)))
+    return in_language("{count} days", language).format(count=int(seconds // 86400))
 
 
-def since(seconds: int | None) -> str:
+def since(seconds: int | None, language: str = LANGUAGES[0]) -> str:
     """The age of a moment, now."""
-    return "never" if seconds is None else f"{age(max(0.0, time.time() - seconds))} ago"
+    if seconds is None:
+        return in_language("never", language)
+    return in_language("{age} ago", language).format(age=age(max(0.0, time.time() - seconds), language))
 
 
-def member_word(path: str) -> str:
+def member_word(path: str, language: str = LANGUAGES[0]) -> str:
     """What a member of a record of governance is, for people: of one inside another the innermost."""
     name = path.rpartition("].")[2] if "]." in path else path
-    return (
-        event_word(name.removeprefix("actions.")) if name.startswith("actions.") else _english("member", name)
-    )
+    if name.startswith("actions."):
+        return event_word(name.removeprefix("actions."), language)
+    return _word("member", name, language)
 
 
-def governed(value: object, member: str = "", names: Callable[[str], str] = str) -> Markup | str:
+def governed(
+    value: object, member: str = "", names: Callable[[str], str] = str, language: str = LANGUAGES[0]
+) -> Markup | str:
     """A value of a record of governance: times as moments, those of the decision as such, parties by name."""
     if value is None:
         return "–"
     if isinstance(value, str) and value.partition("+")[0] == "decided":
         after = value.partition("+")[2]
-        return f"{age(int(after))} after it is decided" if after else "when it is decided"
+        if not after:
+            return in_language("when it is decided", language)
+        told = in_language("{age} after it is decided", language)
+        return told.format(age=age(int(after), language))
     name = member.rpartition(".")[2].partition("[")[0]
     if isinstance(value, int) and name in MOMENTS:
         return moment(value)
     if isinstance(value, list) and name == "suspended":
-        pauses = (Markup(" to ").join(governed(time, "since") for time in pause) for pause in value)
+        to = escape(in_language(" to ", language))
+        pauses = (to.join(governed(time, "since") for time in pause) for pause in value)
         return Markup("; ").join(pauses)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return in_language("yes" if value else "no", language)
     if isinstance(value, str):
         return _party(value, names(value))
     if isinstance(value, int):
         return str(value)
     if isinstance(value, dict):
-        return _lines((member_word(name), governed(part, name, names)) for name, part in value.items())
+        return _lines(
+            (member_word(name, language), governed(part, name, names, language))
+            for name, part in value.items()
+        )
     assert isinstance(value, list), "records are text, numbers, lists and tables"
     if name == "roles":
-        return ", ".join(map(event_word, value)) or "–"
-    parts = [governed(part, "", names) for part in value]
+        return ", ".join(event_word(role, language) for role in value) or "–"
+    parts = [governed(part, "", names, language) for part in value]
     if all(isinstance(part, str) for part in value):
         return Markup(", ").join(parts) or "–"
     return Markup("").join(Markup('<div class="part">{}</div>').format(part) for part in parts)
@@ -234,52 +233,82 @@ def approver_by(words: Words) -> Callable[..., str]:
     return approver
 
 
+def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable[..., Any]]:
+    """The filters of the templates in one language."""
+    language = words.language
+    of_terms = {"label": "label", "verdict_word": "verdict", "outcome_word": "outcome", "check_word": "check"}
+    sections = {**of_terms, "standing_word": "standing"}
+    in_this: dict[str, Callable[..., Any]] = {
+        "age": age,
+        "since": since,
+        "say": say,
+        "plural": plural,
+        "verdict_text": verdict_text,
+        "undecided_word": undecided_word,
+        "member": member_word,
+        "event": event_word,
+        "plain": plain_word,
+        "statement": statement_word,
+        "said": said,
+    }
+    return {
+        "when": when,
+        "moment": moment,
+        "short": short,
+        "reason_text": words.reason,
+        "whose_fault": partial(whose_fault, language=language),
+        "goods_word": goods_by(rules, language),
+        "governed": partial(governed, names=service.proposing.governance.name, language=language),
+        "life": life_by(rules, language),
+        **{name: partial(_word_of, section, language) for name, section in sections.items()},
+        **{name: partial(told, language=language) for name, told in in_this.items()},
+    }
+
+
+def _word_of(section: str, language: str, name: str) -> str:
+    return _word(section, name, language)
+
+
+def _globals(words: Words) -> dict[str, object]:
+    """What every template may name, in one language."""
+    return {
+        "verdicts": ORDER,  # of filters and counts
+        "conditions": CONDITIONS,
+        "goods_words": GOODS,
+        "manifest_columns": tuple(COLUMNS),
+        "told": told_by(words),
+        "approver": approver_by(words),
+        "page_language": words.language,
+        "read_in": READ_IN,
+        "_": partial(in_language, language=words.language),
+    }
+
+
 def install_words(app: Flask, service: Service) -> None:
     """Give every template the words, the filters and the node it speaks for."""
 
     def rules(name: str) -> Mapping[str, Any]:
         return rule_table(name, service.overview.history.latest)
 
-    app.jinja_env.filters.update(
-        when=when,
-        moment=moment,
-        age=age,
-        since=since,
-        short=short,
-        say=say,
-        label=label,
-        plural=plural,
-        verdict_word=verdict_word,
-        verdict_text=verdict_text,
-        outcome_word=outcome_word,
-        check_word=check_word,
-        undecided_word=undecided_word,
-        reason_text=service.words[LANGUAGES[0]].reason,
-        whose_fault=whose_fault,
-        goods_word=goods_by(rules),
-        governed=partial(governed, names=service.proposing.governance.name),
-        member=member_word,
-        event=event_word,
-        life=life_by(rules),
-        standing_word=standing_word,
-        statement=statement_word,
-    )
+    @cache
+    def environment(language: str) -> Environment:
+        """The templates in a language, made when somebody first reads in it."""
+        words = service.words[language]
+        env = app.jinja_env if language == LANGUAGES[0] else environment_in(app.jinja_env, texts(language))
+        env.filters.update(_filters(service, rules, words))
+        env.globals.update(_globals(words))
+        return env
+
     app.jinja_env.tests["digest"] = is_digest
-    app.jinja_env.globals.update(
-        verdicts=ORDER,  # of filters and counts
-        conditions=CONDITIONS,
-        goods_words=GOODS,
-        manifest_columns=tuple(COLUMNS),
-        told=told_by(service.words[LANGUAGES[0]]),
-        approver=approver_by(service.words[LANGUAGES[0]]),
-    )
+    environment(LANGUAGES[0])
+    app.extensions[PAGES_IN] = environment
 
     @app.context_processor
     def _node() -> dict[str, Any]:
         status = service.overview.status()
         asks, scopes = g.get("session"), {route.endpoint: route.scopes for route in app.config["ROUTES"]}
         pages = pages_for(scopes, status["roles"], asks.scopes if asks is not None else None)
-        words = service.words[LANGUAGES[0]]
+        words = service.words[g.get("language", LANGUAGES[0])]
         part = [words.condition(condition) for condition in service.overview.part.conditions()]
 
         def may(route: str) -> bool:
@@ -288,3 +317,9 @@ def install_words(app: Flask, service: Service) -> None:
             return not scopes[route] or not held.isdisjoint(scopes[route])
 
         return {"node": status, "pages": pages, "part": part, "session": asks, "may": may}
+
+
+def page_text(template: str, language: str, context: Mapping[str, Any]) -> str:
+    """A page in a language."""
+    env: Environment = current_app.extensions[PAGES_IN](language)
+    return render_template(env.get_template(template), **context)

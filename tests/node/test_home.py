@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import nacl.pwhash.argon2id
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from node.api.table import ROUTES
 from node.use_cases import passphrases
@@ -147,3 +148,33 @@ def test_no_page_leads_to_where_one_may_not_go(node: LiveNode, filled: None, rol
 
     assert not refused, "\n".join(map(str, sorted(refused)))
     assert len(seen) > PAGES_LEAST[role], sorted(seen)
+
+
+def test_a_reader_chooses_the_language_of_the_pages(node: LiveNode) -> None:
+    """
+    The choice of a page stays with the browser and comes before what the browser asks for; without either the
+    page is English. It leads back to where it was made and to no other site; another language, or a form of
+    another site, is refused.
+    """
+    reader = node.app.test_client()
+    own = {**BROWSER, "Origin": "http://localhost"}
+
+    def shown(**headers: str) -> str:
+        found = re.search(
+            '<html lang="([a-z]+)">', reader.get("/sign-in", headers={**BROWSER, **headers}).text
+        )
+        assert found is not None
+        return found[1]
+
+    def chosen(language: str, back: str, headers: dict[str, str]) -> TestResponse:
+        return reader.post("/language", data={"language": language, "back": back}, headers=headers)
+
+    assert shown() == "en" and shown(**{"Accept-Language": "de-AT, nl;q=0.9"}) == "de"
+    assert chosen("zh", "/find?q=ZZ1", own).location == "/find?q=ZZ1"
+    assert shown(**{"Accept-Language": "de"}) == "zh"
+    assert "登录" in reader.get("/sign-in", headers=BROWSER).text
+    for foreign in ("//evil.example/", "https://evil.example/", "/\\evil.example/", "evil", "/ x"):
+        assert chosen("nl", foreign, own).location == "/", foreign
+    assert chosen("xx", "/", own).status_code == 400
+    assert chosen("de", "/", {**BROWSER, "Origin": "https://evil.example"}).status_code == 403
+    assert shown() == "nl"

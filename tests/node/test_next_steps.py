@@ -19,7 +19,7 @@ from credentials.verdicts.verdict import Check, Outcome
 from node.__main__ import run
 from node.answers import LineRecord
 from node.api.problems import render_problem
-from node.catalogues import FAULTS, LANGUAGES, conditions, reasons, refusals, sentences, whole
+from node.catalogues import FAULTS, LANGUAGES, conditions, reasons, refusals, sentences, whole, whose_fault
 from node.cli import comity
 from node.cli.judge import _print_verdict
 from node.cli.terminal import end_progress, one_line, say_progress, step_line
@@ -28,7 +28,7 @@ from node.errors import ProblemError, SetupError
 from node.node_client import _problem
 from node.supervision.readiness import Condition
 from node.verdicts.verification import Verification
-from node.words import TOLD_INSIDE, step_of, whose_fault
+from node.words import TOLD_INSIDE, step_of
 from tests.harness.border import words
 from tests.harness.support_service import LiveNode, live_node, manifest
 

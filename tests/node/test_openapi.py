@@ -32,7 +32,8 @@ from tests.node.test_alerts import row
 from tests.node.test_webhooks import URL
 
 ONLY_ASK = ("/recognition", "/authorization")  # queries to a trust registry: small, and nothing is changed
-OF_STRANGERS = ("/sign-in", "/welcome/<token>")  # who has not signed in; from our own pages alone
+# Who has not signed in; from our own pages alone.
+OF_STRANGERS = ("/language", "/sign-in", "/welcome/<token>")
 # What anybody may see. Whoever adds a page that is open to everybody adds it here, and says so.
 OPEN = {
     *("/", "/find", "/events", "/test-manifest", "/B/<path:code>", "/01/<path:keys>"),

@@ -416,14 +416,14 @@ def test_what_the_framework_refuses_is_told_too(node: LiveNode) -> None:
     assert unread["title"] == "请求有误" and "英文原文：" in unread["detail"]
 
 
-def test_a_page_stays_english(node: LiveNode) -> None:
+def test_the_page_of_a_problem_is_in_the_language_of_its_reader(node: LiveNode) -> None:
     """
-    Pages are English throughout: so is the page of a problem.
+    What went wrong is told on a page in the words in which a program is told it.
     """
     page = node.person.get("/nowhere", headers={"Accept": "text/html", "Accept-Language": "zh"})
 
-    assert page.status_code == 404 and page.headers["Content-Language"] == "en"
-    assert "There is nothing at this address" in page.text
+    assert page.status_code == 404 and page.headers["Content-Language"] == "zh"
+    assert "未找到" in page.text and "There is nothing at this address" not in page.text
 
 
 def test_a_page_that_is_not_there_shows_who_is_signed_in(node: LiveNode) -> None:

@@ -18,11 +18,10 @@ import pytest
 
 import node
 from node.__main__ import run
-from node.catalogues import FAULTS
+from node.catalogues import FAULTS, whose_fault
 from node.errors import PeerFailed, SetupError, Unfit, Unreadable
 from node.ledger.snapshot import SnapshotRefused
 from node.storage.database import Damaged
-from node.words import whose_fault
 from tests.node.test_next_steps import named_in, unknown_command
 
 ROOT = Path(__file__).parents[2]

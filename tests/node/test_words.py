@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 import string
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_
 from tests.harness.border import tables, words
 from tests.harness.net.batteries import code_of
 from tests.harness.support_service import LiveNode, live_node, manifest
+from tests.system.test_accessible import OF_STRANGERS, PAGES, filled
 from tests.system.test_structure import nodes_of, trees
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -278,7 +280,7 @@ def test_a_client_is_answered_in_its_language(node: LiveNode) -> None:
     ]
     assert codes[0] == codes[1]
     page = node.person.get("/status", headers={"Accept": "text/html", "Accept-Language": "zh"})
-    assert page.headers["Content-Language"] == "en" and '<html lang="en">' in page.text
+    assert page.headers["Content-Language"] == "zh" and '<html lang="zh">' in page.text
 
 
 def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNode) -> None:
@@ -307,6 +309,46 @@ def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNo
     )
     assert [c["text"] for c in told["checks"]] == [reasons[c["reason"]]["zh"] for c in stored["checks"]]
     assert exported == {name: told[name] for name in exported}
+
+
+# What a page shows as it is in every language: names of files, formats, commands and scopes; of columns of a
+# manifest; of this node, its network and its people; provisions of law; values that an issuer wrote.
+SHOWN_AS_IT_IS = (
+    r"openapi\.json|log\.policy|gzip|Data Matrix|comity 0\.1\.0|`[^`]*`|\b[a-z]+_[a-z_]+\b",
+    r"\b(?:govern|clear|issue|read|verify|operate)\b",
+    r"line, battery, goods.*|goods、condition、[^）]*",
+    r"Everything Ltd \(invented\)|guest of operator|\boperator\b|\btests\b",
+    r"did:web:\S+|Example Import GmbH|\S*example\S*",
+    r"urn:\S+|eddsa-jcs-2022|passport\.published|BR (?:Annex|Art)[^<]*|（(?:revocation|suspension)）",
+    r"Lithium nickel.*|.*Example Road.*|.*H314.*|water; CO2|not-yet-defined|pack, .*",
+)
+SHOWN = re.compile("|".join(SHOWN_AS_IT_IS))
+MARKUP = re.compile(
+    r"<(script|style|code|pre|textarea|svg)\b.*?</\1>|"
+    r"<(\w+)[^>]*\bclass=\"(?:id|[^\"]* id)\"[^>]*>.*?</\2>|<[^>]+>",
+    re.S,
+)
+ENGLISH = re.compile(r"[A-Za-z][a-z’']+(?: [A-Za-z’',]+)+|\b[a-z]{3,}\b")
+
+
+def test_a_reader_of_chinese_meets_no_english(node: LiveNode, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    On every page that the look at accessibility opens, no English word is shown but names, codes, commands
+    and what an issuer wrote; the page says that it is Chinese.
+    """
+    anybody = {"Accept": "text/html", "Accept-Language": "zh-CN"}
+    known, found = {**anybody, **node.bearer}, dict[str, str]()
+    pages = [(path, anybody) for path in OF_STRANGERS]
+    for path, headers in (*pages, *((path, known) for path in (*PAGES, *filled(node)))):
+        answer = node.client.get(path, headers=headers)
+        assert '<html lang="zh">' in answer.text, path
+        for text in MARKUP.sub("\n", html.unescape(answer.text)).splitlines():
+            for word in ENGLISH.findall(SHOWN.sub("", text)):
+                found.setdefault(word, f"{path}: {text.strip()[:100]}")
+
+    with capsys.disabled():
+        print("".join(f"\n{word} | {where}" for word, where in found.items()))
+    assert found == {}
 
 
 # -- the kind ------------------------------------------------------------------------------------------

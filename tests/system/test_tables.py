@@ -48,6 +48,7 @@ DATA = {
         *(".annex_vi", ".duty", ".duty_not_told", ".noun", ".whose"),
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
+    "terms.toml": ("", ".glossary"),
     "verdicts.json": (".events.ended", ".events.fates"),
 }
 # Notes for whoever reads the table: where it is from, how sure it is, what is not built.
@@ -59,7 +60,6 @@ NOTES = {
         "valuesPresumed",
     ),
     "lifecycle.json": ("euStatusNote",),
-    "terms.toml": ("text_zh",),  # pages are English: their Chinese column waits
 }
 
 
