@@ -19,9 +19,28 @@ WORDS = "seven quiet lamps over water"
 THEMES = ("light", "dark")
 PAGES = (
     *("/", "/customs", "/importer", "/manufacturer", "/consignments", "/passports", "/passports/new"),
-    *("/jobs", "/jobs/new", "/models", "/acts", "/vehicles/check", "/duties", "/supervision", "/governance"),
+    *(
+        "/jobs",
+        "/jobs/new",
+        "/jobs/acts/new",
+        "/models",
+        "/acts",
+        "/vehicles/check",
+        "/duties",
+        "/supervision",
+        "/governance",
+    ),
     *("/governance/proposals", "/governance/propose", "/governance/history", "/accounts", "/account"),
-    *("/keys", "/operations/audit", "/operations/aside", "/status", "/find", "/log/entries", "/no-such-page"),
+    *(
+        "/keys",
+        "/operations/audit",
+        "/operations/aside",
+        "/webhooks",
+        "/status",
+        "/find",
+        "/log/entries",
+        "/no-such-page",
+    ),
 )
 OF_STRANGERS = ("/", "/sign-in", "/customs")
 
