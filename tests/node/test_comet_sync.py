@@ -299,10 +299,13 @@ def test_who_is_offered_nothing_is_given_every_block(
     joining.syncing.turn()
     assert joining.renewed.is_set() and TrustedHeader.read(joining.home) is None
     left = joining.home.root / "data" / "state.db"
-    left.parent.mkdir()
-    left.touch()
+    nobody = joining.home.root / "config" / "priv_validator_key.json"
+    for path in (left, nobody):
+        path.parent.mkdir()
+        path.touch()
     joining.close()
     assert not left.exists(), "a state without the blocks that lead to it"
+    assert not nobody.exists(), "CometBFT would not start: what it signed last is gone"
     left.touch()
     joining.close()
     assert left.exists(), "what CometBFT has since is its own"

@@ -108,8 +108,12 @@ class Home:
         write_own(self._config / "config.toml", _HEAD.encode() + text.encode())
 
     def empty(self) -> None:
-        """CometBFT has no block and no state any more; it is not running."""
+        """CometBFT has no block and no state any more; it is not running.
+
+        The key of nobody goes as well: with it, and without what it signed last, CometBFT does not start.
+        """
         shutil.rmtree(self.root / "data", ignore_errors=True)
+        (self._config / "priv_validator_key.json").unlink(missing_ok=True)
         make_folder(self.root / "data")
 
     def node_id(self) -> bytes:
