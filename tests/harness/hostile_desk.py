@@ -78,7 +78,7 @@ DESKS: dict[str, Any] = {
         "utc_offset": "+08:00",
     },
     "/parts/check": {"battery": CODE, "parts": [{"code": CODE, "index": 0, "size": 1, "path": ["A" * 43]}]},
-    "/vehicles/check": {"vin": "ZZ9DEM0E0T0000040", "act": "register", "batteries": [CODE]},
+    "/vehicles/check": {"vin": "ZZ9DEM0E0T0000040", "act": "registered", "batteries": [CODE]},
     f"/supervision/alerts/{'A' * 43}": {"act": "assign", "value": "Hostile"},
     "/supervision/again": {"height": 1},
     "/supervision/looked": {},

@@ -122,7 +122,7 @@ def test_every_spelling_of_a_code_finds_its_battery(node: LiveNode, text: str) -
 def test_every_spelling_finds_its_battery_at_the_newer_entrances(node: LiveNode, text: str) -> None:
     """
     The box of every page, the acts that a party may attest and what it fills in, the link on a label, an
-    order of a batch: the battery that was issued, named in one way.
+    order of a batch, parts, a vehicle, a row of a sheet: the battery that was issued, named in one way.
     """
     box = node.get_json(f"/find?q={quote(text, safe='')}")
     acts = node.person.get("/acts", query_string={"battery": text}, headers=BROWSER)
@@ -138,6 +138,20 @@ def test_every_spelling_finds_its_battery_at_the_newer_entrances(node: LiveNode,
     assert label.status_code == 200 and CODE in label.text
     (line,) = [json.loads(one) for one in batch.data.splitlines()]
     assert (line["status"], line["battery"]) == (200, CODE), line
+    asked = {"battery": text, "parts": [{"code": text}]}
+    parts = [
+        node.post_json("/parts/check", one) for one in (asked, {"battery": CODE, "parts": [{"code": CODE}]})
+    ]
+    assert parts[0].status_code == 200, parts[0].text
+    assert parts[0].get_json() == parts[1].get_json()
+    ride = {"vin": "ZZ9DEM0E0T0000040", "act": "registered"}
+    rides = [node.post_json("/vehicles/check", {**ride, "batteries": [one]}) for one in (text, CODE)]
+    assert rides[0].status_code == 200, rides[0].text
+    assert rides[0].get_json() == rides[1].get_json()
+    job = node.post_raw("/jobs/issue?dry_run=1", order, "application/x-ndjson").get_json()
+    node.wait(lambda: node.get_json(f"/jobs/{job['id']}")["state"] == "done", "the job")
+    (row,) = node.get_json(f"/jobs/{job['id']}/rows")["rows"]
+    assert (row["battery"], row["problem"]) == (CODE, None)
 
 
 @pytest.mark.parametrize("text", LINKS)
