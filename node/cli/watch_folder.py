@@ -16,6 +16,7 @@ import os
 import time
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SETTLED_S = 2.0
 LOOK_S = 1.0
+ENTRIES_MAX = 10_000  # of the folder, in one look: the others have their turn once these are moved
 LATER_S = 15.0  # after a node that did not answer, however often it was asked
 DONE, REFUSED = "done", "refused"
 PARTS = (".part", ".tmp", ".crdownload", ".filepart", ".swp", "~")  # as programs name what is not whole
@@ -112,7 +114,7 @@ class WatchedFolder:
     def look(self) -> list[Path]:
         """The files that did not change since the look before, oldest first."""
         now: dict[str, tuple[int, int]] = {}
-        for entry in os.scandir(self._folder):
+        for entry in islice(os.scandir(self._folder), ENTRIES_MAX):
             if entry.is_file(follow_symlinks=False) and not _is_part(entry.name):
                 found = entry.stat(follow_symlinks=False)
                 now[entry.name] = found.st_size, found.st_mtime_ns

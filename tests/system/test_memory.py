@@ -195,6 +195,7 @@ BOUNDED = {
     "node/receipts/maker.py:Proofs._steps": "STEPS_KEPT_MAX",
     "node/resolution/fetch.py:_Places._taken": "FETCHES_MAX",
     "node/resolution/webhooks.py:Webhooks._paused": "ENDPOINTS_MAX",
+    "node/cli/watch_folder.py:WatchedFolder._seen": "ENTRIES_MAX",
     "node/server/connections.py:Connections._open": "CONNECTIONS_MAX",
     "node/server/connections.py:LargeBodies._there": "LARGE_BODIES_MAX, SMALLER_BODIES_MAX",
     "node/server/exchange.py:Exchange._large": "one for each kind of body",
