@@ -71,6 +71,8 @@ class Peer:
     log_size: int = 0
     last_seen: float | None = None  # wall clock of the last signed message or reply, to be shown
     seen_at_s: float | None = None  # the same on the monotonic clock: how long ago
+    asked_at_s: float | None = None  # monotonic: its last question to us
+    answered_at_s: float | None = None  # monotonic: its last answer to us
     reachable: bool = False
     refusal: str | None = None  # what the peer answered when it refused us
     failures: int = 0  # tries in a row that failed
@@ -86,6 +88,7 @@ class Peer:
         if not self.reachable:
             log.moment("peer_found", peer=self.did)
         self.seen()
+        self.answered_at_s = self.seen_at_s
         self.reachable, self.refusal, self.failures = True, None, 0
         self.known = True
 
@@ -260,6 +263,7 @@ class Gossip:
         peer = self.peers.get(sender)
         if peer is not None:
             peer.seen()
+            peer.asked_at_s = peer.seen_at_s
             if peer.failures:
                 peer.heard.set()  # it is back: what waits for it need not wait for the next try
         return sender, nonce, body
@@ -300,7 +304,7 @@ class Gossip:
 
     def _serve(self, peer: Peer) -> None:
         batch, blocks_from = peer.outgoing.take(self._wait_s(peer))
-        if self._stopping.is_set():
+        if self._stopping.is_set() or (not batch and blocks_from is None and self._listens(peer)):
             return
         if told := sum(item[0] == ITEM_ATTESTATION for _, item in batch):
             log.moment("gossip", peer=peer.did, attestations=told)
@@ -323,6 +327,16 @@ class Gossip:
         own = self._authentication.did
         validators = sorted(filter(self._authentication.votes, (*self.peers, own)))
         return polling.wait_s(own, peer.did, validators, time.monotonic())
+
+    def _listens(self, peer: Peer) -> bool:
+        """Whether nothing has to be asked, as the peer asked meanwhile: its question told what it is."""
+        votes, own, now_s = self._authentication.votes, self._authentication.did, time.monotonic()
+        if self._poll_s is not None or not peer.reachable or not (votes(own) and votes(peer.did)):
+            return False
+        heard_s, answered_s = (
+            None if at is None else now_s - at for at in (peer.asked_at_s, peer.answered_at_s)
+        )
+        return polling.listens(own, peer.did, heard_s=heard_s, answered_s=answered_s)
 
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())

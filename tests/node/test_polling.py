@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import itertools
 
-from node.peers.polling import OF_OBSERVERS_S, ROUND_S_MAX, VALIDATOR_S, wait_s
+from node.ledger.engine_condition import CUT_OFF_S
+from node.peers.polling import (
+    LISTEN_S,
+    LISTEN_S_MAX,
+    OF_OBSERVERS_S,
+    ROUND_S_MAX,
+    VALIDATOR_S,
+    listens,
+    wait_s,
+)
 
 FOUR = ["a", "b", "c", "d"]
 
@@ -50,3 +59,18 @@ def test_validators_show_one_another_that_they_are_there_and_observers_are_left_
     """
     assert wait_s("a", "b", FOUR, 5.5) == VALIDATOR_S
     assert wait_s("a", "observer", FOUR, 5.5) == wait_s("another", "observer", FOUR, 5.5) == OF_OBSERVERS_S
+
+
+def test_of_two_validators_one_asks_and_the_other_listens() -> None:
+    """
+    Exactly one of a pair lets the other ask, while it is asked in time and was answered within what counts as
+    cut off; each asks whom it was never asked by, or has had no answer of.
+    """
+    soon, late = VALIDATOR_S, LISTEN_S + 0.1
+
+    assert listens("b", "a", heard_s=soon, answered_s=soon) and not listens("a", "b", heard_s=0, answered_s=0)
+    assert not listens("b", "a", heard_s=late, answered_s=soon)
+    assert not listens("b", "a", heard_s=soon, answered_s=LISTEN_S_MAX)
+    assert not listens("b", "a", heard_s=None, answered_s=soon)
+    assert not listens("b", "a", heard_s=soon, answered_s=None)
+    assert VALIDATOR_S < LISTEN_S < LISTEN_S_MAX + VALIDATOR_S <= CUT_OFF_S
