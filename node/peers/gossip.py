@@ -79,9 +79,10 @@ class Peer:
     known: bool = False  # the operator named its address, or it has answered there
     heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
-    def seen(self) -> None:
-        """It signed something just now."""
+    def seen(self, *, asked: bool = False) -> None:
+        """It signed something just now; `asked`: a question to us."""
         self.last_seen, self.seen_at_s = time.time(), time.monotonic()
+        self.asked_at_s = self.seen_at_s if asked else self.asked_at_s
 
     def found(self) -> None:
         """It answered."""
@@ -262,8 +263,7 @@ class Gossip:
         sender, nonce, body = self._authentication.open_request(data, path)
         peer = self.peers.get(sender)
         if peer is not None:
-            peer.seen()
-            peer.asked_at_s = peer.seen_at_s
+            peer.seen(asked=True)
             if peer.failures:
                 peer.heard.set()  # it is back: what waits for it need not wait for the next try
         return sender, nonce, body
@@ -304,7 +304,8 @@ class Gossip:
 
     def _serve(self, peer: Peer) -> None:
         batch, blocks_from = peer.outgoing.take(self._wait_s(peer))
-        if self._stopping.is_set() or (not batch and blocks_from is None and self._listens(peer)):
+        nothing = not batch and blocks_from is None and self._poll_s is None
+        if self._stopping.is_set() or (nothing and _listens(self._authentication, peer)):
             return
         if told := sum(item[0] == ITEM_ATTESTATION for _, item in batch):
             log.moment("gossip", peer=peer.did, attestations=told)
@@ -327,16 +328,6 @@ class Gossip:
         own = self._authentication.did
         validators = sorted(filter(self._authentication.votes, (*self.peers, own)))
         return polling.wait_s(own, peer.did, validators, time.monotonic())
-
-    def _listens(self, peer: Peer) -> bool:
-        """Whether nothing has to be asked, as the peer asked meanwhile: its question told what it is."""
-        votes, own, now_s = self._authentication.votes, self._authentication.did, time.monotonic()
-        if self._poll_s is not None or not peer.reachable or not (votes(own) and votes(peer.did)):
-            return False
-        heard_s, answered_s = (
-            None if at is None else now_s - at for at in (peer.asked_at_s, peer.answered_at_s)
-        )
-        return polling.listens(own, peer.did, heard_s=heard_s, answered_s=answered_s)
 
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())
@@ -387,6 +378,14 @@ class Sender:
         """Whatever it waits for, it waits no longer."""
         self.peer.heard.set()
         self.peer.outgoing.wake()
+
+
+def _listens(authentication: PeerAuthentication, peer: Peer) -> bool:
+    """Whether nothing has to be asked, as the peer asked meanwhile: its question told what it is."""
+    votes, own, now_s = authentication.votes, authentication.did, time.monotonic()
+    heard_s, answered_s = (None if at is None else now_s - at for at in (peer.asked_at_s, peer.answered_at_s))
+    both = peer.reachable and votes(own) and votes(peer.did)
+    return both and polling.listens(own, peer.did, heard_s=heard_s, answered_s=answered_s)
 
 
 def _blocks_of(answer: bytes) -> list[tuple[bytes, bytes]]:
