@@ -314,7 +314,7 @@ def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNo
 # What a page shows as it is in every language: names of files, formats, commands and scopes; of columns of a
 # manifest; of this node, its network and its people; provisions of law; values that an issuer wrote.
 SHOWN_AS_IT_IS = (
-    r"openapi\.json|log\.policy|gzip|Data Matrix|comity 0\.1\.0|`[^`]*`|\b[a-z]+_[a-z_]+\b",
+    r"openapi\.json|log\.policy|node\.toml|gzip|Data Matrix|comity 0\.1\.0|`[^`]*`|\b[a-z]+_[a-z_]+\b",
     r"\b(?:govern|clear|issue|read|verify|operate)\b",
     r"line, battery, goods.*|goods、condition、[^）]*",
     r"Everything Ltd \(invented\)|guest of operator|\boperator\b|\btests\b",
