@@ -49,14 +49,19 @@ def read_catalogue(name: str, data: str) -> dict[str, str]:
     while at < len(data):
         between = PO_BETWEEN.match(data, at)
         entry = None if between else PO_ENTRY.match(data, at)
-        step = "Correct that line of the catalogue, or install this program again."
         if between is None and entry is None:
             line = data.count("\n", 0, at) + 1
-            raise SetupError(f"{name}: line {line} is no entry: msgid and msgstr, one line each", step=step)
+            raise SetupError(
+                f"{name}: line {line} is no entry: msgid and msgstr, one line each",
+                step="Correct that line of the catalogue, or install this program again.",
+            )
         if entry is not None:
             english, told = json.loads(entry[1]), json.loads(entry[2])
             if english in found:
-                raise SetupError(f"{name}: {english!r} is there twice", step=step)
+                raise SetupError(
+                    f"{name}: {english!r} is there twice",
+                    step="Correct that line of the catalogue, or install this program again.",
+                )
             if english:  # the first entry is about the file
                 found[english] = told
         at = (between or entry).end()  # type: ignore[union-attr]
