@@ -101,6 +101,7 @@ BOUNDED = {
     "node/catalogues.py:refusals()": "the tables of one file of config/",
     "node/catalogues.py:risk_table()": "one file of config/",
     "node/catalogues.py:sentences()": "one file of config/",
+    "node/catalogues.py:texts()": "a catalogue of config/texts for each language",
     "node/config.py:_examined": "EXAMINED_MAX",
     "node/use_cases/duties.py:_rows()": "one file of config/",
     "node/use_cases/vehicles.py:_rows()": "one file of config/",
@@ -263,6 +264,7 @@ SHORT_LIVED = {
     "node/verdicts/manifests.py:TextLines": "one manifest",
     "node/web/checks.py:CheckRow": "one page",
     "node/web/checks.py:Section": "one page",
+    "node/web/texts.py:_Part": "one text of a template",
 }
 
 
