@@ -141,7 +141,9 @@ class CaseDesk:
         """Open one; its id. `alert`: one of this node's, which is linked to it. 400, 403, 404."""
         governance, accused = self._history.latest, str(order.get("accused", "")).strip()
         party = governance.participant(accused)
-        side = str(order.get("side", "")).strip() or (party.jurisdiction if party is not None else "")
+        if party is None:
+            raise bad_request("bad_argument", "a case is opened against another participant of this network")
+        side = str(order.get("side", "")).strip() or party.jurisdiction
         about = About(
             side=side,
             accused=accused,

@@ -21,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from node import log
+from node.named_files import write_own
 from node.oversight.alert_desk import AlertDesk, AlertRecord
 from node.resolution.webhooks import ALERTS, Webhooks
 from node.storage.alerts import AlertFilter, AlertSubscription
@@ -97,10 +98,7 @@ class AlertTelling:
             return False
         for row in rows:
             name = f"{sha256(to.mail.encode()).hexdigest()[:16]}-{_id(row)}.eml"
-            waits = self._mail / f".{name}"
-            waits.write_bytes(self._message(to.mail, row).as_bytes())
-            waits.chmod(0o600)
-            waits.replace(self._mail / name)
+            write_own(self._mail / name, self._message(to.mail, row).as_bytes())
         return True
 
     def _message(self, to: str, row: AlertRecord) -> EmailMessage:

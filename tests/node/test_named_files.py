@@ -25,6 +25,8 @@ BESIDE = {
     "node/named_files.py": "it is the door",
     "node/receipts/checker.py": "a receipt that the command line names",
     "node/setup/keystore.py": "what keys.enc was, to be overwritten",
+    "node/cli/evidenced.py": "an evidence file that the command line names",
+    "node/ledger/comet/state_sync.py": "chunks of a snapshot that this process put there itself",
     "node/ledger/shelf.py": "a snapshot that this process put there itself",
     "node/ledger/snapshot.py": "the same, written",
     "node/ledger/snapshot_join.py": "a snapshot that the command line names",
@@ -35,6 +37,8 @@ BESIDE_WHOLE = {
     "node/named_files.py": "it is the door",
     "node/cli/client.py": "a file that a command's --output names",
     "node/cli/sheets_issued.py": "a file that a command's --failed names",
+    "node/cli/watch_folder.py": "what was refused, beside the sheets of the folder that a command names",
+    "node/ledger/comet/state_sync.py": "chunks, of which none counts until all are held to their digests",
     "node/ledger/shelf.py": "a snapshot of this process, which the next one makes again",
     "node/server/tls.py": "a folder that is gone when the certificate was read",
 }

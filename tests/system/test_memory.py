@@ -90,6 +90,7 @@ BOUNDED = {
     "credentials/ledger/registry.py:Registry._verified": "VERIFIED_MAX",
     # --- node: tables that are read once
     "node/use_cases/guesses.py:Guesses._left": "KEPT_MAX",
+    "node/web/labels.py:environment()": "an environment of the templates for each language",
     "node/web/navigation.py:page_entries()": "the rows of desks.toml",
     "node/use_cases/roles.py:person_roles()": "the rows of desks.toml",
     "node/api/described.py:Described.schemas": "the types of answers",
@@ -237,6 +238,7 @@ BOUNDED = {
 # Classes whose objects do not stay: what each lives for.
 SHORT_LIVED = {
     "consensus/log_policy.py:_Reader": "one log policy that is read",
+    "credentials/documents/suites/integrity.py:_Written": "the sets of one passport",
     "credentials/jsonld/compiled.py:_Walk": "one document",
     "credentials/jsonld/definitions.py:Definitions": "one context",
     "credentials/jsonld/rdf.py:_Canonicalization": "one document",
@@ -255,11 +257,15 @@ SHORT_LIVED = {
     "node/answers.py:LineRecord": "one answer",
     "node/answers.py:ReportAnswer": "one answer",
     "node/api/credentials.py:_Changing": "credentials whose status is being changed now",
+    "node/api/described.py:ReportShown": "one answer",
     "node/demo/table.py:Comparison": "one run of the demo",
     "node/issuing/passport_models.py:RowReading": "one sheet, of at most 512 columns",
     "node/issuing/statements.py:Batch": "one transaction",
     "node/ledger/snapshot_join.py:_Chain": "one snapshot that is taken over",
+    "node/receipts/evidence_check.py:CheckedEvidence": "one file, in a process of the command line",
+    "node/receipts/evidence_shown.py:ShownEvidence": "one file, in a process of the command line",
     "node/setup/network.py:Founding": "one file that is read",
+    "node/use_cases/evidence_file.py:_Beside": "one file that is written: a code each of what stands in it",
     "node/verdicts/judging.py:_Job": "one consignment that is judged",
     "node/verdicts/manifests.py:TextLines": "one manifest",
     "node/web/checks.py:CheckRow": "one page",

@@ -138,25 +138,36 @@ def add_first_proofs(
     parse_date_time(created, "proof.created")
     base, kind = _first_proof(suite, signer, created)
     digest = getattr(hashlib, suite.hashes[kind])
-    bare = [_with_proof_context(dict(document)) for document in documents]  # held: below they go by identity
-    members: dict[tuple[str, int], bytes] = {}
-    options: dict[int, bytes] = {}
+    written = _Written()
     made = []
-    for unsecured in bare:
-        assert "proof" not in unsecured, "a first proof"
+    for document in documents:
+        assert "proof" not in document, "a first proof"
+        unsecured = _with_proof_context(dict(document))
         contexts = unsecured.get("@context")
         proof = base if contexts is None else {**base, "@context": contexts}
-        for name, value in unsecured.items():
-            if (name, id(value)) not in members:
-                members[name, id(value)] = jcs_member(name, value)
-        parts = {name: members[name, id(value)] for name, value in unsecured.items()}
-        if id(contexts) not in options:
-            options[id(contexts)] = digest(jcs(proof)).digest()
-        signature = signer.sign(options[id(contexts)] + digest(jcs_of_members(parts)).digest())
+        parts = {name: written.member(name, value) for name, value in unsecured.items()}
+        options = digest(jcs_of_members({name: written.member(name, value) for name, value in proof.items()}))
+        signature = signer.sign(options.digest() + digest(jcs_of_members(parts)).digest())
         proof = {**proof, "proofValue": base58btc_encode(signature)}
         whole = jcs_of_members({**parts, "proof": jcs_member("proof", proof)})
         made.append(({**unsecured, "proof": proof}, hashlib.sha256(whole).digest()))
     return made
+
+
+class _Written:
+    """Members in canonical form: one that several documents have, the same object, is written once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[tuple[object, bytes]]] = {}
+
+    def member(self, name: str, value: object) -> bytes:
+        """`"name":value`; looked up by the object that it is: to compare it would cost as much."""
+        texts = self._texts.setdefault(name, [])
+        for known, text in texts:
+            if known is value:
+                return text
+        texts.append((value, jcs_member(name, value)))
+        return texts[-1][1]
 
 
 def _first_proof(suite: Suite, signer: Signer, created: str) -> tuple[dict[str, Any], str]:
