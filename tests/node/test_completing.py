@@ -182,8 +182,9 @@ def test_a_manifest_in_json_is_taken_as_far_as_it_is_good_from_a_page(node: Live
 
 def test_a_consignment_is_stopped_and_gone_on_with(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    While it is judged it is stopped: what is judged stays, no further line is, and every surface says so; a
-    restart does not go on with it. The same manifest again, or the button, judges the others, each once.
+    While it is judged it is stopped: what is judged stays, no further line is, and every surface says so;
+    what looks for waiting ones, as a start does, does not find it. The same manifest again, or the button,
+    judges the others, each once.
     """
     service = node.service
 
