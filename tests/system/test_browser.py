@@ -40,6 +40,18 @@ def browser() -> Iterator[object]:
         opened.close()
 
 
+# Words and controls of the head of a page that lie upon each other.
+UPON_EACH_OTHER = """() => {
+  const parts = ".top b, .top small, .top nav a, .top input, .top button, .top .button";
+  const seen = [...document.querySelectorAll(parts)]
+    .map(one => [one.innerText || one.id, one.getBoundingClientRect()])
+    .filter(([, r]) => r.width > 1 && r.height > 1);
+  return seen.flatMap(([a, r], i) => seen.slice(i + 1)
+    .filter(([, s]) => Math.min(r.right, s.right) - Math.max(r.left, s.left) > 1
+      && Math.min(r.bottom, s.bottom) - Math.max(r.top, s.top) > 1).map(([b]) => `${a} / ${b}`));
+}"""
+
+
 class Officer:
     """One person's way through the pages; only the link comes from outside."""
 
@@ -57,11 +69,12 @@ class Officer:
         self.page.goto(link)
 
     def photograph(self, name: str) -> None:
-        """Keep what the officer sees; nothing may stick out sideways."""
+        """Keep what the officer sees; nothing sticks out sideways, nor lies upon another in the head."""
         ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=str(ARTIFACTS / f"{name}-{self.width}.png"), full_page=True)
         wide = self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= self.width, f"{name} is {wide} px wide in a window of {self.width}"
+        assert self.page.evaluate(UPON_EACH_OTHER) == [], name
 
     def shown_in_readme(self, name: str) -> None:
         """The first screen of this page is what README.md shows of it."""
