@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from consensus.cose import SignatureInvalid, Signer
-from credentials.documents.canonical import jcs, jcs_member, jcs_of_members, rdfc
+from credentials.documents.canonical import JSON, jcs, jcs_member, jcs_of_members, rdfc
 from credentials.documents.keys import base58btc_decode, base58btc_encode, controller_of_proof, kind_of
 from credentials.documents.model import parse_date_time
 from credentials.documents.suites.reading import require_names
@@ -160,7 +160,7 @@ class _Written:
     def __init__(self) -> None:
         self._texts: dict[str, list[tuple[object, bytes]]] = {}
 
-    def member(self, name: str, value: object) -> bytes:
+    def member(self, name: str, value: JSON) -> bytes:
         """`"name":value`; looked up by the object that it is: to compare it would cost as much."""
         texts = self._texts.setdefault(name, [])
         for known, text in texts:
