@@ -22,7 +22,7 @@ from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 from node.words import when
 
-TURN_S = 3_600.0
+LOOK_S, REST_S = 3_600.0, 30.0  # from one look to the next; of one turn, which ends well within its bound
 ENDING_S = 90 * 86_400
 STRETCHES_MAX = 10  # of the log, newest first, that one look goes through
 WHO = "this node"
@@ -42,16 +42,18 @@ class Reminding:
     ) -> None:
         self._office, self._ledger, self._duties = office, ledger, duties
         self._history, self._did = gathering.history, gathering.did
-        self._woken = threading.Event()
+        self._woken, self._look_s = threading.Event(), time.monotonic()
 
     def wake(self) -> None:
         """The node stops."""
         self._woken.set()
 
     def turn(self) -> None:
-        """Look, and rest for an hour."""
-        self.look(int(time.time()))
-        self._woken.wait(TURN_S)
+        """Look, once an hour, or rest."""
+        if time.monotonic() >= self._look_s:
+            self.look(int(time.time()))
+            self._look_s = time.monotonic() + LOOK_S
+        self._woken.wait(REST_S)
         self._woken.clear()
 
     def look(self, now: int) -> int:

@@ -324,6 +324,29 @@ def _held(node: LiveNode, name: str, most_s: int) -> None:
     node.wait(lambda: told() == [], f"the end of it to be told of {name}")
 
 
+def test_no_thread_rests_longer_than_its_turn_may_take(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What a thread waits for by itself is well within the time after which it would be told as stuck.
+    """
+    rests: dict[str, set[float | None]] = {}
+    proper = threading.Event.wait
+
+    def wait(event: threading.Event, timeout: float | None = None) -> bool:
+        rests.setdefault(threading.current_thread().name, set()).add(timeout)
+        return proper(event, timeout)
+
+    monkeypatch.setattr(threading.Event, "wait", wait)
+    watched = works(node.service).keys() - {"engine", "snapshots"}  # a queue; to wake it is to end it
+    for name in watched:
+        works(node.service)[name].wake()
+    node.wait(lambda: watched <= rests.keys(), "each to rest again")
+    for fact in node.service.supervisor.facts():
+        for rest_s in rests.get(fact.name, ()):
+            assert rest_s is not None and rest_s <= fact.turn_s_max / 2, (fact.name, rest_s)
+
+
 class _Held:
     """So many of what is asked of a lane are held on their threads until they are let go."""
 
