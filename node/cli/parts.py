@@ -88,6 +88,12 @@ def verify(*, file: Path, receipt: Path, policy_file: Path) -> int:
 
 def _shown(file: Path) -> list[dict[str, object]]:
     if file.suffix.lower() == ".json":
-        return [{k: v for k, v in part.items() if k != "blind"} for part in read_json(str(file))["parts"]]
+        match read_json(str(file)):
+            case {"parts": [*opened]} if all(isinstance(part, dict) for part in opened):
+                return [{k: v for k, v in part.items() if k != "blind"} for part in opened]
+        raise SetupError(
+            f"{file} names no parts",
+            step="Name a file that `comity parts check --output` wrote, or a list of codes, one a line.",
+        )
     text = read_named_text(file, LIST_BYTES_MAX, what="the list of parts")
     return [{"code": line.strip()} for line in text.splitlines() if line.strip()]

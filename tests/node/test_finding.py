@@ -346,3 +346,19 @@ def test_parts_are_opened_compared_and_checked_offline(node: LiveNode, tmp_path:
     assert false.returncode == 1 and "not under this commitment" in false.stdout
     twice = node.post_json("/parts/check", {"battery": code_of(84), "parts": [{"code": parts[0]}] * 2})
     assert twice.status_code == 400 and twice.get_json()["code"] == "part_twice"
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", '{"parts": 1}', '{"parts": [1]}', '{"parts": {"code": "x"}}']
+)
+def test_a_file_that_names_no_parts_is_told_as_such(content: str, tmp_path: Path) -> None:
+    """
+    It is the caller's file, whatever its shape: one sentence with what to do, and no node is asked.
+    """
+    named = tmp_path / "opened.json"
+    named.write_text(content)
+
+    made = here("parts", "check", code_of(84), named, "--node", "http://127.0.0.1:9", "--key", "x")
+
+    assert made.returncode == 65, made.stdout + made.stderr
+    assert "comity: " in made.stderr and "parts check --output" in made.stderr + made.stdout
