@@ -93,7 +93,7 @@ def _shown(file: Path) -> list[dict[str, object]]:
                 return [{k: v for k, v in part.items() if k != "blind"} for part in opened]
         raise SetupError(
             f"{file} names no parts",
-            step="Name a file that `comity parts check --output` wrote, or a list of codes, one a line.",
+            step="Name what `comity parts check` wrote with --output, or a list of codes, one a line.",
         )
     text = read_named_text(file, LIST_BYTES_MAX, what="the list of parts")
     return [{"code": line.strip()} for line in text.splitlines() if line.strip()]

@@ -361,4 +361,4 @@ def test_a_file_that_names_no_parts_is_told_as_such(content: str, tmp_path: Path
     made = here("parts", "check", code_of(84), named, "--node", "http://127.0.0.1:9", "--key", "x")
 
     assert made.returncode == 65, made.stdout + made.stderr
-    assert "comity: " in made.stderr and "parts check --output" in made.stderr + made.stdout
+    assert "comity: " in made.stderr and "wrote with --output" in made.stderr + made.stdout
