@@ -1,7 +1,7 @@
 """An alert is handed to another authority: with what proves it, and without anything that one may not read.
 
     COSE_Sign1 by the sender's attest key over CBOR
-    ["comity/alert/v1", network id, alert, leaf, report, text, sender, time]
+    ["comity/forwarded/v1", network id, alert, leaf, report, text, sender, time]
 
 `leaf`: the record that raised it, which the receiver has in its own log, and raises the alert from by itself;
 `report`: of an attempt, which is no record, what its refuser signed (h'' otherwise). So nothing of the
@@ -29,7 +29,7 @@ from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
-TAG = "comity/alert/v1"
+TAG = "comity/forwarded/v1"
 PATH = "alerts"
 BYTES_MAX = REPORT_BYTES_MAX + 8_000
 TEXT_CHARS_MAX = 500

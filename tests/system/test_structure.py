@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -343,6 +344,30 @@ def test_no_public_class_name_means_two_things() -> None:
     new = {name: found for name, found in twice.items() if name not in NAMED_TWICE}
     assert not new, "rename one of them, and say what each word means in the glossary of config/README.md"
     assert not NAMED_TWICE.keys() - twice.keys(), "renamed by now: take them off the list"
+
+
+# Tags that two modules give to constants of theirs, and why.
+TAGS_TWICE = {
+    "comity/possession/v1": "what a new key signs; the file in which such signatures are sent",
+    "comity/proposal/v1": "what a validator signs of a block; what the id of a change is hashed under",
+    "comity/sets/v1": "the same list, made of a passport and read of a statement",
+}
+
+
+def test_no_tag_is_given_by_two_modules() -> None:
+    """
+    What is signed or hashed begins with a tag that says what it is: nothing passes for something else.
+    """
+    places: dict[str, set[str]] = defaultdict(set)
+    for path, tree in trees().items():
+        for node in tree.body:
+            value = node.value if isinstance(node, ast.Assign) else None
+            tag = str(value.value) if isinstance(value, ast.Constant) else ""
+            if re.fullmatch(r"comity/[a-z/-]+/v[0-9]+", tag):
+                places[tag].add(path)
+
+    assert len(places) > 15
+    assert {tag for tag, found in places.items() if len(found) > 1} == TAGS_TWICE.keys()
 
 
 def test_a_file_name_of_two_rooms_is_one_thing() -> None:
