@@ -1,7 +1,7 @@
 """Attempts leave a trace: what this node refuses for want of a licence is told the authority of that side.
 
     refused (`noted.py`) -> whose signature is it? one that does not verify names nobody, and is dropped
-    -> signed by the refuser, on disk -> the authorities of the signer's jurisdiction, over the peers' channel
+    -> signed by the refuser, on disk -> a letter to the authorities of the signer's jurisdiction
     -> there: both signatures verified, kept once, an alert
 
 What is told holds the refused bytes as they were signed, and no document: COSE_Sign1 by the refuser's attest
@@ -35,13 +35,13 @@ from credentials.ledger.governance import Governance, GovernanceHistory
 from node import log
 from node.errors import bad_request
 from node.oversight.alert_kinds import ATTEMPT, AUTHORITY, kind_of
+from node.oversight.letters import GIVEN_UP_S, TAKEN, Letters
 from node.oversight.noted import Noted
 from node.oversight.raising import RaisedAlert, code_of, row_of
-from node.peers.gossip import Gossip
 from node.storage.alerts import AlertRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
-from node.storage.refused_attempts import HERE, AttemptRow
+from node.storage.refused_attempts import AttemptRow
 
 TAG = "comity/attempt/v1"
 PATH = "attempts"
@@ -50,10 +50,8 @@ CODE_CHARS_MAX = 40
 PER_SIGNER_MAX, PER_SIGNER_S = 20, 3_600  # kept and told, of one signer in an hour
 FROM_REFUSER_MAX = 200  # taken of one refuser in an hour
 COUNTED_MAX = 10_000  # parties whose hour is remembered
-TURN_S, AGAIN_S, GIVEN_UP_S = 1.0, 30, 7 * 86_400
-SENT_AT_ONCE = 8
+TURN_S = 1.0
 SKEW_S = 600  # between two clocks
-TAKEN = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Shares:
 
 
 class Attempts:
-    """One thread that tells, and a door that takes in."""
+    """One thread that keeps what was refused, and a door that takes in what others tell."""
 
     name = "attempts"
 
@@ -101,10 +99,10 @@ class Attempts:
         noted: Noted,
         office: OfficeStore,
         ledger: LedgerStore,
-        gossip: Gossip,
+        letters: Letters,
     ) -> None:
         self._network_id, self._did, self._history = network_id, did, history
-        self._signer, self._noted, self._office, self._gossip = signer, noted, office, gossip
+        self._signer, self._noted, self._office, self._letters = signer, noted, office, letters
         self._ledger = ledger
         self._shares, self._refusers = Shares(PER_SIGNER_MAX), Shares(FROM_REFUSER_MAX)
         self._woken, self._lock = threading.Event(), threading.Lock()
@@ -114,8 +112,8 @@ class Attempts:
         self._woken.set()
 
     def turn(self) -> None:
-        """Keep what was refused since, send what waits, or rest for a moment."""
-        if not self.keep() and not self.send():
+        """Keep what was refused since, or rest for a moment."""
+        if not self.keep():
             self._woken.wait(TURN_S)
             self._woken.clear()
 
@@ -140,26 +138,9 @@ class Attempts:
         if self._did in to:
             self.store(made, report)
         with self._office.writing() as db:
-            for did in sorted(to - {self._did}):
-                self._office.attempts.put(db, _row(made, report, did))
+            self._letters.put(db, PATH, report, to - {self._did}, about=attestation.digest)
+        self._letters.wake()
         log.moment("attempt", party=attestation.issuer, kind=attestation.kind, code=code)
-
-    def send(self) -> bool:
-        """Send what waits, a few at a time; True if any went."""
-        now, went = int(time.time()), False
-        for row in self._office.attempts.waiting(now, SENT_AT_ONCE):
-            try:
-                taken = self._gossip.request(row.told, PATH, row.report) == TAKEN
-            except (OSError, ValueError):  # not reached, or it refuses: asked again later
-                taken = False
-            over = now - row.at > GIVEN_UP_S
-            with self._office.writing() as db:
-                if taken or over:
-                    self._office.attempts.settled(db, row.number, "sent" if taken else "given_up")
-                else:
-                    self._office.attempts.later(db, row.number, now + AGAIN_S * min(row.tries + 1, 120))
-            went |= taken
-        return went
 
     # -- at the authority ------------------------------------------------------------------------------
 
@@ -220,7 +201,7 @@ class Attempts:
     def store(self, report: ReadReport, data: bytes) -> None:
         """Keep it, and raise its alert, in one transaction."""
         with self._office.writing() as db:
-            number = self._office.attempts.put(db, _row(report, data, HERE))
+            number = self._office.attempts.put(db, _row(report, data))
             raised = None if number is None else self.raised_by(report, number)
             if raised is not None:
                 self._office.alerts.put(db, _alert(raised, report, self._office))
@@ -270,13 +251,12 @@ def _authorities(governance: Governance, signer: str, now: int) -> frozenset[str
     return frozenset(did for did, side in governance.authorities(now).items() if side in sides)
 
 
-def _row(report: ReadReport, data: bytes, told: str) -> AttemptRow:
+def _row(report: ReadReport, data: bytes) -> AttemptRow:
     said = report.attestation
     return AttemptRow(
         number=0,
         digest=said.digest,
         refuser=report.refuser,
-        told=told,
         code=report.code,
         party=said.issuer,
         kind=said.kind,

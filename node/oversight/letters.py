@@ -31,9 +31,11 @@ class Letters:
         """Something waits, or the node stops."""
         self._woken.set()
 
-    def put(self, db: Transaction, path: str, data: bytes, told: Iterable[str]) -> None:
-        """Have this sent to each of them, once."""
-        now, digest = int(time.time()), sha256(data).digest()
+    def put(
+        self, db: Transaction, path: str, data: bytes, told: Iterable[str], *, about: bytes | None = None
+    ) -> None:
+        """Have this sent to each of them, once; `about`: the digest by which it is the same (its own)."""
+        now, digest = int(time.time()), about or sha256(data).digest()
         for did in sorted(told):
             self._office.letters.put(db, LetterRow(0, path, digest, did, now, data))
 
@@ -47,17 +49,21 @@ class Letters:
         """True if any was taken."""
         now, went = int(time.time()), False
         for row in self._office.letters.waiting(now, SENT_AT_ONCE):
+            taken, reached = False, True
             try:
                 taken = self._gossip.request(row.told, row.path, row.data) == TAKEN
-            except (OSError, ValueError):  # not reached, or it refuses: asked again later
-                taken = False
-            over = now - row.at > GIVEN_UP_S
+            except OSError:
+                reached = False
+            except ValueError:  # it refuses: asked again later
+                pass
+            due = now + min(AGAIN_S * (row.tries + 1), AGAIN_S_MAX)
             with self._office.writing() as db:
-                if taken or over:
+                if taken or now - row.at > GIVEN_UP_S:
                     self._office.letters.settled(db, row.number, "sent" if taken else "given_up")
                 else:
-                    wait = min(AGAIN_S * (row.tries + 1), AGAIN_S_MAX)
-                    self._office.letters.later(db, row.number, now + wait)
+                    self._office.letters.later(db, row.number, due)
+                if not reached:  # nor is it for the next one: those who can be reached do not wait for that
+                    self._office.letters.unreached(db, row.told, due, now - GIVEN_UP_S)
             if taken:
                 log.moment("letter", path=row.path, to=row.told)
             went |= taken

@@ -58,6 +58,7 @@ def oversight_of(
     """What authorities see, signed as this participant's statements are."""
     office, ledger, signer = disk.stores.office, disk.stores.ledger, disk.held.signer("attest")
     network_id = disk.genesis.network_id
+    letters = Letters(office, gossip)
     attempts = Attempts(
         network_id=network_id,
         did=disk.keys.did,
@@ -66,9 +67,8 @@ def oversight_of(
         noted=registry.noted,
         office=office,
         ledger=ledger,
-        gossip=gossip,
+        letters=letters,
     )
-    letters = Letters(office, gossip)
     cases = Cases(
         network_id=network_id,
         signer=signer,

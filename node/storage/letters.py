@@ -1,4 +1,4 @@
-"""Letters to other nodes that wait until they were taken (`office.db`): statements of cases, alerts."""
+"""Letters to other nodes that wait until they were taken (`office.db`): of cases, alerts and attempts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from node.storage.database import Database, Transaction, marks
 
-LETTERS_KEPT_MAX = 20_000  # beyond it the oldest go
+LETTERS_KEPT_MAX = 20_000  # of each path; beyond it the oldest of that path go
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class LetterRow:
 
     number: int
     path: str  # of the peer's door
-    digest: bytes
+    digest: bytes  # of what it tells, which nobody is told twice
     told: str
     at: int
     data: bytes
@@ -43,11 +43,16 @@ class LetterTable:
             values,
         )
         if made.rowcount == 1:
-            db.execute("DELETE FROM letters WHERE number <= ?", ((made.lastrowid or 0) - LETTERS_KEPT_MAX,))
+            db.execute(
+                "DELETE FROM letters WHERE path = ? AND number <= "
+                "(SELECT number FROM letters WHERE path = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                (row.path, row.path, LETTERS_KEPT_MAX),
+            )
 
     def waiting(self, now: int, limit: int) -> list[LetterRow]:
-        """Those that are to be sent by now, the oldest first."""
-        return self._select("state = 'waits' AND due <= ? ORDER BY number LIMIT ?", (now, limit))
+        """Of what is to be sent by now the oldest of each path to each addressee, the oldest first."""
+        oldest = "SELECT MIN(number) FROM letters WHERE state = 'waits' AND due <= ? GROUP BY path, told"
+        return self._select(f"number IN ({oldest}) ORDER BY number LIMIT ?", (now, limit))
 
     def of(self, digests: list[bytes]) -> list[LetterRow]:
         """Those that carry one of these."""
@@ -63,6 +68,17 @@ class LetterTable:
     def later(db: Transaction, number: int, due: int) -> None:
         """It is sent again then."""
         db.execute("UPDATE letters SET due = ?, tries = tries + 1 WHERE number = ?", (due, number))
+
+    @staticmethod
+    def unreached(db: Transaction, told: str, due: int, since: int) -> None:
+        """Nothing goes to this addressee before `due`; what waited since before `since` is given up."""
+        db.execute(
+            "UPDATE letters SET state = 'given_up' WHERE told = ? AND state = 'waits' AND at < ?",
+            (told, since),
+        )
+        db.execute(
+            "UPDATE letters SET due = ? WHERE told = ? AND state = 'waits' AND due < ?", (due, told, due)
+        )
 
     def _select(self, condition: str, values: tuple[object, ...]) -> list[LetterRow]:
         rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM letters WHERE {condition}", values)

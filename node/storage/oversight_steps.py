@@ -82,3 +82,20 @@ def office_22_cases(db: sqlite_utils.Database) -> None:
     )
     make_index(db, "letters", "letters_once", ["digest", "told"], unique=True)
     make_index(db, "letters", "letters_waiting", ["state", "due"])
+
+
+def office_23_reports_are_letters(db: sqlite_utils.Database) -> None:
+    """Reports of attempts for others become letters, waiting or not; what is told here stays, by number."""
+    for index in ("letters_once", "letters_waiting", "attempts_once", "attempts_waiting"):
+        db.execute(f"DROP INDEX {index}")
+    make_index(db, "letters", "letters_once", ["path", "digest", "told"], unique=True)
+    make_index(db, "letters", "letters_waiting", ["state", "due", "path", "told"])
+    make_index(db, "letters", "letters_path", ["path"])
+    db.execute(
+        "INSERT INTO letters (path, digest, told, at, data, state, tries, due) "
+        "SELECT 'attempts', digest, told, at, report, state, tries, due FROM attempts "
+        "WHERE told != '' ORDER BY number"
+    )
+    db.execute("DELETE FROM attempts WHERE told != ''")
+    db.table("attempts").transform(drop={"told", "state", "tries", "due"})
+    make_index(db, "attempts", "attempts_once", ["digest", "refuser"], unique=True)

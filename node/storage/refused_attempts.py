@@ -1,4 +1,4 @@
-"""Attempts that were refused for want of a licence (`office.db`): told here, or to be told to authorities."""
+"""Attempts that were refused for want of a licence, as they are told here (`office.db`)."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from dataclasses import dataclass, fields
 from node.storage.database import Database, Transaction, marks
 
 ATTEMPTS_KEPT_MAX = 20_000  # beyond it the oldest go
-HERE = ""  # told to nobody: this node is the one that it concerns
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One refused statement, as one refuser saw it, for one addressee."""
+    """One refused statement, as one refuser saw it."""
 
     number: int
     digest: bytes  # of the refused attestation
     refuser: str
-    told: str  # the authority that is told; HERE where it is this node
     code: str
     party: str  # who signed what was refused
     kind: str
     subject: bytes
     at: int
     report: bytes  # as the refuser signed it
-    state: str = "waits"  # waits | sent | given_up; of one that is told here always waits
-    tries: int = 0
-    due: int = 0  # not sent again before
 
 
 _COLUMNS = ", ".join(one.name for one in fields(AttemptRow))
@@ -43,29 +38,14 @@ class AttemptTable:
         """Its number; None if it is here already."""
         values = [getattr(row, one.name) for one in fields(AttemptRow)][1:]
         made = db.execute(
-            f"INSERT OR IGNORE INTO attempts ({_COLUMNS.removeprefix('number, ')}) VALUES ({marks(12)})",
+            f"INSERT OR IGNORE INTO attempts ({_COLUMNS.removeprefix('number, ')}) VALUES "
+            f"({marks(len(values))})",
             values,
         )
         if made.rowcount != 1:
             return None
         db.execute("DELETE FROM attempts WHERE number <= ?", ((made.lastrowid or 0) - ATTEMPTS_KEPT_MAX,))
         return made.lastrowid
-
-    def waiting(self, now: int, limit: int) -> list[AttemptRow]:
-        """Those that are to be sent by now, the oldest first."""
-        return self._select(
-            "state = 'waits' AND told != '' AND due <= ? ORDER BY number LIMIT ?", (now, limit)
-        )
-
-    @staticmethod
-    def settled(db: Transaction, number: int, state: str) -> None:
-        """It was taken, or is given up."""
-        db.execute("UPDATE attempts SET state = ? WHERE number = ?", (state, number))
-
-    @staticmethod
-    def later(db: Transaction, number: int, due: int) -> None:
-        """It is sent again then."""
-        db.execute("UPDATE attempts SET due = ?, tries = tries + 1 WHERE number = ?", (due, number))
 
     def these(self, numbers: list[int]) -> list[AttemptRow]:
         """By number, the newest first."""

@@ -13,7 +13,12 @@ import sqlite_utils
 
 from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
 from node.storage.line_steps import office_19_rows_left_out, office_20_reasons_of_lines
-from node.storage.oversight_steps import office_15_alerts, office_18_attempts, office_22_cases
+from node.storage.oversight_steps import (
+    office_15_alerts,
+    office_18_attempts,
+    office_22_cases,
+    office_23_reports_are_letters,
+)
 from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
 from node.storage.webhook_steps import office_21_webhooks
@@ -422,4 +427,5 @@ OFFICE = History(
     office_20_reasons_of_lines,
     office_21_webhooks,
     office_22_cases,
+    office_23_reports_are_letters,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,16 @@ import pytest
 from consensus.cose import sign1
 from consensus.encoding import encode
 from credentials.documents.canonical import b64u, b64u_decode
-from credentials.ledger.attestation import make_attestation
+from credentials.ledger.attestation import make_attestation, parse_attestation
 from node.errors import ProblemError
 from node.oversight import attempts as told
 from node.oversight import forwarding
+from node.oversight.letters import GIVEN_UP_S, TAKEN
 from node.oversight.noted import NOTED_MAX, Noted
+from node.storage import letters as kept_letters
 from node.storage import refused_attempts as stored
+from node.storage.letters import LetterRow
+from node.storage.office import OfficeStore
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, others
 from tests.harness.ledger import IMPORTER, MAKER, signer
 from tests.harness.support_service import DID, LiveNode, live_node
@@ -64,6 +69,11 @@ def rows(node: LiveNode) -> list[stored.AttemptRow]:
     return node.service.stores.office.attempts.page(1_000, None)
 
 
+def letters(node: LiveNode, *reports: bytes) -> list[LetterRow]:
+    """What is told of these refused statements, by their digests."""
+    return node.service.stores.office.letters.of([parse_attestation(one).digest for one in reports])
+
+
 def test_an_unlicensed_act_is_an_alert_at_the_authority_of_that_side(node: LiveNode) -> None:
     """
     A party of this side that has no licence sends a signed act: no record, and one alert here with who tried
@@ -87,20 +97,50 @@ def test_an_unlicensed_act_is_an_alert_at_the_authority_of_that_side(node: LiveN
 
 def test_what_a_side_of_another_authority_tries_waits_to_be_told_there(node: LiveNode) -> None:
     """
-    An attempt of a party of the other side is no alert here: it waits for that side's authority, is sent
-    again while nobody answers, and is given up after a week.
+    An attempt of a party of the other side is no alert here: a letter waits for that side's authority, once
+    however often it is refused, is sent again while nobody answers, and is given up after a week.
     """
-    node.service.engine.submit(statement(node, MAKER))
-    node.wait(lambda: any(row.told == CN_AUTHORITY for row in rows(node)), "the report")
+    data = statement(node, MAKER)
+    node.service.engine.submit(data)
+    node.wait(lambda: bool(letters(node, data)), "the report")
+    node.service.peers._attempts._keep(data, "X9", int(time.time()) + 1)
 
-    assert not alerts(node, party=MAKER)
-    (row,) = [row for row in rows(node) if row.told == CN_AUTHORITY]
-    assert (row.state, row.party, row.refuser) == ("waits", MAKER, DID)
+    assert not alerts(node, party=MAKER) and not any(row.party == MAKER for row in rows(node))
+    (letter,) = letters(node, data)
+    assert (letter.path, letter.told, letter.state) == (told.PATH, CN_AUTHORITY, "waits")
+    read = node.service.peers._attempts.read(letter.data)
+    assert (read.attestation.data, read.refuser) == (data, DID)
     with node.service.stores.office.writing() as db:
-        db.execute("UPDATE attempts SET at = 1, due = 0 WHERE told = ?", (CN_AUTHORITY,))
-    node.wait(
-        lambda: [r.state for r in rows(node) if r.told == CN_AUTHORITY] == ["given_up"], "it is given up"
-    )
+        db.execute("UPDATE letters SET at = 1, due = 0")
+    node.wait(lambda: [one.state for one in letters(node, data)] == ["given_up"], "it is given up")
+
+
+def test_no_addressee_and_no_kind_of_letter_holds_up_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Of what is due the oldest of each kind to each addressee goes first; who was not reached is not tried with
+    the next letter, and what is over-age there is given up; one kind in thousands pushes out no other.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    monkeypatch.setattr(kept_letters, "LETTERS_KEPT_MAX", 4)
+    with office.writing() as db:
+        office.letters.put(db, LetterRow(0, "cases", b"0", "did:a", 100, b""))
+        for number in range(9):
+            office.letters.put(db, LetterRow(0, "attempts", b"%d" % number, "did:a", 10 * number, b""))
+        office.letters.put(db, LetterRow(0, "attempts", b"9", "did:b", 200, b""))
+    due = office.letters.waiting(200, 8)
+    assert [(one.path, one.told, one.digest) for one in due] == [
+        ("cases", "did:a", b"0"),
+        ("attempts", "did:a", b"6"),
+        ("attempts", "did:b", b"9"),
+    ]
+    with office.writing() as db:
+        office.letters.unreached(db, "did:a", 300, 80)
+    assert [one.told for one in office.letters.waiting(299, 8)] == ["did:b"]
+    assert [one.digest for one in office.letters.waiting(300, 8)] == [b"0", b"8", b"9"]
+    assert [one.state for one in office.letters.of([b"6", b"7"])] == ["given_up", "given_up"]
+    office.close()
 
 
 def test_a_signature_that_does_not_verify_names_nobody(node: LiveNode) -> None:
@@ -124,7 +164,7 @@ def test_a_report_is_taken_once_from_whoever_signed_it(node: LiveNode) -> None:
     """
     door, data = node.service.peers._attempts, statement(node, IMPORTER, 2)
     good = report(node, data, CN_AUTHORITY)
-    assert door.take(CN_AUTHORITY, good) == door.take(CN_AUTHORITY, good) == told.TAKEN
+    assert door.take(CN_AUTHORITY, good) == door.take(CN_AUTHORITY, good) == TAKEN
     assert sum(row.refuser == CN_AUTHORITY for row in rows(node)) == 1
     (alert,) = [one for one in alerts(node) if one["battery"] == code_of(2) or one["times"] == 1][:1]
     assert alert["times"] == 1
@@ -150,10 +190,10 @@ def test_no_refuser_makes_an_attempt_of_what_was_none(node: LiveNode) -> None:
     assert on_ledger is not None
     tried = statement(node, IMPORTER, 2)
 
-    assert door.take(CN_AUTHORITY, report(node, on_ledger, CN_AUTHORITY)) == told.TAKEN
+    assert door.take(CN_AUTHORITY, report(node, on_ledger, CN_AUTHORITY)) == TAKEN
     for code in ("", "invalid_signature", "X9\n=cmd"):
-        assert door.take(CN_AUTHORITY, report(node, tried, CN_AUTHORITY, code=code)) == told.TAKEN
-    for later_s in (3_600, 1 << 40, -told.GIVEN_UP_S - 3_600):
+        assert door.take(CN_AUTHORITY, report(node, tried, CN_AUTHORITY, code=code)) == TAKEN
+    for later_s in (3_600, 1 << 40, -GIVEN_UP_S - 3_600):
         with pytest.raises(ProblemError, match="not of a time to come"):
             door.take(CN_AUTHORITY, report(node, tried, CN_AUTHORITY, later_s=later_s))
 
@@ -168,10 +208,10 @@ def test_one_signer_fills_nobodys_page(node: LiveNode, monkeypatch: pytest.Monke
     door = node.service.peers._attempts
     monkeypatch.setattr(door, "_shares", told.Shares(3))
     monkeypatch.setattr(door, "_refusers", told.Shares(2))
-    here = [row.number for row in rows(node) if not row.told]
+    here = [row.number for row in rows(node)]
     for _ in range(5):
         door._keep(statement(node, IMPORTER, 3), "X9", int(time.time()))
-    kept = [row.number for row in rows(node) if not row.told]
+    kept = [row.number for row in rows(node)]
     assert (len(kept) - len(here), door._shares.beyond) == (3, 2)
     for _ in range(2):
         door.take(CN_AUTHORITY, report(node, statement(node, IMPORTER, 4), CN_AUTHORITY))
@@ -229,8 +269,9 @@ def test_an_alert_is_handed_on_with_its_proof_and_believed_by_it_alone(node: Liv
     alert = alerts(node)[0]
     order = {"act": "forward", "value": CN_AUTHORITY, "text": "yours?"}
     assert node.post_json(f"/supervision/alerts/{alert['id']}", order).status_code == 200
-    (letter,) = node.service.stores.office.letters.waiting(1 << 40, 100)
-    assert (letter.path, letter.told) == ("alerts", CN_AUTHORITY)
+    waiting = node.service.stores.office.letters.waiting(1 << 40, 100)
+    (letter,) = [one for one in waiting if one.path == forwarding.PATH]
+    assert letter.told == CN_AUTHORITY
     assert any(row.report in letter.data for row in rows(node))
     for value in (IMPORTER, DID):
         other = {**order, "value": value}
@@ -241,7 +282,7 @@ def test_an_alert_is_handed_on_with_its_proof_and_believed_by_it_alone(node: Liv
     raised = node.service.peers._attempts.raised_by(node.service.peers._attempts.read(proof), 0)
     assert raised is not None
     data = handed_on(node, b64u(raised.id), 0, proof, CN_AUTHORITY)
-    assert take(CN_AUTHORITY, data) == take(CN_AUTHORITY, data) == told.TAKEN
+    assert take(CN_AUTHORITY, data) == take(CN_AUTHORITY, data) == TAKEN
     (found,) = alerts(node, party=MAKER)
     assert (found["times"], found["parameters"]["forwarded_text"]) == (1, "see this")
     for bad, by, why in (

@@ -471,6 +471,8 @@ def test_an_earlier_version_is_brought_forwards(tmp_path: Path, path: Path) -> N
 
         assert set(expected) <= set(schema)
         assert all(had[table] for table in KEPT[name])
+        for counted in (rows, had):  # office_23: what is told to others went from `attempts` to `letters`
+            counted["letters"] = counted.get("letters", 0) + counted.pop("attempts", 0)
         assert {table: rows[table] for table in had} == had
         assert steps == list(HISTORIES[name].steps)
     fresh.close()
@@ -537,6 +539,54 @@ def test_a_manifest_of_an_earlier_version_is_found_where_it_is_now(tmp_path: Pat
     try:
         assert office.consignments.manifest(id_) == manifest
         assert [row.id for row in office.consignments.page(9, None)] == [id_]
+    finally:
+        office.close()
+
+
+def test_reports_of_attempts_that_wait_in_an_earlier_version_wait_as_letters(tmp_path: Path) -> None:
+    """
+    Each goes on waiting, or is kept as sent or given up, as it was signed, with its tries and its time; what
+    was told here keeps the number by which its alert names it.
+    """
+    digest, report = b"\x02" * 32, b"as the refuser signed it"
+    more = [
+        (
+            n,
+            digest,
+            "did:me",
+            told,
+            "X9",
+            "did:who",
+            "battery.sold",
+            b"\x03",
+            100 + n,
+            report,
+            state,
+            n,
+            50 + n,
+        )
+        for n, (told, state) in enumerate(
+            [("did:a", "waits"), ("did:b", "sent"), ("", "waits"), ("did:c", "given_up")], 5
+        )
+    ]
+    with sqlite3.connect(tmp_path / "office.db") as made:
+        made.executescript((EARLIER / "office-22.sql").read_text())
+        made.execute("DELETE FROM attempts")
+        made.executemany(f"INSERT INTO attempts VALUES ({', '.join('?' * 13)})", more)
+    made.close()
+
+    office = OfficeStore(tmp_path / "office.db")
+    try:
+        (here,) = office.attempts.page(9, None)
+        assert (here.number, here.digest, here.report, here.at) == (7, digest, report, 107)
+        letters = office.letters.of([digest])
+        kept = [(one.path, one.told, one.state, one.at, one.tries, one.due, one.data) for one in letters]
+        assert kept == [
+            ("attempts", "did:a", "waits", 105, 5, 55, report),
+            ("attempts", "did:b", "sent", 106, 6, 56, report),
+            ("attempts", "did:c", "given_up", 108, 8, 58, report),
+        ]
+        assert [one.told for one in office.letters.waiting(55, 9)] == ["did:a"]
     finally:
         office.close()
 
