@@ -12,6 +12,7 @@ import random
 import re
 import shutil
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -59,19 +60,34 @@ from tests.harness.hostile_desk import (
     through_photographs,
     through_pipe,
 )
-from tests.harness.ledger import MAKER, signer
+from tests.harness.hostile_oversight import from_peers, through_oversight
+from tests.harness.ledger import CN_AUTHORITY, IMPORTER, MAKER, signer
 from tests.harness.replicas import START_MS
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node, manifest, serving
 
 # Of each hundred.
-SHARES = {"messages": 30, "peers": 10, "http": 22, "files": 10, "command line": 10, "comet": 4}
-SHARES |= {"labels": 2, "photographs": 1, "acts": 3, "pipe": 1, "desks": 7}
+SHARES = {"messages": 26, "peers": 10, "http": 22, "files": 10, "command line": 10, "comet": 4}
+SHARES |= {"labels": 2, "photographs": 1, "acts": 3, "pipe": 1, "desks": 7, "oversight": 4}
+NODE_TOML = """[fetch]
+origins = ["https://lists.example"]
+[[webhooks]]
+name = "mes"
+url = "https://mes.example/comity"
+topics = ["job.ended", "alerts"]
+secret_file = "hook.secret"
+[[alerts]]
+webhook = "mes"
+side = "EU"
+[[alerts]]
+mail = "duty@authority.example"
+code = "recalled"
+"""
 ENDLESS = ("serve", "demo")  # commands that do not end by themselves
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
-    with live_node(tmp_path_factory.mktemp("hostile"), others=other_parties()) as running:
+    with live_node(tmp_path_factory.mktemp("hostile"), others=other_parties(IMPORTER)) as running:
         order = {"code": CODE, "claims": sample_claims(running.service, CODE)}
         assert running.post_json("/passports", order).status_code == 201
         running.wait(lambda: running.get(f"/batteries/{CODE}").status_code == 200, "the battery")
@@ -139,10 +155,12 @@ def through_requests(node: LiveNode, count: int) -> Door:
     """Signed requests of a participant, of every kind, whose content is changed; and changed ones."""
     draw, door = random.Random(SEED), Door("requests of peers")
     overview, peers = node.service.overview, node.service.peers
-    speaks = PeerAuthentication(
-        overview.genesis.network_id, overview.history, MAKER, (signer(MAKER, "transport"),)
+    maker, authority = (
+        PeerAuthentication(overview.genesis.network_id, overview.history, did, (signer(did, "transport"),))
+        for did in (MAKER, CN_AUTHORITY)
     )
-    lawful = lawful_requests(node)
+    told = from_peers(node)
+    lawful = {**lawful_requests(node), **told}
     gossip: Any = vars(peers)["_gossip"]
 
     def enter(path: str, body: bytes) -> str:
@@ -159,7 +177,8 @@ def through_requests(node: LiveNode, count: int) -> Door:
             gossip.patience = Patience()  # else most of it is not looked at
         path = draw.choice(sorted(lawful))
         content = draw.choice(lawful[path])
-        if draw.random() < 0.9:
+        speaks, often = (authority, 0.5) if path in told else (maker, 0.9)
+        if draw.random() < often:
             content = flipped(content, draw)
         body = content if path == HELLO else speaks.request(DID, path, content)[0]
         if draw.random() < 0.1:
@@ -305,7 +324,8 @@ def through_files(data: Path, room: Path, count: int) -> Door:
     draw, door = random.Random(SEED), Door("files of the data directory")
     copy = DataDirectory(room / "data")
     shutil.copytree(data, copy.root, ignore=shutil.ignore_patterns("snapshot.*"))  # made for peers meanwhile
-    (copy.root / "node.toml").write_text('[fetch]\norigins = ["https://lists.example"]\n')
+    (copy.root / "node.toml").write_text(NODE_TOML)
+    (copy.root / "hook.secret").write_text("whsec_" + b64encode(bytes(32)).decode())
     copy.address.write_text("http://127.0.0.1:8470\n")
     copy.passphrase_file.write_text(f"{PASSPHRASE}\n")
     readers = readers_of(copy)
@@ -341,6 +361,7 @@ def readers_of(copy: DataDirectory) -> dict[Path, Callable[[Path], object]]:
     rules = {path: lambda _: networks.joined(copy) for path in (network / "rules").iterdir()}
     return {
         copy.root / "node.toml": lambda _: copy.settings(),
+        copy.root / "hook.secret": lambda _: copy.settings(),
         copy.policy_file: lambda _: copy.policy(),
         copy.card: read_card,
         copy.operator_key: lambda _: copy.operator(),
@@ -464,6 +485,7 @@ def through_all(node: LiveNode, room: Path, total: int) -> None:
         through_acts(node, members_of(node), count["acts"]),
         through_pipe(count["pipe"]),
         through_desks(node, count["desks"]),
+        through_oversight(node, count["oversight"]),
     ]
     for door in doors:
         door.tell()
