@@ -51,6 +51,7 @@ from node.governance_answers import (
 )
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
 from node.oversight.case_desk import CaseAnswer, CasesAnswer
+from node.oversight.facilities import FacilitiesAnswer
 from node.oversight.risk import RiskAnswer
 from node.parts_answers import PartsAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
@@ -271,6 +272,7 @@ ANSWERS: dict[str, type] = {
     "Duties": DutiesAnswer,
     "Entries": EntriesAnswer,
     "Events": EventsAnswer,
+    "Facilities": FacilitiesAnswer,
     "Found": FoundAnswer,
     "Governance": GoverningAnswer,
     "GovernanceActMade": ActMadeAnswer,

@@ -23,7 +23,19 @@ from node.service import Service
 from node.storage.alerts import AlertFilter
 from node.words import Words, alert_words
 
-ASKED = ("code", "rule", "maker", "party", "side", "facility", "model", "state", "assigned", "battery")
+ASKED = (
+    "code",
+    "rule",
+    "maker",
+    "party",
+    "side",
+    "facility",
+    "model",
+    "state",
+    "assigned",
+    "because",
+    "battery",
+)
 AT_ONCE = 100  # alerts that one poll of a stream sends
 STILL_S = 15.0  # an open stream says so at least so often
 EVENT_STREAM = "text/event-stream"

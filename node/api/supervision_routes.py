@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import cases, supervision
+from node.api import cases, facilities, supervision
 from node.api.route import (
     CSV,
     JSON,
@@ -58,6 +58,15 @@ SUPERVISION = (
         (RouteAnswer(200, None, (CSV,), "A file."),),
         SEE_ALERTS,
         query=SEARCH,
+    ),
+    Route(
+        "GET",
+        "/supervision/facilities",
+        facilities.facilities,
+        "Parties of a supervised side with their licences, and what they recorded by month",
+        _shown("Facilities"),
+        SEE_ALERTS,
+        query=facilities.ASKED,
     ),
     Route(
         "GET",

@@ -25,6 +25,7 @@ from node.ledger.subscriptions import Moments
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
 from node.oversight.battery_codes import BatteryCodes
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
+from node.oversight.tallying import Tallying
 from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -52,6 +53,7 @@ class Alerting:
         self._history, self._did = gathering.history, gathering.did
         self._raising = Raising(ledger, gathering.history)
         self._codes = BatteryCodes(ledger, gathering)
+        self._tallying = Tallying(office, ledger, gathering.history)
         self._woken = threading.Event()
         self._named_at = 0.0  # monotonic
         moments.subscribe(self.wake, kept_max=1)
@@ -62,7 +64,7 @@ class Alerting:
 
     def turn(self) -> None:
         """Look at the next leaves, or wait for some."""
-        if self.look() or self._name():
+        if self.look() or self._tally() or self._name():
             return
         self._woken.wait(WAIT_S)
         self._woken.clear()
@@ -88,6 +90,10 @@ class Alerting:
             self._named_at = 0.0  # their codes are asked for at once, once everybody is told
             log.moment("alerts", raised=new, size=rows[-1].leaf_index + 1)
         return len(rows) == LEAVES_AT_ONCE
+
+    def _tally(self) -> bool:
+        """An authority counts what its side records; True if there may be more to count."""
+        return bool(self.sides(self._history.latest, int(time.time()))) and self._tallying.turn()
 
     def look_again(self, leaf: int) -> None:
         """Look once more from this leaf on: what is missing here comes again, what is here stays."""

@@ -11,6 +11,7 @@ from node.oversight.alerting import Alerting
 from node.oversight.attempts import Attempts
 from node.oversight.case_desk import CaseDesk
 from node.oversight.cases import Cases
+from node.oversight.facilities import FacilityDesk
 from node.oversight.forwarding import Forwarding
 from node.oversight.letters import Letters
 from node.oversight.noted import NotingRegistry
@@ -37,6 +38,7 @@ class Oversight:
     telling: AlertTelling
     alert_desk: AlertDesk
     case_desk: CaseDesk
+    facilities: FacilityDesk
 
     def employ(self, supervisor: Supervisor) -> None:
         """Its threads."""
@@ -91,4 +93,14 @@ def oversight_of(
     subscriptions = all_of(webhooks, disk.settings.alerts)
     words, mail = words_of(disk.history), disk.directory.root / MAIL
     telling = AlertTelling(office, desk, webhooks, subscriptions, mail=mail, words=words[LANGUAGES[0]])
-    return Oversight(alerting, attempts, letters, cases, forwarding, telling, desk, CaseDesk(office, cases))
+    return Oversight(
+        alerting,
+        attempts,
+        letters,
+        cases,
+        forwarding,
+        telling,
+        desk,
+        CaseDesk(office, cases),
+        FacilityDesk(disk.keys.did, office, ledger, disk.history),
+    )

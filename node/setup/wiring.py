@@ -432,6 +432,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         judging=trades.judging,
         alerts=trades.oversight.alert_desk,
         cases=trades.oversight.case_desk,
+        facilities=trades.oversight.facilities,
         records=(records := records_of(disk, gathering)),
         evidence=evidence_of(disk, trades.consignments, records),
         overview=_overview(disk, agreement, trades, supervisor, lanes),

@@ -7,7 +7,7 @@ file, comes again by looking at the log once more (`looked_until`). What people 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
 from node.storage.database import Database, Transaction, marks
@@ -55,6 +55,14 @@ class AlertRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PartyAlerts:
+    """How many alerts about one party are open, and were raised since somebody has looked."""
+
+    open: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
 class LineAlert:
     """An open alert about the battery of a line, or about whoever issued its passport."""
 
@@ -84,6 +92,8 @@ class AlertFilter:
     subject: bytes | None = None
     since: int | None = None
     until: int | None = None
+    # Not in `repr`, of which the key of a subscription is made: none asks for it.
+    because: str = field(default="", repr=False)  # one of those for which this node is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +219,14 @@ class AlertTable:
         ).fetchone()
         return dict(row)
 
+    def by_party(self, seq: int) -> dict[str, PartyAlerts]:
+        """Of each party that some are about: how many are open, and raised after this one."""
+        rows = self._db.connection.execute(
+            "SELECT party, SUM(state = 'open') AS open, SUM(seq > ?) AS new FROM alerts GROUP BY party",
+            (seq,),
+        )
+        return {row["party"]: PartyAlerts(row["open"], row["new"]) for row in rows}
+
     # -- on the lines of a consignment -----------------------------------------------------------------
 
     def judged_lines(self, consignment_id: str) -> list[tuple[int, str, str]]:
@@ -315,6 +333,8 @@ def _where(wanted: AlertFilter) -> tuple[str, tuple[object, ...]]:
         asked.append(("substr(namespace, instr(namespace, ':') + 1) = ?", wanted.maker))
     if wanted.side:
         asked.append(("instr(',' || sides || ',', ?) > 0", f",{wanted.side},"))
+    if wanted.because:
+        asked.append(("instr(',' || because || ',', ?) > 0", f",{wanted.because},"))
     if wanted.model:
         asked.append(("instr(battery, ?) = 1", wanted.model))
     if wanted.subject is not None:

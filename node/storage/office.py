@@ -30,6 +30,7 @@ from node.storage.reached import ReachedLines
 from node.storage.refused_attempts import AttemptTable
 from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
+from node.storage.tallies import TallyTable
 from node.storage.webhook_posts import WebhookTable
 
 FOLLOWED, EPOCH, COPIED = "followed", "epoch", "copied"
@@ -57,6 +58,7 @@ class OfficeStore:
         self.reached = ReachedLines(self._db)
         self.alerts = AlertTable(self._db)
         self.attempts = AttemptTable(self._db)
+        self.tallies = TallyTable(self._db)
         self.webhooks = WebhookTable(self._db)
         self.cases = CaseTable(self._db)
         self.letters = LetterTable(self._db)

@@ -99,3 +99,14 @@ def office_23_reports_are_letters(db: sqlite_utils.Database) -> None:
     db.execute("DELETE FROM attempts WHERE told != ''")
     db.table("attempts").transform(drop={"told", "state", "tries", "due"})
     make_index(db, "attempts", "attempts_once", ["digest", "refuser"], unique=True)
+
+
+def office_24_tallies(db: sqlite_utils.Database) -> None:
+    """What each party recorded, by licence, event and month: the log is counted from leaf 0."""
+    names = {"month": int, **dict.fromkeys(("side", "home", "party", "facility", "kind"), str)}
+    make_table(
+        db,
+        "tallies",
+        {**names, "events": int, "grams": int},
+        pk=("month", "party", "facility", "side", "kind"),
+    )

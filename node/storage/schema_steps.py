@@ -18,6 +18,7 @@ from node.storage.oversight_steps import (
     office_18_attempts,
     office_22_cases,
     office_23_reports_are_letters,
+    office_24_tallies,
 )
 from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
@@ -428,4 +429,5 @@ OFFICE = History(
     office_21_webhooks,
     office_22_cases,
     office_23_reports_are_letters,
+    office_24_tallies,
 )

@@ -91,6 +91,8 @@ LOOKED_AT = (
     "/duties?before={}",
     "/supervision?code={}&since={}&until={}&before={}&limit={}",
     "/supervision/alerts.csv?party={}&maker={}",
+    "/supervision/facilities?party={}&facility={}&side={}&kind={}",
+    "/supervision/facilities?since={}&until={}",
     "/supervision/consignments/{}",
     "/vehicles/check?vin={}&act={}",
     "/sign-in?next={}",

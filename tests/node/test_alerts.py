@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 import pytest
 
 from credentials.ledger.attestation import make_attestation
+from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.parties import Accreditation
-from node.oversight import alerting
+from node.oversight import alerting, tallying
 from node.oversight.alert_kinds import AlertKind, alert_kinds, kind_of
 from node.storage import alerts as stored
+from node.storage import tallies
 from node.storage.alerts import AlertFilter, AlertRow
 from node.storage.office import OfficeStore
+from node.storage.tallies import Tally, TallyFilter
 from tests.harness.governed_node import CN_AUTHORITY, GovernedNode, others
 from tests.harness.ledger import OTHER_MAKER
 from tests.harness.support_service import DID, LiveNode, live_node
@@ -30,6 +34,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     """A node of every trade, and of an authority in the EU; a second party of the same side is there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alerting, "WAIT_S", 600.0)  # what is seen sooner, a block has told it
+        patch.setattr(tallying, "APART_S", 0.0)
         with live_node(tmp_path_factory.mktemp("alerts"), others=others(OTHER_MAKER)) as made:
             yield made
 
@@ -235,6 +240,77 @@ def test_pages_show_alerts_to_whoever_may(node: LiveNode) -> None:
     strange = node.client.get(f"/batteries/{code_of(1)}", headers={"Accept": "text/html"})
     assert "/supervision/alerts/" not in strange.text
     assert node.client.get("/supervision").status_code == 401
+
+
+def test_a_supervised_side_is_shown_by_facility_and_month(node: LiveNode) -> None:
+    """
+    What parties of its side record stands by licence, month and event, as many as the log has, with what lost
+    and with the state of each licence; the page draws the months; a month that is none is told.
+    """
+    attest(node, "battery.reported_lost", 2, reference="P-2")
+    stores = node.service.stores
+    counted = stores.office.tallies.counted_until
+    node.wait(lambda: counted() == stores.ledger.log_size(), "the counting")
+    leaves = stores.ledger.leaves.since(0, 10_000)
+
+    told = node.get_json("/supervision/facilities")
+    assert (told["sides"], told["counted_until"]) == (["EU"], told["log_size"])
+    expected = Counter(row.kind for row in leaves if row.type == "admitted")
+    assert {row["kind"]: row["events"] for row in told["kinds"]} == dict(expected)
+    mass = next(row["grams"] for row in told["kinds"] if row["kind"] == "battery.produced")
+    made = (parse_entry(row.entry) for row in leaves if row.kind == "battery.produced")
+    assert mass == sum(
+        one.attestation.quantities.get("mass_grams", 0) for one in made if isinstance(one, AdmittedEntry)
+    )
+    refused = sum(row.type == "refused" for row in leaves)
+    assert refused > 0
+    assert sum(row["refused"] for row in told["facilities"]) == refused
+    assert told["months"][-1]["refused"] == refused
+    assert (len(told["months"]), told["months"][-1]["bar"]) == (12, 1_000)
+    (own,) = [row for row in told["facilities"] if row["party"] == DID and row["events"]]
+    assert (own["events"], own["state"]) == (sum(expected.values()), "in_force")
+    assert own["alerts_open"] == len(listed(node, party=DID, state="open"))
+
+    (other,) = node.get_json(f"/supervision/facilities?party={OTHER_MAKER}&facility=L-ZZ7")["facilities"]
+    assert (other["state"], other["events"], other["side"]) == ("in_force", 0, "EU")
+    lost = node.get_json("/supervision/facilities?kind=battery.reported_lost")
+    assert sum(row["events"] for row in lost["months"]) == expected["battery.reported_lost"] > 0
+    assert node.get_json("/supervision/facilities?since=2001-01&until=2001-03")["kinds"] == []
+    for wrong in (
+        "since=2027-13",
+        "since=2027",
+        "since=2020-01",
+        "since=2027-02&until=2027-01",
+        "until=x-01",
+    ):
+        assert node.get(f"/supervision/facilities?{wrong}").status_code == 400
+    page = node.person.get("/supervision/facilities", headers={"Accept": "text/html"})
+    assert page.text.count("<rect") == 12
+    assert "L-ZZ7" in page.text
+    assert listed(node, because="forwarded") == []
+    assert len(listed(node, because="author")) > 0
+
+
+def test_months_are_bounded_and_the_oldest_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The same again is added up; beyond the bound the oldest months go; other sides' are not shown.
+    """
+    monkeypatch.setattr(tallies, "TALLIES_KEPT_MAX", 3)
+    office = OfficeStore(tmp_path / "office.db")
+
+    def tally(month: int, side: str = "EU") -> Tally:
+        return Tally(month, side, side, "did:web:a.example", "L-1", "waste.collected", 1, 100)
+
+    with office.writing() as db:
+        office.tallies.add(
+            db, [tally(202701), tally(202702), tally(202702), tally(202703, "CN"), tally(202704)]
+        )
+    wanted = TallyFilter(("EU",), 202601, 202712)
+    assert [(one.month, one.events) for one in office.tallies.by_month(wanted)] == [(202702, 2), (202704, 1)]
+    assert office.tallies.by_kind(wanted) == [("waste.collected", 3, 300)]
+    (one,) = office.tallies.by_facility(wanted, 10)
+    assert (one.facility, one.events, one.refused) == ("L-1", 3, 0)
+    office.close()
 
 
 def row(number: int, **changes: Any) -> AlertRow:

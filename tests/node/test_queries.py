@@ -193,6 +193,9 @@ def test_lists_cost_the_same_whatever_they_hold(node: LiveNode) -> None:
             "GET /keys": lambda: node.get_json("/keys"),
             "GET /operations/audit": lambda: node.get_json("/operations/audit"),
             "GET /operations/aside": lambda: node.get_json("/operations/aside"),
+            "GET /supervision": page("/supervision"),
+            "GET /supervision/facilities": page("/supervision/facilities"),
+            "GET /supervision/cases": page("/supervision/cases"),
             "GET /status": page("/status"),
         },
     )

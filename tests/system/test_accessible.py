@@ -28,6 +28,8 @@ PAGES = (
         "/vehicles/check",
         "/duties",
         "/supervision",
+        "/supervision/facilities",
+        "/supervision/cases",
         "/governance",
     ),
     *("/governance/proposals", "/governance/propose", "/governance/history", "/accounts", "/account"),
