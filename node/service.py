@@ -15,7 +15,7 @@ from node.issuing.ledger_follower import Following
 from node.ledger.engine import Engine
 from node.oversight.alert_desk import AlertDesk
 from node.oversight.case_desk import CaseDesk
-from node.oversight.facilities import FacilityDesk
+from node.oversight.facility_desk import FacilityDesk
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
 from node.server.lanes import Lanes

@@ -51,7 +51,7 @@ from node.governance_answers import (
 )
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
 from node.oversight.case_desk import CaseAnswer, CasesAnswer
-from node.oversight.facilities import FacilitiesAnswer
+from node.oversight.facility_desk import FacilitiesAnswer
 from node.oversight.risk import RiskAnswer
 from node.parts_answers import PartsAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer

@@ -11,7 +11,7 @@ from node.oversight.alerting import Alerting
 from node.oversight.attempts import Attempts
 from node.oversight.case_desk import CaseDesk
 from node.oversight.cases import Cases
-from node.oversight.facilities import FacilityDesk
+from node.oversight.facility_desk import FacilityDesk
 from node.oversight.forwarding import Forwarding
 from node.oversight.letters import Letters
 from node.oversight.noted import NotingRegistry
