@@ -205,10 +205,15 @@ class Replica:
         `now_ms` measures intervals and never goes back; `time_ms` is the wall clock, which may be wrong and
         be put right. None: the first shows the time as well (a simulated clock).
         """
+        return self.handle_together((event,), now_ms, time_ms)
+
+    def handle_together(self, events: Iterable[Event], now_ms: int, time_ms: int | None) -> list[Effect]:
+        """Apply events that came at one time: what begins because of the first knows all of them."""
         present = self._present
         present.now_ms, present.time_ms = now_ms, now_ms if time_ms is None else time_ms
         present.out = []
-        self._apply(event)
+        for event in events:
+            self._apply(event)
         self._start_if_due()
         self._rounds.propose_if_due()
         # One sync for all that is signed here (decision 0011); what is written may always be sent later.

@@ -33,6 +33,8 @@ from node.transient_faults import PASSING, sentence
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first
+SENT_MAX = 4 * SEND_MAX  # that nothing was heard of yet; the next one waits for one of them
+SEND_TOGETHER = 64  # handed to the engine as one
 TOLD_TOGETHER = 25  # receipts in one post of a webhook
 WAIT_S, OPENING_WAIT_S = 1.0, 0.05
 ATTESTATION = "attestation"  # what is set aside
@@ -42,7 +44,7 @@ TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation it
 class Submitting(Protocol):
     """`engine.Engine`."""
 
-    def submit(self, attestation: bytes) -> None: ...
+    def submit(self, *attestations: bytes) -> None: ...
 
 
 class Sending(Protocol):
@@ -71,6 +73,8 @@ class Outbox:
         self._engine = engine
         self._gossip = gossip
         self._sent: dict[bytes, tuple[float, float]] = {}  # digest -> when, how long until the next time
+        self._seen = 0  # number of the newest one that was looked at
+        self._again_at = 0.0  # monotonic: when all that waits is looked through
         self._dropped: deque[tuple[bytes, str, str]] = deque(maxlen=10_000)
         self._moments: Subscription | None = None
         self._wake = threading.Event()
@@ -150,18 +154,42 @@ class Outbox:
         self._webhooks.post(db, "receipts", id, {"receipted_at": now, "receipts": told})
 
     def send(self) -> None:
-        """Send what is not final yet and due."""
+        """Send what is new; and all that waits is looked through once something is to be sent again."""
         now = time.monotonic()
-        due: list[OutboxItem] = []
         self._take_up_again()
-        aside = set(self._office.aside.refs(ATTESTATION, again=False))
-        for item in self._office.outbox.waiting("outbox", SEND_MAX * 4):
-            sent = self._sent.get(item.digest)
-            if (sent is None or now - sent[0] >= sent[1]) and b64u(item.digest) not in aside:
-                due.append(item)
-        self._send(due[:SEND_MAX], now)
-        if len(due) > SEND_MAX:
+        due = self._new() if now < self._again_at else self._all_due(now)
+        if due:
+            self._seen = max(self._seen, due[-1].number)
+            self._send(due, now)
+
+    def _new(self) -> list[OutboxItem]:
+        room = min(SEND_MAX, SENT_MAX - len(self._sent))
+        new = self._office.outbox.waiting("outbox", room, self._seen)
+        if len(new) == room > 0:
             self._wake.set()
+        return self._without_aside(new)
+
+    def _all_due(self, now: float) -> list[OutboxItem]:
+        waiting = self._office.outbox.waiting("outbox", SENT_MAX)
+        known = self._sent
+        self._sent = {item.digest: known[item.digest] for item in waiting if item.digest in known}
+        self._seen = max([self._seen, *(item.number for item in waiting)])
+        waiting = self._without_aside(waiting)
+        due = [item for item in waiting if self._due_at(item) <= now]
+        later = [at for item in waiting if (at := self._due_at(item)) > now]
+        self._again_at = min(later, default=now + RESEND_S_MAX)
+        if len(due) > SEND_MAX:
+            self._again_at = 0.0
+            self._wake.set()
+        return due[:SEND_MAX]
+
+    def _without_aside(self, items: list[OutboxItem]) -> list[OutboxItem]:
+        aside = set(self._office.aside.refs(ATTESTATION, again=False)) if items else set()
+        return [item for item in items if b64u(item.digest) not in aside]
+
+    def _due_at(self, item: OutboxItem) -> float:
+        sent, wait_s = self._sent.get(item.digest, (0.0, 0.0))
+        return sent + wait_s
 
     def _put_aside(self, item: OutboxItem, error: Exception) -> None:
         ref = b64u(item.digest)
@@ -175,21 +203,36 @@ class Outbox:
             with self._office.writing() as db:
                 self._office.aside.clear(db, ATTESTATION, ref)
             self._sent.pop(b64u_decode(ref, "digest"), None)
+            self._again_at = 0.0
 
     def _send(self, items: Sequence[OutboxItem], now: float) -> None:
+        for start in range(0, len(items), SEND_TOGETHER):
+            part = items[start : start + SEND_TOGETHER]
+            try:
+                self._hand_over(part, now)
+            except ProblemError:
+                self._again_at = 0.0
+                return  # the inbox is full: the next round goes on here
+        if items:
+            log.moment("outbox", count=len(items), first=items[0].digest)
+
+    def _hand_over(self, items: Sequence[OutboxItem], now: float) -> None:
+        """To the engine and the peers; one that raises by itself is set aside; ProblemError: no room."""
+        try:
+            self._engine.submit(*(item.data for item in items))
+            for item in items:
+                self._gossip.broadcast([ITEM_ATTESTATION, item.data])
+        except (ProblemError, *PASSING):
+            raise
+        except Exception as error:
+            if len(items) == 1:
+                self._put_aside(items[0], error)
+                return
+            for item in items:
+                self._hand_over([item], now)
+            return
         for item in items:
             before = self._sent.get(item.digest)
             wait_s = RESEND_S_MIN if before is None else min(2 * before[1], RESEND_S_MAX)
-            try:
-                self._engine.submit(item.data)
-                self._gossip.broadcast([ITEM_ATTESTATION, item.data])
-            except ProblemError:
-                return  # the inbox is full: the next round goes on here
-            except PASSING:
-                raise
-            except Exception as error:
-                self._put_aside(item, error)
-                continue
             self._sent[item.digest] = now, wait_s
-        if items:
-            log.moment("outbox", count=len(items), first=items[0].digest)
+            self._again_at = min(self._again_at, now + wait_s)

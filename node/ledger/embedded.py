@@ -47,9 +47,9 @@ class EmbeddedEngine:
     def close(self) -> None:
         """Its databases are the node's."""
 
-    def submit(self, attestation: bytes) -> None:
-        """Hand an attestation to the own pool; 503 when the inbox is full."""
-        self._ordering.intake.submit(attestation)
+    def submit(self, *attestations: bytes) -> None:
+        """Hand attestations to the own pool, all or none; 503 when the inbox is full."""
+        self._ordering.intake.submit(*attestations)
 
     def peer_items(self, sender: str, items: list[Value]) -> None:
         """Take a peer's batch in, all or nothing; 503 when too much of it waits."""

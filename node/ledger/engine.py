@@ -86,8 +86,8 @@ class Engine(Protocol):
     def close(self) -> None:
         """After its threads have ended."""
 
-    def submit(self, attestation: bytes) -> None:
-        """Hand an attestation to the own pool; 503 when the inbox is full."""
+    def submit(self, *attestations: bytes) -> None:
+        """Hand attestations to the own pool, all or none; 503 when the inbox is full."""
 
     def peer_items(self, sender: str, items: list[Value]) -> None:
         """Take a peer's batch in, all or nothing; 503 when too much of it waits."""

@@ -62,10 +62,14 @@ class Intake:
         """A turn that waits for an event returns."""
         self.inbox.wake(_WAKE)
 
-    def submit(self, attestation: bytes) -> None:
-        """An attestation of this node; 503 when the inbox is full."""
-        event = AttestationReceived(attestation, sha256(attestation).digest())
-        self._attestations_to.put(OWN, event, size_bytes=len(attestation))
+    def submit(self, *attestations: bytes) -> None:
+        """Attestations of this node, all or none; 503 when the inbox is full."""
+        size_bytes, told = sum(map(len, attestations)), [(a, sha256(a).digest()) for a in attestations]
+        if len(told) == 1:
+            self._attestations_to.put(OWN, AttestationReceived(*told[0]), size_bytes=size_bytes)
+            return
+        batch, count = AttestationBatch(OWN, told), len(told)
+        self._attestations_to.put(OWN, batch, count=count, size_bytes=size_bytes, patient=True)
 
     def items(self, sender: str, items: list[Value]) -> None:
         """Events of a peer's batch, all or none; an attestation seen a moment ago is not judged again."""

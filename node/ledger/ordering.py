@@ -46,6 +46,7 @@ from node.errors import SetupError
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.engine import Outgoing
 from node.ledger.engine_condition import Watch
+from node.ledger.inbox import OWN
 from node.ledger.intake import AttestationBatch, CheckpointItem, Incoming, Intake
 from node.ledger.ledger import Decision, Ledger
 from node.ledger.subscriptions import Moments, PoolDropped
@@ -210,9 +211,10 @@ class Ordering:
             self._checkpoints.cosigned_size,
         )
 
-    def _feed(self, event: Event) -> list[Effect]:
-        """Give the replica an event, with the time that passes and the time it is (decision 0102)."""
-        return self.replica.handle(event, int(time.monotonic() * 1000), int(self.wall() * 1000))
+    def _feed(self, *events: Event) -> list[Effect]:
+        """Give the replica what came together, with the time that passes and what it is (decision 0102)."""
+        now_ms, time_ms = int(time.monotonic() * 1000), int(self.wall() * 1000)
+        return self.replica.handle_together(events, now_ms, time_ms)
 
     def _take(self, event: Incoming) -> None:
         """Work off one event. What it raises by itself sets it aside; a broken invariant goes on up."""
@@ -236,12 +238,17 @@ class Ordering:
         log.moment("set_aside", what=what, peer=sender, because=item.because)
 
     def _receive(self, batch: AttestationBatch) -> list[Effect]:
-        """Attestations of one request under one read transaction; what they lead to is executed after it."""
-        effects: list[Effect] = []
+        """Attestations of one request under one read transaction; what they lead to is executed after it.
+
+        A block that is begun for the first of them takes the others along.
+        """
         with self._store.reading():
             self._store.learn_finals([digest for _, digest in batch.attestations])
-            for data, digest in batch.attestations:
-                effects += self._feed(AttestationReceived(data, digest, batch.sender))
+            effects = self._feed(
+                *(AttestationReceived(data, digest, batch.sender) for data, digest in batch.attestations)
+            )
+        if batch.sender == OWN:
+            return effects
         kept: list[Effect] = []
         for effect in effects:
             code = effect.code if isinstance(effect, Drop) else ""

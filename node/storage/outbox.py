@@ -169,9 +169,10 @@ class OutboxTable:
         state = "UPDATE outbox SET state = 'cancelled' WHERE digest = ? AND state = 'outbox'"
         return db.execute(state, (digest,)).rowcount == 1
 
-    def waiting(self, state: str, limit: int = 1000) -> list[OutboxItem]:
-        """Those in `state` without a receipt, oldest first."""
-        return self._where("state = ? AND receipted_at IS NULL ORDER BY number LIMIT ?", (state, limit))
+    def waiting(self, state: str, limit: int = 1000, after: int = 0) -> list[OutboxItem]:
+        """Those in `state` without a receipt, oldest first; `after`: with a higher number."""
+        condition = "state = ? AND receipted_at IS NULL AND number > ? ORDER BY number LIMIT ?"
+        return self._where(condition, (state, after, limit))
 
     def leaves_known(self) -> int:
         """Up to how many leaves of the log something of ours is known to stand."""

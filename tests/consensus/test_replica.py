@@ -530,6 +530,26 @@ def test_restart_restores_the_lock() -> None:
     assert (bench.votes()[-1].round, bench.votes()[-1].value_id) == (2, None)
 
 
+def test_what_came_together_is_proposed_together() -> None:
+    """
+    A height that begins for the first attestation of a batch proposes all of it; fed one by one, the first
+    goes alone. One that is refused takes no other along.
+    """
+    txs = [make_tx(name) for name in ("first", "second", "third")]
+    events = [AttestationReceived(tx, sha256(tx).digest()) for tx in txs]
+    together, single = Bench(me=1), Bench(me=1)
+    refused = AttestationReceived(txs[0], bytes(32))
+    effects = together.replica.handle_together([refused, *events], together.now_ms, None)
+    for event in events:
+        single.feed(event)
+
+    [proposal] = [message for message in said(effects) if isinstance(message, Proposal)]
+    assert sorted(proposal.block.attestations) == sorted(txs)
+    assert [effect.digest for effect in effects if isinstance(effect, Drop)] == [bytes(32)]
+    [alone] = [message for message in single.said() if isinstance(message, Proposal)]
+    assert alone.block.attestations == (txs[0],)
+
+
 def test_restart_proposes_the_same_block() -> None:
     """
     A proposer restarted after persisting its proposal sends that block, not a new one.

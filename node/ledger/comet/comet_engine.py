@@ -198,9 +198,9 @@ class CometEngine:
         for one in (self._link, self._behind, *((self._newcomer,) if self._newcomer else ())):
             one.close()
 
-    def submit(self, attestation: bytes) -> None:
-        """Hand an attestation in; 503 when the inbox is full."""
-        self.intake.submit(attestation)
+    def submit(self, *attestations: bytes) -> None:
+        """Hand attestations in, all or none; 503 when the inbox is full."""
+        self.intake.submit(*attestations)
 
     def peer_items(self, sender: str, items: list[Value]) -> None:
         """Take a peer's batch in, all or nothing; 503 when too much of it waits."""
