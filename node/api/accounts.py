@@ -58,7 +58,8 @@ def sign_in_by_form(service: Service) -> ResponseReturnValue:
     require_same_origin(service)
     name, wanted = request.form.get("name", "").strip(), request.form.get("next", "/")
     try:
-        opened = service.accounts.sign_in(name, request.form.get("passphrase", ""), _subnet())
+        words = request.form.get("passphrase", "")
+        opened = service.accounts.sign_in(name, words, _subnet(), _former(service))
     except ProblemError as error:
         shown = page("sign_in.html", error.status, name=name, next=wanted, **_told(service, error))
         if "wait" in error.parameters:
@@ -87,13 +88,12 @@ def choose_language(service: Service) -> ResponseReturnValue:
     return answer
 
 
-def _signed_in(service: Service, opened: Session, wanted: str) -> Response:
-    """With the new cookie to the page that was wanted, if it is one of ours that the session may see.
+def _former(service: Service) -> str | None:
+    return request.cookies.get(cookie_name(service))
 
-    The session that the browser had ends: nobody goes on in it.
-    """
-    if former := request.cookies.get(cookie_name(service)):
-        service.access.leave(former)
+
+def _signed_in(service: Service, opened: Session, wanted: str) -> Response:
+    """With the new cookie to the page that was wanted, if it is one of ours that the session may see."""
     return with_cookie(service, see(_destination(wanted, opened)), opened)
 
 
@@ -120,7 +120,7 @@ def welcome_by_form(service: Service, token: str) -> ResponseReturnValue:
     name, words = request.form.get("name", "").strip(), request.form.get("passphrase", "")
     try:
         _require_same(words)
-        opened = service.accounts.welcome(token, name, words)
+        opened = service.accounts.welcome(token, name, words, _former(service))
     except ProblemError as error:
         told = _told(service, error)
         return page("welcome.html", error.status, token=token, whose=whose, name=name, **told)

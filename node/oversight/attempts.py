@@ -39,6 +39,7 @@ from node.oversight.letters import GIVEN_UP_S, TAKEN, Letters
 from node.oversight.noted import Noted
 from node.oversight.raising import RaisedAlert, code_of, row_of
 from node.storage.alerts import AlertRow
+from node.storage.database import Transaction
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.refused_attempts import AttemptRow
@@ -135,9 +136,11 @@ class Attempts:
         report = sign1({}, encode(told), self._signer)
         made = ReadReport(attestation, code, self._did, now)
         to = _authorities(governance, attestation.issuer, now)
-        if self._did in to:
-            self.store(made, report)
-        with self._office.writing() as db:
+        with (
+            self._office.writing() as db
+        ):  # told to everybody or, where a kill comes between, still to nobody
+            if self._did in to:
+                self.store(db, made, report)
             self._letters.put(db, PATH, report, to - {self._did}, about=attestation.digest)
         self._letters.wake()
         log.moment("attempt", party=attestation.issuer, kind=attestation.kind, code=code)
@@ -156,7 +159,8 @@ class Attempts:
         if report.refuser != sender:
             raise bad_request("malformed", "a report of an attempt is sent by whoever signed it")
         if self.counts(report):
-            self.store(report, content)
+            with self._office.writing() as db:
+                self.store(db, report, content)
         return TAKEN
 
     def counts(self, report: ReadReport) -> bool:
@@ -198,13 +202,12 @@ class Attempts:
             )
         return ReadReport(attestation, code[:CODE_CHARS_MAX], refuser, at)
 
-    def store(self, report: ReadReport, data: bytes) -> None:
-        """Keep it, and raise its alert, in one transaction."""
-        with self._office.writing() as db:
-            number = self._office.attempts.put(db, _row(report, data))
-            raised = None if number is None else self.raised_by(report, number)
-            if raised is not None:
-                self._office.alerts.put(db, _alert(raised, report, self._office))
+    def store(self, db: Transaction, report: ReadReport, data: bytes) -> None:
+        """Keep it, and raise its alert."""
+        number = self._office.attempts.put(db, _row(report, data))
+        raised = None if number is None else self.raised_by(report, number)
+        if raised is not None:
+            self._office.alerts.put(db, _alert(raised, report, self._office))
 
     def raised_by(self, report: ReadReport, number: int) -> RaisedAlert | None:
         """What it raises, kept under this number; None: no kind of alert is of its code."""

@@ -151,11 +151,9 @@ class CaseDesk:
             days=_days(order.get("days") or DAYS),
             leaves=_leaves(order.get("leaves") or ()),
         )
-        made = self._cases.say(b"", OPENED, str(order.get("text", "")), about, who)
         alert = str(order.get("alert", ""))
-        if _DIGEST.fullmatch(alert):
-            with self._office.writing() as db:
-                self._office.alerts.link(db, b64u_decode(alert), b64u(made.case))
+        linked = b64u_decode(alert) if _DIGEST.fullmatch(alert) else b""
+        made = self._cases.say(b"", OPENED, str(order.get("text", "")), about, who, alert=linked)
         return b64u(made.case)
 
     def say(self, case: str, order: Mapping[str, object], who: str) -> None:

@@ -60,15 +60,20 @@ class Cases:
 
     # -- said here -------------------------------------------------------------------------------------
 
-    def say(self, case: bytes, act: str, text: str, about: About, who: str) -> CaseStatement:
-        """Sign it, keep it, and have it sent; `case` is empty for the one that opens one. 400, 403, 404."""
+    def say(
+        self, case: bytes, act: str, text: str, about: About, who: str, *, alert: bytes = b""
+    ) -> CaseStatement:
+        """Sign it, keep it, and have it sent; `case` is empty for the one that opens one. 400, 403, 404.
+
+        `alert`: the id of one of this node that is linked to the case.
+        """
         now = int(time.time())
         data = make_statement(
             self._network_id, case, act, text.strip(), about, author=self.did, at=now, signer=self._signer
         )
         made = read_statement(data, self._network_id, self.history.latest)
         with self._lock:
-            self._keep(made, now, who)
+            self._keep(made, now, who, alert)
         self._letters.wake()
         return made
 
@@ -103,7 +108,7 @@ class Cases:
 
     # -- kept ------------------------------------------------------------------------------------------
 
-    def _keep(self, one: CaseStatement, now: int, who: str | None) -> None:
+    def _keep(self, one: CaseStatement, now: int, who: str | None, alert: bytes = b"") -> None:
         """Keep what may be said, once, with its alert and its letters, in one transaction."""
         governance = self.history.latest
         officials = Officials.of(governance, now)
@@ -131,6 +136,8 @@ class Cases:
             self._office.cases.put(db, row)
             if who is not None or officials.decides(self.did, opening.side):
                 self._letters.put(db, PATH, one.data, told - {self.did, one.author})
+            if alert:
+                self._office.alerts.link(db, alert, b64u(one.case))
             if who is not None:
                 self._office.audit.put(db, now, who, f"case.{one.act}", b64u(one.case))
             elif number is not None:

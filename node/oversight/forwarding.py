@@ -25,6 +25,7 @@ from node.oversight.case_rules import Officials
 from node.oversight.letters import TAKEN, Letters
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
 from node.storage.alerts import AlertRow
+from node.storage.database import Transaction
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
@@ -92,16 +93,18 @@ class Forwarding:
                 raise bad_request("quota", "too many alerts of one authority in an hour; send them later")
         party = self._history.latest.participant(sender)
         more = {"forwarded_by": party.name if party is not None else sender, "forwarded_text": text}
-        if report:
-            told = self._attempts.read(report)
-            raised = self._attempts.raised_by(told, 0) if self._attempts.counts(told) else None
-            if raised is not None and raised.id == alert:
-                self._attempts.store(told, report)
-        else:
+        told = self._attempts.read(report) if report else None
+        if told is None:
             raised = self._of_leaf(alert, leaf)
+        else:
+            raised = self._attempts.raised_by(told, 0) if self._attempts.counts(told) else None
         if raised is None or raised.id != alert:
             raise bad_request("malformed", "the record that is named raises no such alert here")
-        self._keep(raised, more)
+        at = self._ledger.block_times([raised.height]).get(raised.height, int(time.time()))
+        with self._office.writing() as db:
+            if told is not None:
+                self._attempts.store(db, told, report)
+            self._keep(db, raised, more, at)
         return TAKEN
 
     def _of_leaf(self, alert: bytes, leaf: int) -> RaisedAlert | None:
@@ -111,17 +114,15 @@ class Forwarding:
             found = self._raising.of(self._ledger.leaves.these([leaf]))
         return next((one for one in found if one.id == alert), None)
 
-    def _keep(self, raised: RaisedAlert, more: Mapping[str, object]) -> None:
-        at = self._ledger.block_times([raised.height]).get(raised.height, int(time.time()))
-        with self._office.writing() as db:
-            row = row_of(raised, code_of(self._office, raised), at, [FORWARDED], more=more)
-            known = self._office.alerts.get(raised.id)
-            if known is None:
-                self._office.alerts.put(db, row)
-            else:
-                parameters = json.dumps({**json.loads(known.parameters), **more}, ensure_ascii=False)
-                because = ",".join(dict.fromkeys([*known.because.split(","), FORWARDED]))
-                self._office.alerts.told_more(db, raised.id, parameters, because)
+    def _keep(self, db: Transaction, raised: RaisedAlert, more: Mapping[str, object], at: int) -> None:
+        row = row_of(raised, code_of(self._office, raised), at, [FORWARDED], more=more)
+        known = self._office.alerts.get(raised.id)
+        if known is None:
+            self._office.alerts.put(db, row)
+        else:
+            parameters = json.dumps({**json.loads(known.parameters), **more}, ensure_ascii=False)
+            because = ",".join(dict.fromkeys([*known.because.split(","), FORWARDED]))
+            self._office.alerts.told_more(db, raised.id, parameters, because)
 
     def _read(self, sender: str, content: bytes) -> tuple[bytes, int, bytes, str]:
         governance, now = self._history.latest, int(time.time())

@@ -312,13 +312,16 @@ class Access:
 
     def leave(self, cookie: str) -> None:
         """Sign out: the cookie opens nothing any more."""
-        now = int(time.time())
-        row = self._office.access.session(hash_of(cookie), now)
-        if row is None:
-            return
         with self._office.writing() as db:
-            if self._office.access.end_session(db, hash_of(cookie)):  # once, whoever signs out twice
-                self._office.audit.put(db, now, row.name, "session.ended", "signed out", account=row.account)
+            self.end_in(db, cookie, int(time.time()))
+
+    def end_in(self, db: Transaction, cookie: str, now: int) -> None:
+        """The same beside what else the caller writes."""
+        row = self._office.access.session(hash_of(cookie), now)
+        if row is not None and self._office.access.end_session(
+            db, hash_of(cookie)
+        ):  # once, whoever asks twice
+            self._office.audit.put(db, now, row.name, "session.ended", "signed out", account=row.account)
 
 
 def _share_of(by: Session) -> str:

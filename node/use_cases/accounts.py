@@ -222,8 +222,11 @@ class Accounts:
             raise _used()
         return row.name if row is not None else ""
 
-    def welcome(self, token: str, name: str, words: str) -> Session:
-        """Choose the passphrase of an invitation, and be signed in: `.cookie`. 403 `link_used`."""
+    def welcome(self, token: str, name: str, words: str, former: str | None = None) -> Session:
+        """Choose the passphrase of an invitation, and be signed in: `.cookie`. 403 `link_used`.
+
+        `former`: the cookie that the browser had, which opens nothing any more: nobody goes on in it.
+        """
         whose = self.invited(token)
         verifier = self._passphrases.verifier(words, whose or name)
         if not whose:
@@ -248,7 +251,7 @@ class Accounts:
             self._office.audit.put(
                 db, now, row.name, "passphrase.chosen", "by an invitation", account=row.account
             )
-            return self._open(db, row, now)
+            return self._open(db, row, now, former)
 
     def change(self, by: Session, old: str, new: str, subnet: str) -> Session:
         """Another passphrase; every session of the account ends but the one that is opened now."""
@@ -269,8 +272,11 @@ class Accounts:
 
     # -- signing in ------------------------------------------------------------------------------------
 
-    def sign_in(self, name: str, words: str, subnet: str) -> Session:
-        """A session: `.cookie`. 403 `not_signed_in` whatever was wrong, 429 `too_many_tries`."""
+    def sign_in(self, name: str, words: str, subnet: str, former: str | None = None) -> Session:
+        """A session: `.cookie`. 403 `not_signed_in` whatever was wrong, 429 `too_many_tries`.
+
+        `former`: as in `welcome`.
+        """
         reads = read_as(name)
         row = self._office.accounts.by_name(reads)
         self._require_fits(row, reads, words, subnet)
@@ -279,7 +285,7 @@ class Accounts:
         with self._office.writing() as db:
             if not self._office.accounts.touch(db, row.account, row.verifier, now):
                 raise _not_right()
-            return self._open(db, row, now)
+            return self._open(db, row, now, former)
 
     def _require_fits(self, row: AccountRow | None, reads: str, words: str, subnet: str) -> None:
         if wait_s := self._guesses.take(reads, subnet):
@@ -289,8 +295,10 @@ class Accounts:
             raise _not_right()
         self._guesses.give_back(reads, subnet)
 
-    def _open(self, db: Transaction, row: AccountRow, now: int) -> Session:
+    def _open(self, db: Transaction, row: AccountRow, now: int, former: str | None = None) -> Session:
         """Always a new secret: whatever cookie a browser brought opens nothing by it."""
+        if former:
+            self._access.end_in(db, former, now)
         row = _known(db, row.name)  # its scopes may have become others while the passphrase was checked
         cookie = secrets.token_urlsafe(SECRET_BYTES)
         self._office.access.forget_ended(db, now, now - INVITATION_S)

@@ -55,18 +55,18 @@ LOOKED_AT = (
 NAMING = ("act", "reason", "job", "begins", "made_from", "made_until", "name")
 
 
-def refused_statement(node: LiveNode) -> bytes:
+def refused_statement(node: LiveNode, by: str = IMPORTER) -> bytes:
     """Of a party without a licence: an attempt, which raises an alert where its authority is."""
     now, signing = int(time.time()), node.service.batteries._issuing.signing
     return make_attestation(
-        signer=signer(IMPORTER),
+        signer=signer(by),
         iat=now,
         kind="battery.sold",
         subject=signing.subject(signing.identifier(CODE)),
         network_id=node.service.overview.genesis.network_id,
         event_time=now,
         document_digest=secrets.token_bytes(32),
-        issuer=IMPORTER,
+        issuer=by,
     )
 
 
