@@ -315,12 +315,11 @@ class Access:
         with self._office.writing() as db:
             self.end_in(db, cookie, int(time.time()))
 
-    def end_in(self, db: Transaction, cookie: str, now: int) -> None:
+    def end_in(self, db: Transaction, cookie: str | None, now: int) -> None:
         """The same beside what else the caller writes."""
-        row = self._office.access.session(hash_of(cookie), now)
-        if row is not None and self._office.access.end_session(
-            db, hash_of(cookie)
-        ):  # once, whoever asks twice
+        hashed = hash_of(cookie or "")
+        row = self._office.access.session(hashed, now)
+        if row is not None and self._office.access.end_session(db, hashed):  # once, whoever asks twice
             self._office.audit.put(db, now, row.name, "session.ended", "signed out", account=row.account)
 
 

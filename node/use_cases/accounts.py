@@ -223,10 +223,7 @@ class Accounts:
         return row.name if row is not None else ""
 
     def welcome(self, token: str, name: str, words: str, former: str | None = None) -> Session:
-        """Choose the passphrase of an invitation, and be signed in: `.cookie`. 403 `link_used`.
-
-        `former`: the cookie that the browser had, which opens nothing any more: nobody goes on in it.
-        """
+        """Choose the passphrase of an invitation, and be signed in: `.cookie`. 403 `link_used`."""
         whose = self.invited(token)
         verifier = self._passphrases.verifier(words, whose or name)
         if not whose:
@@ -273,10 +270,7 @@ class Accounts:
     # -- signing in ------------------------------------------------------------------------------------
 
     def sign_in(self, name: str, words: str, subnet: str, former: str | None = None) -> Session:
-        """A session: `.cookie`. 403 `not_signed_in` whatever was wrong, 429 `too_many_tries`.
-
-        `former`: as in `welcome`.
-        """
+        """A session: `.cookie`. 403 `not_signed_in` whatever was wrong, 429 `too_many_tries`."""
         reads = read_as(name)
         row = self._office.accounts.by_name(reads)
         self._require_fits(row, reads, words, subnet)
@@ -296,9 +290,8 @@ class Accounts:
         self._guesses.give_back(reads, subnet)
 
     def _open(self, db: Transaction, row: AccountRow, now: int, former: str | None = None) -> Session:
-        """Always a new secret: whatever cookie a browser brought opens nothing by it."""
-        if former:
-            self._access.end_in(db, former, now)
+        """Always a new secret: `former`, the cookie that the browser had, opens nothing any more."""
+        self._access.end_in(db, former, now)
         row = _known(db, row.name)  # its scopes may have become others while the passphrase was checked
         cookie = secrets.token_urlsafe(SECRET_BYTES)
         self._office.access.forget_ended(db, now, now - INVITATION_S)
