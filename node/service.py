@@ -16,6 +16,7 @@ from node.ledger.engine import Engine
 from node.oversight.alert_desk import AlertDesk
 from node.oversight.case_desk import CaseDesk
 from node.oversight.facility_desk import FacilityDesk
+from node.oversight.request_desk import RequestDesk
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
 from node.server.lanes import Lanes
@@ -85,6 +86,7 @@ class Service:
     alerts: AlertDesk
     cases: CaseDesk
     facilities: FacilityDesk
+    set_requests: RequestDesk
     records: RecordDesk
     evidence: EvidenceDesk
     overview: Overview

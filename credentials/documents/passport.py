@@ -175,7 +175,7 @@ def completeness(
     phased = {dp: rule["from"][category] for rule in datapoints["phasedObligations"] for dp in rule["dps"]}
     states = []
     for row in datapoints["dataPoints"]:
-        dp, point = row["dp"], _point(row)
+        dp, point = row["dp"], point_of(row)
         shown = sets_present.get(point)
         if dp not in phased and row[category] == "not-to-be-filled":
             state = PointState.NOT_APPLICABLE
@@ -386,7 +386,8 @@ def _submodels(paths: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(path.partition(".")[0] for path in paths["members"]))
 
 
-def _point(row: Mapping[str, Any]) -> int:
+def point_of(row: Mapping[str, Any]) -> int:
+    """The point of Annex XIII to which a data point belongs, by its row of the table."""
     return _point_of(row["access"])
 
 

@@ -289,7 +289,10 @@ def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
     if not page_wanted():
         return json_reply(report)
     return page(
-        "readiness.html", report=report, consignment=service.consignments.show(consignment_id, limit=0)
+        "readiness.html",
+        report=report,
+        consignment=service.consignments.show(consignment_id, limit=0),
+        requests=service.set_requests.of_consignment(consignment_id),
     )
 
 

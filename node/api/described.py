@@ -52,6 +52,7 @@ from node.governance_answers import (
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
 from node.oversight.case_desk import CaseAnswer, CasesAnswer
 from node.oversight.facility_desk import FacilitiesAnswer
+from node.oversight.request_desk import RequestAnswer, RequestsAnswer, SetsToAskFor
 from node.oversight.risk import RiskAnswer
 from node.parts_answers import PartsAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
@@ -305,6 +306,9 @@ ANSWERS: dict[str, type] = {
     "Resolution": ResolutionAnswer,
     "Revoked": RevokedAnswer,
     "Risk": RiskAnswer,
+    "SetRequest": RequestAnswer,
+    "SetRequests": RequestsAnswer,
+    "SetsToAskFor": SetsToAskFor,
     "Status": StatusAnswer,
     "StatusVersions": VersionsAnswer,
     "TrqpAuthorization": TrqpAuthorization,

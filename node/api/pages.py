@@ -54,6 +54,9 @@ def _today(
     if held & {"issue", "clear", "govern"}:
         unrecorded = service.overview.status()["outbox"].get("outbox", 0)
         yield {"code": "home.unrecorded", "count": unrecorded, "path": "/acts", "urgent": False}
+    if "issue" in held:
+        asked = service.set_requests.waiting()
+        yield {"code": "home.requests", "count": asked, "path": "/set-requests", "urgent": True}
     if held & {"read", "clear", "govern", "operate"}:
         alerts = service.stores.office.alerts.counts(0)
         yield {"code": "home.heavy", "count": alerts["heavy"], "path": "/supervision", "urgent": True}

@@ -18,6 +18,9 @@ from node.oversight.alert_desk import TEXT_CHARS_MAX as ALERT_TEXT_CHARS_MAX
 from node.oversight.case_statements import ACTS as CASE_ACTS
 from node.oversight.case_statements import DAYS_MAX, LEAVES_NAMED_MAX, OPENED, OUTCOMES, REVIEWS
 from node.oversight.case_statements import TEXT_CHARS_MAX as CASE_TEXT_CHARS_MAX
+from node.oversight.request_statements import ANSWERS as REQUEST_ANSWERS
+from node.oversight.request_statements import GROUNDS
+from node.oversight.request_statements import TEXT_CHARS_MAX as REQUEST_TEXT_CHARS_MAX
 from node.use_cases.roles import person_roles
 
 Schema = dict[str, Any]
@@ -337,6 +340,28 @@ REQUESTS: dict[str, Schema] = {
             "whom": WORD,
             "days": {"type": "integer", "minimum": 1, "maximum": DAYS_MAX},
             "outcome": {"enum": [*OUTCOMES, *REVIEWS]},
+        },
+        closed=True,
+    ),
+    "SetRequestOrder": _object(
+        {
+            "consignment": WORD,
+            "requirement": {**NAME, "description": "the id of a row of its readiness report"},
+            "whom": WORD,
+            "ground": {"enum": list(GROUNDS)},
+            "text": {**WORD, "maxLength": REQUEST_TEXT_CHARS_MAX},
+        },
+        closed=True,
+    ),
+    "SetRequestAnswer": _object(
+        {"act": {"enum": list(REQUEST_ANSWERS)}, "text": {**WORD, "maxLength": REQUEST_TEXT_CHARS_MAX}},
+        {
+            "points": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 1, "maximum": 4},
+                "maxItems": 4,
+                "description": "points of Annex XIII whose sets are handed over",
+            }
         },
         closed=True,
     ),

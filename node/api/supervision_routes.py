@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import cases, facilities, supervision
+from node.api import cases, facilities, set_request_pages, supervision
 from node.api.route import (
     CSV,
     JSON,
@@ -145,5 +145,49 @@ SUPERVISION = (
         (RouteAnswer(202, "LookedAgain", text="It is looked at; what is here already stays as it is."),),
         OPERATE,
         Body("LookAgain"),
+    ),
+    Route(
+        "GET",
+        "/set-requests",
+        set_request_pages.listed,
+        "Requests to be shown sets of passports, sent and received, newest first",
+        _shown("SetRequests"),
+        SEE_CASES,
+        query=("before", "limit"),
+    ),
+    Route(
+        "GET",
+        "/set-requests/new",
+        set_request_pages.new,
+        "Whom to ask for the sets that answer a row of a readiness report and are not visible here",
+        _shown("SetsToAskFor"),
+        SEE_CLEARED,
+        query=("consignment", "requirement"),
+    ),
+    Route(
+        "POST",
+        "/set-requests",
+        set_request_pages.ask,
+        "Ask the issuer of sets to be shown them",
+        (RouteAnswer(201, "SetRequest", (JSON,), "Signed, and on its way to whom it is asked of."), SEEN),
+        ("clear",),
+        Body("SetRequestOrder", JSON_OR_FORM),
+    ),
+    Route(
+        "GET",
+        "/set-requests/<request_id>",
+        set_request_pages.one,
+        "One request, and how it was answered",
+        _shown("SetRequest"),
+        SEE_CASES,
+    ),
+    Route(
+        "POST",
+        "/set-requests/<request_id>",
+        set_request_pages.answer,
+        "Hand the sets of some points over, or decline",
+        (*_shown("SetRequest", (JSON,)), SEEN),
+        ("issue",),
+        Body("SetRequestAnswer", JSON_OR_FORM),
     ),
 )

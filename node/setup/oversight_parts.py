@@ -15,12 +15,16 @@ from node.oversight.facility_desk import FacilityDesk
 from node.oversight.forwarding import Forwarding
 from node.oversight.letters import Letters
 from node.oversight.noted import NotingRegistry
+from node.oversight.request_desk import RequestDesk
+from node.oversight.set_requests import SetRequests
 from node.oversight.telling import AlertTelling, all_of
 from node.peers.gossip import Gossip
 from node.resolution.webhooks import Webhooks
 from node.setup.disk import Disk
 from node.setup.maker_line import words_of
+from node.storage.office import OfficeStore
 from node.supervision.supervisor import Supervisor
+from node.verdicts.reports import Reports
 from node.verdicts.sources import Gathering
 
 MAIL = "mail"  # in the data directory
@@ -39,6 +43,17 @@ class Oversight:
     alert_desk: AlertDesk
     case_desk: CaseDesk
     facilities: FacilityDesk
+    set_requests: SetRequests
+    office: OfficeStore
+
+    @property
+    def doors(self) -> tuple[Attempts, Cases, Forwarding, SetRequests]:
+        """What other nodes send here."""
+        return self.attempts, self.cases, self.forwarding, self.set_requests
+
+    def request_desk(self, reports: Reports) -> RequestDesk:
+        """Requests for sets, as people read and write them."""
+        return RequestDesk(self.office, self.set_requests, reports)
 
     def employ(self, supervisor: Supervisor) -> None:
         """Its threads."""
@@ -93,6 +108,9 @@ def oversight_of(
     subscriptions = all_of(webhooks, disk.settings.alerts)
     words, mail = words_of(disk.history), disk.directory.root / MAIL
     telling = AlertTelling(office, desk, webhooks, subscriptions, mail=mail, words=words[LANGUAGES[0]])
+    set_requests = SetRequests(
+        network_id=network_id, signer=signer, office=office, gathering=gathering, letters=letters
+    )
     return Oversight(
         alerting,
         attempts,
@@ -103,4 +121,6 @@ def oversight_of(
         desk,
         CaseDesk(office, cases),
         FacilityDesk(disk.keys.did, office, ledger, disk.history),
+        set_requests,
+        office,
     )

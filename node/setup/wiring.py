@@ -378,11 +378,9 @@ def _overview(
     )
 
 
-def _door(
-    agreement: _Agreement, trades: _Trades, ledger: LedgerStore, shelf: Shelf, welcome: Welcome
-) -> PeerDoor:
-    told, parts = trades.oversight, (agreement.gossip, agreement.engine, ledger, trades.gathering, shelf)
-    return PeerDoor(*parts, welcome=welcome, oversight=(told.attempts, told.cases, told.forwarding))
+def _door(own: _Agreement, trades: _Trades, ledger: LedgerStore, shelf: Shelf, welcome: Welcome) -> PeerDoor:
+    parts = (own.gossip, own.engine, ledger, trades.gathering, shelf)
+    return PeerDoor(*parts, welcome=welcome, oversight=trades.oversight.doors)
 
 
 def _proposing(disk: Disk, agreement: _Agreement, trades: _Trades) -> ProposalDesk:
@@ -433,6 +431,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         alerts=trades.oversight.alert_desk,
         cases=trades.oversight.case_desk,
         facilities=trades.oversight.facilities,
+        set_requests=trades.oversight.request_desk(trades.consignments.reports),
         records=(records := records_of(disk, gathering)),
         evidence=evidence_of(disk, trades.consignments, records),
         overview=_overview(disk, agreement, trades, supervisor, lanes),

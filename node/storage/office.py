@@ -28,6 +28,7 @@ from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
 from node.storage.reached import ReachedLines
 from node.storage.refused_attempts import AttemptTable
+from node.storage.requested_sets import RequestedSetTable
 from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
 from node.storage.tallies import TallyTable
@@ -62,6 +63,7 @@ class OfficeStore:
         self.webhooks = WebhookTable(self._db)
         self.cases = CaseTable(self._db)
         self.letters = LetterTable(self._db)
+        self.requested = RequestedSetTable(self._db)
         self.access = AccessTable(self._db)
         self.accounts = AccountTable(self._db)
         self.aside = AsideTable(self._db)

@@ -110,3 +110,24 @@ def office_24_tallies(db: sqlite_utils.Database) -> None:
         {**names, "events": int, "grams": int},
         pk=("month", "party", "facility", "side", "kind"),
     )
+
+
+def office_24_requested_sets(db: sqlite_utils.Database) -> None:
+    """Requests to be shown sets of passports with their answers, and which sets were handed to whom."""
+    make_table(
+        db,
+        "set_requests",
+        {
+            **{"number": int, "id": bytes, "asker": str, "asked": str, "at": int, "ground": str},
+            **{"why": str, "sets": bytes, "about": str, "consignment": str, "requirement": str},
+            **{"data": bytes, "state": str, "answer_text": str, "answered_at": int, "answer": bytes},
+        },
+        pk="number",
+        optional=("answered_at", "answer"),
+    )
+    make_index(db, "set_requests", "set_requests_id", ["id"], unique=True)
+    make_index(db, "set_requests", "set_requests_pair", ["asker", "asked"])
+    make_index(db, "set_requests", "set_requests_waiting", ["asked", "state"])
+    make_index(db, "set_requests", "set_requests_consignment", ["consignment"])
+    make_table(db, "handed_sets", {"digest": bytes, "party": str, "at": int}, pk=("digest", "party"))
+    make_index(db, "handed_sets", "handed_sets_party", ["party"])

@@ -18,6 +18,7 @@ from node.storage.oversight_steps import (
     office_18_attempts,
     office_22_cases,
     office_23_reports_are_letters,
+    office_24_requested_sets,
     office_24_tallies,
 )
 from node.storage.people_steps import office_17_accounts
@@ -430,4 +431,5 @@ OFFICE = History(
     office_22_cases,
     office_23_reports_are_letters,
     office_24_tallies,
+    office_24_requested_sets,
 )

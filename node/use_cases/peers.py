@@ -13,6 +13,7 @@ from node.ledger.shelf import Shelf
 from node.oversight.attempts import Attempts
 from node.oversight.cases import Cases
 from node.oversight.forwarding import Forwarding
+from node.oversight.set_requests import SetRequests
 from node.peers.gossip import Gossip
 from node.peers.messages import (
     BLOCKS_BYTES_MAX,
@@ -42,7 +43,7 @@ class PeerDoor:
         shelf: Shelf,
         *,
         welcome: Welcome,
-        oversight: tuple[Attempts, Cases, Forwarding],
+        oversight: tuple[Attempts, Cases, Forwarding, SetRequests],
     ) -> None:
         self._gossip = gossip
         self._engine = engine
@@ -50,7 +51,7 @@ class PeerDoor:
         self._gathering = gathering
         self._shelf = shelf
         self._welcome = welcome
-        self._attempts, self._cases, self._forwarding = oversight
+        self._attempts, self._cases, self._forwarding, self._set_requests = oversight
 
     def handle(self, path: str, body: bytes) -> PeerAnswer:
         """Answer POST /peer/PATH by its `path`: messages, status, blocks, documents, snapshot and so on.
@@ -92,11 +93,13 @@ class PeerDoor:
                     answer = self._cases.take(sender, content)
                 case "alerts":
                     answer = self._forwarding.take(sender, content)
+                case "set-requests":
+                    answer = self._set_requests.take(sender, content)
                 case _:
                     raise not_found(
                         "no_such_page",
                         "peers ask for status, messages, blocks, documents, snapshot, engine, joining, "
-                        "attempts, cases and alerts",
+                        "attempts, cases, alerts and set-requests",
                     )
             rank = Rank.VOTES if gossip.votes(sender) else Rank.TAKES_PART
             return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, rank)

@@ -90,7 +90,7 @@ class Consignments:
         self._policy = policy
         self._judging = judging
         self._reading = OneAtATime()
-        self._reports = Reports(office, gathering, policy)
+        self.reports = Reports(office, gathering, policy)
         self.completing, self.stopping = Completing(office, judging), Stopping(office, judging)
 
     # -- taking in -----------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ class Consignments:
     def report(self, consignment_id: str, law_date: str | None = None) -> ReportRecord:
         """The importer's readiness report; `law_date`: of another day than the consignment's."""
         row = self._row(consignment_id)
-        return self._reports.report(row, row.law_date if law_date is None else require_law_date(law_date))
+        return self.reports.report(row, row.law_date if law_date is None else require_law_date(law_date))
 
     def complete(self, consignment_id: str, table: TableManifest, sender: str) -> int:
         """Take the rows of a table into a consignment that was taken without them; how many."""

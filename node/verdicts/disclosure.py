@@ -62,6 +62,7 @@ class Giving:
             digests = [b64u_decode(text) for text in texts]
         except (CredentialError, KeyError, TypeError) as error:
             raise bad_request("malformed", "a request for documents is {want: [digest, ...]}") from error
+        handed = self._office.requested.handed(sender, digests)
         documents: dict[str, Any] = {}
         missing: dict[str, str] = {}
         size = 0
@@ -69,7 +70,7 @@ class Giving:
             stored = self._office.documents.get(digest)
             if stored is None or stored.fetched_at is not None:
                 missing[b64u(digest)] = MissingReason.NOT_FOUND.value
-            elif not self.entitled(stored, self.audience_of_peer(sender, stored)):
+            elif digest not in handed and not self.entitled(stored, self.audience_of_peer(sender, stored)):
                 missing[b64u(digest)] = MissingReason.WITHHELD.value
             elif documents and size + len(stored.body) > ANSWER_BYTES_MAX:
                 continue

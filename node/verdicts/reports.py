@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
+from credentials.documents.passport import point_of
+from credentials.verdicts.crosswalk import Requirements
 from credentials.verdicts.evidence import Evidence
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.verdict_record import ReportRecord
-from node.errors import busy
+from node.errors import busy, not_found
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
+from node.verdicts.handed import with_handed
 from node.verdicts.manifests import TextLines, read_manifest
 from node.verdicts.sources import Gathering
 
 REPORT_LINES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenSet:
+    """A set of a passport that was issued, answers a requirement, and is not visible to this party."""
+
+    line: int
+    battery: str
+    issuer: str
+    point: int  # of Annex XIII
+    digest: bytes
 
 
 class Reports:
@@ -26,7 +42,7 @@ class Reports:
 
     def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy) -> None:
         self._office = office
-        self._gathering = gathering
+        self._gathering = with_handed(gathering, office)
         self._policy = policy
         self._reporting = Lock()  # held while a long report is made
 
@@ -38,14 +54,44 @@ class Reports:
             made = readiness(pairs, self._policy, law_date, int(time.time()))
         return {**made, "consignment": row.id, "declaration": row.declaration}
 
+    def unseen(self, consignment: str, requirement: str) -> list[UnseenSet]:
+        """The sets that answer this row of its report and are not visible here; 404."""
+        if self._office.consignments.get(consignment) is None:
+            raise not_found("consignment_unknown", "this node holds no consignment with that id")
+        tables = self._gathering.tables
+        asked = Requirements.of(tables, self._policy.jurisdiction).evidence.get(requirement)
+        if asked is None:
+            raise not_found("requirement_unknown", "no row of the report has this id")
+        ways = (way for part in asked["parts"] for way in part["accepts"])
+        named = {dp for way in ways for dp in way.get("datapoints", ())}
+        points = {point_of(row) for row in tables.datapoints["dataPoints"] if row["dp"] in named}
+        found: dict[bytes, UnseenSet] = {}
+        lines = read_manifest(self._office, consignment, self._gathering.key_of).lines
+        for part in _parts(lines):
+            readings = self._gathering.fetch_for([raw for _, raw in part])
+            for (line, _), reading in zip(part, readings, strict=True):
+                sets = reading.sets.set_list if reading.sets is not None else None
+                if reading.sets is None or sets is None:
+                    continue
+                for point in sorted(points & (sets.points.keys() - set(reading.seen))):
+                    unseen = UnseenSet(
+                        line.line, line.battery, reading.sets.issuer, point, sets.points[point]
+                    )
+                    found.setdefault(unseen.digest, unseen)
+        return list(found.values())
+
     def _evidence_of(self, lines: TextLines) -> Iterator[tuple[Line, Evidence]]:
         """Each line with its evidence; fetched for a few at a time, and never all in memory."""
-        for start in range(0, len(lines), REPORT_LINES_AT_ONCE):
-            part = [lines.pair(number) for number in lines.numbers[start : start + REPORT_LINES_AT_ONCE]]
+        for part in _parts(lines):
             readings = self._gathering.fetch_for([raw for _, raw in part])
             read = zip((raw for _, raw in part), readings, strict=True)
             found = self._gathering.evidence_of_lines(list(read))
             yield from zip((line for line, _ in part), found, strict=True)
+
+
+def _parts(lines: TextLines) -> Iterator[list[tuple[Line, Mapping[str, Any]]]]:
+    for start in range(0, len(lines), REPORT_LINES_AT_ONCE):
+        yield [lines.pair(number) for number in lines.numbers[start : start + REPORT_LINES_AT_ONCE]]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ was fetched.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -127,6 +127,7 @@ class Gathering:
         self._rules = Derived(lambda governance: _Rules.of(tables(governance), policy))
         self._policy = policy
         self._view = view
+        self.also: Callable[[Attestation | None], Iterable[int]] = lambda live: ()  # seen (`handed.py`)
         self.lag = Lag(history, did, gossip)
         self.giving = Giving(history, lambda: self.tables.access, office, self.standing_of)
         self.fetching = Fetching(did, office, gossip)
@@ -293,7 +294,7 @@ class Gathering:
             newest_of([a for a in admitted.values() if a.kind in rules.document_kinds]),
             presented,
             kin=[*kin_statements(self._ledger, view)],
-            seen=rules.points,
+            seen=tuple(dict.fromkeys((*rules.points, *self.also(live)))),
         )
 
     # -- fetching ------------------------------------------------------------------------------------

@@ -634,7 +634,7 @@ def test_the_door_of_peers_shows_who_this_node_is_and_gives_what_it_holds(node: 
         node.service.peers.handle("documents", peer.request(DID, "documents", b"{}")[0])
     with pytest.raises(
         ProblemError,
-        match="messages, blocks, documents, snapshot, engine, joining, attempts, cases and alerts",
+        match="documents, snapshot, engine, joining, attempts, cases, alerts and set-requests",
     ):
         node.service.peers.handle("colours", peer.request(DID, "colours", b"")[0])
     with pytest.raises(ProblemError) as refused:

@@ -25,6 +25,7 @@ from node.peers.messages import PEER_BODY_BYTES_MAX
 from node.resolution.webhooks import WebhookEndpoint
 from node.storage.cases import CaseRow, StatementRow
 from node.storage.database import Transaction
+from node.storage.requested_sets import RequestedRow
 from node.web.sample import sample_claims
 from tests.harness.governed_node import LIMITS_NAME, GovernedNode
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
@@ -141,6 +142,9 @@ def addresses(node: LiveNode) -> dict[str, str]:
     with office.writing() as db:
         office.alerts.put(db, alert)
         case = a_case(node, db)
+        gone, about = "did:web:gone.example", '[[1, "x", 2]]'
+        asked = RequestedRow(0, b"r" * 32, DID, gone, 1, "duties", "so", b"s" * 32, about, "", "", b"")
+        office.requested.put(db, asked)
     model = {"name": "a model", "claims": {**claims}, "columns": {}}
     require_shape(node.post_json("/models", model).get_json(), "Model")
     line = json.dumps({"code": CODE, "claims": claims}).encode()
@@ -154,6 +158,8 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/webhooks/<name>/posts": "/webhooks/mes/posts",
         "/supervision/alerts/<alert_id>": f"/supervision/alerts/{b64u(alert.id)}",
         "/supervision/cases/<case_id>": f"/supervision/cases/{case}",
+        "/set-requests/new": f"/set-requests/new?consignment={made['id']}&requirement=MAT-05",
+        "/set-requests/<request_id>": f"/set-requests/{b64u(asked.id)}",
         "/jobs/<job_id>": job,
         "/jobs/<job_id>/rows": f"{job}/rows",
         "/jobs/<job_id>/events": f"{job}/events",

@@ -274,7 +274,7 @@ def asked(
     asker, node = peer(genesis, by), Node()
     gossip = Gossip(peer(genesis, ledger.CUSTOMS, history=history), {}, node, poll_s=1)
     parts: Any = node
-    door = PeerDoor(gossip, parts, parts, parts, parts, welcome=parts, oversight=(parts, parts, parts))
+    door = PeerDoor(gossip, parts, parts, parts, parts, welcome=parts, oversight=(parts, parts, parts, parts))
     data, nonce = asker.request(ledger.CUSTOMS, path, content)
     answer = door.handle(path, data)
     return asker.open_reply(answer.body, path, ledger.CUSTOMS, nonce), node, (answer.sender, answer.rank)
@@ -354,7 +354,7 @@ def test_what_the_door_refuses_costs_a_strike_or_none(
     maker, node = peer(genesis, ledger.MAKER), Node()
     gossip = Gossip(peer(genesis, ledger.CUSTOMS), {}, node, poll_s=1)
     parts: Any = node
-    door = PeerDoor(gossip, parts, parts, parts, parts, welcome=parts, oversight=(parts, parts, parts))
+    door = PeerDoor(gossip, parts, parts, parts, parts, welcome=parts, oversight=(parts, parts, parts, parts))
     struck: list[str] = []
     monkeypatch.setattr(gossip.patience, "strike", struck.append)
     assert (door.handle("hello", b"who").body, node.acts) == (b"welcome", [("hello", b"who")])
@@ -372,7 +372,7 @@ def test_what_the_door_refuses_costs_a_strike_or_none(
             b"",
             404,
             "peers ask for status, messages, blocks, documents, snapshot, engine, joining, "
-            "attempts, cases and alerts",
+            "attempts, cases, alerts and set-requests",
             False,
         ),
     ]
