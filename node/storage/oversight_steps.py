@@ -112,7 +112,7 @@ def office_24_tallies(db: sqlite_utils.Database) -> None:
     )
 
 
-def office_24_requested_sets(db: sqlite_utils.Database) -> None:
+def office_25_requested_sets(db: sqlite_utils.Database) -> None:
     """Requests to be shown sets of passports with their answers, and which sets were handed to whom."""
     make_table(
         db,

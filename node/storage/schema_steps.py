@@ -18,8 +18,8 @@ from node.storage.oversight_steps import (
     office_18_attempts,
     office_22_cases,
     office_23_reports_are_letters,
-    office_24_requested_sets,
     office_24_tallies,
+    office_25_requested_sets,
 )
 from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
@@ -431,5 +431,5 @@ OFFICE = History(
     office_22_cases,
     office_23_reports_are_letters,
     office_24_tallies,
-    office_24_requested_sets,
+    office_25_requested_sets,
 )
