@@ -66,11 +66,11 @@ class SetRequests:
 
     def __init__(
         self,
-        *,
         network_id: bytes,
         signer: Signer,
         office: OfficeStore,
         gathering: Gathering,
+        *,
         letters: Letters,
     ) -> None:
         self._network_id, self._signer = network_id, signer

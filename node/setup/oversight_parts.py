@@ -108,9 +108,7 @@ def oversight_of(
     subscriptions = all_of(webhooks, disk.settings.alerts)
     words, mail = words_of(disk.history), disk.directory.root / MAIL
     telling = AlertTelling(office, desk, webhooks, subscriptions, mail=mail, words=words[LANGUAGES[0]])
-    set_requests = SetRequests(
-        network_id=network_id, signer=signer, office=office, gathering=gathering, letters=letters
-    )
+    set_requests = SetRequests(network_id, signer, office, gathering, letters=letters)
     return Oversight(
         alerting,
         attempts,

@@ -91,6 +91,11 @@ class RequestedSetTable:
             found.update(row["digest"] for row in rows)
         return found
 
+    def all_handed(self, party: str) -> set[bytes]:
+        """All that were handed to that party."""
+        rows = self._db.connection.execute("SELECT digest FROM handed_sets WHERE party = ?", (party,))
+        return {row["digest"] for row in rows}
+
     def get(self, request_id: bytes) -> RequestedRow | None:
         """The one with this id."""
         found = self._select("id = ?", (request_id,))

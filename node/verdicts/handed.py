@@ -11,11 +11,12 @@ from node.verdicts.sources import Gathering
 
 
 def with_handed(gathering: Gathering, office: OfficeStore) -> Gathering:
-    """The same, which asks for and reads what was handed over as well (decision 0705)."""
+    """The same, which asks for and reads what was handed over by now as well (decision 0705)."""
+
+    held = office.requested.all_handed(gathering.did)
 
     def also(live: Attestation | None) -> Iterator[int]:
         points = live.set_list.points if live is not None and live.set_list is not None else {}
-        held = office.requested.handed(gathering.did, list(points.values()))
         return (point for point, digest in points.items() if digest in held)
 
     more = copy(gathering)

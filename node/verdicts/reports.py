@@ -42,7 +42,7 @@ class Reports:
 
     def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy) -> None:
         self._office = office
-        self._gathering = with_handed(gathering, office)
+        self._gathering = gathering
         self._policy = policy
         self._reporting = Lock()  # held while a long report is made
 
@@ -50,7 +50,7 @@ class Reports:
         """The report as the law is on a day: that of arrival, if it is not that of the consignment."""
         with alone(self._reporting) if row.lines > REPORT_LINES_AT_ONCE else nullcontext():
             lines = read_manifest(self._office, row.id, self._gathering.key_of).lines
-            pairs = self._evidence_of(lines)
+            pairs = _evidence_of(lines, with_handed(self._gathering, self._office))
             made = readiness(pairs, self._policy, law_date, int(time.time()))
         return {**made, "consignment": row.id, "declaration": row.declaration}
 
@@ -66,9 +66,10 @@ class Reports:
         named = {dp for way in ways for dp in way.get("datapoints", ())}
         points = {point_of(row) for row in tables.datapoints["dataPoints"] if row["dp"] in named}
         found: dict[bytes, UnseenSet] = {}
-        lines = read_manifest(self._office, consignment, self._gathering.key_of).lines
+        gathering = with_handed(self._gathering, self._office)
+        lines = read_manifest(self._office, consignment, gathering.key_of).lines
         for part in _parts(lines):
-            readings = self._gathering.fetch_for([raw for _, raw in part])
+            readings = gathering.fetch_for([raw for _, raw in part])
             for (line, _), reading in zip(part, readings, strict=True):
                 sets = reading.sets.set_list if reading.sets is not None else None
                 if reading.sets is None or sets is None:
@@ -80,13 +81,14 @@ class Reports:
                     found.setdefault(unseen.digest, unseen)
         return list(found.values())
 
-    def _evidence_of(self, lines: TextLines) -> Iterator[tuple[Line, Evidence]]:
-        """Each line with its evidence; fetched for a few at a time, and never all in memory."""
-        for part in _parts(lines):
-            readings = self._gathering.fetch_for([raw for _, raw in part])
-            read = zip((raw for _, raw in part), readings, strict=True)
-            found = self._gathering.evidence_of_lines(list(read))
-            yield from zip((line for line, _ in part), found, strict=True)
+
+def _evidence_of(lines: TextLines, gathering: Gathering) -> Iterator[tuple[Line, Evidence]]:
+    """Each line with its evidence; fetched for a few at a time, and never all in memory."""
+    for part in _parts(lines):
+        readings = gathering.fetch_for([raw for _, raw in part])
+        read = zip((raw for _, raw in part), readings, strict=True)
+        found = gathering.evidence_of_lines(list(read))
+        yield from zip((line for line, _ in part), found, strict=True)
 
 
 def _parts(lines: TextLines) -> Iterator[list[tuple[Line, Mapping[str, Any]]]]:
