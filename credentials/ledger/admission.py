@@ -24,7 +24,7 @@ from credentials.ledger.governance_state import KINDS as GOVERNANCE_KINDS
 from credentials.ledger.governance_state import Sitting
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import linked, require_named_exist
-from credentials.ledger.namings import Namings, claimed_parts, namings, namings_key
+from credentials.ledger.namings import Namings, claimed_of_others, namings, namings_key
 from credentials.ledger.parties import Limits
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
@@ -248,10 +248,9 @@ class Judge:
         admitted, by_right = heard and conflict is None, not isinstance(voice, Silent)
         for battery, naming in namings(standing, attestation, context, admitted=admitted, by_right=by_right):
             self._put(self.namings(battery).with_naming(naming, self.governance.lifecycle.parts_apart))
-        names_parts = judgment is None and context.event.effects.names_parts
-        for battery in claimed_parts(attestation, context) if names_parts else ():
+        for battery in claimed_of_others(standing, attestation, context) if judgment is None else ():
             claim = Claim(attestation.issuer, attestation.kind, context.leaf_index, alert=False)
-            self._claim_of_part(battery, claim)
+            self._claim_of_named(battery, claim)
         return judgment
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
@@ -261,8 +260,8 @@ class Judge:
         self._say(battery, attestation.issuer, CLAIM, CLAIMS_PER_PARTY_MAX, refusal)
         self._count_claim(battery, Claim(attestation.issuer, attestation.kind, leaf_index, silent.alert))
 
-    def _claim_of_part(self, battery: bytes, claim: Claim) -> None:
-        """What a repair says of a battery of others; it stays a repair, and is its party's one claim."""
+    def _claim_of_named(self, battery: bytes, claim: Claim) -> None:
+        """What a statement says beside of a battery of others; it stays what it is, and is its party's one claim."""
         said = self._said(battery, claim.issuer, CLAIM)
         if said.count < CLAIMS_PER_PARTY_MAX:
             self._put(replace(said, count=said.count + 1))

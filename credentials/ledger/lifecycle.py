@@ -119,6 +119,7 @@ class Effects:
     claims_children: bool = False  # each referenced subject becomes a child, once
     passes_state: bool = False  # a child that was only made so far is in the state of its pack from then on
     names_parts: bool = False  # its references were put into the battery, or taken out; unborn ones are text
+    claims_named: bool = False  # of a reference that others hold it says what anybody might: a claim
     passport: str | None = None
     bound: str | None = None  # bind; unbind: from exactly this asset; clear: from whatever asset
     presentation: str | None = None  # open | moved | closed

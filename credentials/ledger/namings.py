@@ -7,7 +7,8 @@
 A second life or a dismantling that is a claim, or lost by a rule, writes nothing on what it names; a repair
 writes nothing on the parts that it names. True all the same, it would leave these as new (I1, I6). It is kept
 beside the record of what is named, and a verdict on that looks at it (`verdicts/named.py`). Only of a party
-that could know is it kept; what a repair says of a battery of others is a claim about that (I5).
+that could know is it kept; what a repair says of a battery of others is a claim about that (I5), and so is
+what a replacement says of the battery that went in, and a scrapping of those that were present.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from hashlib import sha256
 
 from consensus.encoding import encode
 from credentials.errors import CredentialError
-from credentials.ledger.as_it_stood import heard_of
+from credentials.ledger.as_it_stood import as_it_stood, heard_of
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.descendants import given_into
-from credentials.ledger.lifecycle import Event
+from credentials.ledger.lifecycle import RESTS_ON_ALL_PACKS, Event
 from credentials.ledger.rules import Context
 from credentials.ledger.standing import PRIVATE, Standing, tagged
 
@@ -126,17 +127,31 @@ def _given(pack: Standing, attestation: Attestation, context: Context) -> frozen
     return given_into(pack, attestation.referenced_subjects, context)
 
 
-def claimed_parts(attestation: Attestation, context: Context) -> Iterator[bytes]:
-    """The keys of the parts that a repair, admitted, names without any right over them (I5).
+def claimed_of_others(about: Standing, attestation: Attestation, context: Context) -> Iterator[bytes]:
+    """The keys of those that a statement, admitted, names without any right over them (I5).
 
-    A trade of the place repairs what it is brought; whether a battery that others hold was in there it says
-    as anybody might: a claim, at most a warning.
+    A trade of the place repairs, replaces and scraps what it is brought; whether a battery that others hold
+    was in there, or went in, it says as anybody might: a claim, at most a warning.
     """
-    if not context.governance.lifecycle.namings_by_right:
+    effects = context.event.effects
+    by_right = effects.names_parts and context.governance.lifecycle.namings_by_right
+    if not (by_right or effects.claims_named):
         return
     for named in (context.records.standing(subject) for subject in attestation.referenced_subjects):
-        if named.born and not _could_know(named, named, attestation, context, as_told=False):
+        if effects.claims_named:
+            known = heard_of(named, attestation, context) or _went_with(about, named, attestation, context)
+        else:
+            known = _could_know(named, named, attestation, context, as_told=False)
+        if named.born and not known:
             yield named.key
+
+
+def _went_with(about: Standing, named: Standing, attestation: Attestation, context: Context) -> bool:
+    """Whether what is said of a vehicle binds it, as what is in there in the same hands, now or then (0968)."""
+    if RESTS_ON_ALL_PACKS.isdisjoint(context.event.guards):
+        return False
+    then = [{one.holder for one in (of, *as_it_stood(of, attestation.event_time))} for of in (about, named)]
+    return not then[0].isdisjoint(then[1] - {PRIVATE})
 
 
 def _could_know(

@@ -60,6 +60,7 @@ def _row(event: Event) -> str:
     left += [f"`{mark}` on that, if the vehicle was in use" for mark in event.marks_named_in_use]
     left += [f"`{mark}` on that, if it was in another" for mark in event.marks_named_again]
     left += [f"`{mark}` if a part that it names had a life" for mark in event.marks_used_part]
+    left += ["a claim about others' that it names"] if event.effects.claims_named else []
     left += [f"sets `{event.sets}`"] if event.sets else []
     left += [f"lifts `{event.lifts}`"] if event.lifts else []
     left += [f"holder: {event.custody}"] if event.custody else []

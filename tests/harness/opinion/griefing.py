@@ -39,7 +39,8 @@ IN_USE = (
     Act(HOLDER, "market.placed", ANOTHER),
     Act(HOLDER, "battery.installed", ANOTHER, vehicle=OTHER_CAR),
 )
-NAMING = (REPAIR, *OUT_OF_ANOTHER, "battery.replaced")
+OF_A_VEHICLE = ("battery.replaced", "vehicle.scrapped")
+NAMING = (REPAIR, *OUT_OF_ANOTHER, *OF_A_VEHICLE)
 NEUTRAL = Act(STRANGER, "battery.sold", ANOTHER, parties=(HOLDER,))
 TOLD_OF = ("standing.claims", "standing.identity")  # what somebody else said, or lost
 
@@ -125,7 +126,7 @@ def namings_of(archive: Archive, battery: str) -> Iterator[Act]:
     for event in NAMING:
         about = event, ANOTHER, archive, (ANOTHER, battery)
         found = [act for act in (*acts_of(*about), *more_acts_of(*about)) if act.others == (battery,)]
-        vehicle = OTHER_CAR if event == "battery.replaced" else None
+        vehicle = OTHER_CAR if event in OF_A_VEHICLE else None
         yield from dict.fromkeys(replace(act, vehicle=vehicle) for act in found)
 
 
