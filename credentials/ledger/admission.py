@@ -261,7 +261,7 @@ class Judge:
         self._count_claim(battery, Claim(attestation.issuer, attestation.kind, leaf_index, silent.alert))
 
     def _claim_of_named(self, battery: bytes, claim: Claim) -> None:
-        """What a statement says beside of a battery of others; it stays what it is, and is its party's one claim."""
+        """What a statement says beside of a battery of others; it stays what it is: its party's one claim."""
         said = self._said(battery, claim.issuer, CLAIM)
         if said.count < CLAIMS_PER_PARTY_MAX:
             self._put(replace(said, count=said.count + 1))

@@ -147,7 +147,7 @@ def claimed_of_others(about: Standing, attestation: Attestation, context: Contex
 
 
 def _went_with(about: Standing, named: Standing, attestation: Attestation, context: Context) -> bool:
-    """Whether what is said of a vehicle binds it, as what is in there in the same hands, now or then (0968)."""
+    """Whether what is said of a vehicle binds it: what is in there in the same hands, now or then (0968)."""
     if RESTS_ON_ALL_PACKS.isdisjoint(context.event.guards):
         return False
     then = [{one.holder for one in (of, *as_it_stood(of, attestation.event_time))} for of in (about, named)]
