@@ -22,8 +22,8 @@ def named_beside(w: World, kind: str, about: str, text: str, *, at: int | None =
     said: dict[str, Any] = {**SCRAPPED, "other_packs": [text]}
     if kind == "battery.replaced":
         said = {"vin": VIN, "reason": "worn", "replacement": text}
-    told = {"event_time": at} if at is not None else {}
-    w.happen(WORKSHOP, kind, about, said, references=(subject_of(text),), **told, **IN_CAR)
+    told: dict[str, Any] = {**IN_CAR, **({"event_time": at} if at is not None else {})}
+    w.happen(WORKSHOP, kind, about, said, references=(subject_of(text),), **told)
 
 
 def claims_about(w: World, text: str) -> list[tuple[str, str]]:
