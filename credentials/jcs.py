@@ -106,7 +106,9 @@ def jcs_of_members(members: Mapping[str, bytes]) -> bytes:
 
     They stand in the order of their names in UTF-16 (RFC 8785, 3.2.3).
     """
-    names = sorted(members, key=lambda name: name.encode("utf-16-be"))
+    names = sorted(members)
+    if not "".join(names).isascii():  # else the order of UTF-16 is that of the code points
+        names.sort(key=lambda name: name.encode("utf-16-be"))
     return b"{" + b",".join([members[name] for name in names]) + b"}"
 
 

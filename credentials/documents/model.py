@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from credentials.documents.code_schemes import is_calendar_date
@@ -358,10 +359,22 @@ _LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")  # BCP 47, RFC 564
 
 
 def _date_time(text: object, member: str, version: Version, clause: str) -> int:
-    match = _DATE_TIME_STAMP.fullmatch(text) if isinstance(text, str) and len(text) <= 64 else None
+    read = _seconds_of(text) if isinstance(text, str) and len(text) <= 64 else None
     # VCDM 1.1, 4.6 asks for an XSD dateTime, whose zone may be left out: it is read as UTC.
-    if match is None or (match["zone"] is None and version is not V1):
+    if read is None or (not read[1] and version is not V1):
         _refuse(version, member, "must be a dateTimeStamp such as 2027-03-01T00:00:00Z", clause)
+    if read[0] is None:
+        _refuse(version, member, f"is {text}, which is no date and time", clause)
+    return read[0]
+
+
+@lru_cache(maxsize=1024)  # the documents of one passport, and of one moment, have the same times
+def _seconds_of(text: str) -> tuple[int | None, bool] | None:
+    """(seconds since 1970, None where it is no date and time; has it a zone?); None: of another form."""
+    match = _DATE_TIME_STAMP.fullmatch(text)
+    if match is None:
+        return None
+    zoned = match["zone"] is not None
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     # XSD 1.1 part 2, 3.3.7: 24:00:00 is the first moment of the next day.
     end_of_day = (hour, minute, second, int(match["fraction"] or 0)) == (24, 0, 0, 0)
@@ -376,9 +389,10 @@ def _date_time(text: object, member: str, version: Version, clause: str) -> int:
         or offset_minute > 59
         or (offset_hour == 14 and offset_minute)
     ):
-        _refuse(version, member, f"is {match[0]}, which is no date and time", clause)
+        return None, zoned
     offset = (offset_hour * 60 + offset_minute) * (-60 if match[10] == "-" else 60)
-    return _days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
+    days = _days_since_1970(year, month, day)
+    return days * 86400 + hour * 3600 + minute * 60 + second - offset, zoned
 
 
 def _refuse(version: Version, member: str, sentence: str, clause: str) -> NoReturn:

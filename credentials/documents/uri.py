@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 URI_CHARACTERS_MAX = 8192  # the did:key of a large key, and again as its fragment
+ASKED_AGAIN_CHARACTERS_MAX = 256  # of longer ones no answer is kept
 
 # RFC 3986, appendix A, and `ucschar` of RFC 3987 (private use and non-characters are none).
 _UCS = "\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000efffd"
@@ -125,8 +126,19 @@ def _parsed(text: str) -> Uri | None:
 def is_url(text: object) -> bool:
     """True for an absolute URI or IRI of any scheme that names something: a host, or a path.
 
-    Asked some ten times of each document, so nothing is built for the answer.
+    Asked some ten times of each document, mostly of what the one before it named as well.
     """
+    if isinstance(text, str) and len(text) <= ASKED_AGAIN_CHARACTERS_MAX:
+        return _is_url(text)
+    return _names_something(text)
+
+
+@lru_cache(maxsize=1024)
+def _is_url(text: str) -> bool:
+    return _names_something(text)
+
+
+def _names_something(text: object) -> bool:
     match = _match(text)
     return match is not None and bool(match["host"] or match["absolute"] or match["opaque"])
 

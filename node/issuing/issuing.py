@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from credentials.documents.identifiers import read_identifier
@@ -23,7 +24,7 @@ from node.issuing.admission import Admission
 from node.issuing.events import EventIssuing
 from node.issuing.gate import Gate
 from node.issuing.governance_acts import GovernanceActs
-from node.issuing.passports import PassportIssuing
+from node.issuing.passports import PassportIssuing, Reading
 from node.issuing.signing import Signers, StatementSigner
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.office import OfficeStore
@@ -48,6 +49,7 @@ class Issuing:
         tables: Callable[[Governance], Tables],
         base_url: str | None = None,
         gate: Gate | None = None,
+        reading: Reading = nullcontext,
     ) -> None:
         gate = gate or Gate()
         salt = office.bind("salt", secrets.token_bytes(32))
@@ -68,6 +70,7 @@ class Issuing:
             gate=gate,
             lock=self.lock,
             schema=schema,
+            reading=reading,
         )
         self.events = EventIssuing(
             signing=self.signing, office=office, admission=self.admission, gate=gate, lock=self.lock

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -39,6 +40,7 @@ PUBLIC = 1  # the point whose set anybody may read
 
 # What somebody writes beside passports, in the transaction in which they are stored.
 Beside = Callable[[Transaction, Sequence[Issued | ProblemError]], None]
+Reading = Callable[[], AbstractContextManager[object]]
 
 
 class PassportIssuing:
@@ -55,7 +57,9 @@ class PassportIssuing:
         gate: Gate,
         lock: threading.Lock,
         schema: PassportSchema | None,
+        reading: Reading,
     ) -> None:
+        """`reading`: around what is asked of the ledger together."""
         self._signing = signing
         self._office = office
         self._registry = registry
@@ -65,6 +69,8 @@ class PassportIssuing:
         self._lock = lock
         self._schema = schema
         self._earlier = EarlierVersions(signing, office)
+        self._reading = reading
+        self._found_by: list[tuple[int, str]] = []  # of those that are being issued, under the lock
         self.batches = OneBatch()
 
     def passport(self, order: Order) -> Issued:
@@ -80,8 +86,10 @@ class PassportIssuing:
         Nothing is kept or sent of one that is refused; nothing of any if this raises something else. What
         `beside` writes of them is on disk with them, or not at all.
         """
-        with self._lock, self._office.writing() as db:
+        with self._lock, self._office.writing() as db, self._reading():
+            self._found_by.clear()
             made = [self._tried(db, order) for order in orders]
+            self._office.issuances.put_words(db, self._found_by)
             if beside is not None:
                 beside(db, made)
         for order, one in zip(orders, made, strict=True):
@@ -163,8 +171,7 @@ class PassportIssuing:
         claims_digest: bytes,
         before: Issuance | None,
     ) -> Issued:
-        now = int(time.time())
-        battery, about = identifier.canonical, self._signing.subject(identifier)
+        now, battery, about = int(time.time()), identifier.canonical, self._signing.subject(identifier)
         standing = self._registry.standing(about)
         given_up = self._earlier.given_up(battery)
         replaced = standing.passport if order.renews and standing is not None and standing.live else None
@@ -207,13 +214,14 @@ class PassportIssuing:
             produced=produced,
             status_index=index,
         )
-        public = issued.credentials[PUBLIC]["credentialSubject"]
         self._lists.open(db, names, batch)
         self._lists.take_index(db, names, index)
         batch.store(db)
         if before is not None:
             self._office.issuances.give_way(db, before.number)
-        self._office.issuances.put(db, kept, passport_text(battery, issued.category, public))
+        public = issued.credentials[PUBLIC]["credentialSubject"]
+        found_by = passport_text(battery, issued.category, public)
+        self._found_by.append((self._office.issuances.put(db, kept), found_by))
         return Issued(issued.digest, battery, version, issued.credentials, waits)
 
     def _draft(

@@ -261,6 +261,7 @@ def _issuing(disk: Disk, registry: NotingRegistry, schema: PassportSchema | None
         tables=config.tables,
         base_url=disk.base_url,
         gate=gate,
+        reading=disk.stores.ledger.reading,
     )
     issuing.admission.noted = registry.noted.put
     return issuing

@@ -16,6 +16,7 @@ from node.storage.database import Database, Transaction
 
 PASSPORTS, CONSIGNMENTS = "passport_words", "consignment_words"
 TEXT_MAX = 65_536  # characters: of a manifest more than a thousand lines
+AGAIN_MAX = 256  # characters: the words of a longer text are not kept
 GRAM = 3  # characters of the tokenizer: a shorter word is found by nothing
 NUMBER_MAX = 1 << 53
 PUBLIC_PART = "GeneralProductInformation"  # in the public set: what it is, and who made it
@@ -23,7 +24,16 @@ PUBLIC_PART = "GeneralProductInformation"  # in the public set: what it is, and 
 
 def words_of(text: str) -> list[str]:
     """Its words as they are compared: one spelling of wide and narrow, large and small characters."""
-    return "".join(map(_compared, unicodedata.normalize("NFKC", text).casefold())).split()
+    return list(_words_again(text) if len(text) <= AGAIN_MAX else _words(text))
+
+
+@lru_cache(maxsize=1024)  # most of what a passport is found by stands in the next one of its model as well
+def _words_again(text: str) -> tuple[str, ...]:
+    return _words(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple("".join(map(_compared, unicodedata.normalize("NFKC", text).casefold())).split())
 
 
 @lru_cache(maxsize=8192)  # what is written here and now; documents may hold every character there is

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 
 from node.storage.database import Database, Transaction, marks
 from node.storage.found_by import PASSPORTS, WordTable
@@ -34,6 +35,9 @@ _COLUMNS = (
 )
 
 
+_VALUES = attrgetter(*_COLUMNS.split(", ")[1:])
+
+
 class IssuanceTable:
     """What was issued, in order."""
 
@@ -41,12 +45,21 @@ class IssuanceTable:
         self._db = database
         self._words = WordTable(database, PASSPORTS)
 
-    def put(self, db: Transaction, issuance: Issuance, text: str) -> None:
-        """Store it; `text` is what it is found by."""
-        _, *values = astuple(issuance)
-        made = db.execute(f"INSERT INTO issuances ({_COLUMNS}) VALUES (NULL, {marks(len(values))})", values)
+    @staticmethod
+    def put(db: Transaction, issuance: Issuance) -> int:
+        """Store it; its number."""
+        made = db.execute(f"INSERT INTO issuances ({_COLUMNS}) VALUES (NULL, {marks(10)})", _VALUES(issuance))
         assert made.lastrowid is not None, "a row was made"
-        self._words.put(db, made.lastrowid, text)
+        return made.lastrowid
+
+    def put_words(self, db: Transaction, found_by: Iterable[tuple[int, str]]) -> None:
+        """What those with these numbers are found by: of a whole batch together.
+
+        Behind a savepoint the full-text index writes what it holds to its file: for each passport a piece of
+        its own, and all of them merged again.
+        """
+        for number, text in found_by:
+            self._words.put(db, number, text)
 
     def get(self, digest: bytes) -> Issuance | None:
         return self._one("digest = ?", (digest,))

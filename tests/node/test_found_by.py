@@ -62,7 +62,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfficeStore]:
     with store.writing() as db:
         for number, general in enumerate(({"model": "Other"}, GENERAL, {"model": "Blade of a kind"})):
             text = passport_text(f"04QPE004{number + 1}", "ev:1", {PUBLIC_PART: general})
-            store.issuances.put(db, issuance(number), text)
+            store.issuances.put_words(db, [(store.issuances.put(db, issuance(number)), text)])
     yield store
     store.close()
 
