@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from tests.harness.constitution.bugs import BUGS
+from consensus.events import Event
+from credentials.ledger.admission import Judge
+from credentials.ledger.governance import Governance
+from credentials.ledger.registry import Registry
+from tests.harness.constitution.bugs import BUGS, patched
+from tests.harness.sim.cluster import Node
 from tests.harness.sim.governed import RETIRED, Tally
 from tests.harness.sim.governed_attacks import (
+    EDGE_MS,
     INSIDERS,
     Step,
     governed,
+    on_the_edge,
     replayed,
     suspended_between,
     two_together,
@@ -69,6 +79,32 @@ def test_a_planted_bug_on_every_node_is_found(name: str, insider: Step) -> None:
         governed(9, insiders=[insider])
 
     print(f"{name}: {str(found.value)[:120]}")
+
+
+@contextmanager
+def by_their_own_clock() -> Iterator[None]:
+    """Nodes whose clock is well off judge a block by it, and not by the block's time."""
+    feed, judge_at, running = Node.feed, Registry.judge_at, list[Node]()
+
+    def fed(node: Node, event: Event) -> None:
+        running.append(node)
+        feed(node, event)
+        running.pop()
+
+    def judged(registry: Registry, at: int, governance: Governance) -> Judge:
+        skew_ms = running[-1].skew_ms if running else 0
+        return judge_at(registry, at + (skew_ms // 1_000 if abs(skew_ms) >= EDGE_MS else 0), governance)
+
+    with patched(Node, "feed", fed), patched(Registry, "judge_at", judged):
+        yield
+
+
+def test_a_node_that_goes_by_its_own_clock_is_found() -> None:
+    """
+    The clocks on both sides of an edge tell such nodes apart at once.
+    """
+    with by_their_own_clock(), pytest.raises(AssertionError, match="another root after height"):
+        governed(9, insiders=[on_the_edge])
 
 
 @pytest.mark.long
