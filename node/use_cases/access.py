@@ -312,8 +312,12 @@ class Access:
 
     def leave(self, cookie: str) -> None:
         """Sign out: the cookie opens nothing any more."""
-        with self._office.writing() as db:
-            self.end_in(db, cookie, int(time.time()))
+        now = int(time.time())
+        if (
+            self._office.access.session(hash_of(cookie), now) is not None
+        ):  # a stranger's takes no turn to write
+            with self._office.writing() as db:
+                self.end_in(db, cookie, now)
 
     def end_in(self, db: Transaction, cookie: str | None, now: int) -> None:
         """The same beside what else the caller writes."""
