@@ -31,6 +31,7 @@ from node.storage.database import Transaction
 from node.storage.jobs import DONE, REFUSED, JobRow, RowResult, SheetLine
 from node.storage.office import OfficeStore
 from node.transient_faults import PASSING, sentence
+from node.turn_order import TurnOrder
 
 JSON = dict[str, Any]
 KIND = "issue"
@@ -176,7 +177,7 @@ class IssueJobs:
         self._wake = threading.Event()
         self._readings: OrderedDict[int, JobReading] = OrderedDict()
         self._pace: deque[tuple[float, int]] = deque(maxlen=RATE_PARTS)
-        self._last_client = ""
+        self._turns = TurnOrder()
         self.pause: ProblemError | None = None  # why rows wait, while they do
         with office.writing() as db:
             office.jobs.drop_unread(db)
@@ -214,12 +215,10 @@ class IssueJobs:
         self._wake.clear()
 
     def _next(self) -> JobRow | None:
-        """The oldest, of somebody else than last time where others wait."""
-        queued = self._office.jobs.queued()
-        job = next((one for one in queued if one.client != self._last_client), queued[0] if queued else None)
-        if job is not None:
-            self._last_client = job.client
-        return job
+        """The oldest of whoever waits longest for a turn."""
+        queued = self._office.jobs.oldest_queued()
+        client = self._turns.next({client: job.number for client, job in queued.items()})
+        return None if client is None else queued[client]
 
     def _part(self, job: JobRow) -> None:
         rows = self._office.jobs.waiting(job.number, TOGETHER)

@@ -1,7 +1,7 @@
 """Jobs over many rows, the rows as they were sent with what became of each, and models of passports.
 
 A row changes its state in the transaction in which what it asks for is stored, so a process that was killed
-goes on with the rows that are still `waiting`. Of jobs that ended the newest `JOBS_KEPT` stay.
+goes on with the rows that are still `waiting`. Of jobs that ended `JOBS_KEPT` stay.
 """
 
 from __future__ import annotations
@@ -120,8 +120,15 @@ class JobTable:
 
     @staticmethod
     def forget_old(db: Transaction) -> None:
-        """Of those that ended the newest stay; what was made of their rows is no part of them."""
-        old = "SELECT number FROM jobs WHERE ended IS NOT NULL ORDER BY number DESC LIMIT -1 OFFSET ?"
+        """Of those that ended the newest stay; what was made of their rows is no part of them.
+
+        Whoever has most of them gives way: nobody's results go because somebody else has many jobs.
+        """
+        old = (
+            "SELECT number FROM jobs WHERE ended IS NOT NULL "
+            "ORDER BY ROW_NUMBER() OVER (PARTITION BY client ORDER BY number DESC), number DESC "
+            "LIMIT -1 OFFSET ?"
+        )
         db.execute(f"DELETE FROM job_rows WHERE job IN ({old})", (JOBS_KEPT,))
         db.execute(f"DELETE FROM jobs WHERE number IN ({old})", (JOBS_KEPT,))
 
@@ -134,9 +141,15 @@ class JobTable:
         found = self._jobs("client = ? AND key = ? AND state != ?", (client, key, READING))
         return found[0] if found else None
 
-    def queued(self) -> list[JobRow]:
-        """Those that are under way or wait, oldest first."""
-        return self._jobs("state = ? ORDER BY number", (QUEUED,))
+    def oldest_queued(self) -> dict[str, JobRow]:
+        """Of each client the oldest that is under way or waits."""
+        oldest = "SELECT MIN(number) FROM jobs WHERE state = ? GROUP BY client"
+        return {job.client: job for job in self._jobs(f"number IN ({oldest})", (QUEUED,))}
+
+    def queued_of(self, client: str) -> int:
+        """How many of this client are under way or wait."""
+        of = "SELECT COUNT(*) FROM jobs WHERE state = ? AND client = ?"
+        return int(self._db.connection.execute(of, (QUEUED, client)).fetchone()[0])
 
     def page(self, limit: int, before: int | None) -> list[JobRow]:
         """Newest first, of those with a smaller number than `before`."""

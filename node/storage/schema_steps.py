@@ -395,6 +395,11 @@ def office_16_jobs(db: sqlite_utils.Database) -> None:
     make_table(db, "models", {"name": str, "body": bytes, "changed": int}, pk="name")
 
 
+def office_26_jobs_by_client(db: sqlite_utils.Database) -> None:
+    """Whose turn it is reads no job but the oldest of each client."""
+    make_index(db, "jobs", "jobs_waiting", ["state", "client"])
+
+
 def _member(body: bytes | None, name: str) -> object:
     """A member of a stored JSON object; None where there is none."""
     try:
@@ -432,4 +437,5 @@ OFFICE = History(
     office_23_reports_are_letters,
     office_24_tallies,
     office_25_requested_sets,
+    office_26_jobs_by_client,
 )

@@ -34,6 +34,7 @@ from node.storage.office import OfficeStore
 
 ROWS_WAITING_PER_CLIENT_MAX = 200_000
 ROWS_WAITING_MAX = 400_000
+JOBS_WAITING_PER_CLIENT_MAX = 1_000  # each has a copy of its model
 STORED_TOGETHER = 2_000  # rows in one transaction
 PLAIN_RATE = 100.0  # rows a second, where no job has shown another one
 ROW_STATES = (WAITING, SIGNED, REPEATED, CHECKED, REFUSED)
@@ -260,6 +261,15 @@ class JobDesk:
             seconds = 1 + int((own - most // 2) / pace)
             raise ProblemError(
                 429, "too_many_rows", "Come again", told, count=own, most=most, seconds=seconds
+            )
+        if (jobs := self._office.jobs.queued_of(client)) >= JOBS_WAITING_PER_CLIENT_MAX:
+            told = (
+                "{count} jobs of yours wait, and at most {most} may: put more rows into each, and send this "
+                "sheet again in {seconds} s"
+            )
+            most, seconds = JOBS_WAITING_PER_CLIENT_MAX, 1 + int(own / pace)
+            raise ProblemError(
+                429, "too_many_rows", "Come again", told, count=jobs, most=most, seconds=seconds
             )
         if all_rows >= ROWS_WAITING_MAX:
             told = "{count} rows wait at this node: send this sheet again in {seconds} s"

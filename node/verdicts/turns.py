@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from node.storage.consignments import ConsignmentRow, ConsignmentTable
+from node.turn_order import TurnOrder
 
 TURN_S = 2.0
 READING_TIMES = 4  # or so many times as long as it took to read the manifest, which the next turn reads again
@@ -22,21 +23,16 @@ class Turns:
         self._table = table
         self._few = few
         self.monotonic = time.monotonic  # seconds
-        self._count = 0
+        self._order = TurnOrder()
         self._began = 0.0
         self._until: float | None = None
-        self._last: dict[str, int] = {}  # of each client that waits, which turn was its last
 
     def next(self) -> ConsignmentRow | None:
         """The oldest consignment of whoever waits longest for a turn."""
         waiting = self._table.oldest_waiting(lines_max=FEW_LINES if self._few else None)
-        if not waiting:
+        client = self._order.next({client: row.number for client, row in waiting.items()})
+        if client is None:
             return None
-        # Who came since is behind all that wait, but not behind who had the last one.
-        self._last = {client: self._last.get(client, self._count - 1) for client in waiting}
-        client = min(waiting, key=lambda one: (self._last[one], waiting[one].number))
-        self._count += 1
-        self._last[client] = self._count
         self._began, self._until = self.monotonic(), None
         return waiting[client]
 

@@ -8,14 +8,20 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
 from werkzeug.test import TestResponse
 
+from node.errors import ProblemError
+from node.issuing.issue_jobs import TOGETHER
 from node.resolution.webhooks import TOPICS, WebhookEndpoint
 from node.sheets import XLSX
+from node.storage import jobs as stored
+from node.storage.jobs import JobRow
+from node.storage.office import OfficeStore
 from node.storage.webhook_posts import PostRow
 from node.use_cases import jobs as desk
 from tests.harness.net.batteries import claims_of, code_of
@@ -380,8 +386,8 @@ def test_completeness_is_counted_for_the_day_before_signing(node: LiveNode) -> N
 
 def test_too_many_rows_are_told_when_to_come_again(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Beyond a key's share 429, beyond everybody's 503, each with Retry-After; a sheet in the middle of another
-    one's reading too. Nothing is taken over.
+    Beyond a key's share of rows or of jobs 429, beyond everybody's 503, each with Retry-After; a sheet in the
+    middle of another one's reading too. Nothing is taken over.
     """
     data = sheet([row_of(211)])
     answers = []
@@ -389,14 +395,63 @@ def test_too_many_rows_are_told_when_to_come_again(node: LiveNode, monkeypatch: 
         bounded.setattr(desk, "ROWS_WAITING_PER_CLIENT_MAX", 0)
         answers.append(send(node, data))
     with monkeypatch.context() as bounded:
+        bounded.setattr(desk, "JOBS_WAITING_PER_CLIENT_MAX", 0)
+        answers.append(send(node, data))
+    with monkeypatch.context() as bounded:
         bounded.setattr(desk, "ROWS_WAITING_MAX", 0)
         answers.append(send(node, data))
     with node.service.jobs._sheets.turn():
         answers.append(send(node, data))
 
-    assert [one.status_code for one in answers] == [429, 503, 503]
+    assert [one.status_code for one in answers] == [429, 429, 503, 503]
     assert all(int(one.headers["Retry-After"]) > 0 for one in answers)
     assert done(node, data)[0]["counts"] == {"signed": 1}
+
+
+def test_keys_take_turns_and_keep_their_results(
+    node: LiveNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Of three keys whose jobs wait, sheets and acts alike, each has a part of its own in every three, however
+    many one of them sent before; of jobs that ended the newest of each key stay longest.
+    """
+    jobs = vars(node.service.jobs)["_jobs"]
+    gate, part, order = jobs._issuing.lists.gate, jobs._part, list[str]()
+
+    def noted(job: JobRow) -> None:
+        order.append(job.client)
+        part(job)
+
+    def closed() -> None:
+        raise ProblemError(503, "starting", "Not yet", "not yet")
+
+    keys = [node.post_json("/keys", {"name": f"line {n}", "scopes": ["issue"]}).get_json() for n in range(3)]
+    wrong = sheet([row_of(n, mass="heavy") for n in range(2 * TOGETHER)])
+    codes = f"code\n{code_of(999)}\n".encode()
+    with monkeypatch.context() as waiting:
+        waiting.setattr(gate, "require_open", closed)
+        waiting.setattr(jobs, "_part", noted)
+        for key, asked in zip(
+            (0, 0, 1, 2), (*("issue?model=P75",) * 3, "acts?act=recall&reason=x"), strict=True
+        ):
+            shown = {"Authorization": f"Bearer {keys[key]['key']}", "Content-Type": CSV}
+            data = wrong if asked.startswith("issue") else codes
+            answer = node.client.post(f"/jobs/{asked}", data=data, headers=shown)
+            assert answer.status_code == 202, answer.text
+        waiting.setattr(gate, "require_open", lambda: None)
+        node.wait(lambda: len(order) >= 9, "nine parts")
+    assert len(set(order[:3])) == len(set(order[3:6])) == 3
+
+    office = OfficeStore(tmp_path / "office.db")
+    monkeypatch.setattr(stored, "JOBS_KEPT", 3)
+    with office.writing() as db:
+        for number, client in enumerate("abaaa", 1):
+            job = JobRow(0, f"{number}", "issue", "", client, None, b"", b"", "queued", 0, 1, None)
+            office.jobs.queue(db, office.jobs.begin(db, job), 1)
+            office.jobs.end(db, number, "done", 1)
+        office.jobs.forget_old(db)
+    assert [one.client for one in office.jobs.page(9, None)] == ["a", "a", "b"]
+    office.close()
 
 
 def test_a_job_is_stopped_and_goes_on_with_the_same_sheet(node: LiveNode) -> None:
