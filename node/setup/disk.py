@@ -14,7 +14,7 @@ from node.config import DataDirectory
 from node.ledger import incoming
 from node.ledger.chain import constitution_of, reading_back, tip_of, tree_of
 from node.ledger.comet.home import FOLDER, Home
-from node.ledger.comet.state_sync import settle
+from node.ledger.comet.settling import settle
 from node.ledger.log_policies import LogPolicies
 from node.service import Stores
 from node.settings import Settings

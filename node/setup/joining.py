@@ -42,7 +42,7 @@ from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
 from node.ledger.chain import constitution_of, tip_of, tree_of
 from node.ledger.comet import relay, state_sync
-from node.ledger.comet.abci import chain_id
+from node.ledger.comet.comet_names import chain_id
 from node.ledger.comet.decided import by_cometbft
 from node.ledger.comet.headers import read_header, validators_hash
 from node.ledger.comet.home import FOLDER, Home

@@ -22,8 +22,8 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
 from node.ledger.chain import chain_config, constitution_of, tip_of
 from node.ledger.checkpoints import Checkpoints
-from node.ledger.comet.abci import chain_id
 from node.ledger.comet.behind import Behind
+from node.ledger.comet.comet_names import chain_id
 from node.ledger.comet.frames import Frames, frame
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
 from node.ledger.comet.signer import SignerLink, VoteSigner

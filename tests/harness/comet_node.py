@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from credentials.ledger.genesis import Genesis
-from node.ledger.comet.abci import chain_id
+from node.ledger.comet.comet_names import chain_id
 from tests.harness import ledger
 from tests.harness.comet import Application
 from tests.harness.net.harness import free_ports

@@ -25,7 +25,7 @@ from google.protobuf.message import DecodeError
 from consensus.events import AttestationReceived
 from credentials.ledger.genesis import Genesis
 from node.ledger.comet import mempool as handing_in
-from node.ledger.comet.abci import chain_id
+from node.ledger.comet.comet_names import chain_id
 from node.ledger.comet.frames import FrameError, Frames, frame
 from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci

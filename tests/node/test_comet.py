@@ -26,7 +26,8 @@ from credentials.ledger.governance_records import LIMITS
 from credentials.ledger.parties import Limits
 from credentials.ledger.registry import standing_key
 from node.errors import SetupError
-from node.ledger.comet.abci import AROUND_BYTES, chain_id
+from node.ledger.comet.abci import AROUND_BYTES
+from node.ledger.comet.comet_names import chain_id
 from node.ledger.comet.frames import FRAME_BYTES_MAX, FrameError, Frames, frame
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
 from node.ledger.comet.server import CONNECTIONS_MAX, PATH_BYTES_MAX, Server

@@ -22,7 +22,7 @@ from credentials.ledger.genesis import Genesis
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.comet import process as processes
-from node.ledger.comet.abci import address, chain_id
+from node.ledger.comet.comet_names import address, chain_id
 from node.ledger.comet.home import LOOK_BACK_BLOCKS, Home
 from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc

@@ -21,7 +21,7 @@ from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError
 from node.ledger import snapshot
 from node.ledger.chain import tip_of
-from node.ledger.comet import relay, state_sync
+from node.ledger.comet import relay, settling, state_sync
 from node.ledger.comet.headers import Header, HeaderError, read_header, validators_hash
 from node.ledger.comet.home import FOLDER, Home
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
@@ -128,7 +128,7 @@ class Joining:
 
     def close(self) -> Path:
         ledger_db = self.root / "ledger.db"
-        state_sync.settle(self.home, ledger_db)
+        settling.settle(self.home, ledger_db)
         return ledger_db
 
 
@@ -214,7 +214,7 @@ def test_a_block_that_was_altered_is_not_taken(pair: Pair, shelf: Shelf, tmp_pat
 
     assert joining.take(data) == APPLIED.REJECT_SNAPSHOT
     assert says in (joining.syncing._refused or "")
-    assert joining.syncing.taken is None and not (joining.root / state_sync.TAKEN).exists()
+    assert joining.syncing.taken is None and not (joining.root / settling.TAKEN).exists()
 
 
 def test_an_idle_block_of_another_time_is_found_by_the_headers(

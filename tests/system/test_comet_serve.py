@@ -18,7 +18,7 @@ import requests
 
 from node.demo import scenario
 from node.demo.play import DemoFailed, Desk, produced_members
-from node.ledger.comet.abci import address
+from node.ledger.comet.comet_names import address
 from node.settings import COMETBFT
 from node.setup.keystore import Keys
 from tests.harness.net.harness import CN, EU, MAKER, PASSPHRASE, Node, Party, comity, found, wait

@@ -128,6 +128,7 @@ FOUNDING = {
     "node/ledger/comet/home.py": "CometBFT is told network and time of the founding",
     "node/ledger/rebuilding.py": "replays from the first block",
     "node/setup/engines.py": "an engine begins with the founding; all else is asked of what governs",
+    "node/setup/cometbft.py": "CometBFT begins with the founding; all else is asked of what governs",
     "node/ledger/snapshot.py": "a snapshot is of this network",
     "node/ledger/snapshot_join.py": "a snapshot is of this network, and begins with its founding",
     "node/ledger/comet/state_sync.py": "a ledger that is taken over begins with its founding",

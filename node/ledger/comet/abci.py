@@ -19,6 +19,7 @@ from consensus.errors import ConsensusError
 from consensus.pool import GivenUp
 from consensus.validators import Validator
 from node import log
+from node.ledger.comet.comet_names import INITIAL_HEIGHT, address, chain_id
 from node.ledger.comet.decided import decided_by
 from node.ledger.comet.proto.tendermint.abci.types_pb2 import (
     ExecTxResult,
@@ -55,26 +56,11 @@ from node.ledger.comet.server import RequestRefused
 from node.ledger.ledger import Decision, Ledger
 
 MEMPOOL = "mempool"  # the sender of everything that CometBFT asks about: it names nobody
-ADDRESS_BYTES = 20
-INITIAL_HEIGHT = 1
 # CometBFT counts header, commit (128 validators) and its own evidence into a block; ours counts none of them.
 EVIDENCE_BYTES_MAX = 64 << 10
 AROUND_BYTES = EVIDENCE_BYTES_MAX + (64 << 10)
 PROVES = "nothing by itself: the votes are in CometBFT's block, as its own evidence"
 BLOCK_S = 1  # a height takes no less: what is so many heights old is no younger than so many seconds
-
-
-def chain_id(network_id: bytes) -> str:
-    """What CometBFT calls the network; all of its id is under the app hash of genesis.
-
-    Half of the id and the engine's epoch: CometBFT takes 50 characters. The first epoch of an engine is 0.
-    """
-    return f"{network_id[:16].hex()}-0"
-
-
-def address(public_key: bytes) -> bytes:
-    """How CometBFT names a validator: the first 20 bytes of the SHA-256 of its vote key."""
-    return sha256(public_key).digest()[:ADDRESS_BYTES]
 
 
 class Snapshots(Protocol):

@@ -20,7 +20,7 @@ from google.protobuf.wrappers_pb2 import BytesValue, Int64Value, StringValue
 
 from consensus.merkle import Frontier, leaf_hash
 from consensus.validators import ValidatorSet
-from node.ledger.comet.abci import address
+from node.ledger.comet.comet_names import address
 from node.ledger.comet.proto.tendermint.crypto.keys_pb2 import PublicKey
 from node.ledger.comet.proto.tendermint.types.types_pb2 import BlockID
 from node.ledger.comet.proto.tendermint.types.validator_pb2 import SimpleValidator

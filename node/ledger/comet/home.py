@@ -27,7 +27,7 @@ from consensus.pool import COUNT_MAX, SIZE_BYTES_MAX
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.parties import Limits
 from node.errors import SetupError
-from node.ledger.comet.abci import INITIAL_HEIGHT, address, chain_id
+from node.ledger.comet.comet_names import INITIAL_HEIGHT, address, chain_id
 from node.ledger.comet.whereabouts import authority
 from node.named_files import make_folder, read_own, write_own
 

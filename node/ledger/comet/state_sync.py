@@ -33,7 +33,7 @@ from node import log
 from node.errors import ProblemError, SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger.chain import constitution_of, tip_of, tree_of
-from node.ledger.comet.abci import address
+from node.ledger.comet.comet_names import address
 from node.ledger.comet.decided import carried_by
 from node.ledger.comet.headers import Header
 from node.ledger.comet.home import Home
@@ -43,7 +43,7 @@ from node.ledger.comet.proto.tendermint.abci.types_pb2 import (
     ResponseApplySnapshotChunk,
     ResponseOfferSnapshot,
 )
-from node.ledger.rebuilding import put_in_place
+from node.ledger.comet.settling import GIVEN_UP_FILE, SYNCED, TAKEN
 from node.ledger.snapshot import CHUNK_BYTES, SNAPSHOT_BYTES_MAX, SnapshotRefused
 from node.named_files import make_folder, put_whole, read_own, write_own
 from node.storage.database import NotRead, StorageError
@@ -53,8 +53,6 @@ from node.transient_faults import PASSING, sentence
 FORMAT = 1
 DIGEST_BYTES = 32
 TRUST_FILE = "state-sync.json"  # in DIR/comet: of who joined by a fingerprint, whenever it has no ledger
-GIVEN_UP_FILE = "state-sync.given-up"
-TAKEN, SYNCED = "ledger.taken", "ledger.synced"
 TURN_S = 0.25
 OFFERED_S_MAX = 180.0  # beside two heartbeats: nothing that can be taken was offered for so long
 
@@ -87,21 +85,6 @@ class TrustedHeader:
             raise SetupError(
                 f"{path} cannot be read: remove it, and the node is given every block from the first one on"
             ) from error
-
-
-def settle(home: Home, ledger: Path) -> None:
-    """Before the ledger is opened: one that was synced takes its place; what is left of a try goes.
-
-    Of a try that was given up CometBFT may have a state, and none of the blocks that lead to it: it is taken
-    away, and it is given them.
-    """
-    root, given_up = ledger.parent, home.root / GIVEN_UP_FILE
-    if (root / SYNCED).exists():
-        put_in_place(root / SYNCED, ledger)
-    incoming.remove(root / TAKEN)
-    if given_up.exists():
-        home.empty()
-        given_up.unlink()
 
 
 @dataclass(frozen=True, slots=True)

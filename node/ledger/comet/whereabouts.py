@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from consensus.encoding import EncodingError, decode, encode, whole_numbers
-from node.ledger.comet.abci import ADDRESS_BYTES
+from node.ledger.comet.comet_names import ADDRESS_BYTES
 
 PORT_MAX = 65_535
 _AT_TAG = "comity/comet-at/v1"

@@ -1,0 +1,111 @@
+"""CometBFT as what orders for this node: its parts made to fit each other. Loaded where it orders alone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from credentials.ledger.registry import Registry
+from node.errors import SetupError
+from node.ledger.chain import chain_config
+from node.ledger.checkpoints import Checkpoints
+from node.ledger.comet.behind import Behind
+from node.ledger.comet.comet_engine import CometEngine
+from node.ledger.comet.comet_names import chain_id
+from node.ledger.comet.home import FOLDER, LOOK_BACK_BLOCKS, Home
+from node.ledger.comet.mempool import Mempool
+from node.ledger.comet.newcomer import Newcomer
+from node.ledger.comet.process import CometProcess, find_binary
+from node.ledger.comet.rpc import Rpc
+from node.ledger.comet.signer import SignerLink, VoteSigner
+from node.ledger.comet.state_sync import TrustedHeader
+from node.ledger.ledger import Ledger
+from node.ledger.snapshot_join import Known
+from node.ledger.subscriptions import Moments
+from node.setup.disk import Disk
+from node.storage.signing import SigningStore
+
+
+def open_cometbft(
+    disk: Disk, registry: Registry, ledger: Ledger, checkpoints: Checkpoints, moments: Moments, *, host: str
+) -> CometEngine:
+    """The engine and all its threads; raises SetupError for what is lacking."""
+    settings, stores, genesis, did = disk.settings.cometbft, disk.stores, disk.genesis, disk.keys.did
+    binary, home, signer = (
+        find_binary(settings.binary),
+        Home(disk.directory.root / FOLDER),
+        disk.held.signer("vote"),
+    )
+    if disk.tip.height and not home.has_blocks:
+        raise SetupError(
+            f"ledger.db has {disk.tip.height} blocks, and CometBFT has none of them in {home.root}: put that "
+            "folder back, or move ledger.db away, and all blocks are fetched from the others again"
+        )
+    newcomer = _newcomer(disk, home)
+    home.write(genesis, disk.history.latest.limits, listen=(host, 0))
+    votes = VoteSigner(signer, stores.signing, chain_id(genesis.network_id))
+    link = SignerLink(home.votes, votes)
+    behind = Behind(
+        home.application,
+        chain=chain_config(genesis),
+        registry=registry,
+        tip=disk.tip,
+        store=stores.ledger,
+        ledger=ledger,
+        tree=disk.tree,
+        moments=moments,
+        syncing=None if newcomer is None else newcomer.syncing,
+    )
+    process = CometProcess(
+        binary,
+        home,
+        prepare=partial(_prepare, disk, home, newcomer),
+        connections=lambda: behind.server.connections,
+        signed_for=lambda: link.connected,
+        key=lambda: signer.public_key,
+        listen=settings.listen or (host, 0),
+    )
+    mempool = Mempool(
+        Rpc(home.rpc),
+        held=behind.delivered.pool.__contains__,
+        height=lambda: ledger.height,
+        moments=moments,
+    )
+    return CometEngine(
+        behind,
+        link,
+        process,
+        mempool,
+        did=did,
+        node_id=home.node_id(),
+        ledger=ledger,
+        checkpoints=checkpoints,
+        signing=stores.signing,
+        rpc=home.rpc,
+        newcomer=newcomer,
+    )
+
+
+def _newcomer(disk: Disk, home: Home) -> Newcomer | None:
+    """Of a node that joined a network that runs and has no ledger; others go on from what they have."""
+    trust = TrustedHeader.read(home)
+    if trust is None or disk.tip.height:
+        return None
+    known = Known(disk.genesis, disk.network.policy, disk.network.rule_files)
+    heartbeat_s = disk.history.latest.limits.heartbeat_ms / 1000
+    return Newcomer(home, trust, disk.directory.root, known, heartbeat_s=heartbeat_s)
+
+
+def _prepare(disk: Disk, home: Home, newcomer: Newcomer | None, listen: tuple[str, int]) -> None:
+    """The home of a process that starts now, by what governs now."""
+    trusted = None
+    if newcomer is not None:
+        newcomer.syncing.begin()
+        trusted = newcomer.trust.height, newcomer.trust.hash
+    look_back = LOOK_BACK_BLOCKS if _remembers_nothing(disk.stores.signing) else 0
+    limits = disk.history.latest.limits
+    home.write(disk.genesis, limits, listen=listen, look_back=look_back, trusted=trusted)
+
+
+def _remembers_nothing(signing: SigningStore) -> bool:
+    """A signing.db that is new: if the blocks have votes of this key, another file knew of them."""
+    return signing.highest() is None and signing.allowed() == (0, 0)
