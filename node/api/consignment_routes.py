@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from node.api import consignments, manifest_files, readiness_files
+from node.api.readiness_files import PDF
 from node.api.route import (
     CSV,
     FORM,
@@ -86,8 +87,8 @@ CONSIGNMENTS = (
         "GET",
         "/consignments/<consignment_id>/export.<form>",
         consignments.export,
-        "All verdicts as CSV, XLSX or JSON",
-        (RouteAnswer(200, None, (JSON, CSV, XLSX), "A file."),),
+        "All verdicts as CSV, XLSX, JSON or PDF",
+        (RouteAnswer(200, None, (JSON, CSV, XLSX, PDF), "A file."),),
         SEE_CLEARED,
     ),
     Route(
@@ -163,8 +164,8 @@ CONSIGNMENTS = (
         "GET",
         "/consignments/<consignment_id>/readiness.<form>",
         readiness_files.report_file,
-        "The readiness report as CSV or XLSX",
-        (RouteAnswer(200, None, (CSV, XLSX), "A file."),),
+        "The readiness report as CSV, XLSX or PDF",
+        (RouteAnswer(200, None, (CSV, XLSX, PDF), "A file."),),
         SEE_CLEARED,
         query=("law_date", "against"),
     ),

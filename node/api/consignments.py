@@ -23,6 +23,7 @@ from node.api.manifest_files import as_far_as_good, columns_asked, table_of
 from node.api.problems import page_wanted
 from node.api.readiness_files import report_asked, report_shown
 from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
+from node.api.record_files import consignment_record
 from node.api.reply import (
     attachment,
     client_name,
@@ -268,10 +269,13 @@ def events(service: Service, consignment_id: str) -> ResponseReturnValue:
 
 def export(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:
     """All verdicts as a file."""
+    if form == "pdf":
+        return consignment_record(service, consignment_id)
     kind = {"csv": "text/csv; charset=utf-8", "json": "application/json", "xlsx": XLSX}.get(form)
     if kind is None:
         raise not_found(
-            "no_such_export", "A consignment is exported as export.csv, export.xlsx or export.json."
+            "no_such_export",
+            "A consignment is exported as export.csv, export.xlsx, export.json or export.pdf.",
         )
     parts = service.consignments.export(consignment_id, form, words_for(service))
     return attachment(parts, f"consignment.{form}", kind)

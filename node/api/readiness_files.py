@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
-from flask import request
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 
 from credentials.verdicts.verdict_record import CountedRecord, ReportRecord
 from node.api.described import ReportShown, RequirementShown
-from node.api.reply import attachment, words_for
+from node.api.reply import attachment, client_name, words_for
 from node.api.route import CSV
 from node.errors import not_found
+from node.pdf_pages import Paragraph, pdf_of
 from node.service import Service
 from node.sheets import XLSX, csv_of, workbook_of
-from node.words import Words
+from node.words import Words, when
 
 NOT_VISIBLE = "not_visible"
+PDF = "application/pdf"
 COLUMNS = (
     "id",
     "requirement",
@@ -58,11 +61,14 @@ def _shown_as(row: CountedRecord) -> str:
 
 
 def report_file(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:
-    """The report as CSV or XLSX: a row a requirement, then the lines that are not counted."""
-    if form not in ("csv", "xlsx"):
+    """The report as CSV or XLSX (a row a requirement, then the lines that are not counted) or as a PDF."""
+    if form not in ("csv", "xlsx", "pdf"):
         raise not_found(
-            "no_such_export", "A readiness report is exported as readiness.csv or readiness.xlsx."
+            "no_such_export",
+            "A readiness report is exported as readiness.csv, readiness.xlsx or readiness.pdf.",
         )
+    if form == "pdf":
+        return _record(service, consignment_id)
     words = words_for(service)
     rows = _rows(report_asked(service, consignment_id, words), words)
     if form == "csv":
@@ -88,3 +94,46 @@ def _rows(report: ReportShown, words: Words) -> Iterator[list[object]]:
     for one in report["left_out"]:
         told = words.sentence("not_counted_line", {"line": one["line"], "battery": one["battery"]})
         yield ["", told, "", one["text"]]
+
+
+def _record(service: Service, consignment_id: str) -> Response:
+    """The report: its sentence, then each requirement with its state, who answers it, and who must act."""
+    words = words_for(service)
+    report = report_asked(service, consignment_id, words)
+    name = service.consignments.show(consignment_id, limit=0)["declaration"] or consignment_id
+    title = words.sentence("record.readiness", {"name": name})
+
+    def written() -> Iterator[Paragraph]:
+        yield Paragraph(title, 0)
+        yield from judged_by(service, words)
+        yield Paragraph(words.sentence("record.report_law", report))
+        yield Paragraph(report["head"]["sentence"])
+        for row in report["rows"]:
+            yield Paragraph(f"{row['id']} {row['requirement']}", 1)
+            state = words.sentence(f"readiness.{row['shown_as']}")
+            yield Paragraph(f"{state}. {row['provision']}", 2, 12)
+            if row["then"] and row["then"] != row["shown_as"]:
+                then = {"day": report["against"], "state": words.sentence(f"readiness.{row['then']}")}
+                yield Paragraph(words.sentence("page.readiness_then", then), 3, 12)
+            if row["evidence"]:
+                by = ", ".join(row["evidence"].get("by", ()))
+                yield Paragraph(words.sentence("record.by", {"by": by}), 3, 12)
+            if row["who"]:
+                yield Paragraph(f"{row['who']}: {row['action'] or ''}", 2, 12)
+        for one in report["left_out"]:
+            told = words.sentence("not_counted_line", {"line": one["line"], "battery": one["battery"]})
+            yield Paragraph(f"{told} {one['text']}", 3)
+
+    return attachment(pdf_of(written(), title=title, foot=name), "readiness.pdf", PDF)
+
+
+def judged_by(service: Service, words: Words) -> Iterator[Paragraph]:
+    """Whose node says so, for whom it was saved, and when."""
+    status = service.overview.status()
+    who = {
+        "name": status["name"],
+        "did": status["participant"],
+        "who": client_name(),
+        "at": when(int(time.time())),
+    }
+    yield Paragraph(words.sentence("record.judged", who))

@@ -62,6 +62,7 @@ def _show(made: CheckedEvidence, answer: str) -> None:
         {
             "answer": answer,
             "consignment": made.head["consignment"],
+            "verdicts_sha256": made.verdicts,
             "lines": [asdict(one) for one in made.lines],
             "found": [asdict(one) for one in made.found],
             "never_checked": NEVER_CHECKED,
@@ -75,6 +76,7 @@ def _print(made: CheckedEvidence, answer: str) -> None:
     head = made.head["consignment"]
     say(f"{answer}: {len(made.lines)} lines of consignment {head['declaration'] or head['id']}")
     say(f"judged by {made.head['judged_by']}, saved {when(made.head['made_at'])}")
+    say(f"SHA-256 of the verdicts, as a record of the consignment names it: {made.verdicts}")
     for one in made.lines:
         again = one.again or "not checked"
         told = f"{one.verdict:<19} again: {again:<19} {one.records} statements proven  {one.battery}"

@@ -54,6 +54,7 @@ class CheckedEvidence:
     head: JSON = field(default_factory=dict)
     lines: list[CheckedLine] = field(default_factory=list)
     found: list[EvidenceStep] = field(default_factory=list)
+    verdicts: str = ""  # SHA-256 of the lines with verdicts: the record of the consignment names it
 
     @property
     def holds(self) -> bool:
@@ -69,7 +70,7 @@ class CheckedEvidence:
 
 def check_evidence(lines: Iterable[bytes], log: LogPolicy | LogEpochs) -> CheckedEvidence:
     """Read a file line by line and check it under `log`. Raises NoEvidenceFile for what is none."""
-    checker, digest, signed = EvidenceCheck(log), sha256(), None
+    checker, digest, signed, verdicts = EvidenceCheck(log), sha256(), None, sha256()
     for number, data in enumerate(lines, 1):
         if signed is not None:
             raise NoEvidenceFile(f"line {number} stands after the signature")
@@ -81,11 +82,14 @@ def check_evidence(lines: Iterable[bytes], log: LogPolicy | LogEpochs) -> Checke
             if signed is None:
                 digest.update(data if data.endswith(b"\n") else data + b"\n")
                 checker.take(one, first=number == 1)
+                if "line" in one:
+                    verdicts.update(data if data.endswith(b"\n") else data + b"\n")
         except (CredentialError, LookupError, TypeError, AttributeError) as error:
             raise NoEvidenceFile(f"line {number} is not as this version reads it: {error}") from error
     if not checker.made.head:
         raise NoEvidenceFile("the file is empty")
     checker.finish(signed, digest.digest())
+    checker.made.verdicts = verdicts.hexdigest()
     return checker.made
 
 

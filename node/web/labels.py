@@ -48,6 +48,11 @@ def say(name: str, language: str = LANGUAGES[0]) -> str:
     return _word("word", name, language)
 
 
+def verdict_word(name: str, language: str = LANGUAGES[0]) -> str:
+    """The word of a verdict."""
+    return _word("verdict", name, language)
+
+
 def verdict_text(name: str, language: str = LANGUAGES[0]) -> str:
     """The sentence beneath a verdict."""
     entry = _table("terms.toml").get("verdict", {}).get(name)

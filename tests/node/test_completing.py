@@ -283,7 +283,7 @@ def test_an_export_has_the_rows_that_were_left_out_without_a_verdict(node: LiveN
     assert "B3: condition is old: write one of new" in named[1]["text"]
     assert named[0]["registration_id"] == "'=1+1"
     assert [row.marks for row in book] == [{}] * 3 and "=1+1" in book[1].cells
-    assert node.get(f"{path}/export.pdf").status_code == 404
+    assert node.get(f"{path}/export.odt").status_code == 404
 
 
 def test_readiness_is_computed_for_a_date_of_arrival(node: LiveNode) -> None:

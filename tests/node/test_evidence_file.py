@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def test_a_file_is_checked_without_a_node(saved: bytes, policy: LogPolicy) -> No
     made = check_evidence(saved.splitlines(keepends=True), policy)
 
     assert [one for one in made.found if one.outcome == "fail"] == []
+    judged = b"".join(one for one in saved.splitlines(keepends=True) if "line" in json.loads(one))
+    assert made.verdicts == sha256(judged).hexdigest()
     assert made.whole, [one for one in made.found if one.outcome == "not_checked"]
     assert {one.step for one in made.found if one.outcome == "pass"} >= {
         "statement",
