@@ -15,7 +15,7 @@ from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
 from node.peers.authentication import PeerAuthentication
 from node.settings import EMBEDDED, ENGINES
-from node.setup import joining, rule_files
+from node.setup import ceremony, joining, rule_files
 from node.setup import network as networks
 from node.setup.keystore import Keys
 from node.storage.ledger import LedgerStore
@@ -127,7 +127,7 @@ def create(
     engine: str,
 ) -> None:
     """The founding ceremony: cards and founding files in, a network directory out."""
-    plan = networks.Founding(engine=engine)
+    plan = ceremony.Founding(engine=engine)
     for path in (*founding, *accredit):
         plan.read(path)
     plan.name, plan.origin = name or plan.name, origin or plan.origin
@@ -145,7 +145,7 @@ def create(
         if not separator:
             raise click.UsageError(f"--address is DID=URL, not {address!r}")
         plan.addresses[did] = url
-    genesis = networks.create(out, plan)
+    genesis = ceremony.create(out, plan)
     say(f"network {genesis.name}, id {networks.fingerprint(genesis)}")
     first = genesis.governance
     say(f"{len(first.participants)} participants, {len(first.validators.validators)} validators")

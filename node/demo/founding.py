@@ -16,7 +16,7 @@ from node.config import DataDirectory
 from node.demo.launcher import NodeProcess
 from node.demo.scenario import PARTIES
 from node.settings import EMBEDDED
-from node.setup import network
+from node.setup import ceremony, network
 
 NETWORK_NAME, ORIGIN = "comity-demo", "log.comity-demo.example"
 EU_ROWS = ["ID-05", "ID-06", "ID-08", "STAT-01", "LIFE-01", "CUS-01", "CUS-02", "EXP-01"]
@@ -45,9 +45,9 @@ def found(root: Path, ports: list[int], engine: str = EMBEDDED) -> list[NodeProc
         nodes.append(NodeProcess(party, directory.root, port, passphrase_file))
     file_name = root / "founding.toml"
     file_name.write_text(tomli_w.dumps(_founding(nodes)))
-    founding = network.Founding(engine=engine)
+    founding = ceremony.Founding(engine=engine)
     founding.read(file_name)
-    network.create(root / "network", founding)
+    ceremony.create(root / "network", founding)
     for node in nodes:
         network.join(DataDirectory(node.data), root / "network", passphrase)
     return nodes

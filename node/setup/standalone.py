@@ -18,7 +18,7 @@ from node.config import DataDirectory, jurisdiction_alone
 from node.errors import SetupError, Unreadable
 from node.named_files import holding, make_folder, put_whole, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
-from node.setup import network
+from node.setup import ceremony, network
 from node.setup.closing import close_to_others
 
 NAME = "A node by itself"
@@ -96,7 +96,7 @@ def _make(made: DataDirectory, did: str, words: str) -> None:
     card = network.init(
         made, did=did, name=NAME, jurisdiction=home, roles=ROLES, validator=True, passphrase=words
     )
-    founding = network.Founding(name="by-itself", origin="log.by-itself.example")
+    founding = ceremony.Founding(name="by-itself", origin="log.by-itself.example")
     founding.add(card)
     founding.accreditations.append(
         Accreditation(
@@ -108,7 +108,7 @@ def _make(made: DataDirectory, did: str, words: str) -> None:
         )
     )
     folder = made.root / "founding"
-    network.create(folder, founding)
+    ceremony.create(folder, founding)
     network.join(made, folder, words)
 
 

@@ -20,7 +20,7 @@ from credentials.ledger.recognition import Recognition
 from node.api import create_app
 from node.config import DataDirectory, policy_name, shipped_policy
 from node.service import Service
-from node.setup import network
+from node.setup import ceremony, network
 from node.setup.wiring import open_service
 
 DID = "did:web:everything.example"
@@ -120,7 +120,7 @@ def live_node(
         directory, did=DID, name=NAME, jurisdiction=home, roles=roles, validator=True, passphrase=PASSPHRASE
     )
     directory.policy_file.write_bytes(shipped_policy(policy_name("EU", roles), "EU"))
-    founding = network.Founding(name="tests", origin="log.tests.example")
+    founding = ceremony.Founding(name="tests", origin="log.tests.example")
     founding.add(card)
     schemes = (("gbt34014", "ZZ1"), ("gbt34014", "ZZ2"), ("gs1", "*"))
     founding.accreditations.append(
@@ -132,7 +132,7 @@ def live_node(
     for party, licence in others:
         founding.add(party, validator=False)
         founding.accreditations += [] if licence is None else [licence]
-    network.create(root / "network", founding)
+    ceremony.create(root / "network", founding)
     network.join(directory, root / "network", PASSPHRASE)
     service = open_service(directory, PASSPHRASE, 0)
     service.start()

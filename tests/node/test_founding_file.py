@@ -10,8 +10,8 @@ import pytest
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.genesis import write_card
 from node.errors import SetupError
+from node.setup.ceremony import Founding, create
 from node.setup.founding_file import require_url
-from node.setup.network import Founding, create
 from tests.harness.ledger import CN_AUTHORITY, CREATED, MAKER, participant
 
 ROW = """

@@ -264,7 +264,7 @@ SHORT_LIVED = {
     "node/ledger/snapshot_join.py:_Chain": "one snapshot that is taken over",
     "node/receipts/evidence_check.py:CheckedEvidence": "one file, in a process of the command line",
     "node/receipts/evidence_shown.py:ShownEvidence": "one file, in a process of the command line",
-    "node/setup/network.py:Founding": "one file that is read",
+    "node/setup/ceremony.py:Founding": "one file that is read",
     "node/use_cases/evidence_file.py:_Beside": "one file that is written: a code each of what stands in it",
     "node/verdicts/judging.py:_Job": "one consignment that is judged",
     "node/verdicts/manifests.py:TextLines": "one manifest",

@@ -136,7 +136,8 @@ FOUNDING = {
     "node/setup/copies.py": "a copy is of this network",
     "node/setup/founding_file.py": "what was founded can be changed later",
     "node/setup/joining.py": "what the fingerprint names: the network that a newcomer joins",
-    "node/setup/network.py": "the founding ceremony, the network directory, the sealed network key",
+    "node/setup/ceremony.py": "makes it",
+    "node/setup/network.py": "the network directory, the sealed network key",
     "node/setup/disk.py": "what is on disk is of this network",
     "node/setup/oversight_parts.py": "a report of an attempt and a statement of a case name the network",
     "node/setup/parts.py": "an evidence file names the network",
@@ -160,7 +161,8 @@ FIRST_EPOCH = {
     "node/setup/engines.py": "the home of a CometBFT before there is a ledger",
     "node/setup/joining.py": "rule files of genesis; whom to hear before there is a ledger",
     "node/use_cases/welcoming.py": "the rule files that genesis names",
-    "node/setup/network.py": "founding; log.policy and keys of a directory that has no ledger yet",
+    "node/setup/ceremony.py": "what it makes has a log policy",
+    "node/setup/network.py": "log.policy and keys of a directory that has no ledger yet",
 }
 
 
