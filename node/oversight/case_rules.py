@@ -87,7 +87,10 @@ def concerned(opening: CaseStatement, officials: Officials, governance: Governan
 
 def stands(opening: CaseStatement, said: Sequence[CaseStatement]) -> CaseStands:
     """How it stands by these statements: the same whatever their order."""
-    overturned = {one.closing: one for one in said if one.act == REVIEWED and one.outcome == OVERTURNED}
+    overturned: dict[bytes, CaseStatement] = {}
+    for one in sorted(said, key=lambda one: (one.at, one.digest)):
+        if one.act == REVIEWED and one.outcome == OVERTURNED:
+            overturned.setdefault(one.closing, one)  # the first opened it again; a later one adds no time
     due = opening.at + opening.days * DAY_S
     added = sum(one.days for one in said if one.act == EXTENDED) * DAY_S
     due = min(due + added, max(due, opening.at + DAYS_MAX * DAY_S))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -197,6 +198,10 @@ def test_a_case_stands_alike_whatever_the_order(monkeypatch: pytest.MonkeyPatch)
     assert (how.at(how.due_until - 1), how.at(how.due_until)) == ("explained", "ran_out")
     assert stands(opening, [opening, *statements[:4]]).outcome == "founded"
     assert stands(opening, [opening, statements[0]]).state == "asked"
+    late = 200 * DAY_S
+    twice = [replace(statements[-1], at=at, digest=bytes([at % 251]) * 32) for at in (late, late + 9 * DAY_S)]
+    (how,) = {stands(opening, [opening, *order]) for order in permutations((ended, *twice))}
+    assert how.due_until == late + case_rules.REVIEW_S  # the first review opened it again
 
 
 def test_cases_and_letters_are_bounded(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""What supervision shows, restated slowly from the issue and the law: `histories.py` runs both."""
