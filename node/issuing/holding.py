@@ -32,7 +32,7 @@ from node.errors import ProblemError
 from node.issuing.governance_acts import GovernanceActs
 from node.ledger.subscriptions import Moments
 
-LOOK_S = 1.0
+LOOK_S, REST_S = 1.0, 5.0
 # Of files by SHA-256 and of what governs: raises RulesNotHere.
 Readable = Callable[[Mapping[str, bytes], Mapping[str, Any]], None]
 
@@ -64,8 +64,8 @@ class RuleHolding:
         self._wake.set()
 
     def turn(self) -> None:
-        """Wait for a block, or for a second, and look."""
-        self._wake.wait(LOOK_S)
+        """Wait for a block, or for a second while a proposal is open, and look."""
+        self._wake.wait(LOOK_S if self._state().tabled else REST_S)
         self._wake.clear()
         self.round()
 

@@ -36,7 +36,7 @@ from node.turn_order import TurnOrder
 JSON = dict[str, Any]
 KIND = "issue"
 TOGETHER = 32  # rows in one transaction, during which nobody else issues anything
-IDLE_S, PAUSED_S = 1.0, 0.5
+IDLE_S, PAUSED_S = 5.0, 0.5  # a sheet that was taken over wakes it
 RATE_PARTS, RATE_S = 64, 20.0  # by which the rate is told
 READINGS_KEPT = 4  # jobs that take turns
 FORMS_KEPT = 16  # of the lines of one sheet of JSON

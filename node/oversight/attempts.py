@@ -51,7 +51,7 @@ CODE_CHARS_MAX = 40
 PER_SIGNER_MAX, PER_SIGNER_S = 20, 3_600  # kept and told, of one signer in an hour
 FROM_REFUSER_MAX = 200  # taken of one refuser in an hour
 COUNTED_MAX = 10_000  # parties whose hour is remembered
-TURN_S = 1.0
+REST_S = 5.0  # what is noted wakes it
 SKEW_S = 600  # between two clocks
 
 
@@ -107,15 +107,16 @@ class Attempts:
         self._ledger = ledger
         self._shares, self._refusers = Shares(PER_SIGNER_MAX), Shares(FROM_REFUSER_MAX)
         self._woken, self._lock = threading.Event(), threading.Lock()
+        noted.came = self.wake
 
     def wake(self) -> None:
-        """The node stops."""
+        """Something was noted, or the node stops."""
         self._woken.set()
 
     def turn(self) -> None:
         """Keep what was refused since, or rest for a moment."""
         if not self.keep():
-            self._woken.wait(TURN_S)
+            self._woken.wait(REST_S)
             self._woken.clear()
 
     # -- at the refuser --------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from node.storage.database import Transaction
 from node.storage.letters import LetterRow
 from node.storage.office import OfficeStore
 
-TURN_S, AGAIN_S, AGAIN_S_MAX, GIVEN_UP_S = 1.0, 30, 3_600, 7 * 86_400
+TURN_S, REST_S = 1.0, 5.0  # once something was put, which is on disk a moment later; while nothing is
+AGAIN_S, AGAIN_S_MAX, GIVEN_UP_S = 30, 3_600, 7 * 86_400
 SENT_AT_ONCE = 8
 TAKEN = b"\x01"
 
@@ -26,6 +27,7 @@ class Letters:
     def __init__(self, office: OfficeStore, gossip: Gossip) -> None:
         self._office, self._gossip = office, gossip
         self._woken = threading.Event()
+        self._rest_s = TURN_S
 
     def wake(self) -> None:
         """Something waits, or the node stops."""
@@ -38,11 +40,12 @@ class Letters:
         now, digest = int(time.time()), about or sha256(data).digest()
         for did in sorted(told):
             self._office.letters.put(db, LetterRow(0, path, digest, did, now, data))
+        self._woken.set()
 
     def turn(self) -> None:
         """Send a few that are due, or rest."""
         if not self.send():
-            self._woken.wait(TURN_S)
+            self._rest_s = TURN_S if self._woken.wait(self._rest_s) else REST_S
             self._woken.clear()
 
     def send(self) -> bool:

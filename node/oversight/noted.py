@@ -7,6 +7,7 @@ by, whoever sent it: a peer, or this participant's own people.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import cached_property
 
 from consensus.application import NotYet, Refusal
@@ -14,7 +15,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.registry import Registry
 from node.oversight.alert_kinds import ATTEMPT, alert_kinds
 
-NOTED_MAX = 512  # between two looks of a second; what comes beyond is counted
+NOTED_MAX = 512  # between two looks; what comes beyond is counted
 
 
 class Noted:
@@ -24,6 +25,7 @@ class Noted:
         self._kept: deque[tuple[bytes, str]] = deque()
         self._codes = frozenset(c for kind in alert_kinds() if kind.leaf == ATTEMPT for c in kind.raised_by)
         self.beyond = 0
+        self.came: Callable[[], object] = lambda: None  # told of each, at once
 
     def put(self, tx: bytes | Attestation, code: str) -> None:
         """From any thread; at once."""
@@ -33,6 +35,7 @@ class Noted:
             self.beyond += 1
             return
         self._kept.append((tx.data if isinstance(tx, Attestation) else tx, code))
+        self.came()
 
     def take(self) -> list[tuple[bytes, str]]:
         """Those since the last time, each statement once."""

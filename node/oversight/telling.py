@@ -29,7 +29,7 @@ from node.storage.office import OfficeStore
 from node.words import Words, alert_words
 
 AT_ONCE = 100
-TURN_S = 1.0
+TURN_S, REST_S = 1.0, 5.0  # where nobody is to be told, nothing will come
 LINE_CHARS_MAX = 300  # of a header: one is never folded, so that whoever reads lines finds an id
 MAIL_FILES_MAX = 10_000  # lying there: further ones wait until the mail system has taken some
 
@@ -65,7 +65,7 @@ class AlertTelling:
     def turn(self) -> None:
         """Tell what is new, or rest for a moment."""
         if not self.tell():
-            self._woken.wait(TURN_S)
+            self._woken.wait(TURN_S if self._subscriptions else REST_S)
             self._woken.clear()
 
     def tell(self) -> int:

@@ -45,7 +45,7 @@ DATA_BYTES_MAX = 64 << 10
 WAITS_S = (5, 30, 120, 600, 3_600, 10_800, 21_600, 43_200, 43_200, 86_400)
 ASKED_WAIT_S_MAX = 86_400  # that an endpoint may ask for
 TOGETHER = 32  # posts to one endpoint before the next one has its turn
-IDLE_S = 1.0
+IDLE_S, REST_S = 1.0, 5.0  # where there is no endpoint nothing will come
 _ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no dot: it parts what is signed
 _TRIED_AGAIN_LATER = (408, 425, 429)  # the whole endpoint asks for a pause
 
@@ -111,7 +111,7 @@ class Webhooks:
     def turn(self) -> None:
         """Send what is due, or wait a moment."""
         if not self.round():
-            self._wake.wait(IDLE_S)
+            self._wake.wait(IDLE_S if self.endpoints else REST_S)
             self._wake.clear()
 
     def round(self) -> int:

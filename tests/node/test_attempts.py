@@ -222,13 +222,15 @@ def test_one_signer_fills_nobodys_page(node: LiveNode, monkeypatch: pytest.Monke
 def test_what_is_noted_and_what_is_kept_is_bounded(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Between two looks so many refusals are noted, each statement once and only codes that a kind of alert
-    names; on disk the oldest attempts go.
+    names, and whoever keeps them is woken for each of these; on disk the oldest attempts go.
     """
-    noted = Noted()
+    noted, woken = Noted(), list[int]()
+    noted.came = lambda: woken.append(1)
     for number in range(NOTED_MAX + 5):
         noted.put(number.to_bytes(4, "big"), "X9")
     noted.put(b"other", "invalid_signature")
     assert (len(noted.take()), noted.beyond, noted.take()) == (NOTED_MAX, 5, [])
+    assert len(woken) == NOTED_MAX
     monkeypatch.setattr(stored, "ATTEMPTS_KEPT_MAX", 2)
     for _ in range(3):
         node.service.peers._attempts._keep(statement(node, IMPORTER, 5), "X9", int(time.time()))
