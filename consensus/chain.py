@@ -39,6 +39,7 @@ class Parameters:
     note_keys: NoteKeys = field(default_factory=dict)  # log and cosign keys by validator, former ones too
     note_keys_until: Mapping[bytes, int] = field(default_factory=dict)  # of retired ones: the last tree size
     stolen_keys: frozenset[bytes] = frozenset()  # public keys, known at this height to be others' as well
+    engine_epoch: int = 0  # whose blocks these are: `ChainConfig.engine_epoch`
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class ChainConfig:
     validators: ValidatorSet  # of the first height
     config_digest: bytes
     parameters: Parameters
+    engine_epoch: int = 0  # of the engine that runs here: at a height of another one it has nothing to do
     timely_ms: int = 10_000  # a new block's time may be this far from the receiver's clock
     timely_delta_ms: int = 5_000  # more for each round
 

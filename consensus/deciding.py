@@ -61,6 +61,9 @@ class Deciding:
                 if block.height < present.working:
                     self._compare(block, RivalShown(sender, block_data, certificate_data))
                     continue
+                if present.ended:
+                    self._sync.forget_blocks()  # of another engine: they have no certificate of ours
+                    return
                 if block.height != present.working:
                     raise CertificateInvalid("blocks are sent in sequence")
                 certificate = CommitCertificate.decode(certificate_data)

@@ -113,6 +113,11 @@ class Delivered:
         return self._present.working
 
     @property
+    def ended(self) -> bool:
+        """Whether another engine orders from here on."""
+        return self._present.ended
+
+    @property
     def history(self) -> ValidatorHistory:
         """Who votes at which height."""
         return self._present.history
@@ -189,6 +194,8 @@ class Delivered:
 
     def propose(self, time: int, bytes_max: int) -> tuple[bytes, ...]:
         """The items of a valid block of this time, of what waits here."""
+        if self.ended:
+            return ()
         evidence = self._faults.recordable()
         size = sum(len(data) + 5 for data in evidence)
         room = min(bytes_max, self.parameters.block_bytes_max) - size
@@ -201,6 +208,8 @@ class Delivered:
         """The block of our own that these items are; raises ConsensusError."""
         if height != self.working:
             raise ConsensusError(f"block {height} is offered where {self.working} is the next one")
+        if self.ended:
+            raise ConsensusError(f"block {height} is one of another engine: this one ended before it")
         marks = [item[:1] == _EVIDENCE_FIRST for item in items]
         first = marks.index(True) if True in marks else len(items)
         if not all(marks[first:]) or len(items) - first > EVIDENCE_PER_BLOCK_MAX:

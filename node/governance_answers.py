@@ -115,6 +115,14 @@ class ApprovalsAnswer(TypedDict):
     actions: dict[str, str]  # action: own | recovery | authority | network
 
 
+class MoveAnswer(TypedDict):
+    """The last move of the network to another engine; perhaps one to come."""
+
+    engine: str  # embedded | cometbft
+    epoch: int  # counts the moves
+    first: int  # the height of its first block; all stop after the one before
+
+
 class GoverningAnswer(TypedDict):
     """Everything that governs the block of one height; states are as of `at`."""
 
@@ -131,6 +139,7 @@ class GoverningAnswer(TypedDict):
     limits: dict[str, int]
     rules: list[RuleAnswer]
     app_version: int
+    engine: MoveAnswer | None  # None: what ordered at the founding, as the network directory says
     approvals: ApprovalsAnswer
 
 

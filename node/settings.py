@@ -22,6 +22,7 @@ from typing import Any
 from credentials.documents.canonical import Contexts
 from credentials.documents.uri import is_url, parse_uri
 from credentials.errors import CredentialError
+from credentials.ledger.engine_terms import ENGINES
 from credentials.toml_text import TomlTextError, parse_toml
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_own
@@ -34,8 +35,6 @@ KEEP_YEARS_MAX = 100
 SUBSCRIPTIONS_MAX = 64
 ALERT_MEMBERS = ("side", "maker", "party", "facility", "rule", "code", "model")
 WORKERS_USUAL_MAX, WORKERS_MAX = 4, 64  # without a setting; with one
-EMBEDDED, COMETBFT = "embedded", "cometbft"
-ENGINES = (EMBEDDED, COMETBFT)  # what may order a network
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from credentials.ledger.governance import APPROVING_KEY, APPROVING_ROLE, Governa
 from credentials.ledger.governance_records import (
     APP_VERSION,
     APPROVALS,
+    ENGINE,
     LIMITS,
     RULE,
     VALIDATORS,
@@ -100,6 +101,7 @@ _WHOLE = {
     RULE: "rules.changed",
     APP_VERSION: "rules.changed",
     APPROVALS: "approvals.changed",
+    ENGINE: "engine.changed",
 }
 
 

@@ -62,6 +62,8 @@ ACTIONS: Mapping[str, str] = {
 }
 # What cannot be handed to fewer: it decides over everybody.
 ALWAYS_NETWORK = frozenset({"validators.changed", "limits.changed", "rules.changed", "approvals.changed"})
+# Beside the table, which is under the root of every network that there is: nobody can say otherwise of it.
+MOVED = "engine.changed"
 # What only the party itself may do; an authority has its own ways (expulsion, stop, a new recovery key).
 ALWAYS_RECOVERY = frozenset({"participant.left", "keys.rotated", "keys.compromised"})
 
@@ -82,7 +84,7 @@ class ApprovalRules:
 
     def sort_of(self, action: str) -> str:
         """Whose approval an action needs."""
-        return self.actions[action]
+        return NETWORK if action == MOVED else self.actions[action]
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], **otherwise: Any) -> ApprovalRules:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from consensus.standings_map import StandingsMap
+from credentials.ledger.engine_terms import FOUNDED, EngineTerm
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.governance_records import (
@@ -134,6 +135,11 @@ class Replay:
     def coming(self) -> Governance:
         """What governs the block after that, as far as it is decided: who votes on it stands."""
         return self._future
+
+    def term(self, height: int) -> EngineTerm:
+        """The engine of a height up to that which `coming` governs."""
+        terms = (g.engine for g in (self._future, *(known for _, known in reversed(self._epochs))))
+        return next((term or FOUNDED for term in terms if term is None or term.first <= height), FOUNDED)
 
     def advance(self, height: int) -> None:
         """The block of `height`, as `Sitting.close` resolves it.

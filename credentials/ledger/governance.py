@@ -28,6 +28,7 @@ from consensus.validators import ValidatorSet
 from credentials.documents.code_schemes import CodeScheme, code_schemes
 from credentials.errors import CredentialError
 from credentials.ledger.approvals import ApprovalRules
+from credentials.ledger.engine_terms import FOUNDED, EngineTerm
 from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.parties import ANY, Accreditation, Key, Limits, Participant, Stop
 from credentials.ledger.recognition import Recognition
@@ -66,6 +67,7 @@ class Governance:
     app_version: int  # of the code that executes the rules
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     stops: Mapping[str, Stop] = field(default_factory=dict)  # the last one of each target
+    engine: EngineTerm | None = None  # the last move to another engine; it may be one to come
     # The table of the life cycle and what was read of it: every proposal that is tried makes a governance,
     # most of the same rules, and the table is long. `replace` hands it on; another table is read anew.
     lifecycle_read: tuple[object, Lifecycle] | None = field(default=None, compare=False, repr=False)
@@ -348,6 +350,11 @@ class GovernanceHistory:
         if place < len(epochs) - 2:  # what governs now, or next, is not of the past
             self._was_asked(*epochs[place])
         return epochs[place][1]
+
+    def term(self, height: int) -> EngineTerm:
+        """The engine of this height: of heights to come, as far as is known by now."""
+        terms = (governance.engine for _, governance in reversed(self._epochs))
+        return next((term or FOUNDED for term in terms if term is None or term.first <= height), FOUNDED)
 
     def advance(self, height: int) -> None:
         """The block of this height is committed."""

@@ -1,7 +1,7 @@
 """What governs, as records: each has a type, a name and a table, and a place under the governance root.
 
     participant/DID  accreditation/ID  recognition/ID  rule/FILE  stop/DID or key id
-    validators/  limits/  approvals/  app_version/                        one of each
+    validators/  limits/  approvals/  app_version/  engine/               one of each
     proposal/HEX DIGEST                                                   `proposals.py`
 
 The tables are those of genesis.toml, in deterministic CBOR, so genesis seeds them and one reader reads both.
@@ -22,6 +22,7 @@ from consensus.encoding import Value, decode, encode, whole_numbers
 from credentials.documents.code_schemes import CodeScheme, is_scheme_file
 from credentials.errors import CredentialError
 from credentials.ledger.approvals import ApprovalRules
+from credentials.ledger.engine_terms import EngineTerm
 from credentials.ledger.genesis_table import (
     REFUSED,
     RULE_FILE,
@@ -46,9 +47,9 @@ RuleFiles = Callable[[bytes], bytes | None]  # a rule file by its SHA-256; None:
 
 PARTICIPANT, ACCREDITATION, RECOGNITION, STOP = "participant", "accreditation", "recognition", "stop"
 RULE, VALIDATORS, LIMITS = "rule", "validators", "limits"
-APPROVALS, APP_VERSION, PROPOSAL = "approvals", "app_version", "proposal"
+APPROVALS, APP_VERSION, ENGINE, PROPOSAL = "approvals", "app_version", "engine", "proposal"
 TYPES = (
-    PARTICIPANT, ACCREDITATION, RECOGNITION, STOP, RULE, VALIDATORS, LIMITS, APPROVALS, APP_VERSION,
+    PARTICIPANT, ACCREDITATION, RECOGNITION, STOP, RULE, VALIDATORS, LIMITS, APPROVALS, APP_VERSION, ENGINE,
 )  # fmt: skip
 APP_VERSIONS = frozenset({1})  # of the ledger's rules, that this code executes: a later one adds its own
 _KEY_TAG = "comity/governance-key/v1"
@@ -115,6 +116,8 @@ def records_of(governance: Governance) -> dict[RecordId, bytes]:
     tables[LIMITS, ""] = {f.name: getattr(governance.limits, f.name) for f in fields(Limits)}
     tables[APPROVALS, ""] = governance.approvals.as_table()
     tables[APP_VERSION, ""] = {"app_version": governance.app_version}
+    if governance.engine is not None:
+        tables[ENGINE, ""] = governance.engine.as_table()
     return found | {record_id: encode(cast(Value, table)) for record_id, table in tables.items()}
 
 
@@ -200,6 +203,8 @@ def _whole(kind: str, name: str, table: Table) -> Table:
             if type(table["app_version"]) is not int:
                 raise governance_invalid("app_version is a whole number")
             return {"app_version": table["app_version"]}
+        case "engine":
+            return {"engine": EngineTerm.parse(table)}
     raise governance_invalid(f"there are no records of the type {kind!r}")
 
 

@@ -33,13 +33,15 @@ from credentials.ledger.approvals import NETWORK
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.consents import Wanting, held_by, may_object, strictest, wanting
 from credentials.ledger.dead_ends import require_way_on
-from credentials.ledger.entries import GovernanceEntry
+from credentials.ledger.engine_terms import EngineTerm, require_next
 from credentials.ledger.governance import APPROVING_KEY, VALIDATORS_AHEAD, Governance
 from credentials.ledger.governance_records import (
+    ENGINE,
     RecordId,
     Records,
     RuleFiles,
     governance_with,
+    read_record,
     record_key,
     records_of,
 )
@@ -50,6 +52,7 @@ from credentials.ledger.proposals import (
     WITHDRAWN,
     ChangeProposal,
     Tabled,
+    leaf_of,
     placed,
     require_possession,
 )
@@ -258,7 +261,7 @@ class Sitting:
         must not be what a block goes by.
         """
         before, proposed = placed(tabled.proposal, self.record)
-        return read_amendments(self.future, before, proposed, self.at)
+        return _possible(read_amendments(self.future, before, proposed, self.at), self.future, self.height)
 
     def _tried(
         self, tabled: Tabled, rule_files: RuleFiles | None
@@ -286,7 +289,7 @@ class Sitting:
 
     def close(self) -> Resolution:
         """Decide what can be decided, once; the block is over."""
-        entries = [_entry(tabled, {}, {}) for tabled in self.over.values()]  # withdrawn
+        entries = [leaf_of(tabled, {}, {}) for tabled in self.over.values()]  # withdrawn
         starts: dict[RecordId, int] = {}
         for digest in sorted(self.tabled, key=lambda d: (self.tabled[d].height, d)):
             if digest not in self.tabled:
@@ -308,7 +311,7 @@ class Sitting:
         digest = tabled.proposal.digest
         self.over[digest] = tabled
         del self.tabled[digest]
-        return _entry(tabled, before, after)
+        return leaf_of(tabled, before, after)
 
     def _decide(self, tabled: Tabled, starts: Mapping[RecordId, int]) -> tuple[Tabled, Records]:
         """What becomes of an open proposal, and the records it changes.
@@ -325,6 +328,8 @@ class Sitting:
         except CredentialError as error:
             return tabled.closed(LAPSED, error.code), {}
         if any(starts.get(record_id, in_force) != in_force for record_id in reading.records):
+            return tabled, {}
+        if _ends_term(self.next, self.height) and _updates(self.future, later):
             return tabled, {}
         self.next, self.future = soon, later
         return tabled.closed(DECIDED, in_force=in_force), reading.records
@@ -370,6 +375,18 @@ class Sitting:
         return Resolution(
             state, tuple(sorted(rows)), under_root, entries, _updates(before.future, self.future)
         )
+
+
+def _possible(reading: Amended, known: Governance, height: int) -> Amended:
+    """The same; raises CredentialError for a move to another engine that no block of this height decides."""
+    if (move := reading.records.get((ENGINE, ""))) is not None:
+        require_next(known.engine, EngineTerm.parse(read_record(ENGINE, move)), height, VALIDATORS_AHEAD)
+    return reading
+
+
+def _ends_term(governance: Governance, height: int) -> bool:
+    """Whether another engine begins after this block: who votes on its first two blocks is told it once."""
+    return governance.engine is not None and governance.engine.first == height + 1
 
 
 def _require_own_key(attestation: Attestation, governance: Governance) -> None:
@@ -430,18 +447,3 @@ def _updates(before: Governance, after: Governance) -> tuple[Validator, ...]:
     gone = [replace(v, weight=0) for v in old.validators if new.get(v.name) is None]
     assert old.updated((*changed, *gone)) == new, "amendment.py keeps the order of those that stay"
     return (*changed, *gone)
-
-
-def _entry(tabled: Tabled, before: Records, after: Records) -> bytes:
-    """The leaf that says what became of a proposal."""
-    changed = tuple(
-        (
-            *record_id,
-            sha256(before[record_id]).digest() if record_id in before else None,
-            sha256(data).digest(),
-        )
-        for record_id, data in sorted(after.items())
-    )
-    return GovernanceEntry(
-        tabled.proposal.digest, tabled.outcome, tabled.reason, tabled.in_force, changed
-    ).encode()

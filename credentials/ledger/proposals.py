@@ -25,6 +25,7 @@ from consensus.errors import ConsensusError
 from credentials.documents.keys import ED25519, kind_of
 from credentials.documents.suites.ecdsa import verify_ecdsa
 from credentials.errors import CredentialError
+from credentials.ledger.entries import GovernanceEntry
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import (
     ACCREDITATION,
@@ -333,3 +334,18 @@ class Tabled:
             raise _malformed("who stands behind it is a text")
         sets = {"approvals": frozenset(approvals), "objections": frozenset(objections)}
         return cls(**{**told, **sets, "proposal": ChangeProposal.decode(told["proposal"])})
+
+
+def leaf_of(tabled: Tabled, before: Records, after: Records) -> bytes:
+    """The leaf that says what became of a proposal."""
+    changed = tuple(
+        (
+            *record_id,
+            sha256(before[record_id]).digest() if record_id in before else None,
+            sha256(data).digest(),
+        )
+        for record_id, data in sorted(after.items())
+    )
+    return GovernanceEntry(
+        tabled.proposal.digest, tabled.outcome, tabled.reason, tabled.in_force, changed
+    ).encode()

@@ -135,6 +135,13 @@ def parameters_of(governance: Governance, origin: str) -> Parameters:
     )
 
 
+def _of_height(
+    height: int, history: GovernanceHistory, made: Derived[Parameters], keys: PolicyKeys
+) -> Parameters:
+    known, epoch = made.of(history.at(height)), history.term(height).epoch
+    return replace(known, note_keys_until=keys.until, engine_epoch=epoch)
+
+
 def genesis_app_hash(genesis: Genesis, founded: Constitution | None = None) -> bytes:
     """The app hash at height 0; `founded`: the constitution before the first block, if it is at hand."""
     records = founded.records if founded else governance_map(records_of(genesis.governance))
@@ -185,7 +192,7 @@ class Registry:
 
     def parameters(self, height: int) -> Parameters:
         """What consensus reads of what governs that height."""
-        return replace(self._parameters.of(self.history.at(height)), note_keys_until=self._policy_keys.until)
+        return _of_height(height, self.history, self._parameters, self._policy_keys)
 
     def next_block_at(self, time: int) -> int | None:
         """When the next block is wanted though nothing waits for it, after one of this time."""

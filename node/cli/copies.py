@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from credentials.ledger.engine_terms import EMBEDDED
 from node.cli.setup import DATA, PASSPHRASE, take_snapshot
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import rebuilding
 from node.named_files import make_folder, put_whole
-from node.settings import EMBEDDED
 from node.setup import archiving, copies
 from node.setup import network as networks
 from node.storage.office import OfficeStore

@@ -55,6 +55,8 @@ def _tell(governing: JSON) -> None:
     say(f"governs height {governing['height']}; so since height {governing['since_height']}")
     if governing["changes_at"]:
         say(f"from height {governing['changes_at']} on something else is decided already")
+    if (move := governing["engine"]) is not None:
+        say(f"ordered by {move['engine']} from block {move['first']} on: move {move['epoch']}")
     rules = governing["approvals"]
     say(who_decides(governing["quorum"], len(governing["validators"]), rules["quorum_jurisdictions"]))
     for party in governing["participants"]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from credentials.ledger.engine_terms import ENGINES
 from credentials.ledger.genesis_table import accreditation_table, participant_table
 from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.recognition import Recognition
@@ -317,6 +318,17 @@ def rules(*, client: Client, files: tuple[Path, ...], **how: Any) -> int:
             raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
         changes.append(change("rule", path.name, {"sha256": digest}))
     return put(client, changes, **how)
+
+
+@propose.command()
+@click.argument("engine", type=click.Choice(ENGINES))
+@click.option("--after", type=click.IntRange(min=1), required=True, help="The last block of the one before.")
+@proposes
+def engine(*, client: Client, engine: str, after: int, **how: Any) -> int:
+    """Move the network to another engine: all nodes stop after a block, and go on with it."""
+    last = decided(client)["engine"]
+    epoch = 1 if last is None else last["epoch"] + 1
+    return put(client, [change("engine", "", {"engine": engine, "epoch": epoch, "first": after + 1})], **how)
 
 
 @propose.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from credentials.documents.uri import is_web_url
+from credentials.ledger.engine_terms import EMBEDDED, ENGINES
 from node.cli.client import DataFolder, NamedParty
 from node.cli.terminal import say, who_decides
 from node.config import DataDirectory, jurisdictions_with_policies, passphrase
@@ -14,7 +15,6 @@ from node.errors import SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
 from node.peers.authentication import PeerAuthentication
-from node.settings import EMBEDDED, ENGINES
 from node.setup import ceremony, joining, rule_files
 from node.setup import network as networks
 from node.setup.keystore import Keys

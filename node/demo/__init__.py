@@ -14,6 +14,7 @@ from typing import TextIO
 
 import click
 
+from credentials.ledger.engine_terms import COMETBFT, EMBEDDED, ENGINES
 from node.demo import scenario
 from node.demo.founding import found
 from node.demo.launcher import NodeProcess, claim_block, write_state
@@ -24,7 +25,6 @@ from node.demo.table import compare, print_table
 from node.errors import SetupError
 from node.ledger.comet.process import find_binary
 from node.named_files import hold
-from node.settings import COMETBFT, EMBEDDED, ENGINES
 
 NEXT_BLOCK_S_MAX = 3.0  # what the network promises when any one validator is gone
 MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced by the demo

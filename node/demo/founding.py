@@ -12,10 +12,10 @@ from typing import Any
 
 import tomli_w
 
+from credentials.ledger.engine_terms import EMBEDDED
 from node.config import DataDirectory
 from node.demo.launcher import NodeProcess
 from node.demo.scenario import PARTIES
-from node.settings import EMBEDDED
 from node.setup import ceremony, network
 
 NETWORK_NAME, ORIGIN = "comity-demo", "log.comity-demo.example"

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from consensus.encoding import Value
 from consensus.evidence import FaultEvidence
+from node import log
 from node.errors import not_found
+from node.ledger.comet.whereabouts import read_at
 from node.ledger.engine import Lending, Outgoing, OwnThread
 from node.ledger.engine_condition import EngineCondition
 from node.ledger.ordering import Ordering
@@ -25,10 +27,20 @@ class EmbeddedEngine:
     def __init__(self, ordering: Ordering) -> None:
         self._ordering = ordering
         self.renewed = threading.Event()
+        self._highest = 0  # block that a peer says it has
 
     def turn(self) -> None:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
         self._ordering.turn()
+        if self._ordering.replica.ended and not self.renewed.is_set():
+            self._leave()
+
+    def _leave(self) -> None:
+        """Another engine orders from here on: once what is over is cosigned, or others have later blocks."""
+        height = self._ordering.ledger.height
+        if self._ordering.cosigned or self._highest > height:
+            log.moment("engine_moved", height=height)
+            self.renewed.set()
 
     def wake(self) -> None:
         """A turn that waits for an event returns."""
@@ -56,7 +68,10 @@ class EmbeddedEngine:
         self._ordering.intake.items(sender, items)
 
     def peer_status(self, sender: str, status: Status) -> None:
-        """A peer says where it is."""
+        """A peer says where it is; one whose network was moved on says where its CometBFT is."""
+        self._highest = max(self._highest, status[1])
+        if read_at(status[0]) is not None:
+            status = (b"", *status[1:])
         self._ordering.intake.status(sender, status, self._ordering.status[3])
 
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:

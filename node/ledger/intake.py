@@ -118,7 +118,8 @@ class Intake:
         if self.inbox.waiting_of(sender) > EVENTS_PER_SENDER_MAX // 2:
             return  # a status comes again
         self.inbox.put(sender, PeerHeight(sender, height))
-        self.inbox.put(sender, MessageReceived(sender, replica), size_bytes=len(replica))
+        if replica:
+            self.inbox.put(sender, MessageReceived(sender, replica), size_bytes=len(replica))
         if cosigned < cosigned_size <= log_size:
             self.inbox.put(sender, CheckpointItem("lacks", sender, (cosigned,)))
 

@@ -44,6 +44,7 @@ from consensus.replica import Replica
 from node import log
 from node.errors import SetupError
 from node.ledger.checkpoints import Checkpoints
+from node.ledger.comet.decided import by_cometbft
 from node.ledger.engine import Outgoing
 from node.ledger.engine_condition import Watch
 from node.ledger.inbox import OWN
@@ -157,6 +158,11 @@ class Ordering:
     @out.setter
     def out(self, out: Outgoing) -> None:
         self._out = self._checkpoints.out = out
+
+    @property
+    def cosigned(self) -> bool:
+        """Whether the last block has its cosigned checkpoint."""
+        return self._checkpoints.cosigned_size >= self.ledger.size
 
     def turn(self) -> None:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
@@ -387,7 +393,7 @@ def _replica(
             wal=signing.wal(tip.height + 1),
             history=store.validator_history(chain.validators),
             admitted=[(row.height, row.entry) for row in store.leaves.evidence()],
-            certificates=store.certificates(HEIGHTS_REMEMBERED),
+            certificates=[c for c in store.certificates(HEIGHTS_REMEMBERED) if not by_cometbft(c)],
             guarded=signing.highest(),
             vote_from=signing.allowed()[0],
             ask_first=True,

@@ -22,6 +22,7 @@ from consensus.types import Block, CommitCertificate, verify_certificate
 from consensus.validators import ValidatorSet
 from credentials.errors import CredentialError
 from credentials.ledger.constitution import Constitution
+from credentials.ledger.engine_terms import EMBEDDED
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere
@@ -43,7 +44,8 @@ def rebuild(
 ) -> int:
     """Replace ledger.db by what its blocks say; its height. SetupError, and the old file stays, otherwise.
 
-    `certified`: a quorum signed each block for everybody to see; not so where CometBFT orders.
+    `certified`: a quorum signed each block for everybody to see; not so where CometBFT ordered first. Once
+    the network was moved its ledger says so of each block.
     """
     scratch = path.with_name("ledger.db.new")
     remove(scratch)
@@ -143,13 +145,15 @@ def _replay(
                     "version: if they were changed, rebuild from a peer (--from URL); if an earlier version "
                     "decided them, keep this file, or take a snapshot"
                 )
-            if certified:
+            term = history.term(block.height)
+            by_votes = term.engine == EMBEDDED if term.epoch else certified
+            if by_votes:
                 decoded = CommitCertificate.decode(certificate)
                 verify_certificate(decoded, block, history.at(block.height).validators, genesis.network_id)
             execution = registry.finalize_block(block)
             rows = [row_of(entry) for entry in execution.entries]
             log = log.append([row.leaf_hash for row in rows])
-            if not certified:
+            if not by_votes:
                 _require_carried(certificate, block.height, execution.app_hash, log)
             new.commit_block(
                 LedgerTip(block.height, block.id, block.time, execution.app_hash, log.encode()),

@@ -28,6 +28,7 @@ from consensus.standings_map import StandingsMap
 from consensus.types import Block, CommitCertificate, verify_certificate
 from credentials.errors import CredentialError
 from credentials.ledger.constitution import GovernanceRow, Replay
+from credentials.ledger.engine_terms import COMETBFT
 from credentials.ledger.entries import GOVERNANCE_OPENING, BlockEntry, GovernanceEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
@@ -53,7 +54,7 @@ class Known:
     policy: LogPolicy
     rule_files: RuleFiles
     # Blocks that CometBFT decided are taken too, which nobody certified here: what is read is held against a
-    # fingerprint, and not gone on from.
+    # fingerprint or a header. Otherwise only those that a certified block binds.
     uncertified: bool = False
 
 
@@ -243,7 +244,7 @@ class _Chain:
         self._log = Frontier()
         self._last_leaf = b""
         self._height = 0  # whose leaves are complete
-        self._uncertified = False  # all blocks are, or none: one would hide that others decided it
+        self._uncertified = False  # as the first one: of the founding's engine the ledger does not say it
         self._end = _End(0, b"", None)  # of the one after it
 
     def rows(self, rows: Iterator[Row]) -> Iterator[tuple[bytes, bytes]]:
@@ -318,17 +319,14 @@ class _Chain:
         """A block of which a quorum of those who decide it says so: those of two blocks before named them."""
         data, certificate = self._adoption.block_at(height)
         block = Block.decode(data)
-        uncertified = by_cometbft(certificate)
-        if uncertified and not self._known.uncertified:
-            raise SetupError(
-                f"block {height} was decided by CometBFT, and a snapshot does not show who agreed to it",
-                step="Move ledger.db away, and start the node: CometBFT gives it every block again.",
-            )
+        uncertified, term = by_cometbft(certificate), self._replay.term(height)
         if height == 1:
             self._uncertified = uncertified
-        if uncertified != self._uncertified:
+        if uncertified != (term.engine == COMETBFT if term.epoch else self._uncertified):
             raise SnapshotRefused(f"block {height} was decided by another engine than those before it")
         if uncertified:
+            if not self._known.uncertified:
+                self._require_bound(height)
             return block
         validators = self._replay.coming.validators
         try:
@@ -338,6 +336,27 @@ class _Chain:
                 f"block {height} was not decided by those who vote on it: {error}"
             ) from error
         return block
+
+    def _require_bound(self, height: int) -> None:
+        """A block that CometBFT decided is believed by what came after it; SetupError where nothing did.
+
+        The last block names all before it by their ids, and a quorum certified it; what they did is under the
+        root that was cosigned by those whom this node knows: so no validators are made up on the way.
+        """
+        _, last = self._adoption.block_at(self._blocks)
+        if by_cometbft(last):
+            raise SetupError(
+                f"block {height} was decided by CometBFT, and a snapshot does not show who agreed to it",
+                step="Move ledger.db away, and start the node: CometBFT gives it every block again.",
+            )
+        try:
+            self._known.policy.cosigned(self._told.note)
+        except ConsensusError as error:
+            raise SetupError(
+                f"block {height} was decided by CometBFT, and others have cosigned since than those whom "
+                f"this node knows: who agreed to it is not shown ({error})",
+                step="Join again in an empty directory, with a fingerprint of a sponsor.",
+            ) from error
 
     def _close(self) -> None:
         """All leaves of a block were read: they lead to the root that the next block, or the note, names."""

@@ -35,12 +35,13 @@ from typing import Any
 
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
+from credentials.ledger.engine_terms import EMBEDDED
 from credentials.ledger.genesis import Genesis, key_check, write_genesis
 from credentials.ledger.parties import Accreditation, Limits, Participant
 from credentials.ledger.recognition import Recognition
 from node.config import rule_files
 from node.errors import SetupError, Unfit, Unreadable
-from node.settings import EMBEDDED, read_toml
+from node.settings import read_toml
 from node.setup.engine_file import write_engine
 from node.setup.founding_file import (
     read_accreditation,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import tomli_w
 
+from credentials.ledger.engine_terms import EMBEDDED
 from node.errors import Unfit
 from node.named_files import write_own
-from node.settings import EMBEDDED, read_engine, read_toml
+from node.settings import read_engine, read_toml
 
 ENGINE_FILE = "engine.toml"
 _HEAD = "# What orders this network: every node has the same. `engine` in node.toml goes before it.\n"

@@ -1,11 +1,15 @@
 """What orders for this node: the embedded engine, or CometBFT with what this node does for it.
 
-node.toml says which (`engine`), else the network directory (engine.toml). A ledger is continued by the engine
-that wrote its last block: what another one signed there cannot be known.
+The ledger says which, once the network was moved (`EngineTerm`); until then node.toml (`engine`), else the
+network directory (engine.toml). Within its term a ledger is continued by the engine that wrote its last
+block: what another one signed there cannot be known.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from credentials.ledger.engine_terms import COMETBFT, EMBEDDED
 from credentials.ledger.registry import Registry
 from node.config import DataDirectory
 from node.errors import SetupError
@@ -18,7 +22,6 @@ from node.ledger.engine import Engine
 from node.ledger.ledger import Ledger
 from node.ledger.ordering import Ordering
 from node.ledger.subscriptions import Moments
-from node.settings import COMETBFT, EMBEDDED
 from node.setup.disk import Disk
 from node.setup.network import Network
 from node.storage.ledger import LedgerStore
@@ -36,16 +39,20 @@ def open_engine(
     listen_host: str | None,
 ) -> Engine:
     """The engine of this node; raises SetupError for what it lacks. `listen_host`: of the node itself."""
-    engine = disk.settings.engine or disk.network.engine
-    require_same(engine, disk.stores.ledger)
+    term = disk.history.term(disk.tip.height + 1)
+    engine = term.engine or disk.settings.engine or disk.network.engine
+    if disk.tip.height >= term.first:
+        require_same(engine, disk.stores.ledger)
+    chain = replace(chain_config(disk.genesis), engine_epoch=term.epoch)
     if engine == COMETBFT:
         # Imported here: its messages take a tenth of a second that the embedded engine does not need.
         from node.setup.cometbft import open_cometbft  # noqa: PLC0415
 
-        return open_cometbft(disk, registry, ledger, checkpoints, moments, host=listen_host or LOOPBACK)
+        host = listen_host or LOOPBACK
+        return open_cometbft(disk, registry, ledger, checkpoints, moments, chain=chain, term=term, host=host)
     return EmbeddedEngine(
         Ordering(
-            chain=chain_config(disk.genesis),
+            chain=chain,
             application=registry,
             tip=disk.tip,
             signing=disk.stores.signing,

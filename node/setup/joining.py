@@ -30,7 +30,9 @@ from urllib.parse import urlsplit
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
+from consensus.types import Block
 from credentials.errors import CredentialError
+from credentials.ledger.engine_terms import COMETBFT, EMBEDDED
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.genesis_table import read_participant
@@ -53,7 +55,6 @@ from node.peers.certificates import PEER_NAME, Trust
 from node.peers.fingerprint import JoiningFingerprint
 from node.peers.link import Link, LinkError
 from node.peers.messages import PEER_BODY_BYTES_MAX, refusal_of
-from node.settings import COMETBFT, EMBEDDED
 from node.setup import network as networks
 from node.setup.closing import close_to_others
 from node.setup.engine_file import write_engine
@@ -124,13 +125,15 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
     try:
         network_key, addresses = _ask_key(authentication, hello)
         height = _take_ledger(authentication, hello, partial, told.size)
-        history, engine = _compared(partial, hello, told, card)
-        trust = _trusted(authentication, hello, partial, told.size, history) if engine == COMETBFT else None
+        history = _compared(partial, hello, told, card)
+        engine, last = _engines(partial, history, height, told)
+        of_first = last == COMETBFT and not history.term(height).epoch
+        trust = _trusted(authentication, hello, partial, told.size, history) if of_first else None
     except BaseException:
         _remove(partial)
         raise
     _remove(directory.ledger)  # of a join that was killed before the network directory had its name
-    if engine == COMETBFT:
+    if last == COMETBFT:
         _remove(partial)
     else:
         put_whole(partial, directory.ledger)
@@ -139,7 +142,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
     sealed = seal_to(keys.signer("transport").public_key, network_key)
     reachable = _reachable(history.latest, addresses, hello)
     _write_network(directory, hello, history, reachable, sealed=sealed, engine=engine)
-    return Joined(hello.genesis, height, kept=engine != COMETBFT, handed=trust is not None)
+    return Joined(hello.genesis, height, kept=last != COMETBFT, handed=trust is not None)
 
 
 # -- what the peer says ----------------------------------------------------------------------------------
@@ -303,15 +306,12 @@ def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Pat
 # -- what the ledger says ------------------------------------------------------------------------------------
 
 
-def _compared(
-    partial: Path, hello: _Hello, told: JoiningFingerprint, card: Participant
-) -> tuple[GovernanceHistory, str]:
-    """What governed, and the engine, once the ledger agrees with the fingerprint, the peer and the card."""
+def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Participant) -> GovernanceHistory:
+    """What governed, once the ledger agrees with the fingerprint, the peer and the card."""
     ledger = LedgerStore(partial)
     try:
         tree = tree_of(ledger, tip_of(ledger, hello.genesis), partial)
         history = constitution_of(ledger, hello.genesis, hello.by_digest.get).history
-        (last,) = ledger.certificates(1)
     finally:
         ledger.close()
     if tree.size < told.size or tree.root(told.size) != hello.root:
@@ -340,7 +340,36 @@ def _compared(
             "those on your card. Do not use this node: an authority of your jurisdiction stops the "
             "participant (`comity network propose stop`) and expels it"
         )
-    return history, COMETBFT if by_cometbft(last) else EMBEDDED
+    return history
+
+
+def _engines(
+    partial: Path, history: GovernanceHistory, height: int, told: JoiningFingerprint
+) -> tuple[str, str]:
+    """What ordered the first block, and what the last; SetupError where a newcomer cannot go on from there.
+
+    What CometBFT ordered before is believed by the fingerprint, which then is of a later block; what it
+    orders now, it gives itself, after the blocks that a quorum certified.
+    """
+    term = history.term(height)
+    ledger = LedgerStore(partial)
+    try:
+        (first_form,), (last_form,) = (ledger.blocks(h, 1, 1)[0][1:] for h in (1, height))
+        begun = Block.decode(ledger.blocks(term.first, 1, 1)[0][0])
+    finally:
+        ledger.close()
+    first, last = (COMETBFT if by_cometbft(form) else EMBEDDED for form in (first_form, last_form))
+    if last == EMBEDDED and term.epoch and told.size < begun.log_size:
+        raise SetupError(
+            "the fingerprint is older than the network's move to the engine that it has now: ask your "
+            "sponsor for another one (`comity network invite`)"
+        )
+    if last == COMETBFT and term.epoch > 1:
+        raise SetupError(
+            f"the network was moved between engines {term.epoch} times, and CometBFT orders it now: it gives "
+            "nobody what it ordered before. Join once the network is ordered by the embedded engine again"
+        )
+    return first, last
 
 
 def _reachable(governing: Governance, hints: Mapping[str, str], hello: _Hello) -> dict[str, str]:

@@ -23,6 +23,7 @@ from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from credentials.documents.uri import parse_did
 from credentials.errors import CredentialError
+from credentials.ledger.engine_terms import EMBEDDED
 from credentials.ledger.genesis import Genesis, parse_card, write_card
 from credentials.ledger.parties import Key, Participant
 from node.config import (
@@ -35,7 +36,7 @@ from node.config import (
 )
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import make_folder, put_whole, read_own, write_own
-from node.settings import EMBEDDED, read_toml
+from node.settings import read_toml
 from node.setup.closing import close_to_others
 from node.setup.engine_file import engine_of
 from node.setup.founding_file import require_url

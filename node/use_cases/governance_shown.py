@@ -26,6 +26,7 @@ from node.governance_answers import (
     GoverningAnswer,
     GoverningParticipant,
     KeyAnswer,
+    MoveAnswer,
     PartyAnswer,
     RecognitionGiven,
     StopAnswer,
@@ -65,8 +66,14 @@ def governing(
         "limits": {f.name: getattr(governance.limits, f.name) for f in fields(Limits)},
         "rules": [{"name": n, "sha256": d.hex()} for n, d in sorted(governance.rule_digests.items())],
         "app_version": governance.app_version,
+        "engine": _move(governance),
         "approvals": _approvals(governance.approvals),
     }
+
+
+def _move(governance: Governance) -> MoveAnswer | None:
+    move = governance.engine
+    return None if move is None else {"engine": move.engine, "epoch": move.epoch, "first": move.first}
 
 
 def _participants(governance: Governance, at: int) -> list[GoverningParticipant]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ class Application:
             StandingsMap.over(self.store.standings.hashes(), self.store.standings.bucket),
             constitution=constitution_of(self.store, genesis, genesis.rule_files.get),
         )
+        term = registry.history.term(tip.height + 1)
         policy = genesis.governance.log_policy(genesis.origin)
         cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), self.signing)
         policies = LogPolicies(LogPolicy.parse(policy), policy, self.store.leaves)
@@ -95,13 +96,14 @@ class Application:
         self.ledger = Ledger(self.store, registry, self.tree, checkpoints, self.moments)
         self.behind = Behind(
             path,
-            chain=chain_config(genesis),
+            chain=replace(chain_config(genesis), engine_epoch=term.epoch),
             registry=registry,
             tip=tip,
             store=self.store,
             ledger=self.ledger,
             tree=self.tree,
             moments=self.moments,
+            term=term,
         )
         self.supervisor = Supervisor()
         self.supervisor.employ(self.behind, tries_max=1)
@@ -191,6 +193,9 @@ class Comet:
     genesis: Genesis
     path: Path
     proposer: str = ledger.MAKER
+    epoch: int = 0
+    first: int = 1  # the height of its first block
+    begun_s: int | None = None  # that of genesis
     blocks: list[Kept] = field(default_factory=list)
     hashes: list[bytes] = field(default_factory=list)  # what the application answered, by height
     answers: dict[int, abci.ResponseFinalizeBlock] = field(default_factory=dict)  # by height
@@ -203,14 +208,20 @@ class Comet:
         info = self.query.ask(info=abci.RequestInfo(version="0.38", abci_version="2.0.0"))
         if info.last_block_height == 0:
             self.founded = self.consensus.ask(init_chain=self.init_chain())
-        elif info.last_block_height <= len(self.hashes):
-            assert info.last_block_app_hash == self.hashes[info.last_block_height - 1]
-        for height in range(info.last_block_height + 1, len(self.blocks) + 1):
-            self.deliver(height, self.blocks[height - 1])
+        elif info.last_block_height - self.first < len(self.hashes):
+            assert info.last_block_app_hash == self.hashes[info.last_block_height - self.first]
+        for height in range(max(info.last_block_height + 1, self.first), self.next):
+            self.deliver(height, self.blocks[height - self.first])
+
+    @property
+    def next(self) -> int:
+        """The height of its next block."""
+        return self.first + len(self.blocks)
 
     def init_chain(self, **changes: Any) -> abci.RequestInitChain:
-        request = abci.RequestInitChain(chain_id=chain_id(self.genesis.network_id), initial_height=1)
-        request.time.seconds = self.genesis.created
+        name = chain_id(self.genesis.network_id, self.epoch)
+        request = abci.RequestInitChain(chain_id=name, initial_height=self.first)
+        request.time.seconds = self.genesis.created if self.begun_s is None else self.begun_s
         for name, value in changes.items():
             setattr(request, name, value)
         return request
@@ -234,7 +245,7 @@ class Comet:
         asked = abci.RequestPrepareProposal(
             max_tx_bytes=1 << 20,
             txs=self.mempool if txs is None else txs,
-            height=len(self.blocks) + 1,
+            height=self.next,
             proposer_address=self.address(),
         )
         asked.time.seconds = time
@@ -242,7 +253,7 @@ class Comet:
         return Kept(time, tuple(answer.txs), self.address())
 
     def accepts(self, block: Kept, height: int | None = None) -> bool:
-        said = block.said(height or len(self.blocks) + 1)
+        said = block.said(height or self.next)
         answer = self.consensus.ask(process_proposal=abci.RequestProcessProposal(**said))
         return bool(answer.status == abci.ResponseProcessProposal.ProposalStatus.ACCEPT)
 
@@ -256,8 +267,8 @@ class Comet:
         """FinalizeBlock and Commit, then the recheck; what the application says is what it said before."""
         answer = self.finalize(height, block)
         assert len(answer.tx_results) == len(block.txs)
-        if height <= len(self.hashes):
-            assert answer.app_hash == self.hashes[height - 1], "a replayed block leads elsewhere"
+        if height - self.first < len(self.hashes):
+            assert answer.app_hash == self.hashes[height - self.first], "a replayed block leads elsewhere"
         else:
             self.hashes.append(answer.app_hash)
         self.answers[height] = answer
@@ -282,7 +293,7 @@ class Comet:
         block = self.propose(time) if txs is None else Kept(time, tuple(txs), self.address())
         assert self.accepts(block)
         self.blocks.append(block)
-        self.deliver(len(self.blocks), block)
+        self.deliver(self.next - 1, block)
         return block
 
 

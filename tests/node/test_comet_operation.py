@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from consensus.cose import SeedSigner
+from credentials.ledger.engine_terms import COMETBFT, EMBEDDED
 from credentials.ledger.genesis import Genesis
 from node.config import DataDirectory
 from node.errors import SetupError
@@ -27,7 +28,6 @@ from node.ledger.comet.home import LOOK_BACK_BLOCKS, Home
 from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
-from node.settings import COMETBFT, EMBEDDED
 from node.setup.engine_file import ENGINE_FILE, engine_of
 from node.setup.engines import require_same
 from node.setup.network import verify

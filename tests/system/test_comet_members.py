@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.settings import COMETBFT
+from credentials.ledger.engine_terms import COMETBFT
 from node.setup.engine_file import engine_of
 from node.setup.keystore import Keys
 from tests.harness.net.batteries import issue, wait_receipted

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from credentials.ledger.engine_terms import COMETBFT
 from node.demo import scenario
 from node.demo.play import DemoFailed, Desk, produced_members
 from node.ledger.comet.comet_names import address
-from node.settings import COMETBFT
 from node.setup.keystore import Keys
 from tests.harness.net.harness import CN, EU, MAKER, PASSPHRASE, Node, Party, comity, found, wait
 from tests.harness.parts import require

@@ -18,8 +18,9 @@ from consensus.delivered import Delivered
 from consensus.errors import ConsensusError
 from consensus.pool import GivenUp
 from consensus.validators import Validator
+from credentials.ledger.engine_terms import FOUNDED, EngineTerm
 from node import log
-from node.ledger.comet.comet_names import INITIAL_HEIGHT, address, chain_id
+from node.ledger.comet.comet_names import address, chain_id
 from node.ledger.comet.decided import decided_by
 from node.ledger.comet.proto.tendermint.abci.types_pb2 import (
     ExecTxResult,
@@ -87,13 +88,18 @@ class Abci:
         network_id: bytes,
         snapshots: Snapshots,
         *,
+        term: EngineTerm = FOUNDED,
         wall: Callable[[], float],
         gone: Callable[[Sequence[GivenUp]], None],
     ) -> None:
-        """`gone` is told what left the pool without a block, for whoever waits for it."""
+        """`term`: of this chain; what was before it is not CometBFT's.
+
+        `gone` is told what left the pool without a block, for whoever waits for it.
+        """
         self._delivered, self._ledger, self._proven = delivered, ledger, proven
         self._snapshots = snapshots
-        self._chain_id, self._wall, self._gone = chain_id(network_id), wall, gone
+        self._chain_id, self._first = chain_id(network_id, term.epoch), term.first
+        self._wall, self._gone = wall, gone
         self._decided: tuple[int, bytes] | None = None  # the block that Commit will store: height, its hash
         self._lacking: CannotFollow | None = None
         self.greeted = 0  # handshakes: each is of a CometBFT whose mempool is empty
@@ -155,7 +161,7 @@ class Abci:
                 last_block_height=height,
                 last_block_app_hash=carried,
             )
-        if tip.height == 0:
+        if tip.height < self._first:
             return ResponseInfo(data="comity", app_version=self._delivered.parameters.app_version)
         return ResponseInfo(
             data="comity",
@@ -165,14 +171,18 @@ class Abci:
         )
 
     def _init_chain(self, request: RequestInitChain) -> ResponseInitChain:
-        """The chain begins with our genesis, whatever the file of CometBFT says: a rival one is refused."""
+        """The chain begins with our genesis, whatever the file of CometBFT says: a rival one is refused.
+
+        Or after the last block of the engine before, whose state it goes on from. Nothing is changed by it:
+        CometBFT asks again until it has a block of its own.
+        """
         delivered = self._delivered
-        founded = delivered.history.at(INITIAL_HEIGHT).validators
+        founded = delivered.history.at(self._first).validators
         named = {(v.pub_key.ed25519, v.power) for v in request.validators}
         same = {
-            "the ledger has blocks": delivered.tip.height == 0,
+            "the ledger has blocks": delivered.tip.height == self._first - 1,
             "another network": request.chain_id == self._chain_id,
-            "another first height": request.initial_height == INITIAL_HEIGHT,
+            "another first height": request.initial_height == self._first,
             "another time of founding": (request.time.seconds, request.time.nanos) == (delivered.tip.time, 0),
             "other validators": named in (set(), {(v.public_key, v.weight) for v in founded}),
         }

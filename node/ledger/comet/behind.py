@@ -11,6 +11,7 @@ from consensus.delivered import Delivered
 from consensus.errors import ConsensusError
 from consensus.merkle import Tree
 from consensus.pool import GivenUp
+from credentials.ledger.engine_terms import FOUNDED, EngineTerm
 from credentials.ledger.registry import Registry
 from node import log
 from node.errors import SetupError
@@ -43,10 +44,14 @@ class Behind:
         ledger: Ledger,
         tree: Tree,
         moments: Moments,
+        term: EngineTerm = FOUNDED,
         syncing: Syncing | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Go on from `tip`; SetupError where the disk does not lead to it. `syncing`: of a newcomer."""
+        """Go on from `tip`; SetupError where the disk does not lead to it.
+
+        `term`: of CometBFT's chain, before which another engine ordered. `syncing`: of a newcomer.
+        """
         self._moments = moments
         try:
             self.delivered = Delivered(
@@ -54,7 +59,7 @@ class Behind:
                 registry,
                 tip,
                 history=store.validator_history(chain.validators),
-                carried=next(map(carried_by, store.certificates(1)), None),
+                carried=carried_by(store.certificates(1)[0]) if tip.height >= term.first else None,
                 admitted=[(row.height, row.entry) for row in store.leaves.evidence()],
             )
         except ConsensusError as error:
@@ -70,6 +75,7 @@ class Behind:
             self.proven,
             chain.network_id,
             self.handing,
+            term=term,
             wall=wall,
             gone=self._tell,
         )

@@ -20,6 +20,7 @@ from consensus.refusals import HOSTILE, reason_of
 from node import log
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.comet.behind import Behind
+from node.ledger.comet.leaving import Leaving
 from node.ledger.comet.memory import Memory
 from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.newcomer import Newcomer
@@ -27,7 +28,7 @@ from node.ledger.comet.process import CometProcess
 from node.ledger.comet.relay import PROMPT_S_MAX, answer_peer
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.signer import SignerLink
-from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
+from node.ledger.comet.whereabouts import Whereabouts, is_no_message, told_at
 from node.ledger.engine import Lending, Outgoing, OwnThread
 from node.ledger.engine_condition import EngineCondition, Watch
 from node.ledger.intake import CheckpointItem, Incoming, Intake
@@ -65,21 +66,18 @@ class CometEngine:
         `rpc`: where CometBFT answers. `newcomer`: of a node that takes a ledger over first.
         """
         self._behind, self._link, self._process, self._mempool = behind, link, process, mempool
-        self._did, self._node_id, self._ledger, self._wall = did, node_id, ledger, wall
-        self._checkpoints = checkpoints
+        self._did, self._node_id, self._wall = did, node_id, wall
+        self._ledger, self._checkpoints = ledger, checkpoints
         self.watch = Watch(wall=wall)
         self.intake = Intake(self.watch, mempool.inbox)
         self._memory = Memory(checkpoints, signing, ledger.height, did)
-        self._whereabouts = Whereabouts()
+        self._whereabouts, self._leaving = Whereabouts(), Leaving()
         self._out: Outgoing | None = None
         self._rpc, self._newcomer = rpc, newcomer
         self.renewed = newcomer.renewed if newcomer else threading.Event()
-        self._begun = False
-        self._ticked_at = 0.0
-        self._greeted = 0
+        self._begun, self._ticked_at, self._greeted, self._cpu_s = False, 0.0, 0, 0.0
         self._evidence: list[FaultEvidence] = []
         self._refused: Counter[str] = Counter()
-        self._cpu_s = 0.0
         process.peers, behind.proven.admits = self._whereabouts.peers, self._whereabouts.admits
         self._look()
 
@@ -126,6 +124,8 @@ class CometEngine:
             self._tick()
         self._look()
         self.watch.turned(self._behind.delivered.pool.ready)
+        if self._behind.delivered.ended:
+            self._leaving.leave(self._ledger, self._checkpoints.cosigned_size, self.renewed)
 
     def _tick(self) -> None:
         heard = self.watch.quorum_age_s(self._validators, self._did) is not None
@@ -139,7 +139,7 @@ class CometEngine:
             match event:
                 case CheckpointItem(what, sender, fields) if what != "wake":
                     self._checkpoints.take(what, sender, fields)
-                case MessageReceived(sender, data) if data and read_at(data) is None:
+                case MessageReceived(sender, data) if not is_no_message(data):
                     self._show(sender, data)
         except (AssertionError, OwnFault):
             raise
@@ -211,6 +211,7 @@ class CometEngine:
         """A peer says where it is, and where its CometBFT is."""
         self.intake.status(sender, status, self._checkpoints.cosigned_size)
         self._whereabouts.learn(sender, status[0])
+        self._leaving.hear(sender, status)
 
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
         """CometBFT gets its blocks itself."""
@@ -268,7 +269,7 @@ class CometEngine:
     @property
     def trouble(self) -> str | None:
         """Why CometBFT orders nothing now; None while it is well."""
-        return self._process.trouble
+        return self._leaving.trouble(self._ledger.height) or self._process.trouble
 
     def condition(self) -> EngineCondition:
         """How the engine is, now: what readiness is judged by."""

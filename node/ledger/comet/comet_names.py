@@ -5,15 +5,14 @@ from __future__ import annotations
 from hashlib import sha256
 
 ADDRESS_BYTES = 20
-INITIAL_HEIGHT = 1
 
 
-def chain_id(network_id: bytes) -> str:
+def chain_id(network_id: bytes, epoch: int = 0) -> str:
     """What CometBFT calls the network; all of its id is under the app hash of genesis.
 
-    Half of the id and the engine's epoch: CometBFT takes 50 characters. The first epoch of an engine is 0.
+    Half of the id and the engine's epoch (`EngineTerm`): CometBFT takes 50 characters.
     """
-    return f"{network_id[:16].hex()}-0"
+    return f"{network_id[:16].hex()}-{epoch}"
 
 
 def address(public_key: bytes) -> bytes:

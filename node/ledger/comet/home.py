@@ -24,10 +24,11 @@ import tomli_w
 
 from consensus.cose import SeedSigner
 from consensus.pool import COUNT_MAX, SIZE_BYTES_MAX
+from credentials.ledger.engine_terms import FOUNDED, EngineTerm
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.parties import Limits
 from node.errors import SetupError
-from node.ledger.comet.comet_names import INITIAL_HEIGHT, address, chain_id
+from node.ledger.comet.comet_names import address, chain_id
 from node.ledger.comet.whereabouts import authority
 from node.named_files import make_folder, read_own, write_own
 
@@ -73,6 +74,14 @@ class Home:
         return (self.root / "data" / "blockstore.db").exists()
 
     @property
+    def chain(self) -> str | None:
+        """The chain that this home was written for; None: for none yet."""
+        try:
+            return str(json.loads(read_own(self._config / "genesis.json"))["chain_id"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
     def _config(self) -> Path:
         return self.root / "config"
 
@@ -82,22 +91,25 @@ class Home:
         limits: Limits,
         *,
         listen: tuple[str, int],
+        term: EngineTerm = FOUNDED,
+        after_s: int | None = None,
         look_back: int = 0,
         trusted: tuple[int, bytes] | None = None,
     ) -> None:
         """All that CometBFT reads at its start. `listen`: host and port for its peers.
 
+        `term`: of the chain; `after_s`: time of the last block of the engine before it, if there was one.
         `look_back`: it does not vote if so many of its last blocks have a vote of its key. `trusted`: height
         and hash of the header from which it verifies the one of a snapshot that it takes over.
         """
         make_folder(self.root / "data")
         make_folder(self._config)
         self.node_id()
-        moment = datetime.fromtimestamp(genesis.created, UTC)
+        moment = datetime.fromtimestamp(genesis.created if after_s is None else after_s, UTC)
         founded = {
             "genesis_time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "chain_id": chain_id(genesis.network_id),
-            "initial_height": str(INITIAL_HEIGHT),
+            "chain_id": chain_id(genesis.network_id, term.epoch),
+            "initial_height": str(term.first),
             "app_hash": "",
         }
         write_own(self._config / "genesis.json", json.dumps(founded, indent=1).encode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -49,9 +50,20 @@ class NotSigned(Exception):
 class VoteSigner:
     """Signs what CometBFT asks for, once."""
 
-    def __init__(self, signer: Signer, signing: SigningStore, chain_id: str) -> None:
-        """`chain_id` names network and engine epoch: votes of another one are not signed."""
+    def __init__(
+        self,
+        signer: Signer,
+        signing: SigningStore,
+        chain_id: str,
+        orders: Callable[[int], bool] = lambda _: True,
+    ) -> None:
+        """`chain_id` names network and engine epoch: votes of another one are not signed.
+
+        `orders`: whether this engine does at a height. What is signed beyond its last one would be in the
+        guard of the next engine, which begins there.
+        """
         self._signer, self._signing, self._chain_id = signer, signing, chain_id
+        self._orders = orders
 
     def answer(self, message: Message) -> Message:
         """The answer to a request; raises NotSigned for what is none."""
@@ -140,6 +152,8 @@ class VoteSigner:
             raise NotSigned(f"this validator does not vote: {withheld.reason}")
         if said.height < first:
             raise NotSigned(f"this validator votes from height {first} on")
+        if not self._orders(said.height):
+            raise NotSigned(f"another engine orders height {said.height}")
 
 
 class SignerLink:

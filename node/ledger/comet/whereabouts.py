@@ -13,6 +13,10 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from consensus.encoding import EncodingError, decode, encode, whole_numbers
+from consensus.errors import ConsensusError
+from consensus.recollection import is_recollection
+from consensus.sync import is_status
+from consensus.types import decode_message
 from node.ledger.comet.comet_names import ADDRESS_BYTES
 
 PORT_MAX = 65_535
@@ -33,6 +37,22 @@ def read_at(status: bytes) -> tuple[bytes, int] | None:
     except EncodingError:
         pass
     return None
+
+
+def is_no_message(data: bytes) -> bool:
+    """Whether this engine has nothing to do with it: a place, or what the embedded engine says.
+
+    That one ordered before, or orders after this one, where a network is moved.
+    """
+    if not data or read_at(data) is not None:
+        return True
+    try:
+        value = decode(data)
+        if not (is_status(value) or is_recollection(value)):
+            decode_message(value)
+    except ConsensusError:
+        return False
+    return True
 
 
 class Whereabouts:
