@@ -54,6 +54,11 @@ class ChainConfig:
     timely_ms: int = 10_000  # a new block's time may be this far from the receiver's clock
     timely_delta_ms: int = 5_000  # more for each round
 
+    @property
+    def ended(self) -> bool:
+        """Whether another engine orders the height being worked on: this one rests."""
+        return self.parameters.engine_epoch != self.engine_epoch
+
 
 @dataclass(frozen=True, slots=True)
 class Tip:

@@ -61,7 +61,7 @@ class Deciding:
                 if block.height < present.working:
                     self._compare(block, RivalShown(sender, block_data, certificate_data))
                     continue
-                if present.ended:
+                if present.chain.ended:
                     self._sync.forget_blocks()  # of another engine: they have no certificate of ours
                     return
                 if block.height != present.working:

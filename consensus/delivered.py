@@ -115,7 +115,7 @@ class Delivered:
     @property
     def ended(self) -> bool:
         """Whether another engine orders from here on."""
-        return self._present.ended
+        return self._present.chain.ended
 
     @property
     def history(self) -> ValidatorHistory:

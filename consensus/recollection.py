@@ -68,7 +68,7 @@ class Recollection:
         present = self._present
         own = present.validators.get(present.name) if present.name is not None else None
         may = self.withheld is None and not self.asking and present.working >= self._vote_from
-        ready = may and not present.ended
+        ready = may and not present.chain.ended
         present.voter = next(
             (s for s in self._signers if ready and own is not None and s.public_key == own.public_key), None
         )

@@ -135,11 +135,6 @@ class Replica:
         return self._present.history
 
     @property
-    def ended(self) -> bool:
-        """Whether another engine orders from here on."""
-        return self._present.ended
-
-    @property
     def voting(self) -> bool:
         """Whether this node votes at the height being worked on."""
         return self._present.voter is not None

@@ -91,11 +91,6 @@ class Present:
         return self.tip.height + 1
 
     @property
-    def ended(self) -> bool:
-        """The network agreed that another engine orders the height being worked on: this one rests."""
-        return self.chain.parameters.engine_epoch != self.chain.engine_epoch
-
-    @property
     def state(self) -> State:
         """Where the algorithm is."""
         return State(self.working) if self.height is None else self.height.state

@@ -32,13 +32,13 @@ class EmbeddedEngine:
     def turn(self) -> None:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
         self._ordering.turn()
-        if self._ordering.replica.ended and not self.renewed.is_set():
+        if self._ordering.replica.chain.ended and not self.renewed.is_set():
             self._leave()
 
     def _leave(self) -> None:
         """Another engine orders from here on: once what is over is cosigned, or others have later blocks."""
-        height = self._ordering.ledger.height
-        if self._ordering.cosigned or self._highest > height:
+        _, height, size, cosigned = self._ordering.status
+        if cosigned >= size or self._highest > height:
             log.moment("engine_moved", height=height)
             self.renewed.set()
 

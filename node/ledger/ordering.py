@@ -159,11 +159,6 @@ class Ordering:
     def out(self, out: Outgoing) -> None:
         self._out = self._checkpoints.out = out
 
-    @property
-    def cosigned(self) -> bool:
-        """Whether the last block has its cosigned checkpoint."""
-        return self._checkpoints.cosigned_size >= self.ledger.size
-
     def turn(self) -> None:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
         if not self._begun:
