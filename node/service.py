@@ -41,6 +41,7 @@ from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.proposing import ProposalDesk
 from node.use_cases.records import RecordDesk
+from node.use_cases.supplier_audit import SupplierAudit
 from node.use_cases.vc_api import VcApi
 from node.use_cases.vehicles import VehicleDesk
 from node.use_cases.webhook_desk import WebhookDesk
@@ -77,6 +78,7 @@ class Service:
     batteries: Batteries
     lookup: Lookup
     vehicles: VehicleDesk
+    supplier_audit: SupplierAudit
     duties: DutyDesk
     parts: PartsDesk
     acts: ActDesk

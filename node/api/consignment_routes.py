@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import consignments, manifest_files, readiness_files
+from node.api import consignments, manifest_files, readiness_files, suppliers
 from node.api.readiness_files import PDF
 from node.api.route import (
     CSV,
@@ -31,6 +31,24 @@ def _ok(schema: str, types: tuple[str, ...] = (JSON,)) -> tuple[RouteAnswer, ...
 
 
 CONSIGNMENTS = (
+    Route(
+        "GET",
+        "/suppliers",
+        suppliers.suppliers,
+        "What is on record about one or two suppliers, as figures",
+        _ok("Suppliers", JSON_OR_PAGE),
+        SEE_CLEARED,
+        query=("party",),
+    ),
+    Route(
+        "GET",
+        "/suppliers.<form>",
+        suppliers.suppliers_file,
+        "The same as CSV or XLSX",
+        (RouteAnswer(200, None, (CSV, XLSX), "A file."),),
+        SEE_CLEARED,
+        query=("party",),
+    ),
     Route(
         "POST",
         "/consignments",

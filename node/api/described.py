@@ -65,6 +65,7 @@ from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer
 from node.use_cases.passports import EventAnswer, IssuedLine
 from node.use_cases.records import EntryAnswer
+from node.use_cases.supplier_audit import SuppliersRecord
 from node.use_cases.trqp import TrqpAuthorization, TrqpRecognition
 from node.use_cases.vc_api import ProvedAnswer, SecuredAnswer, VersionAnswer
 from node.use_cases.webhook_desk import AgainAnswer, WebhookPostsAnswer, WebhooksAnswer
@@ -309,6 +310,7 @@ ANSWERS: dict[str, type] = {
     "SetRequest": RequestAnswer,
     "SetRequests": RequestsAnswer,
     "SetsToAskFor": SetsToAskFor,
+    "Suppliers": SuppliersRecord,
     "Status": StatusAnswer,
     "StatusVersions": VersionsAnswer,
     "TrqpAuthorization": TrqpAuthorization,

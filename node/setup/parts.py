@@ -16,6 +16,7 @@ from node.use_cases.access import Access
 from node.use_cases.evidence_file import EvidenceDesk
 from node.use_cases.own_part import OwnPart
 from node.use_cases.records import RecordDesk
+from node.use_cases.supplier_audit import SupplierAudit
 from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.sources import Gathering
@@ -92,3 +93,8 @@ def shelf_of(disk: Disk, engine: Engine) -> Shelf:
     shelf = Shelf(made, disk.directory.root, lambda: disk.tree.size)
     engine.lend(shelf)
     return shelf
+
+
+def supplier_audit_of(disk: Disk) -> SupplierAudit:
+    """What is on record about suppliers."""
+    return SupplierAudit(disk.history, disk.stores.ledger, disk.stores.office, disk.keys.did)

@@ -52,6 +52,7 @@ from node.setup.parts import (
     own_part_of,
     records_of,
     shelf_of,
+    supplier_audit_of,
     webhooks_of,
     welcome_of,
 )
@@ -385,17 +386,15 @@ def _door(own: _Agreement, trades: _Trades, ledger: LedgerStore, shelf: Shelf, w
 
 
 def _proposing(disk: Disk, agreement: _Agreement, trades: _Trades) -> ProposalDesk:
-    acts, files = trades.issuing.acts, disk.network.rule_files
-    ledger, outbox = disk.stores.ledger, trades.outbox
-    return ProposalDesk(disk.history, agreement.registry, ledger, acts, outbox, trades.reach, files)
+    acts, files, ledger = trades.issuing.acts, disk.network.rule_files, disk.stores.ledger
+    return ProposalDesk(disk.history, agreement.registry, ledger, acts, trades.outbox, trades.reach, files)
 
 
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     history, gathering = disk.history, trades.gathering
     office, ledger = disk.stores.office, disk.stores.ledger
     (supervisor, lanes), progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
-    shelf = shelf_of(disk, agreement.engine)
-    supervisor.employ(shelf, tries_max=None)
+    supervisor.employ(shelf := shelf_of(disk, agreement.engine), tries_max=None)
     batteries = Batteries(trades.issuing, gathering, ledger, office)
     lookup = Lookup(trades.issuing, batteries, ledger, office, trades.overtaking)
     duties = DutyDesk(disk.keys.did, gathering, ledger, office, lookup)
@@ -422,6 +421,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         ),
         batteries=batteries,
         lookup=lookup,
+        supplier_audit=supplier_audit_of(disk),
         vehicles=VehicleDesk(trades.issuing, gathering, ledger, lookup, disk.policy),
         parts=PartsDesk(trades.issuing, gathering, ledger, lookup),
         duties=duties,

@@ -53,6 +53,11 @@ class Leaves:
         condition = f"leaf_index >= ? AND leaf_index < ? AND (issuer = ? OR kind IN ({marks(len(kinds))}))"
         return self._select(f"{condition} ORDER BY leaf_index", (leaf_min, leaf_end, issuer, *kinds))
 
+    def newest_of_issuer(self, issuer: str, leaf_min: int, limit: int) -> list[EntryRow]:
+        """What an issuer said, recorded or refused, from a leaf on, the newest first: so many at most."""
+        among = "issuer = ? AND leaf_index >= ? ORDER BY leaf_index DESC LIMIT ?"
+        return self._select(among, (issuer, leaf_min, limit))
+
     def said_by(self, subject: bytes, issuers: Sequence[str], kinds: Sequence[str]) -> list[EntryRow]:
         """What these issuers said of a subject, or anybody by one of these kinds, in log order."""
         who = f"(issuer IN ({marks(len(issuers))}) OR kind IN ({marks(len(kinds))}))"
