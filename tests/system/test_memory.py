@@ -223,7 +223,7 @@ BOUNDED = {
     "node/verdicts/lists.py:ListsInForce._texts": "TEXTS_KEPT_MAX",
     "node/verdicts/manifests.py:OneAtATime._waiting": "CLIENTS_WAITING_MAX",
     "node/verdicts/manifests.py:Together._known": "two manifests",
-    "node/verdicts/turns.py:Turns._last": "clients that wait",
+    "node/turn_order.py:TurnOrder._last": "clients that wait",
     "node/verdicts/workers.py:Workers._answers": "WORKERS_MAX, PARTS_AHEAD of each",
     "node/verdicts/workers.py:Workers._dropped": "WORKERS_MAX, PARTS_AHEAD of each",
     "node/verdicts/workers.py:Workers._running": "WORKERS_MAX",
