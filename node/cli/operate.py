@@ -14,9 +14,10 @@ import click
 from node.answers import CountersignAnswer
 from node.cli.client import DataFolder, connect, named, options, read_json, show, speaks_to_node
 from node.cli.terminal import say, say_step
-from node.config import DataDirectory, environment, passphrase, read_table, shipped, tables
+from node.config import DataDirectory, environment, passphrase, read_table, shipped
 from node.errors import ProblemError, SetupError
 from node.node_client import Client
+from node.rules_in_force import tables
 
 if TYPE_CHECKING:
     from credentials.ledger.lifecycle import Lifecycle

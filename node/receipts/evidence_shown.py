@@ -25,7 +25,8 @@ from credentials.ledger.entries import AdmittedEntry, BlockEntry, ClaimEntry, En
 from credentials.ledger.governance_proof import ProvenGovernance, verify_governance
 from credentials.ledger.log_epochs import LogEpochs, verify_under
 from credentials.verdicts.evidence import Tables
-from node.config import contexts, read_table, tables_of
+from node.config import contexts, read_table
+from node.rules_in_force import tables_of
 
 PASS, FAIL, NOT_CHECKED = "pass", "fail", "not_checked"
 _ASSERTING = ("credential", "attest")

@@ -10,7 +10,7 @@ from credentials.documents.passport import PassportSchema
 from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.evidence import NetworkView
 from credentials.verdicts.policy import Policy
-from node import config
+from node import config, rules_in_force
 from node.config import DataDirectory
 from node.named_files import read_own
 from node.settings import Settings
@@ -57,7 +57,7 @@ def gathering_of(
         ledger=ledger,
         office=office,
         gossip=peers,
-        tables=config.tables,
+        tables=rules_in_force.tables,
         policy=policy,
         view=view,
     )

@@ -7,7 +7,7 @@ from functools import partial
 
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.ledger.governance import GovernanceHistory
-from node import config
+from node import config, rules_in_force
 from node.catalogues import READ_IN
 from node.issuing.issue_jobs import IssueJobs
 from node.issuing.issuing import Issuing
@@ -20,7 +20,7 @@ from node.words import Words, told_in_all
 def words_of(history: GovernanceHistory) -> Mapping[str, Words]:
     """The words of each language, with what the data points of a height are called."""
     return {
-        language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
+        language: Words(language, lambda h: rules_in_force.rule_table(config.DATA_POINTS, history.at(h)))
         for language in READ_IN
     }
 

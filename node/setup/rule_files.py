@@ -15,9 +15,9 @@ from typing import Any
 
 from credentials.ledger.genesis_table import RULE_FILE
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere, read_rule
-from node import config
 from node.errors import SetupError
 from node.named_files import OWN_BYTES_MAX, read_named, read_own, write_own
+from node.rules_in_force import why_not_together, why_strange, why_unread
 
 
 class RuleFolder:
@@ -75,7 +75,7 @@ def _name_of(path: Path) -> str:
 def require_readable(name: str, digest: bytes, files: RuleFiles) -> Any:
     """The file as values; raises RulesNotHere unless it is here, and this software can go by all of it."""
     rules: Any = read_rule(name, digest, files)
-    why = config.why_unread(name, rules)
+    why = why_unread(name, rules)
     if why is not None:
         raise RulesNotHere(name, digest, why, newer=True)
     return rules
@@ -87,9 +87,9 @@ def require_proposed(wanted: Mapping[str, bytes], governing: Mapping[str, Any], 
     `governing`: the rule files before, by name. What of them cannot be read is no reason against these.
     """
     read = {name: require_readable(name, digest, files) for name, digest in wanted.items()}
-    sound = {n: t for n, t in governing.items() if t is not None and config.why_unread(n, t) is None}
+    sound = {n: t for n, t in governing.items() if t is not None and why_unread(n, t) is None}
     after = sound | read
-    why = (config.why_not_together(after) or config.why_strange(after, sound)) if read else None
+    why = (why_not_together(after) or why_strange(after, sound)) if read else None
     if why is not None:
         name = next((one for one in wanted if one in why), min(wanted))
         raise RulesNotHere(name, wanted[name], why, newer=True)

@@ -16,7 +16,8 @@ from credentials.verdicts.manifest import CONDITIONS
 from credentials.verdicts.manifest_csv import COLUMNS
 from credentials.verdicts.severity import ORDER
 from node.catalogues import LANGUAGES, READ_IN, in_language, said, texts, whose_fault
-from node.config import read_table, rule_table, shipped
+from node.config import read_table, shipped
+from node.rules_in_force import rule_table
 from node.service import Service
 from node.web.navigation import pages_for
 from node.web.texts import environment_in

@@ -10,9 +10,9 @@ from typing import Any
 from credentials.documents.passport import merge
 from credentials.documents.selecting import values_of
 from credentials.errors import CredentialError
-from node.config import rule_table
 from node.errors import ProblemError
 from node.issuing.label import UNITS
+from node.rules_in_force import rule_table
 from node.service import Service
 
 CHARACTERS_MAX = 400  # of one value

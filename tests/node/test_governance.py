@@ -16,7 +16,7 @@ from credentials.ledger.governance import LIFECYCLE_FILE, GovernanceHistory
 from credentials.ledger.parties import Key
 from credentials.ledger.registry import MemoryReader, Registry
 from credentials.verdicts.rule_tables import CODES, PATHS
-from node import config
+from node import config, rules_in_force
 from node.errors import ProblemError, SetupError
 from node.issuing.accused import FaultInvalid
 from node.issuing.faults import verify_credential, verify_statements
@@ -177,7 +177,7 @@ def test_what_is_issued_goes_by_the_rule_files_that_a_verdict_reads() -> None:
     history.enact(2, replace(first, rules={**first.rules, **newer, LIFECYCLE_FILE: cycle}))
     office = OfficeStore(Path(":memory:"))
     issuing = issuing_of(genesis, history, office)
-    shipped = config.tables()
+    shipped = rules_in_force.tables()
 
     signing = issuing.signing
     assert (signing.identifiers, signing.paths) == (shipped.identifiers, shipped.paths)
@@ -207,7 +207,7 @@ def issuing_of(genesis: Genesis, history: GovernanceHistory, office: OfficeStore
         office=office,
         registry=Registry(genesis, MemoryReader(), history=history),
         schema=None,
-        tables=config.tables,
+        tables=rules_in_force.tables,
     )
 
 

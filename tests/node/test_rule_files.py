@@ -15,7 +15,7 @@ from consensus.types import Block
 from credentials.documents.canonical import b64u_decode
 from credentials.ledger import governance_records
 from credentials.ledger.governance_state import HELD
-from node import config
+from node import config, rules_in_force
 from node.__main__ import run
 from node.config import DataDirectory, rule_files, shipped
 from node.errors import SetupError
@@ -269,7 +269,7 @@ def test_a_rule_file_that_governs_is_examined_once_and_not_for_each_word(
     A consignment names hundreds of data points: each of them asked all rule files again, seconds a page.
     Counted is this table alone: a node beside this test asks of its own on threads of its own.
     """
-    examined, proper = list[str](), config.why_unread
+    examined, proper = list[str](), rules_in_force.why_unread
     table = json.loads(config.rule_files()[config.DATA_POINTS])
     governance: Any = SimpleNamespace(rules={config.DATA_POINTS: table})
 
@@ -278,9 +278,9 @@ def test_a_rule_file_that_governs_is_examined_once_and_not_for_each_word(
             examined.append(name)
         return proper(name, asked)
 
-    monkeypatch.setattr(config, "why_unread", counted)
+    monkeypatch.setattr(rules_in_force, "why_unread", counted)
 
-    found = [config.rule_table(config.DATA_POINTS, governance) for _ in range(300)]
+    found = [rules_in_force.rule_table(config.DATA_POINTS, governance) for _ in range(300)]
 
     assert all(one is table for one in found)
     assert examined == [config.DATA_POINTS]

@@ -26,7 +26,7 @@ from credentials.verdicts.evidence import Tables
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.severity import ORDER
-from node import config
+from node import config, rules_in_force
 from node.cli.judge import _print_verdict
 from node.setup.rule_files import require_proposed, require_readable
 from node.verdicts.export import as_rows
@@ -120,7 +120,7 @@ def said_of(name: str, table: Any) -> str | None:
     """Why a file is not held, as whoever adds it reads it; None: it is held."""
     data = json.dumps(table).encode()
     if name.endswith(".toml"):
-        return config.why_unread(name, table)
+        return rules_in_force.why_unread(name, table)
     try:
         require_readable(name, sha256(data).digest(), lambda digest: data)
     except RulesNotHere as error:
@@ -132,9 +132,9 @@ def examine(name: str, share: int, lives: int) -> None:
     """Each mutant of a file that verdicts read."""
     assert "is missing" in (said_of(name, {}) or "") or name == "shown-as.toml"
     for path, way, table in mutants(name, share):
-        why = said_of(name, table) or config.why_not_together({name: table})
+        why = said_of(name, table) or rules_in_force.why_not_together({name: table})
         if why is None:
-            read_everywhere(config.tables_of({name: table}), lives)
+            read_everywhere(rules_in_force.tables_of({name: table}), lives)
             continue
         assert f"{name} cannot be used" in why, (path, way, why)
         steps = [step for step in path if isinstance(step, str)]
@@ -353,7 +353,7 @@ def test_files_that_govern_and_do_not_go_together_decide_nothing() -> None:
     del paths["dataPoints"]["7"]
     rules = {**governance.rules, "passport-paths.json": paths, config.DATA_POINTS: points}
 
-    tables = config.tables(replace(governance, rules=rules))
+    tables = rules_in_force.tables(replace(governance, rules=rules))
 
     assert tables.unread.keys() == {"passport-paths.json"}
     assert "dataPoints.7 is missing" in tables.unread["passport-paths.json"]

@@ -19,7 +19,7 @@ from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Evidence
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.readiness import readiness
-from node import config
+from node import config, rules_in_force
 from node.__main__ import run
 from node.config import DataDirectory, shipped
 from node.ledger import snapshot, snapshot_join
@@ -167,7 +167,7 @@ def gathering_of(service: Service, ledger: LedgerStore, genesis: Genesis, files:
         ledger=ledger,
         office=service.stores.office,
         gossip=service.gossip,
-        tables=config.tables,
+        tables=rules_in_force.tables,
         policy=live._policy,
         view=live._view,
     )
@@ -255,7 +255,7 @@ def differs_alone(g: GovernedNode, cid: str, files: Mapping[str, bytes]) -> set[
     gathered = [live.evidence_of(raw, None) for raw in manifest["lines"]]
 
     def said(rules: Mapping[str, Any]) -> list[bytes]:
-        tables = config.tables_of(rules)
+        tables = rules_in_force.tables_of(rules)
         under = [replace(found, network=replace(found.network, tables=tables)) for found in gathered]
         return [
             word(parsed, line, evidence, live, at) for line, evidence in zip(parsed.lines, under, strict=True)

@@ -17,7 +17,7 @@ from credentials.ledger.recalls import recall_subject
 from credentials.ledger.records import claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Held, LedgerView
-from node.config import tables
+from node.rules_in_force import tables
 from node.storage.consignments import ItemRow
 from node.storage.office import OfficeStore
 from node.storage.overtaken import NAMERS_MAX

@@ -103,7 +103,7 @@ BOUNDED = {
     "node/catalogues.py:risk_table()": "one file of config/",
     "node/catalogues.py:sentences()": "one file of config/",
     "node/catalogues.py:texts()": "a catalogue of config/texts for each language",
-    "node/config.py:_examined": "EXAMINED_MAX",
+    "node/rules_in_force.py:_examined": "EXAMINED_MAX",
     "node/use_cases/duties.py:_rows()": "one file of config/",
     "node/use_cases/vehicles.py:_rows()": "one file of config/",
     "node/web/labels.py:_table()": "one file of config/",
