@@ -320,13 +320,13 @@ class _Chain:
         data, certificate = self._adoption.block_at(height)
         block = Block.decode(data)
         uncertified, term = by_cometbft(certificate), self._replay.term(height)
+        if uncertified and not self._known.uncertified:
+            self._require_bound(height)
         if height == 1:
             self._uncertified = uncertified
         if uncertified != (term.engine == COMETBFT if term.epoch else self._uncertified):
             raise SnapshotRefused(f"block {height} was decided by another engine than those before it")
         if uncertified:
-            if not self._known.uncertified:
-                self._require_bound(height)
             return block
         validators = self._replay.coming.validators
         try:
