@@ -104,6 +104,10 @@ class PeerFailed(SetupError):
     FAULT, NEXT = "source", "Ask another peer, or whoever runs that node."
 
 
+class TokenAway(ProblemError):
+    """503: the token that holds a key of this node gives no signature now. What waits for one waits."""
+
+
 def bad_request(code: str, sentence: str, /, **parameters: Any) -> ProblemError:
     """400: what the caller sent cannot be read or breaks a rule of form."""
     return ProblemError(400, code, "Bad request", sentence, **parameters)

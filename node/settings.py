@@ -3,6 +3,7 @@
     public_url, [fetch] public origins ca_file, [peers] ca_file, [[contexts]] url file sha256,
     [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen, workers,
     [[webhooks]] name url topics secret_file
+    [pkcs11] module token roles pin_file
     [[alerts]] webhook or mail; side maker party facility rule code model
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
@@ -82,6 +83,32 @@ class CometSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """[pkcs11]: the token on which the keys of some roles are made, and stay."""
+
+    module: Path  # the library of its maker
+    token: str  # its label
+    roles: frozenset[str]
+    pin_file: Path | None = None  # None: the PIN is in the environment, as the passphrase may be
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], folder: Path) -> TokenSettings:
+        for name in ("module", "token", *(("pin_file",) if "pin_file" in row else ())):
+            if not isinstance(row.get(name), str) or not row[name]:
+                raise ValueError(f"pkcs11.{name} is a text, and has to be there")
+        roles = _list(row, "roles", "pkcs11.roles", "roles of keys")
+        if not roles or not all(isinstance(role, str) for role in roles):
+            raise ValueError("pkcs11.roles names the roles whose keys are made on the token: attest, cosign")
+        pin_file = folder / row["pin_file"] if "pin_file" in row else None
+        return cls(folder / row["module"], row["token"], frozenset(roles), pin_file)
+
+    def row(self) -> dict[str, object]:
+        """The table in node.toml."""
+        pin = {} if self.pin_file is None else {"pin_file": str(self.pin_file)}
+        return {"module": str(self.module), "token": self.token, "roles": sorted(self.roles), **pin}
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """DIR/node.toml: what the operator of one node decides beside its policy."""
 
@@ -95,6 +122,7 @@ class Settings:
     cometbft: CometSettings = field(default_factory=CometSettings)
     webhooks: tuple[WebhookEndpoint, ...] = ()
     alerts: tuple[AlertSubscription, ...] = ()
+    pkcs11: TokenSettings | None = None  # None: every key is in keys.enc
     # Processes that judge the lines of large manifests beside the one that writes; 0: it judges them itself.
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, WORKERS_USUAL_MAX))
 
@@ -129,6 +157,9 @@ class Settings:
             cometbft=CometSettings.of(_row(table, "cometbft", {"binary", "listen"}), folder),
             webhooks=_webhooks(_list(table, "webhooks", "webhooks", "tables [[webhooks]]"), folder),
             alerts=_subscriptions(_list(table, "alerts", "alerts", "tables [[alerts]]"), table),
+            pkcs11=TokenSettings.of(_row(table, "pkcs11", {"module", "token", "roles", "pin_file"}), folder)
+            if "pkcs11" in table
+            else None,
             **({"workers": _workers(table["workers"])} if "workers" in table else {}),
         )
 
@@ -147,6 +178,7 @@ MEMBERS = {
     *("public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft", "workers"),
     "webhooks",
     "alerts",
+    "pkcs11",
 }
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 
-from node.errors import ProblemError
+from node.errors import ProblemError, TokenAway
 from node.storage.database import NotRead, StorageTrouble, is_damage
 
-PASSING = (OSError, StorageTrouble, NotRead, MemoryError)
+PASSING = (OSError, StorageTrouble, NotRead, MemoryError, TokenAway)
 
 
 # What the disk itself does not take, of all that an OSError may be.
@@ -31,6 +31,8 @@ def sentence(error: BaseException) -> str:
         return f"a database is damaged ({error})"[:300]
     if isinstance(error, StorageTrouble | NotRead):
         return f"the databases cannot be read or written now ({error})"[:300]
+    if isinstance(error, TokenAway):
+        return str(error)[:300]
     if isinstance(error, MemoryError):
         return "the memory of this machine is used up"
     if isinstance(error, OSError) and error.strerror:

@@ -1,6 +1,6 @@
 """`comity keys grant | link | list | revoke | renew-operator | passphrase | allow-vote`: who may use a node?
 
-And `comity keys rotate | compromised | uses | prove` (`recovering.py`).
+And `comity keys rotate | compromised | uses | prove` (`recovering.py`), `comity keys token` (`tokens.py`).
 
 Works on the data directory; all but the last three while the node runs, too.
 """
@@ -19,6 +19,7 @@ import click
 from node.cli.recovering import compromised, prove, rotate, uses
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
+from node.cli.tokens import token
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.setup import standalone
@@ -222,7 +223,7 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
     return 0
 
 
-for _command in (rotate, compromised, uses, prove):
+for _command in (rotate, compromised, uses, prove, token):
     keys.add_command(_command)
 
 

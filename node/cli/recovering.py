@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import click
 
-from consensus.cose import SeedSigner
+from consensus.cose import SeedSigner, Signer
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.keys import multikey_encode
 from credentials.ledger.governance_state import KINDS
@@ -114,7 +114,7 @@ class _Party:
     def network_id(self) -> bytes:
         return bytes.fromhex(self.client.get("/status")["network"]["id"])
 
-    def successor(self, role: str, named: JSON) -> SeedSigner:
+    def successor(self, role: str, named: JSON) -> Signer:
         """The key that follows those that are named: made before and not named yet, or new."""
         numbers = [number for of, _, number in map(_parts, (k["id"] for k in named["keys"])) if of == role]
         taken = [int(number) for number in numbers if number.isdecimal()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import tomli_w
 
 from credentials.documents.uri import is_web_url
 from credentials.ledger.engine_terms import EMBEDDED, ENGINES
@@ -14,9 +15,12 @@ from node.config import DataDirectory, jurisdictions_with_policies, passphrase
 from node.errors import SetupError
 from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
+from node.named_files import write_own
 from node.peers.authentication import PeerAuthentication
+from node.settings import SETTINGS_FILE, TokenSettings
 from node.setup import ceremony, joining, rule_files
 from node.setup import network as networks
+from node.setup.key_token import PIN, Token
 from node.setup.keystore import Keys
 from node.storage.ledger import LedgerStore
 
@@ -46,6 +50,18 @@ PASSPHRASE = click.option(
 @click.option("--jurisdiction", required=True, help="Capitals: that of a country or a union.")
 @click.option("--role", "roles", multiple=True, required=True, help="manufacturer, customs, ... (repeatable)")
 @click.option("--validator", is_flag=True, help="Put vote, log and cosign keys on the card as well.")
+@click.option(
+    "--pkcs11", "module", type=click.Path(path_type=Path), help="Make keys on a token: its library."
+)
+@click.option("--token", help="With --pkcs11: the label of the token.")
+@click.option("--pin-file", type=click.Path(path_type=Path), help=f"With --pkcs11; otherwise {PIN}.")
+@click.option(
+    "--on-token",
+    multiple=True,
+    default=("attest", "credential", "cosign"),
+    show_default=True,
+    help="With --pkcs11: roles whose keys are made there (repeatable).",
+)
 @click.option("--policy", help="Shipped policy to judge by; default: by role and jurisdiction.")
 @PASSPHRASE
 def init(
@@ -56,11 +72,16 @@ def init(
     jurisdiction: str,
     roles: tuple[str, ...],
     validator: bool,
+    module: Path | None,
+    token: str | None,
+    pin_file: Path | None,
+    on_token: tuple[str, ...],
     policy: str | None,
     passphrase_file: Path | None,
 ) -> None:
     """Make the keys and the public card of a new node."""
     directory = DataDirectory(data)
+    settings = _token_settings(module, token, pin_file, on_token)
     networks.init(
         directory,
         did=did,
@@ -70,7 +91,32 @@ def init(
         validator=validator,
         passphrase=passphrase(passphrase_file),
         policy=policy,
+        token=None if settings is None else Token(settings),
     )
+    if settings is not None:
+        write_own(directory.root / SETTINGS_FILE, tomli_w.dumps({"pkcs11": settings.row()}).encode())
+    _tell_made(directory, did, jurisdiction, settings)
+
+
+def _token_settings(
+    module: Path | None, token: str | None, pin_file: Path | None, on_token: tuple[str, ...]
+) -> TokenSettings | None:
+    """On which token which keys are made; None: on none."""
+    if (module is None) != (token is None):
+        raise click.UsageError("keys on a token need --pkcs11 LIBRARY and --token LABEL")
+    if module is None or token is None:
+        return None
+    file = None if pin_file is None else pin_file.absolute()
+    return TokenSettings(module.absolute(), token, frozenset(on_token), file)
+
+
+def _tell_made(directory: DataDirectory, did: str, jurisdiction: str, settings: TokenSettings | None) -> None:
+    """What was made, and what to do with it."""
+    data = directory.root
+    if settings is not None:
+        say(
+            f"on the token {settings.token}: the keys of {', '.join(sorted(settings.roles))}; they stay there"
+        )
     say(f"{did}: keys in {data / 'keys.enc'}, card for the founders in {directory.card}")
     say(
         f"move {data / 'recovery.enc'} offline: it alone replaces these keys once the network runs, and no "

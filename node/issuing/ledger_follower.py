@@ -21,7 +21,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -30,6 +30,7 @@ from credentials.ledger.attestation import Attestation, parse_attestation, stand
 from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from node import log
+from node.errors import TokenAway
 from node.issuing.gate import Gate
 from node.issuing.goal import Goal
 from node.issuing.projecting import Projection
@@ -214,10 +215,11 @@ class Following:
             self._compare()
         elif opening:
             self._open()
-        if self._repair and not self._suspected:
-            self._repair_lists()
-        if self.is_open and self._history.latest is not self._renewed_for:
-            self._renew_lists(self._history.latest)
+        with suppress(TokenAway):  # without its key on a token no list is made: at the next turn, or later
+            if self._repair and not self._suspected:
+                self._repair_lists()
+            if self.is_open and self._history.latest is not self._renewed_for:
+                self._renew_lists(self._history.latest)
         return settled
 
     def _ahead(self) -> Iterator[tuple[int, int]]:
@@ -297,8 +299,7 @@ class Following:
                 self._remaking(lists).run(db, batch, go_on_in_new_lists=True)
             batch.store(db)
             # Before the gate opens: the version in force is the latest one with a receipt.
-            kept = self._ledger.checkpoint()
-            if kept is not None:
+            if (kept := self._ledger.checkpoint()) is not None:
                 self._office.outbox.receipt(db, kept[0], batch.now, -1)
             issued = self._office.issuances.subjects()
             rows = self._ledger.leaves.told_of(issued, self._kinds.changing)

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from credentials.documents.canonical import b64u, b64u_decode
 from node import log
-from node.errors import ProblemError
+from node.errors import ProblemError, TokenAway
 from node.issuing.ledger_follower import Following
 from node.ledger.subscriptions import Moments, PoolDropped, Subscription
 from node.peers.messages import ITEM_ATTESTATION, Item
@@ -102,7 +102,12 @@ class Outbox:
 
     def round(self) -> None:
         """One round; called by `turn`, and by tests."""
-        self.settle()
+        try:
+            self.settle()
+        except TokenAway:  # a status list waits for its key: what is signed already goes on
+            self.receipt()
+            self.send()
+            raise
         self.receipt()
         self.send()
 

@@ -19,6 +19,7 @@ from node.peers.messages import ITEM_ASK_COSIGNATURE, ITEM_COSIGNATURE, ITEM_NOT
 from node.storage.ledger import LedgerStore
 
 RECOSIGN_S = 60.0  # an idle log is cosigned again
+KEY_AGAIN_S = 3.0  # and one that was not for want of a key on a token
 ENDS_TOLD_MAX = 32  # notes that end an epoch, to a peer that lacks the newest one
 NOTE_INTERVAL_S = 0.2  # to one peer, while it lacks our cosigned checkpoint
 
@@ -68,6 +69,8 @@ class Checkpoints:
         if not self.may_sign():
             return
         fields = self.cosigning.cosign(int(self._wall()))
+        if self.cosigning.key_is_away:
+            self._cosigned_at -= RECOSIGN_S - KEY_AGAIN_S
         if fields is not None:
             log.moment("cosign", size=fields[0])
             self.out.broadcast([ITEM_COSIGNATURE, *fields])

@@ -27,6 +27,7 @@ from consensus.cose import Signer
 from consensus.evidence import FaultEvidence, NoteKeys, evidence_of_checkpoints
 from consensus.merkle import Tree
 from credentials.ledger.governance import key_name
+from node.errors import TokenAway
 from node.ledger.log_policies import KeyName, LogPolicies
 
 SIZES_MAX = 256  # that one key signed, and are kept: of the present, and right ahead of the own tree
@@ -94,6 +95,7 @@ class Cosigning:
         ] = {}  # cosignatures that wait for their quorum, by size
         self._said: dict[KeyName, dict[int, SignedLine]] = {}  # the first of each size
         self.rivals: list[Rivals] = []  # found and not taken yet
+        self.key_is_away = False
         self.cosign_from = 0  # the first size an operator lets this node cosign
         self.foreign_size = 0  # of a checkpoint with the own cosignature that the guard does not know
         self.cosigned_size = 0
@@ -109,7 +111,7 @@ class Cosigning:
         return bool(self.ends_missing)
 
     def cosign(self, now: int) -> CosignatureFields | None:
-        """Sign the checkpoint of the whole tree, guard first; None for an observer.
+        """Sign the checkpoint of the whole tree, guard first; None for an observer, or without its key.
 
         A guard beyond this tree (a ledger.db that was put back) is waited out: catching up reaches it.
         """
@@ -127,7 +129,12 @@ class Cosigning:
         self._cosigner.guard.guard_cosignature(size, root, now)
         checkpoint = Checkpoint(self._origin, size, root)
         log_line = sign_log_line(checkpoint, self._origin, signers[0])
-        line = cosign_line(checkpoint, key_name(self._cosigner.did), now, signers[1])
+        try:
+            line = cosign_line(checkpoint, key_name(self._cosigner.did), now, signers[1])
+        except TokenAway:
+            self.key_is_away = True  # /readyz says so; blocks go on without this line
+            return None
+        self.key_is_away = False
         fields = size, root, log_line, line
         self.receive(*fields)
         return fields

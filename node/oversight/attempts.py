@@ -33,7 +33,7 @@ from credentials.ledger.attestation import (
 )
 from credentials.ledger.governance import Governance, GovernanceHistory
 from node import log
-from node.errors import bad_request
+from node.errors import TokenAway, bad_request
 from node.oversight.alert_kinds import ATTEMPT, AUTHORITY, kind_of
 from node.oversight.letters import GIVEN_UP_S, TAKEN, Letters
 from node.oversight.noted import Noted
@@ -124,8 +124,13 @@ class Attempts:
     def keep(self) -> bool:
         """What was refused since the last look is on disk, for whoever it concerns."""
         refused = self._noted.take()
-        for data, code in refused:
-            self._keep(data, code, int(time.time()))
+        for place, (data, code) in enumerate(refused):
+            try:
+                self._keep(data, code, int(time.time()))
+            except TokenAway:  # the key that signs reports is on a token: noted again, for when it is back
+                for again in refused[place:]:
+                    self._noted.put(*again)
+                raise
         return bool(refused)
 
     def _keep(self, data: bytes, code: str, now: int) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from consensus.cose import SeedSigner, Sign1, parse_sign1, sign1, verify_sign1
+from consensus.cose import SeedSigner, Sign1, Signer, parse_sign1, sign1, verify_sign1
 from consensus.encoding import decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from credentials.ledger.governance import GovernanceHistory
@@ -43,7 +43,7 @@ class PeerAuthentication:
         network_id: bytes,
         history: GovernanceHistory,
         did: str,
-        keys: Iterable[SeedSigner],
+        keys: Iterable[Signer],
         *,
         now: Callable[[], float] = time.time,
         passed: Callable[[], float] = time.monotonic,
@@ -57,7 +57,7 @@ class PeerAuthentication:
         self._tries: dict[str, int] = {}  # how often a peer did not know the key that it was shown
         self._now, self._passed = now, passed
         # When, and to which own key: by sender, so that none takes another's place.
-        self._nonces: dict[str, dict[bytes, tuple[float, SeedSigner]]] = {}
+        self._nonces: dict[str, dict[bytes, tuple[float, Signer]]] = {}
         self._lock = threading.Lock()
         self.patience = Patience()
         # (peer, what its clock shows, whether by an answer to us: a request may be one that was captured)
@@ -177,12 +177,13 @@ class PeerAuthentication:
         if abs(sent - self._now()) > WINDOW_S:
             raise not_authenticated(f"the request's time is more than {WINDOW_S} s from this node's clock")
 
-    def _sealing(self, signer: SeedSigner) -> Sealing:
+    def _sealing(self, signer: Signer) -> Sealing:
         if signer.public_key not in self._sealings:
+            assert isinstance(signer, SeedSigner), "a transport key is on no token: it decrypts"
             self._sealings[signer.public_key] = Sealing(signer.seed)
         return self._sealings[signer.public_key]
 
-    def _unseal(self, writer: bytes, sealed: bytes) -> tuple[bytes, SeedSigner]:
+    def _unseal(self, writer: bytes, sealed: bytes) -> tuple[bytes, Signer]:
         """What was sealed to one of the own keys, and to which: a peer that is behind knows a former one."""
         for signer in self._keys:
             with suppress(SealingError):
@@ -190,7 +191,7 @@ class PeerAuthentication:
         raise SealingError("it is not sealed for this node by its sender")
 
     def _sign(
-        self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes, *, signer: SeedSigner
+        self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes, *, signer: Signer
     ) -> bytes:
         now = int(self._now())
         party = self._history.latest.participant(receiver)
@@ -207,7 +208,7 @@ class PeerAuthentication:
         payload = encode([tag, self._network_id, self.did, receiver, now, nonce, path, sealed])
         return sign1({}, payload, signer)
 
-    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes, SeedSigner]:
+    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes, Signer]:
         try:
             message = parse_sign1(data, size_bytes_max=PEER_BODY_BYTES_MAX)
             payload = decode(message.payload, size_bytes_max=PEER_BODY_BYTES_MAX, values_max=ENVELOPE_VALUES)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from consensus.cose import SeedSigner
+from consensus.cose import Signer
 from credentials.ledger.governance import Governance, GovernanceHistory
 from node.errors import SetupError
 from node.ledger.cosigner import Cosigner, CosignGuard
@@ -124,7 +124,7 @@ class CurrentSigner:
         self._pinned = threading.local()
 
     @property
-    def now(self) -> SeedSigner:
+    def now(self) -> Signer:
         """The key of this moment."""
         return self._held.now.signer(self._role)
 
@@ -138,7 +138,7 @@ class CurrentSigner:
         return self.now.public_key
 
     def sign(self, message: bytes) -> bytes:
-        pinned: SeedSigner = getattr(self._pinned, "signer", None) or self.now
+        pinned: Signer = getattr(self._pinned, "signer", None) or self.now
         return pinned.sign(message)
 
 
@@ -149,7 +149,7 @@ class RoleKeys:
         self._held = held
         self._role = role
 
-    def __iter__(self) -> Iterator[SeedSigner]:
+    def __iter__(self) -> Iterator[Signer]:
         keys = self._held.all
         first = keys.signer(self._role)
         others = (keys.signer(self._role, number) for number in reversed(keys.numbers(self._role)))

@@ -10,6 +10,7 @@ key is overwritten with nothing (`retiring.py`): its name stays, so that no othe
 credential profile has a role of its own, which is not on the card: its key is a did:key, and its seed may
 stand for a key on another curve (`node/issuing/profiles.py`). The recovery key replaces the others; it has
 a file of its own, which is to be kept offline, and no node ever opens it.
+A key that was made on a token (`key_token.py`) has its public half in the place of its seed.
 Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Keys` never prints.
 """
 
@@ -19,7 +20,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nacl.exceptions
@@ -29,13 +30,16 @@ import nacl.secret
 import nacl.signing
 import nacl.utils
 
-from consensus.cose import SeedSigner
+from consensus.cose import SeedSigner, Signer
 from consensus.encoding import EncodingError, decode, encode, whole_numbers
+from credentials.documents.keys import did_key, did_key_url
 from credentials.ledger.parties import Participant
 from node.config import require_strong
 from node.errors import SetupError, Unreadable
 from node.issuing.profiles import KEY_ROLES, TABLE, Issuer, open_issuer
 from node.named_files import holding, read_own, write_own
+from node.settings import SETTINGS_FILE
+from node.setup.key_token import MARK, Token, TokenSigner, on_token, token_of
 
 ROLES = ("vote", "attest", "credential", "cosign", "log", "transport")
 KEYS_FILE, RECOVERY_FILE = "keys.enc", "recovery.enc"
@@ -64,29 +68,45 @@ class Keys:
         seeds: Mapping[str, bytes],
         numbers: Mapping[str, int] | None = None,
         source: tuple[Path, _Lock] | None = None,
+        token: Token | None = None,
     ) -> None:
-        assert set(seeds) >= set(ROLES), "there is a seed for every role"
+        assert set(seeds) >= set(ROLES), "there is a seed for every role, or what stands for one"
+        elsewhere = min((name for name, seed in seeds.items() if on_token(seed)), default=None)
+        if elsewhere is not None and token is None:
+            raise SetupError(
+                f"{KEYS_FILE} says that the {elsewhere} key is on a token, and {SETTINGS_FILE} names none",
+                step="Put [pkcs11] back into node.toml: module, token, roles, and where its PIN is.",
+            )
+        self.token = token
         self.did = did
         self._source = source
         self._seeds = dict(seeds)
-        self._signers: dict[tuple[str, int], SeedSigner] = {}
+        self._signers: dict[tuple[str, int], Signer] = {}
         self._numbers = dict(numbers or {})  # with which of a role's keys it speaks; else the first
 
     def __repr__(self) -> str:
         return f"Keys({self.did})"
 
     @classmethod
-    def generate(cls, did: str) -> Keys:
+    def generate(cls, did: str, token: Token | None = None) -> Keys:
         """Fresh keys for every role and every credential profile."""
-        return cls(did, {role: nacl.utils.random(32) for role in (*ROLES, *KEY_ROLES)})
+        return cls(did, {role: _fresh(did, role, 1, token) for role in (*ROLES, *KEY_ROLES)}, token=token)
 
-    def signer(self, role: str, number: int | None = None) -> SeedSigner:
+    def _with(self, seeds: Mapping[str, bytes], numbers: Mapping[str, int] | None = None) -> Keys:
+        return Keys(self.did, seeds, numbers or self._numbers, self._source, self.token)
+
+    def signer(self, role: str, number: int | None = None) -> Signer:
         """The signer of one role: of that number, or the one it speaks with."""
         if number is None:
             number = self._numbers.get(role) or self.numbers(role)[0]
         if (role, number) not in self._signers:  # its public half takes longer than a signature
-            seed = self._seeds[_seed_name(role, number)]
-            self._signers[role, number] = SeedSigner(key_id(self.did, role, number), seed)
+            seed, kid = self._seeds[_seed_name(role, number)], key_id(self.did, role, number)
+            public = on_token(seed)
+            if public is None:
+                self._signers[role, number] = SeedSigner(kid, seed)
+            else:
+                assert self.token is not None, "asked for when the keys were opened"
+                self._signers[role, number] = TokenSigner(kid, public, kid, self.token)
         return self._signers[role, number]
 
     def numbers(self, role: str) -> tuple[int, ...]:
@@ -95,7 +115,7 @@ class Keys:
         later = [int(number) for of, _, number in beside if of == role and number.isdecimal()]
         return (*((1,) if self._seeds.get(role) else ()), *sorted(later))
 
-    def all_of(self, role: str) -> tuple[SeedSigner, ...]:
+    def all_of(self, role: str) -> tuple[Signer, ...]:
         """Every key of a role, the newest first: for who has no ledger that says which of them governs."""
         return tuple(self.signer(role, number) for number in reversed(self.numbers(role)))
 
@@ -105,6 +125,10 @@ class Keys:
         What keys were added there meanwhile stay. What the file was is overwritten, where the disk does so
         and no other name leads to it.
         """
+        gone = list(gone)
+        for role, number in gone:  # one on a token is destroyed there first
+            if isinstance(signer := self.signer(role, number), TokenSigner):
+                signer.token.destroy(signer.label)
         nothing = {_seed_name(role, number): b"" for role, number in gone}
         seeds = {**self._seeds, **nothing}
         if self._source is not None:
@@ -117,13 +141,13 @@ class Keys:
                     old.write(bytes(former.st_size))
                     old.flush()
                     os.fsync(old.fileno())
-        return Keys(self.did, seeds, self._numbers, self._source)
+        return self._with(seeds)
 
     def with_key(self, role: str, number: int) -> Keys:
-        """The same with a fresh key of that number beside the others."""
+        """The same with a fresh key of that number beside the others; on the token, where such keys are."""
         name = _seed_name(role, number)
         assert name not in self._seeds, "a number names one key for ever"
-        return Keys(self.did, {**self._seeds, name: nacl.utils.random(32)}, self._numbers, self._source)
+        return self._with({**self._seeds, name: _fresh(self.did, role, number, self.token)})
 
     def speaking_for(self, participant: Participant) -> Keys:
         """The same, speaking with those that the ledger names; where it names none of these, as before."""
@@ -133,7 +157,7 @@ class Keys:
             for number in self.numbers(role):
                 if named is not None and self.signer(role, number).public_key == named.public:
                     numbers[role] = number
-        return Keys(self.did, self._seeds, numbers, self._source)
+        return self._with(self._seeds, numbers)
 
     def public_keys(self) -> dict[str, bytes]:
         """{role: 32 raw bytes} of the first keys that are still held, for the participant's card."""
@@ -141,11 +165,20 @@ class Keys:
 
     def issuers(self) -> dict[str, Issuer]:
         """The credential profiles this key file has a key for, by name."""
-        return {
-            name: open_issuer(profile, self.did, signer.seed, signer.key_id)
-            for name, profile in TABLE.items()
-            if profile.role in self._seeds and (signer := self.signer(profile.role))
-        }
+        found = {}
+        for name, profile in TABLE.items():
+            if profile.role not in self._seeds:
+                continue
+            signer = self.signer(profile.role)
+            if isinstance(signer, SeedSigner):
+                found[name] = open_issuer(profile, self.did, signer.seed, signer.key_id)
+            elif profile.as_participant:
+                found[name] = Issuer(profile, self.did, signer)
+            else:
+                assert isinstance(signer, TokenSigner), "a key is a seed or on a token"
+                public = signer.public_key
+                found[name] = Issuer(profile, did_key(public), replace(signer, key_id=did_key_url(public)))
+        return found
 
     def unseal(self, sealed: bytes) -> bytes:
         """Open a libsodium sealed box addressed to this participant's transport key."""
@@ -190,7 +223,7 @@ class Keys:
         if not os.path.lexists(path):
             raise SetupError(f"{directory} holds no {KEYS_FILE}: run `comity init` first")
         lock = _Lock.of(_TAG, path, passphrase)
-        return cls(did, lock.open(path), source=(path, lock))
+        return cls(did, lock.open(path), source=(path, lock), token=token_of(directory))
 
     def holds(self, role: str, public: bytes) -> bool:
         """True if one of a role's keys has this public half."""
@@ -211,7 +244,13 @@ class Keys:
         if self._source is None:
             return self
         path, lock = self._source
-        return Keys(self.did, lock.open(path), self._numbers, self._source)
+        return self._with(lock.open(path))
+
+    def on_token(self) -> list[TokenSigner]:
+        """The keys that are on the token."""
+        roles = (*ROLES, *KEY_ROLES)
+        found = [self.signer(role, number) for role in roles for number in self.numbers(role)]
+        return [signer for signer in found if isinstance(signer, TokenSigner)]
 
 
 def _keys_file(directory: Path) -> Path:
@@ -223,6 +262,13 @@ def _keys_file(directory: Path) -> Path:
 def _alone(directory: Path) -> AbstractContextManager[bool]:
     """Nobody else changes keys.enc meanwhile: the node destroys keys in it, the command line adds some."""
     return holding(directory, wait=True)
+
+
+def _fresh(did: str, role: str, number: int, token: Token | None) -> bytes:
+    """What keys.enc holds for a new key: its seed, or that it is on the token."""
+    if token is None or not token.makes(role):
+        return nacl.utils.random(32)
+    return MARK + token.make(key_id(did, role, number), role)
 
 
 def _seed_name(role: str, number: int) -> str:

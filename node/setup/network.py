@@ -40,6 +40,7 @@ from node.settings import read_toml
 from node.setup.closing import close_to_others
 from node.setup.engine_file import engine_of
 from node.setup.founding_file import require_url
+from node.setup.key_token import Token
 from node.setup.keystore import (
     RECOVERY_FILE,
     Keys,
@@ -70,6 +71,7 @@ def init(
     validator: bool,
     passphrase: str,
     policy: str | None = None,
+    token: Token | None = None,
 ) -> Participant:
     """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders.
 
@@ -92,7 +94,7 @@ def init(
         if role not in lifecycle["roles"]:
             known = ", ".join(lifecycle["roles"])
             raise SetupError(f"there is no role {role!r}: it is one of {known}")
-    keys, recovery = Keys.generate(did), new_recovery(did)
+    keys, recovery = Keys.generate(did, token), new_recovery(did)
     public = {role: k for role, k in keys.public_keys().items() if validator or role not in VALIDATOR_ROLES}
     participant = Participant(
         did=did,
@@ -103,8 +105,7 @@ def init(
         recovery=sha256(recovery.public_key).digest(),
     )
     try:
-        card = write_card(participant)
-        parse_card(card)
+        parse_card(card := write_card(participant))
     except CredentialError as error:
         why = str(error).removeprefix("this genesis is refused: ")
         raise SetupError(f"this participant cannot be described, correct that: {why}") from error

@@ -135,6 +135,7 @@ def _look_out(
             readiness.of_rule_files(trades.holding.lacking),
             readiness.of_unread_rules(lambda: unread_rules(trades.gathering)),
             readiness.of_addresses(agreement.gossip.book.unknown, lambda: history.height),
+            readiness.of_token(disk.keys.token),
             readiness.of_openness(open_api=trades.open_api),
         )
     )

@@ -131,6 +131,15 @@ class RecordsTold(Protocol):
     def lost(self) -> Mapping[str, int]: ...
 
 
+class KeyToken(Protocol):
+    """`key_token.Token`."""
+
+    @property
+    def label(self) -> str: ...
+
+    def trouble(self) -> str | None: ...
+
+
 class LastBlock(Protocol):
     """The last block on this disk."""
 
@@ -393,6 +402,17 @@ def of_addresses(unknown: Callable[[], Sequence[str]], height: Callable[[], int]
 def while_holds(holds: Callable[[], bool], source: Source) -> Source:
     """A source that has nothing to say while something does not hold."""
     return lambda: source() if holds() else ()
+
+
+def of_token(token: KeyToken | None) -> Source:
+    """The token with keys of this node gives no signatures: what waits for one waits."""
+
+    def look() -> Iterator[Condition]:
+        because = None if token is None else token.trouble()
+        if token is not None and because is not None:
+            yield Condition("token_away", stops=True, parameters={"token": token.label, "because": because})
+
+    return look
 
 
 def of_openness(*, open_api: bool) -> Source:

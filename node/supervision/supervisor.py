@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from node import log
+from node.errors import TokenAway
 from node.storage.signing import GuardError
 from node.transient_faults import PASSING, sentence
 
@@ -174,7 +175,9 @@ class Supervisor:
             return
         except Exception as error:
             self._fell(one, error)
-            if one.tries_max is not None and (
+            if isinstance(error, TokenAway):
+                one.failures = min(one.failures, TRIES_MAX - 2)  # an outage of a token ends no node
+            elif one.tries_max is not None and (
                 one.failures >= one.tries_max or isinstance(error, AssertionError)
             ):
                 self._end(one.work.name, sentence(error))

@@ -58,6 +58,7 @@ PARTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "namespaces": (_namespaces, "apt-get install iproute2, and run as root"),
     "mounts": (_mounts, "apt-get install util-linux, and run where a user may make mount namespaces"),
     "git": (lambda: _program("git"), "apt-get install git"),
+    "softhsm": (lambda: _program("softhsm2-util"), "apt-get install softhsm2"),
     "make": (lambda: _program("make"), "apt-get install make"),
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
@@ -20,7 +21,9 @@ from credentials.ledger.recognition import Recognition
 from node.api import create_app
 from node.config import DataDirectory, policy_name, shipped_policy
 from node.service import Service
+from node.settings import SETTINGS_FILE, TokenSettings
 from node.setup import ceremony, network
+from node.setup.key_token import Token
 from node.setup.wiring import open_service
 
 DID = "did:web:everything.example"
@@ -110,15 +113,26 @@ def live_node(
     recognitions: Sequence[Recognition] = (),
     home: str = "EU",
     others: Sequence[tuple[Participant, Accreditation | None]] = (),
+    *,
+    token: TokenSettings | None = None,
 ) -> Iterator[LiveNode]:
     """Found a network of one, start its node, and stop it at the end; it judges in the EU, wherever it is.
 
-    `others` take part without a node: a test holds their keys.
+    `others` take part without a node: a test holds their keys. `token`: some of its keys are there.
     """
     directory = DataDirectory(root / "data")
     card = network.init(
-        directory, did=DID, name=NAME, jurisdiction=home, roles=roles, validator=True, passphrase=PASSPHRASE
+        directory,
+        did=DID,
+        name=NAME,
+        jurisdiction=home,
+        roles=roles,
+        validator=True,
+        passphrase=PASSPHRASE,
+        token=None if token is None else Token(token),
     )
+    if token is not None:
+        (directory.root / SETTINGS_FILE).write_text(tomli_w.dumps({"pkcs11": token.row()}))
     directory.policy_file.write_bytes(shipped_policy(policy_name("EU", roles), "EU"))
     founding = ceremony.Founding(name="tests", origin="log.tests.example")
     founding.add(card)

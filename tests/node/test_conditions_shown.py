@@ -297,6 +297,7 @@ SHOWN = {
     "cut_off": _HALT,
     "not_final": _HALT,
     "engine_away": "tests/system/test_comet_serve.py::test_cometbft_is_killed_and_both_are_back",
+    "token_away": "tests/node/test_key_token.py::test_while_a_token_is_out_work_waits_and_goes_on_by_itself",
     "comparing_records": _HALT,
     "behind": _BEHIND,
     "peers_unknown": _BEHIND,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.cose import verify_ed25519
+from consensus.cose import SeedSigner, verify_ed25519
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key, Participant
 from node.errors import SetupError
@@ -24,6 +24,12 @@ from tests.harness.epochs import first, with_keys
 from tests.harness.ledger import CREATED, MAKER
 
 DID = "did:web:maker.example"
+
+
+def seed_of(keys: Keys, role: str) -> bytes:
+    signer = keys.signer(role)
+    assert isinstance(signer, SeedSigner)
+    return signer.seed
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_the_file_is_private_and_never_overwritten(saved: tuple[Path, Keys]) -> 
     path = directory / KEYS_FILE
 
     assert path.stat().st_mode & 0o777 == 0o600
-    assert all(keys.signer(role).seed not in path.read_bytes() for role in ROLES)
+    assert all(seed_of(keys, role) not in path.read_bytes() for role in ROLES)
     with pytest.raises(SetupError, match="already holds keys"):
         keys.save(directory, "another sentence")
 
@@ -93,7 +99,7 @@ def test_no_seed_appears_in_a_repr(saved: tuple[Path, Keys]) -> None:
     keys = saved[1]
 
     for role in ROLES:
-        seed = keys.signer(role).seed
+        seed = seed_of(keys, role)
         for text in (repr(keys), repr(keys.signer(role))):
             assert seed.hex() not in text
             assert repr(seed)[2:-1] not in text

@@ -92,6 +92,15 @@ def records(comparing: str | None = None, **lost: int) -> Source:
     return readiness.of_records(lambda: Records(comparing, lost))
 
 
+class TokenOut:
+    """A token that was taken out."""
+
+    label = "plant"
+
+    def trouble(self) -> str:
+        return "it was taken out"
+
+
 BAD = SetAside("MessageReceived", "did:web:x.example", "KeyError: planted", 1_800_000_000)
 LACKING = RulesNotHere("lifecycle.json", bytes(32), "this node does not hold that file")
 UNREADABLE = RulesNotHere("lifecycle.json", bytes(32), "'X99' is not known", newer=True)
@@ -111,6 +120,7 @@ STOPS: dict[str, Source] = {
     "clock_differs": engine(clock_offset_s=-3600.0),
     "clock_behind": engine(block_ahead_s=60.0),
     "engine_away": readiness.of_engine(lambda: "it ended: no space left on device"),
+    "token_away": readiness.of_token(TokenOut()),
     "pool_full": engine(pool=990, pool_full_percent=99),
     "version_needed": engine(lacking=VersionNotHere(2), stalled_s=20.0),
     "rules_unread": readiness.of_unread_rules(lambda: [UNREADABLE]),

@@ -43,6 +43,7 @@ REFUSING: dict[str, tuple[int | None, int | None, int]] = {
     "bad_request": (0, None, 1),
     "not_found": (0, None, 1),
     "forbidden": (0, None, 1),
+    "TokenAway": (1, 2, 3),
     "busy": (None, None, 0),
 }
 # Sentences that stand in no row: they are told by their code, with their English beside it. The list shrinks.

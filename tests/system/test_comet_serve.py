@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from consensus.cose import SeedSigner
 from credentials.ledger.engine_terms import COMETBFT
 from node.demo import scenario
 from node.demo.play import DemoFailed, Desk, produced_members
@@ -228,6 +229,7 @@ def test_no_key_of_ours_is_in_cometbfts_home(maker: Node) -> None:
     """
     home, keys = maker.data / "comet", Keys.load(maker.data, MAKER.did, PASSPHRASE)
     vote = keys.signer("vote")
+    assert isinstance(vote, SeedSigner)
     forms = (vote.seed, base64.b64encode(vote.seed + vote.public_key), vote.seed.hex().encode())
     files = [path for path in home.rglob("*") if path.is_file()]
 

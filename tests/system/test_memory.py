@@ -153,6 +153,7 @@ BOUNDED = {
     "node/peers/gossip.py:Gossip.peers": "participants",
     "node/peers/gossip.py:Gossip.refused": "the codes of refusals",
     "node/peers/sealing.py:Sealing._boxes": "transport keys that governance named",
+    "node/setup/key_token.py:Token._held": "own keys",
     "node/setup/keystore.py:Keys._numbers": "own keys",
     "node/setup/keystore.py:Keys._seeds": "own keys",
     "node/setup/keystore.py:Keys._signers": "own keys",

@@ -19,7 +19,7 @@ import pytest
 
 from consensus.application import Refusal
 from consensus.checkpoint import Checkpoint, NoteError, cosign_line, sign_log_line
-from consensus.cose import SeedSigner
+from consensus.cose import SeedSigner, Signer
 from consensus.encoding import decode, encode
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
@@ -71,7 +71,9 @@ class Theft:
 
     def signer(self, role: str) -> SeedSigner:
         """The key that the thief copied."""
-        return self.stolen.signer(role, 1)
+        signer = self.stolen.signer(role, 1)
+        assert isinstance(signer, SeedSigner)
+        return signer
 
     def keys(self, *words: str) -> None:
         """`comity keys ...` with the recovery key, approved by the others where that is needed."""
@@ -360,7 +362,7 @@ def test_stolen_keys_of_a_validator_end_with_rotation(theft: Theft) -> None:
         signed = replace(unsigned, signature=vote.sign(unsigned.signed_bytes(network_id, validators.hash)))
         verify_vote(signed, validators, network_id)
 
-    def checkpoint(log: SeedSigner, cosign: SeedSigner) -> None:
+    def checkpoint(log: Signer, cosign: Signer) -> None:
         text = overview.genesis.governance.log_policy(origin)
         policies = LogPolicies(LogPolicy.parse(text), text, overview.ledger.leaves)
         said = Checkpoint(origin, overview.tree.size, overview.tree.root())

@@ -22,7 +22,7 @@ from consensus.checkpoint import (
     cosign_line,
     sign_log_line,
 )
-from consensus.cose import SeedSigner
+from consensus.cose import Signer
 from consensus.encoding import encode
 from consensus.evidence import evidence_of
 from consensus.log_policy import LogPolicy, make_policy
@@ -110,7 +110,7 @@ def false_receipt(genuine: Path, by: Mapping[str, Keys], *, size: int = 2) -> Pa
     return path
 
 
-def newest(keys: Keys, role: str) -> SeedSigner:
+def newest(keys: Keys, role: str) -> Signer:
     """The last one that was copied."""
     return keys.signer(role, keys.numbers(role)[-1])
 
