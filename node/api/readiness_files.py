@@ -106,7 +106,7 @@ def _record(service: Service, consignment_id: str) -> Response:
     def written() -> Iterator[Paragraph]:
         yield Paragraph(title, 0)
         yield from judged_by(service, words)
-        yield Paragraph(words.sentence("record.report_law", report))
+        yield Paragraph(words.sentence("record.law_date", report))
         yield Paragraph(report["head"]["sentence"])
         for row in report["rows"]:
             yield Paragraph(f"{row['id']} {row['requirement']}", 1)
