@@ -10,7 +10,7 @@ import pytest
 from node.use_cases.access import AT_THE_MACHINE
 from node.web.sample import sample_claims
 from tests.harness.axe import axe_source, found_by
-from tests.harness.support_service import CODE, LiveNode, live_node, manifest, serving
+from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest, serving
 from tests.system.test_browser import ARTIFACTS, HEIGHT, WIDTHS, browser
 
 __all__ = ["browser"]  # the fixture
@@ -31,6 +31,8 @@ PAGES = (
         "/supervision/facilities",
         "/supervision/cases",
         "/governance",
+        "/set-requests",
+        "/suppliers",
     ),
     *("/governance/proposals", "/governance/propose", "/governance/history", "/accounts", "/account"),
     *(
@@ -69,6 +71,8 @@ def filled(node: LiveNode) -> tuple[str, ...]:
         f"{made}/items/2",
         act,
         f"/batteries/{CODE}",
+        f"/suppliers?party={DID}",
+        f"/set-requests/new?consignment={made.rpartition('/')[2]}&requirement=MAT-05",
     )
 
 
