@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1, verify_sign1
+from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1
 from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from credentials.ledger.governance import Governance
 from node.errors import ProblemError, bad_request
+from node.oversight.authorship import require_author
 
 TAG = "comity/case/v1"
 STATEMENT_BYTES_MAX = 20_000
@@ -115,12 +116,7 @@ def read_statement(
                 about = _about(act, said)
             case _:
                 raise _strange()
-        key = governance.key_by_id(message.key_id)
-        if key is None or message.key_id.partition("#")[0] != author or key.role != "attest":
-            raise _strange()
-        if not kept and (key.public in governance.stolen_keys or not key.valid(at)):
-            raise _strange()
-        verify_sign1(message, key.public)
+        require_author(message, author, _number(at), governance, kept=kept)
     except (EncodingError, SignatureInvalid) as error:
         raise _strange() from error
     digest = sha256(data).digest()

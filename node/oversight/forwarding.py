@@ -15,12 +15,13 @@ import threading
 import time
 from collections.abc import Mapping
 
-from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1, verify_sign1
+from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1
 from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from credentials.documents.canonical import b64u
 from node.errors import ProblemError, bad_request, forbidden
 from node.oversight.alert_kinds import ATTEMPT, CASE, DATE, DUTY, raised_of
 from node.oversight.attempts import FROM_REFUSER_MAX, REPORT_BYTES_MAX, Attempts, Shares
+from node.oversight.authorship import require_author
 from node.oversight.case_rules import Officials
 from node.oversight.letters import TAKEN, Letters
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
@@ -137,10 +138,7 @@ class Forwarding:
                     pass
                 case _:
                     raise _strange()
-            key = governance.key_by_id(message.key_id)
-            if key is None or message.key_id.partition("#")[0] != sender or key.role != "attest":
-                raise _strange()
-            verify_sign1(message, key.public)
+            require_author(message, sender, at, governance)
         except (EncodingError, SignatureInvalid) as error:
             raise _strange() from error
         if sender not in Officials.of(governance, now).sides or len(text) > TEXT_CHARS_MAX:

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1, verify_sign1
+from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1
 from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from credentials.ledger.governance import Governance
 from node.errors import ProblemError, bad_request
+from node.oversight.authorship import require_author
 
 TAG = "comity/set-request/v1"
 SETS_MAX = 1_000  # of one request
@@ -82,12 +83,7 @@ def read_request(data: bytes, network_id: bytes, governance: Governance) -> SetR
                 whom, ground, sets = _about(act, about)
             case _:
                 raise _strange()
-        key = governance.key_by_id(message.key_id)
-        if key is None or message.key_id.partition("#")[0] != author or key.role != "attest":
-            raise _strange()
-        if key.public in governance.stolen_keys or not key.valid(at):
-            raise _strange()
-        verify_sign1(message, key.public)
+        require_author(message, author, at, governance)
     except (EncodingError, SignatureInvalid) as error:
         raise _strange() from error
     digest = sha256(data).digest()

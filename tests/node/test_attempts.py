@@ -256,9 +256,18 @@ def test_trying_is_no_attempt(node: LiveNode) -> None:
         assert kept == ["X9"]
 
 
-def handed_on(node: LiveNode, alert: str, leaf: int, report: bytes, by: str) -> bytes:
+def handed_on(node: LiveNode, alert: str, leaf: int, report: bytes, by: str, *, at: int = -1) -> bytes:
     network = node.service.overview.genesis.network_id
-    said = [forwarding.TAG, network, b64u_decode(alert), leaf, report, "see this", by, int(time.time())]
+    said = [
+        forwarding.TAG,
+        network,
+        b64u_decode(alert),
+        leaf,
+        report,
+        "see this",
+        by,
+        int(time.time()) if at < 0 else at,
+    ]
     return sign1({}, encode(said), signer(by))
 
 
@@ -292,6 +301,7 @@ def test_an_alert_is_handed_on_with_its_proof_and_believed_by_it_alone(node: Liv
         (handed_on(node, alert["id"], 1 << 40, b"", CN_AUTHORITY), CN_AUTHORITY, "not that record yet"),
         (handed_on(node, alert["id"], 0, b"", IMPORTER), IMPORTER, "by authorities"),
         (data, EU_AUTHORITY, "its sender signed"),
+        (handed_on(node, alert["id"], 0, b"", CN_AUTHORITY, at=0), CN_AUTHORITY, "its sender signed"),
     ):
         with pytest.raises(ProblemError, match=why):
             take(by, bad)
