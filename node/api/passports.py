@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 
 import orjson
 from flask import Response, request, url_for
@@ -12,15 +11,15 @@ from flask.typing import ResponseReturnValue
 from credentials.documents.canonical import b64u, b64u_decode, parse_json
 from credentials.errors import CredentialError
 from node.answers import AttestedAnswer, IssuedAnswer
+from node.api.passport_forms import begin
 from node.api.problems import of_credential, page_wanted, problem_document
 from node.api.reading import integer_argument, json_body, json_text, raw_body, require_shape, searched
-from node.api.reply import form_sent, json_reply, page, reply, see, words_for
+from node.api.reply import form_sent, json_reply, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX, JSON, NDJSON
 from node.errors import ProblemError, bad_request
 from node.issuing.passport_orders import Issued, Order
 from node.service import Service
 from node.use_cases.passports import IssuedLine
-from node.web.sample import propose_code, sample_claims
 from node.words import Words
 
 PAGE_ROWS = 50
@@ -102,21 +101,10 @@ def _issue_from_form(service: Service) -> ResponseReturnValue:
     except (ProblemError, CredentialError) as error:
         if not page_wanted():
             raise
-        status = error.status if isinstance(error, ProblemError) else 400
+        problem = error if isinstance(error, ProblemError) else of_credential(error)
         text = data.decode("utf-8", "replace")  # to be looked at: what is signed is never mended
-        return page("passport_new.html", status, code=code, claims=text, problem=str(error))
+        return begin(service, problem, code=code, claims=text)
     return see(url_for("passports.passport", digest=issued["digest"]))
-
-
-def new_passport(service: Service) -> ResponseReturnValue:
-    """The form, filled with the shipped sample; `?code=` fills it for that code."""
-    code = request.args.get("code", "").strip() or propose_code(service)
-    problem = None
-    try:
-        claims = json.dumps(sample_claims(service, code), ensure_ascii=False, indent=1)
-    except (ProblemError, ValueError) as error:
-        claims, problem = "", str(error)
-    return page("passport_new.html", code=code, claims=claims, problem=problem)
 
 
 def passports(service: Service) -> ResponseReturnValue:

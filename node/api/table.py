@@ -16,6 +16,7 @@ from node.api import (
     network,
     pages,
     parts,
+    passport_forms,
     passports,
     vehicles,
 )
@@ -109,11 +110,20 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/passports/new",
-        passports.new_passport,
-        "The form that issues a passport",
+        passport_forms.new_passport,
+        "The form that issues a passport: begun for a battery, or from a passport that gets a new version",
         PAGE,
         ISSUE,
-        query=("code",),
+        query=("code", "category", "model", "from"),
+    ),
+    Route(
+        "POST",
+        "/passports/new",
+        passport_forms.fill,
+        "What a filled form lacks and would sign; signed where exactly that was shown",
+        (*PAGE, SEEN),
+        ISSUE,
+        Body(None, (FORM,)),
     ),
     Route(
         "GET",

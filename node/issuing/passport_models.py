@@ -211,14 +211,14 @@ class RowReading:
         if not isinstance(said, str):
             return said
         if len(said) > CELL_CHARACTERS_MAX:
-            raise _wrong_cell("it has more than {most} characters", most=CELL_CHARACTERS_MAX)
+            raise wrong_cell("it has more than {most} characters", most=CELL_CHARACTERS_MAX)
         if said.startswith("="):
-            raise _wrong_cell("{cell} is a formula: give its value", cell=said[:40])
+            raise wrong_cell("{cell} is a formula: give its value", cell=said[:40])
         if kind.word in ("number", "integer"):
-            return _number(said, whole=kind.word == "integer")
+            return number_of(said, whole=kind.word == "integer")
         if kind.word == "boolean":
             if said.lower() not in (*_TRUE, *_FALSE):
-                raise _wrong_cell("{cell} is neither yes nor no", cell=said[:40])
+                raise wrong_cell("{cell} is neither yes nor no", cell=said[:40])
             return said.lower() in _TRUE
         return self._moment(said) if kind.word == "moment" else said
 
@@ -229,10 +229,10 @@ class RowReading:
         day = _DAY.fullmatch(said)
         if day is None:
             told = "{cell} is no day such as 2027-03-01: format the column as text or as a date"
-            raise _wrong_cell(told, cell=said[:40])
+            raise wrong_cell(told, cell=said[:40])
         if self._model.utc_offset is None:
             told = "{cell} has no time: write 2027-03-01T09:30:00+08:00, or give the model its utc_offset"
-            raise _wrong_cell(told, cell=said[:40])
+            raise wrong_cell(told, cell=said[:40])
         year, month, date = (int(day[a] or day[f"{a}2"]) for a in ("y", "m", "d"))
         return f"{year:04d}-{month:02d}-{date:02d}T00:00:00{self._model.utc_offset}"
 
@@ -240,13 +240,13 @@ class RowReading:
 def marked(mark: str, text: str) -> ProblemError:
     """Why a cell of a workbook does not say what it shows."""
     if mark == FORMULA:
-        return _wrong_cell("{cell} is a formula: give its value", cell=text[:40])
+        return wrong_cell("{cell} is a formula: give its value", cell=text[:40])
     if mark == JOINED:
-        return _wrong_cell("the cell is joined with another one: each row says its own value")
+        return wrong_cell("the cell is joined with another one: each row says its own value")
     if mark == ROUNDED:
         told = "{cell} has more digits than a spreadsheet keeps: format the column as text, and type it anew"
-        return _wrong_cell(told, cell=text[:40])
-    return _wrong_cell("{cell} is an error of the spreadsheet: give the value", cell=text[:40])
+        return wrong_cell(told, cell=text[:40])
+    return wrong_cell("{cell} is an error of the spreadsheet: give the value", cell=text[:40])
 
 
 def _heading(text: str) -> str:
@@ -258,20 +258,20 @@ def _known(kind: MemberKind | None) -> MemberKind:
     return kind
 
 
-def _number(said: str, *, whole: bool) -> int | float:
+def number_of(said: str, *, whole: bool) -> int | float:
     """Digits with a point or a comma before the decimals; what may be thousands is asked about."""
     plain = said.replace("\u2212", "-")
     if not _NUMBER.fullmatch(plain):
-        raise _wrong_cell("{cell} is no number: write digits, such as 410.5", cell=said[:40])
+        raise wrong_cell("{cell} is no number: write digits, such as 410.5", cell=said[:40])
     before, comma, decimals = plain.partition(",")
     if comma and len(decimals) == 3 and before.lstrip("+-") != "0":
         told = "{cell} may be thousands or decimals: write {point} or {none}, whichever is meant"
-        raise _wrong_cell(told, cell=said, point=f"{before}.{decimals}", none=before + decimals)
+        raise wrong_cell(told, cell=said, point=f"{before}.{decimals}", none=before + decimals)
     point = plain.replace(",", ".")
     if "." not in point:
         return int(point)
     if whole:
-        raise _wrong_cell("{cell} is no whole number", cell=said[:40])
+        raise wrong_cell("{cell} is no whole number", cell=said[:40])
     return float(point)
 
 
@@ -287,7 +287,7 @@ def _put(claims: JSON, path: str, value: Any) -> None:
     elif isinstance(node, dict):
         node[last] = value
     else:
-        raise _wrong_cell("the model has something else at {member}", member=path)
+        raise wrong_cell("the model has something else at {member}", member=path)
 
 
 def _step(node: Any, name: str, path: str, new: Any) -> Any:
@@ -297,8 +297,8 @@ def _step(node: Any, name: str, path: str, new: Any) -> Any:
         if int(name) == len(node):
             node.append(new)
         return node[int(name)]
-    raise _wrong_cell("the model has something else at {member}", member=path)
+    raise wrong_cell("the model has something else at {member}", member=path)
 
 
-def _wrong_cell(why: str, /, **parameters: object) -> ProblemError:
+def wrong_cell(why: str, /, **parameters: object) -> ProblemError:
     return bad_request("cell_malformed", why, **parameters)

@@ -29,6 +29,7 @@ from node.issuing.passport_orders import Issued, Order
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
+from node.use_cases.passport_forms import PassportForms
 from node.use_cases.progress import ProgressReport, told_of
 
 JSON = dict[str, Any]
@@ -89,6 +90,7 @@ class PassportDesk:
         self._office = office
         self._outbox = outbox
         self._progress = progress
+        self.forms = PassportForms(issuing, office)
 
     @property
     def identifiers(self) -> Mapping[str, object]:
@@ -103,7 +105,11 @@ class PassportDesk:
         The same claims for the same code give the same answer, unless nothing came of it or it was revoked;
         `idempotency_key` with other claims is a 409. `whole`: claims with a gap are a 422; nothing is signed.
         """
-        made = self._issuing.passports.passport(Order(claims, code, idempotency_key, whole))
+        return self.ordered(Order(claims, code, idempotency_key, whole))
+
+    def ordered(self, order: Order) -> IssuedRecord:
+        """The same, with all that an order may ask for."""
+        made = self._issuing.passports.passport(order)
         self._outbox.wake()
         signed, digest = made.credentials, made.digest
         if signed is None:

@@ -54,6 +54,12 @@ def verdict_word(name: str, language: str = LANGUAGES[0]) -> str:
     return _word("verdict", name, language)
 
 
+
+def unit_of(name: str) -> str:
+    """The unit of a member of a passport that is a number; empty where it has none."""
+    return str(_table("terms.toml")["field"].get(name, {}).get("unit", ""))
+
+
 def verdict_text(name: str, language: str = LANGUAGES[0]) -> str:
     """The sentence beneath a verdict."""
     entry = _table("terms.toml").get("verdict", {}).get(name)
@@ -243,7 +249,7 @@ def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable
     """The filters of the templates in one language."""
     language = words.language
     of_terms = {"label": "label", "verdict_word": "verdict", "outcome_word": "outcome", "check_word": "check"}
-    sections = {**of_terms, "standing_word": "standing"}
+    sections = {**of_terms, "standing_word": "standing", "field_word": "field", "choice_word": "choice"}
     in_this: dict[str, Callable[..., Any]] = {
         "age": age,
         "since": since,
@@ -262,6 +268,7 @@ def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable
         "moment": moment,
         "short": short,
         "reason_text": words.reason,
+        "unit": unit_of,
         "whose_fault": partial(whose_fault, language=language),
         "goods_word": goods_by(rules, language),
         "governed": partial(governed, names=service.proposing.governance.name, language=language),
