@@ -294,7 +294,7 @@ class PassportProgress(PassportHead):
     """The same, with what became of its attestations."""
 
     refusal: RefusalRecord | None
-    waiting: WaitingRecord | None  # why it cannot be recorded yet; only where one passport is asked for
+    waiting: WaitingRecord | None  # why it cannot be recorded yet
     attestations: list[Progress]
 
 

@@ -13,12 +13,16 @@ from node.service import Service
 from node.use_cases.act_desk import ForeseenAct, Offered
 from node.verdicts.consignments import today
 
+PASSPORT = "passport_digest"  # the member that says which passport an act is about
 FIELD = "m-"  # before the name of a member, in the fields of a form
 UNITS = {"grams": "g", "permille": "‰"}  # of members, by the last part of their name
 
 
 def acts(service: Service) -> ResponseReturnValue:
-    """What waits to be recorded; of a `battery` what may be attested now, and the form of one `event`."""
+    """What waits to be recorded; of a `battery` what may be attested now, and the form of one `event`.
+
+    `passport`: the digest that the form of an act about a passport begins with.
+    """
     text, kind = request.args.get("battery", "").strip(), request.args.get("event", "")
     if not text:
         told = words_for(service).progress
@@ -27,7 +31,9 @@ def acts(service: Service) -> ResponseReturnValue:
     offered = service.acts.offered(text)
     if not kind:
         return page("act.html", offered=offered)
-    return _form(service, offered, service.acts.event(offered, kind))
+    event, passport = service.acts.event(offered, kind), request.args.get("passport", "").strip()
+    given = {PASSPORT: passport} if passport and PASSPORT in event.members else {}
+    return _form(service, offered, event, given=given)
 
 
 def act(service: Service) -> ResponseReturnValue:

@@ -167,7 +167,7 @@ class Filled(NamedTuple):
     """How much of one part of a form is filled in; `open`: something that is asked for now is not."""
 
     filled: int
-    count: int
+    fields: int
     open: bool
     wrong: bool
 

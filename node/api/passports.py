@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 
 from credentials.documents.canonical import b64u, b64u_decode, parse_json
 from credentials.errors import CredentialError
-from node.answers import AttestedAnswer, IssuedAnswer
+from credentials.ledger.lifecycle import Event
+from node.answers import AttestedAnswer, IssuedAnswer, PassportAnswer
 from node.api.passport_forms import begin
 from node.api.problems import of_credential, page_wanted, problem_document
 from node.api.reading import integer_argument, json_body, json_text, raw_body, require_shape, searched
@@ -23,6 +24,7 @@ from node.use_cases.passports import IssuedLine
 from node.words import Words
 
 PAGE_ROWS = 50
+PASSPORT_ACTS = ("passport.suspended", "passport.reinstated", "passport.ban_lifted")  # revoking has its form
 BATCH_LINES_MAX = 1_000
 
 
@@ -119,7 +121,14 @@ def passports(service: Service) -> ResponseReturnValue:
 def passport(service: Service, digest: str) -> ResponseReturnValue:
     """One passport of this node: signed, recorded, proof of record ready."""
     progress = words_for(service).passport(service.passports.passport(digest))
-    return reply(progress, "passport.html", progress=progress)
+    return reply(progress, "passport.html", progress=progress, acts=_acts_about(service, progress))
+
+
+def _acts_about(service: Service, progress: PassportAnswer) -> list[Event]:
+    """What this participant may say of its passport in the state in which the battery is."""
+    if progress["attested"] != "admitted" or not page_wanted():
+        return []
+    return [one for one in service.acts.offered(progress["battery"]).events if one.type in PASSPORT_ACTS]
 
 
 def revoke(service: Service, digest: str) -> ResponseReturnValue:

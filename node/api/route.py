@@ -34,7 +34,9 @@ MODEL_BYTES_MAX = 1 << 20
 CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not cut off
 QUERY_BYTES_MAX = 16 << 10  # of a trust registry
 FORM_PARTS_MAX = 16
-FORM_FIELDS_MAX = 1_024  # of a form that is not sent in parts: a passport's has a hundred, and five a material
+FORM_FIELDS_MAX = (
+    1_024  # of a form that is not sent in parts: a passport's has a hundred, and five a material
+)
 
 
 @dataclass(frozen=True, slots=True)

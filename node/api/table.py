@@ -199,7 +199,7 @@ ROUTES: tuple[Route, ...] = (
         "What waits to be recorded; of a battery what may be attested now, and the form of one event",
         PAGE,
         ATTEST,
-        query=("battery", "event"),
+        query=("battery", "event", "passport"),
     ),
     Route(
         "POST",

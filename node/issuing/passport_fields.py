@@ -179,7 +179,9 @@ class PassportFields:
                 moments.append(inner)  # when the values beside it were read: said once for all of them
             else:
                 found.append(made)
-        return FormGroup(place, name, "object", asked, tuple(found), moments=tuple(moments)) if found else None
+        return (
+            FormGroup(place, name, "object", asked, tuple(found), moments=tuple(moments)) if found else None
+        )
 
     def _list(self, items: JSON, path: str, place: str, rows: Callable[[str], int]) -> FormGroup:
         """The items that a data point asks for by a word come first, each as itself."""
@@ -193,9 +195,7 @@ class PassportFields:
             item = self._part(items, path, f"{place}.{index}", which, rows)
             assert isinstance(item, FormGroup), "items are objects with members"
             parts = tuple(one for one in item.parts if fixed is None or one.name != fixed[0])
-            made.append(
-                replace(item, kind="item", asked=Asked(), parts=parts, number=index + 1, fixed=fixed)
-            )
+            made.append(replace(item, kind="item", asked=Asked(), parts=parts, number=index + 1, fixed=fixed))
         return FormGroup(place, path.rpartition(".")[2], "list", self._asked(path, {}), tuple(made))
 
     def _asked(self, path: str, which: Mapping[str, str]) -> Asked:
@@ -241,7 +241,7 @@ def _kind_of_object(member: JSON) -> JSON:
 
 
 def _value(member: JSON, place: str, name: str, asked: Asked) -> FormField:
-    kind = _OF_TEXT.get(member.get("$ref", ""), member.get("type", "text"))
+    kind: str = _OF_TEXT.get(member.get("$ref", ""), str(member.get("type", "text")))
     choices: dict[str, str] = {}
     for one in member.get("enum", ()):
         choices.setdefault(one.lower().replace("-", ""), one)  # the model spells some in two ways

@@ -160,9 +160,7 @@ class PassportForms:
                 places.setdefault(point, one.path)
         by = _by_state(states)
         missing = [(one, places.get(one.dp, "")) for one in by(PointState.MISSING)]
-        return Completeness(
-            day, len(by(PointState.PRESENT)), missing, len(by(PointState.NOT_YET_REQUIRED))
-        )
+        return Completeness(day, len(by(PointState.PRESENT)), missing, len(by(PointState.NOT_YET_REQUIRED)))
 
     def _tried(self, asked: FormAsked, claims: JSON) -> WouldSign:
         order = Order(claims, asked.code, placed_on=asked.placed_on, tried=True, renews=asked.renews)

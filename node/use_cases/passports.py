@@ -167,7 +167,7 @@ class PassportDesk:
         self, limit: int = 50, before: int | None = None, words: Sequence[str] = ()
     ) -> list[PassportProgress]:
         """Newest first, those with all these words; the last one's `number` is `before` of the next page."""
-        return self._told(self._office.issuances.page(limit, before, words))
+        return self._told(self._office.issuances.page(limit, before, words), explain=True)
 
     def _told(self, rows: Sequence[Issuance], *, explain: bool = False) -> list[PassportProgress]:
         """A page of passports: the same number of statements however many they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import time
@@ -21,6 +22,7 @@ from node.use_cases.access import AT_THE_MACHINE, SCOPES
 from node.use_cases.accounts import FIRST_S, Accounts
 from node.use_cases.guesses import KEPT_MAX, OF_BOTH, OF_NAME, OF_SUBNET, Guesses
 from node.use_cases.roles import person_roles, scopes_of
+from node.web.sample import sample_claims
 from tests.harness.command_line import here
 from tests.harness.support_service import CODE, LiveNode, live_node
 from tests.node.test_access import BROWSER, bearer, whole_audit
@@ -120,8 +122,7 @@ def test_who_is_invited_chooses_a_passphrase_and_acts_under_the_own_name(node: L
     browser, answer = signed_in(node, " mia  MAKER ", next="/passports")
     assert answer.status_code == 303 and answer.headers["Location"] == "/passports"
 
-    form = browser.get(f"/passports/new?code={CODE}", headers=BROWSER).text
-    claims = unescape(re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.S)[1])  # type: ignore[index]
+    claims = json.dumps(sample_claims(node.service, CODE))
     made = browser.post("/passports", data={"code": CODE, "claims": claims}, headers=BROWSER)
     assert made.status_code == 303, made.text[:400]
 

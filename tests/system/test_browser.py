@@ -311,25 +311,49 @@ def test_officer_finds_a_consignment_by_a_part_of_its_reference(
 
 
 @pytest.mark.check
-@pytest.mark.parametrize("place", WIDTHS)
-def test_maker_issues_a_passport_by_the_form(
-    demo: DemoNetwork, browser: object, place: str, tmp_path: Path
+@pytest.mark.parametrize(("place", "language"), [("desk", "en"), ("dock", "zh")])
+def test_maker_fills_in_the_form_and_has_label_and_receipt(
+    demo: DemoNetwork, browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
     """
-    The form, sent as it is filled, ends at a page that becomes signed, recorded, proof of record by itself.
+    A maker's day: what is missing is said while the form is filled, and leads to its field; a wrong value
+    stays beside its field; what was shown is signed, becomes recorded and receipted by itself, and has a
+    label. In English at a desk, in Chinese on a phone.
     """
     maker = Officer(browser, WIDTHS[place], demo.link("manufacturer", "/manufacturer"), tmp_path)
     page = maker.page
+    page.click(f".languages button[value={language}]")
     maker.photograph("manufacturer")
 
     page.click(".story .button.primary")
+    renewable, mass = "f-Circularity.renewableContent", "f-GeneralProductInformation.batteryMass"
+    page.click(f"details:has([id='{renewable}']) > summary")
+    page.fill(f"[id='{renewable}']", "")
+    page.press(f"[id='{renewable}']", "Tab")
+    page.click(f"#missing a[href='#{renewable}']")
+    assert page.evaluate("document.activeElement.id") == renewable
     maker.photograph("passport-form")
-    page.click("form[method=post] button[type=submit]")
+    page.fill(f"[id='{renewable}']", "0")
+    page.click(f"details:has([id='{mass}']) > summary")
+    page.fill(f"[id='{mass}']", "-4")
+    page.click(".passport-form > .actions button")
+    assert page.input_value(f"[id='{mass}']") == "-4"
+    maker.photograph("passport-form-wrong")
+    page.fill(f"[id='{mass}']", "452.5")
+    page.click(".passport-form > .actions button")
+    maker.photograph("passport-form-shown")
+
+    page.click("#review button[name=shown]")
     page.wait_for_selector(".steps .done:nth-child(3)", timeout=30_000)
     maker.photograph("passport-done")
-
-    assert page.locator(".steps .done").count() == 3
-    assert maker.faults == []
+    with page.expect_download() as receipt:
+        page.click("td a[href^='/receipts/'] >> nth=-1")
+    receipt.value.save_as(tmp_path / "battery.tlog-proof")
+    assert (tmp_path / "battery.tlog-proof").read_bytes().startswith(b"c2sp.org/tlog-proof")
+    page.click("a[href$='/label']")
+    assert page.locator("svg.label, img.label").count() == 1
+    maker.photograph("passport-label")
+    assert [one for one in maker.faults if " 400 " not in one] == []
 
 
 @pytest.mark.check

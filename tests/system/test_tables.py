@@ -48,7 +48,7 @@ DATA = {
         *(".annex_vi", ".duty", ".duty_not_told", ".noun", ".whose"),
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
-    "terms.toml": ("", ".glossary"),
+    "terms.toml": ("", ".choice", ".field", ".glossary"),
     "verdicts.json": (".events.ended", ".events.fates"),
 }
 # Notes for whoever reads the table: where it is from, how sure it is, what is not built.
