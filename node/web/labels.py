@@ -54,7 +54,6 @@ def verdict_word(name: str, language: str = LANGUAGES[0]) -> str:
     return _word("verdict", name, language)
 
 
-
 def unit_of(name: str) -> str:
     """The unit of a member of a passport that is a number; empty where it has none."""
     return str(_table("terms.toml")["field"].get(name, {}).get("unit", ""))
