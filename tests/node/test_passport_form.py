@@ -12,7 +12,7 @@ import pytest
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from node.catalogues import READ_IN
 from node.config import read_table, schemas, shipped
-from node.issuing.passport_fields import PassportFields, each_field, each_group
+from node.issuing.passport_fields import FormField, FormGroup, PassportFields, each_field, each_group
 from node.web.sample import sample_claims
 from tests.harness.net.batteries import code_of
 from tests.harness.support_service import CODE, LiveNode, live_node
@@ -75,7 +75,7 @@ def test_a_form_asks_for_each_data_point_of_its_category_and_for_no_other(catego
         if (row[category] != "not-to-be-filled" or row["dp"] in later)
         and next(iter(PATHS["dataPoints"][str(row["dp"])].values()))
     }
-    parts = [*each_field(sections), *each_group(sections)]
+    parts: list[FormField | FormGroup] = [*each_field(sections), *each_group(sections)]
     asked = {dp for one in parts for dp in one.asked.points}
     terms = read_table("terms.toml", shipped("terms.toml"))
     names = {step for one in parts for step in one.path.split(".") if not step.isdecimal()}
