@@ -28,7 +28,7 @@ _OF_TEXT = {"#/$defs/dateTime": "moment", "#/$defs/uri": "uri"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PointsAsked:
     """What asks for a member: data points by their number, the strongest need, the day on which it begins."""
 
     points: tuple[int, ...] = ()
@@ -44,7 +44,7 @@ class FormField:
     path: str
     name: str  # of BatteryPass, by which its label is found
     kind: str  # number | integer | boolean | moment | uri | text | choice | lines (a list of texts)
-    asked: Asked
+    asked: PointsAsked
     choices: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
@@ -58,7 +58,7 @@ class FormGroup:
     path: str
     name: str
     kind: str  # object | list | item
-    asked: Asked
+    asked: PointsAsked
     parts: tuple[FormField | FormGroup, ...]
     number: int = 0  # of an item, from 1
     fixed: tuple[str, str] | None = None  # of an item: the member that says which it is, and what it says
@@ -155,7 +155,7 @@ class PassportFields:
             elif any(one.startswith(f"{here}.") for one in self._table.covers):
                 parts = tuple(self._on_the_way(_kind_of_object(member), here, point, rows))
                 if parts:
-                    yield FormGroup(here, name, "object", Asked(), parts)
+                    yield FormGroup(here, name, "object", PointsAsked(), parts)
 
     def _part(
         self, member: JSON, path: str, place: str, which: Mapping[str, str], rows: Callable[[str], int]
@@ -195,10 +195,12 @@ class PassportFields:
             item = self._part(items, path, f"{place}.{index}", which, rows)
             assert isinstance(item, FormGroup), "items are objects with members"
             parts = tuple(one for one in item.parts if fixed is None or one.name != fixed[0])
-            made.append(replace(item, kind="item", asked=Asked(), parts=parts, number=index + 1, fixed=fixed))
+            made.append(
+                replace(item, kind="item", asked=PointsAsked(), parts=parts, number=index + 1, fixed=fixed)
+            )
         return FormGroup(place, path.rpartition(".")[2], "list", self._asked(path, {}), tuple(made))
 
-    def _asked(self, path: str, which: Mapping[str, str]) -> Asked:
+    def _asked(self, path: str, which: Mapping[str, str]) -> PointsAsked:
         """What asks for this member, in an item that is `which`."""
         asks = [
             one
@@ -206,10 +208,10 @@ class PassportFields:
             if all(which.get(name) == value for name, value in one.where.items())
         ]
         if not asks:
-            return Asked()
+            return PointsAsked()
         strongest = min(asks, key=lambda one: NEEDS.index(one.need))
         points = tuple(sorted({one.point for one in asks}))
-        return Asked(points, strongest.need, strongest.since, all(one.either for one in asks))
+        return PointsAsked(points, strongest.need, strongest.since, all(one.either for one in asks))
 
 
 def each_field(parts: Sequence[FormSection | FormField | FormGroup]) -> Iterator[FormField]:
@@ -240,7 +242,7 @@ def _kind_of_object(member: JSON) -> JSON:
     return found
 
 
-def _value(member: JSON, place: str, name: str, asked: Asked) -> FormField:
+def _value(member: JSON, place: str, name: str, asked: PointsAsked) -> FormField:
     kind: str = _OF_TEXT.get(member.get("$ref", ""), str(member.get("type", "text")))
     choices: dict[str, str] = {}
     for one in member.get("enum", ()):
