@@ -21,7 +21,7 @@ from node.issuing.passport_fields import each_field
 from node.issuing.passport_form import FormTexts
 from node.issuing.passport_orders import Order
 from node.service import Service
-from node.use_cases.passport_forms import FormAsked, FormSeen
+from node.use_cases.form_desk import FormAsked, FormSeen
 from node.verdicts.consignments import today
 from node.web.sample import propose_code, sample_claims
 

@@ -29,7 +29,7 @@ from node.issuing.passport_orders import Issued, Order
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
-from node.use_cases.passport_forms import PassportForms
+from node.use_cases.form_desk import PassportForms
 from node.use_cases.progress import ProgressReport, told_of
 
 JSON = dict[str, Any]

@@ -72,7 +72,7 @@ UNTOLD = {
     "node/use_cases/clearance.py": (1, "what the reader of manifests says"),
     "node/use_cases/digests.py": (1, "what the reader of base64url says"),
     "node/use_cases/governance.py": (1, "what a reader of proposals, or of what they change, says"),
-    "node/use_cases/passport_forms.py": (1, "what the reader of claims says"),
+    "node/use_cases/form_desk.py": (1, "what the reader of claims says"),
     "node/use_cases/records.py": (1, "what the reader of tiles says"),
     "node/verdicts/completing.py": (1, "what the reader of manifests says"),
     "node/verdicts/consignments.py": (1, "what the reader of manifests says"),
