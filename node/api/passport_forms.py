@@ -77,9 +77,8 @@ def _begun(service: Service, code: str, category: str, model: str) -> FormSeen:
 
 def _renewed(service: Service, digest: str) -> tuple[FormSeen, bool]:
     forms = service.passports.forms
-    battery, claims = forms.of_passport(digest)
-    word = claims["GeneralProductInformation"]["batteryCategory"]
-    return forms.begun(battery, word, claims), True
+    battery, category, claims = forms.of_passport(digest)
+    return forms.begun(battery, category, claims), True
 
 
 def fill(service: Service) -> ResponseReturnValue:

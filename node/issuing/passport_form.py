@@ -18,7 +18,7 @@ from node.errors import ProblemError
 from node.issuing.passport_fields import CATEGORY, FormField, FormGroup, FormSection, each_field, each_group
 from node.issuing.passport_models import OFFSET, number_of, wrong_cell
 
-JSON = dict[str, Any]
+Claims = dict[str, object]  # in the form of BatteryPass, as far as the schema says
 ROWS_MAX = 64  # items of one list on a form
 TEXT_CHARACTERS_MAX = 4_000
 
@@ -72,7 +72,7 @@ def offset_of(claims: Any) -> str:
     return ""
 
 
-def arranged(claims: JSON, sections: Sequence[FormSection]) -> JSON:
+def arranged(claims: Claims, sections: Sequence[FormSection]) -> Claims:
     """The same claims, items of lists that a data point names in the order of the form."""
     made = copy.deepcopy(claims)
     for group in each_group(sections):
@@ -90,7 +90,7 @@ def arranged(claims: JSON, sections: Sequence[FormSection]) -> JSON:
     return made
 
 
-def shown(claims: JSON, sections: Sequence[FormSection], utc_offset: str) -> FormTexts:
+def shown(claims: Claims, sections: Sequence[FormSection], utc_offset: str) -> FormTexts:
     """The claims as the texts of the form."""
     fields = {one.path: _text(_at(claims, one.path), one.kind, utc_offset) for one in each_field(sections)}
     moments = (_at(claims, f"{g.path}.{name}") for g in each_group(sections) for name in g.moments)
@@ -99,8 +99,8 @@ def shown(claims: JSON, sections: Sequence[FormSection], utc_offset: str) -> For
 
 
 def read_form(
-    texts: FormTexts, sections: Sequence[FormSection], base: JSON, category: str
-) -> tuple[JSON, dict[str, ProblemError]]:
+    texts: FormTexts, sections: Sequence[FormSection], base: Claims, category: str
+) -> tuple[Claims, dict[str, ProblemError]]:
     """(claims, what is wrong with which field). `base`: the claims that the form began with."""
     claims, problems = copy.deepcopy(base), dict[str, ProblemError]()
     before = shown(base, sections, texts.utc_offset)
@@ -124,7 +124,7 @@ def read_form(
     return _without_empty(claims), problems
 
 
-def _close(claims: JSON, group: FormGroup, measured: str | None) -> None:
+def _close(claims: Claims, group: FormGroup, measured: str | None) -> None:
     """Say of a group with values which item it is, and when they were read; of one without, nothing."""
     value = _at(claims, group.path)
     if not isinstance(value, dict):
@@ -211,7 +211,7 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
-def _put(claims: JSON, path: str, new: Any) -> None:
+def _put(claims: Claims, path: str, new: Any) -> None:
     """Put a value at its place, or take what stands there away."""
     *way, last = path.split(".")
     node: Any = claims

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
@@ -23,7 +22,7 @@ from node.issuing.passport_orders import Order
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
 
-JSON = dict[str, Any]
+Claims = dict[str, object]  # in the form of BatteryPass, as far as the schema says
 IDENTIFIER = "GeneralProductInformation.productIdentifier"
 
 
@@ -34,7 +33,7 @@ class FormAsked:
     code: str
     category: str  # a word of BatteryPass
     texts: FormTexts
-    base: JSON = field(default_factory=dict)
+    base: Claims = field(default_factory=dict)
     placed_on: str | None = None  # YYYY-MM-DD
     renews: bool = False
 
@@ -56,7 +55,7 @@ class WouldSign:
     digest: str
     battery: str
     version: int
-    sets: Mapping[int, JSON]
+    sets: Mapping[int, Claims]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class FormSeen:
     complete: Completeness | None
     refused: ProblemError | None = None  # why nothing of it could be signed, though each field is in order
     would_sign: WouldSign | None = None
-    claims: JSON = field(default_factory=dict)
+    claims: Claims = field(default_factory=dict)
 
 
 class PassportForms:
@@ -83,7 +82,7 @@ class PassportForms:
         """The words of BatteryPass for a category."""
         return list(self._issuing.signing.paths["categories"])
 
-    def begun(self, code: str, category: str, base: JSON, utc_offset: str = "") -> FormSeen:
+    def begun(self, code: str, category: str, base: Claims, utc_offset: str = "") -> FormSeen:
         """A form that shows these claims; of a battery without any, what its code itself says."""
         identifier = self._issuing.signing.identifier(code)
         fields, rows = self._fields(category), rows_of(base)
@@ -94,7 +93,7 @@ class PassportForms:
         asked = FormAsked(identifier.canonical, category, replace(texts, fields=filled), base)
         return self.looked_at(asked)
 
-    def of_model(self, name: str, code: str) -> tuple[JSON, str]:
+    def of_model(self, name: str, code: str) -> tuple[Claims, str]:
         """(claims, zone of its days) of a model; 404 `model_unknown`."""
         body = self._office.jobs.model(name)
         if body is None:
@@ -104,14 +103,17 @@ class PassportForms:
         model = PassportModel(name, value["claims"], {}, value["utc_offset"])
         return model.claims_for(self._issuing.signing.identifier(code).canonical), model.utc_offset or ""
 
-    def of_passport(self, digest: str) -> tuple[str, JSON]:
-        """(battery, claims) of a passport of this node; 404 `passport_unknown`."""
+    def of_passport(self, digest: str) -> tuple[str, str, Claims]:
+        """(battery, its category as BatteryPass has it, claims) of a passport of this node, or 404."""
         row = self._office.issuances.get(read_digest(digest))
         if row is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
         held = self._office.documents.of_set(row.digest)
         sets = {one.point: orjson.loads(one.body)["credentialSubject"] for one in held if one.point}
-        return row.battery, merge(sets, self._issuing.signing.paths)
+        claims: Claims = merge(sets, self._issuing.signing.paths)
+        general = claims.get("GeneralProductInformation")
+        category = general.get("batteryCategory") if isinstance(general, dict) else ""
+        return row.battery, str(category), claims
 
     def looked_at(self, asked: FormAsked, more: str = "", *, tries: bool = False) -> FormSeen:
         """What is wrong with it, what is missing, and where it `tries`: what would be signed.
@@ -145,7 +147,7 @@ class PassportForms:
         return PassportFields(words[category], schema, signing.paths, signing.datapoints)
 
     def _complete(
-        self, claims: JSON, asked: FormAsked, sections: Sequence[FormSection]
+        self, claims: Claims, asked: FormAsked, sections: Sequence[FormSection]
     ) -> Completeness | None:
         """None where the claims are no passport at all."""
         datapoints, paths = self._issuing.signing.datapoints, self._issuing.signing.paths
@@ -162,7 +164,7 @@ class PassportForms:
         missing = [(one, places.get(one.dp, "")) for one in by(PointState.MISSING)]
         return Completeness(day, len(by(PointState.PRESENT)), missing, len(by(PointState.NOT_YET_REQUIRED)))
 
-    def _tried(self, asked: FormAsked, claims: JSON) -> WouldSign:
+    def _tried(self, asked: FormAsked, claims: Claims) -> WouldSign:
         order = Order(claims, asked.code, placed_on=asked.placed_on, tried=True, renews=asked.renews)
         made = self._issuing.passports.passport(order)
         sets = {point: one for point, one in split(claims, self._issuing.signing.paths).items() if one}
