@@ -15,11 +15,11 @@ from node.api.problems import as_sentence, of_credential
 from node.api.reply import page, see, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.api.schemas import DATE
-from node.config import rule_table
 from node.errors import ProblemError, bad_request
 from node.issuing.passport_fields import each_field
 from node.issuing.passport_form import FormTexts
 from node.issuing.passport_orders import Order
+from node.rules_in_force import rule_table
 from node.service import Service
 from node.use_cases.form_desk import FormAsked, FormSeen
 from node.verdicts.consignments import today
