@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from node.ledger.comet.decided import by_cometbft
 from node.storage.ledger import LedgerStore
 from tests.harness.net.batteries import issue, wait_receipted
-from tests.harness.net.harness import VALIDATORS, Node, comity, running, wait
+from tests.harness.net.harness import VALIDATORS, Node, Party, comity, running, wait
 from tests.harness.net.place import Place
 from tests.harness.parts import require
 
 pytestmark = pytest.mark.check  # eight processes
 
 HEARTBEAT = "[limits]\nheartbeat_ms = 1000\n"  # the last block of an engine comes without anybody's record
+BETWEEN = Party("between", "EU", ("importer",), validator=False)
+AFTER = Party("after", "EU", ("importer",), validator=False)
 AHEAD = 8  # blocks between the proposal and the move: more than its approvals take
 
 
@@ -52,8 +56,15 @@ def moved(place: Place, capsys: pytest.CaptureFixture[str], engine: str, killed:
     going_on = [node for name, node in place.nodes.items() if name != lacking]
     for node in going_on:
         node.wait_ready()
-    wait("later blocks", lambda: all(node.height() > last for node in going_on))
+    wait("later blocks", lambda: all(beyond(node, last) for node in going_on))
     return last
+
+
+def beyond(node: Node, height: int) -> bool:
+    """Whether it has later blocks; a node that is being opened again answers nobody."""
+    with suppress(OSError, urllib3.exceptions.HTTPError):
+        return node.height() > height
+    return False
 
 
 def told(node: Node, height: int) -> bool:
@@ -64,9 +75,9 @@ def test_a_network_moves_to_cometbft_and_back(place: Place, capsys: pytest.Captu
     """
     Decided by all authorities, the network goes on with CometBFT after block H, and with the embedded engine
     again after a later one, while a node is killed in the middle of each. One that lacks the program ends
-    with one sentence at its last block, and follows once it has it. What was recorded before, between and
-    after has receipts that are valid without a node; each block has exactly one engine; a ledger with both is
-    made again from its own blocks, and from a peer's.
+    with one sentence at its last block, and follows once it has it. A newcomer joins while CometBFT orders,
+    and one after it. What was recorded before, between and after has receipts that are valid without a node;
+    each block has exactly one engine; a ledger with both is made again from its own blocks, and a peer's.
     """
     receipts, customs = [recorded(place, 1)], place.nodes["customs"]
     (customs.data / "node.toml").write_text('[cometbft]\nbinary = "/nowhere/cometbft"\n')
@@ -84,8 +95,14 @@ def test_a_network_moves_to_cometbft_and_back(place: Place, capsys: pytest.Captu
     (customs.data / "node.toml").unlink()
     customs.start()
     customs.wait_ready()
+    place.admitted(capsys, BETWEEN, "eu", via="eu")
+    wait("its moves", lambda: told(place.nodes[BETWEEN.name], first))
     second = moved(place, capsys, "embedded", "cn", "")
     receipts.append(recorded(place, 3))
+
+    place.admitted(capsys, AFTER, "eu", via="eu")
+    newcomer = place.nodes[AFTER.name]
+    assert not [m for m in newcomer.moments("engine_moved")], "it goes on from the ledger that it compared"
 
     policy = place.root / "network" / "network" / "log.policy"
     for receipt in receipts:
