@@ -317,3 +317,26 @@ def test_a_photograph_of_a_label_is_found(node: LiveNode) -> None:
     none = sent(Image.new("L", (64, 64), 255), **BROWSER)
     assert none.status_code == 422 and "type the code that stands beside it" in none.text
     assert node.client.post("/find", data={}, content_type="multipart/form-data").status_code == 401
+
+
+@pytest.mark.long
+def test_a_thousand_labels_are_read() -> None:
+    """
+    A thousand data carriers of both kinds, of two to nine pixels a module, upright and turned, in capitals,
+    with lot and further keys, each drawn and read by a decoder of another make: the text that was drawn.
+    """
+    read = 0
+    for serial in range(1_000):
+        code = f"ZZ1PE75QH00001G62{serial:07d}"
+        text = (
+            f"HTTPS://MAKER.EXAMPLE/B/{code}",
+            f"https://maker.example/b/{code}",
+            f"https://maker.example/01/09521001000017/21/sn{serial}",
+            f"https://maker.example/01/09521001000017/22/A/10/LOT{serial}/21/SN1?17=301231&11=260617",
+        )[serial % 4]
+        symbology = sorted(SYMBOLOGIES)[serial // 4 % len(SYMBOLOGIES)]
+        shown = picture(symbol(text, symbology), 2 + serial % 8).rotate(90 * (serial // 8 % 4), expand=True)
+        assert [one.text for one in zxingcpp.read_barcodes(shown)] == [text], (serial, symbology)
+        read += 1
+
+    assert read == 1_000
