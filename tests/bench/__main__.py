@@ -1,8 +1,10 @@
 """`python -m tests.bench`: print one row per measurement; `--quick` for a glance, `--row NAME` for one."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from statistics import median
 
 from tests.bench import (
     attestation,
@@ -13,6 +15,7 @@ from tests.bench import (
     load,
     office,
     passport,
+    ratios,
     scan,
     starts,
     suites,
@@ -22,12 +25,17 @@ from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 def _compared(measure: Callable[..., tuple[str, Comparison]], quick: bool) -> str:
     name, comparison = measure(rounds=3 if quick else 9, seconds=0.1 if quick else 0.5)
+    return _noted(name, comparison)
+
+
+def _noted(name: str, comparison: Comparison) -> str:
+    ratios.note(f"{name}, beside {comparison.names[1]}", median(comparison.ratios))
     return f"{name}: {comparison.text()}"
 
 
 def _suites(quick: bool) -> str:
     rows = suites.measure(rounds=3 if quick else 9, seconds=0.1 if quick else 0.5)
-    return "\n".join(f"{name}: {comparison.text()}" for name, comparison in rows)
+    return "\n".join(_noted(name, comparison) for name, comparison in rows)
 
 
 def _finality(quick: bool) -> str:
@@ -52,14 +60,27 @@ def _scan(quick: bool) -> str:
 
 
 def _load(quick: bool) -> str:
-    return f"a stream into four validators: {load.measure(rate=650, seconds=5 if quick else 60).text()}"
+    return _stream("a stream into four validators", 650, seconds=5 if quick else 60, aim=6)
 
 
 def _low(quick: bool) -> str:
+    return _stream("the same at a low rate", 100, seconds=5 if quick else 30, aim=15)
+
+
+def _stream(what: str, rate: int, *, seconds: float, aim: int) -> str:
     verified_s = office.floor()[1]
-    measured = load.measure(rate=100, seconds=5 if quick else 30)
+    measured = load.measure(rate=rate, seconds=seconds)
     units = measured.cpu_us / verified_s / 1e6
-    return f"the same at a low rate, {units:.1f} libsodium verifications each (aim 15): {measured.text()}"
+    ratios.note(f"{what}, {rate}/s asked", 1 / units)
+    return f"{what}, {units:.1f} libsodium verifications each (aim {aim}): {measured.text()}"
+
+
+def _highest(quick: bool) -> str:
+    held, told = load.highest(rates=(100, 200) if quick else (300, 400, 500, 600, 800, 1_000), quick=quick)
+    return (
+        f"the highest rate held with p99 below {load.HELD_P99_S:.0f} s: {held or 'none of those tried'} "
+        f"a second of {told}; aim half of CometBFT's kvstore beside it: not measured here, it needs Go"
+    )
 
 
 def _start(quick: bool) -> str:
@@ -95,6 +116,7 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "scan": _scan,
     "load": _load,
     "low": _low,
+    "highest": _highest,
     "start": _start,
     "idle": _idle,
     "issuing": _issuing,
@@ -108,14 +130,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--quick", action="store_true", help="few and short rounds")
     parser.add_argument("--row", choices=ROWS, action="append", help="measure this row (repeatable)")
+    parser.add_argument("--keep", action="store_true", help="keep the ratios of this run (ratios.json)")
     options = parser.parse_args()
-    print(circumstances())
+    here = f"{circumstances()}, libsodium {1 / office.floor()[1]:,.0f} verifications of 8 kB a second, "
+    here += f"load average {os.getloadavg()[0]:.1f}"
+    print(here)
     for name in options.row or ROWS:
         try:
             print(ROWS[name](options.quick))
         except NotMeasured as reason:
             print(f"{name}: not measured: {reason}")
         sys.stdout.flush()
+    print(*ratios.told(ratios.measured(), ratios.kept()), sep="\n")
+    if options.keep:
+        ratios.keep(here + (", quick" if options.quick else ""), ratios.measured())
     return 0
 
 

@@ -46,6 +46,7 @@ LINES = tuple(
     for n in (3, 4)
 )
 SETTLE_S_MAX = 60.0
+HELD_S, HELD_P99_S = 60.0, 2.0
 
 
 @dataclass(slots=True)
@@ -189,6 +190,19 @@ def measure(*, rate: int, seconds: float) -> Load:
             for node in voting:
                 node.stop()
             sys.stdout.flush()
+
+
+def highest(*, rates: Sequence[int], quick: bool) -> tuple[int, str]:
+    """(the highest of `rates`, rising, that was held; each tried with its p99): the first missed ends it."""
+    held, told = 0, list[str]()
+    for rate in rates:
+        measured = measure(rate=rate, seconds=5 if quick else HELD_S)
+        p99, done = percentile(measured.final_s, 0.99), measured.sent / measured.seconds
+        told.append(f"{rate}: {done:.0f}/s, p99 {p99:.2f} s")
+        if p99 >= HELD_P99_S or done < 0.9 * rate:
+            break
+        held = rate
+    return held, "; ".join(told)
 
 
 def _run(nodes: Sequence[Node], lines: Sequence[_Line], per_tick: int, rate: int) -> Load:

@@ -18,6 +18,7 @@ from io import StringIO
 from pathlib import Path
 from statistics import median
 
+from tests.bench import ratios
 from tests.bench.harness import NotMeasured
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.net.harness import FIVE, Node, running
@@ -87,6 +88,7 @@ def starts(*, rounds: int) -> list[str]:
 
 def _told(name: str, taken: list[Start], floor_s: float, aim_s: float) -> str:
     wall, cpu = median(one.wall_s for one in taken), median(one.cpu_s for one in taken)
+    ratios.note(f"cold {name}", floor_s / cpu)
     return (
         f"cold {name}: {1000 * wall:,.0f} ms, {1000 * cpu:,.0f} of the processor "
         f"({cpu / floor_s:.1f} times python -c pass), peak {max(one.peak_mb for one in taken):.0f} MB; "

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from credentials.errors import CredentialError
-from tests.bench import attestation, before, office, passport, starts, suites
+from tests.bench import attestation, before, office, passport, ratios, starts, suites
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
 from tests.harness.parts import missing, require
 
@@ -162,3 +162,24 @@ def test_rows_of_starts() -> None:
 
     assert [row.partition(":")[0] for row in rows] == ["cold comity --help", "cold comity receipt verify"]
     assert all("times python -c pass" in row and "MB; aim" in row for row in rows)
+
+
+def test_a_ratio_that_fell_is_named_and_what_was_not_compared_is_told(tmp_path: Path) -> None:
+    """
+    By more than a tenth against the run that was kept; a row that is new, or was kept and is not measured,
+    has not passed. Keeping a part of the rows leaves the others as they were.
+    """
+    file = tmp_path / "ratios.json"
+    assert ratios.kept(file) == {}
+    ratios.keep("a machine", {"fell": 2.0, "held": 1.0, "gone": 3.0}, file)
+
+    lines = ratios.told({"fell": 1.79, "held": 0.9, "new": 5.0}, ratios.kept(file))
+    assert lines == [
+        "REGRESSION: fell: ratio 1.79, kept 2 (-10%)",
+        "2 ratios compared with those kept: 1 fell by more than 10%",
+        "1 not kept: new",
+        "1 not measured: gone",
+    ]
+    ratios.keep("a machine", {"fell": 1.79}, file)
+    assert ratios.kept(file) == {"fell": 1.79, "gone": 3.0, "held": 1.0}
+    assert all(ratio > 0 for ratio in ratios.kept().values())  # the file of this folder
