@@ -240,8 +240,7 @@ BOUNDED = {
 
 # Classes whose objects do not stay: what each lives for.
 SHORT_LIVED = {
-    "node/issuing/passport_fields.py:_Table.covers": "the data points of a form, while it is made",
-    "node/issuing/passport_fields.py:_Table.asks": "the data points of a form, while it is made",
+    "node/issuing/passport_fields.py:_Table": "the data points of one category, while a form is made",
     "consensus/log_policy.py:_Reader": "one log policy that is read",
     "credentials/documents/suites/integrity.py:_Written": "the sets of one passport",
     "credentials/jsonld/compiled.py:_Walk": "one document",
