@@ -263,7 +263,6 @@ SHORT_LIVED = {
     "node/api/credentials.py:_Changing": "credentials whose status is being changed now",
     "node/api/described.py:ReportShown": "one answer",
     "node/demo/table.py:Comparison": "one run of the demo",
-    "node/issuing/passport_fields.py:_Table": "the fields of one category, as the schema has them",
     "node/issuing/passport_models.py:RowReading": "one sheet, of at most 512 columns",
     "node/issuing/statements.py:Batch": "one transaction",
     "node/ledger/snapshot_join.py:_Chain": "one snapshot that is taken over",
