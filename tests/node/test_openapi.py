@@ -158,6 +158,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/webhooks/<name>/posts": "/webhooks/mes/posts",
         "/supervision/alerts/<alert_id>": f"/supervision/alerts/{b64u(alert.id)}",
         "/supervision/cases/<case_id>": f"/supervision/cases/{case}",
+        "/suppliers.<form>": f"/suppliers.csv?party={DID}",
         "/set-requests/new": f"/set-requests/new?consignment={made['id']}&requirement=MAT-05",
         "/set-requests/<request_id>": f"/set-requests/{b64u(asked.id)}",
         "/jobs/<job_id>": job,
