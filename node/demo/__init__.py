@@ -21,6 +21,7 @@ from node.demo.launcher import NodeProcess, claim_block, write_state
 from node.demo.life import Life, play_lives
 from node.demo.page import StartPage
 from node.demo.play import DemoFailed, Desk, Played, play, produced_members
+from node.demo.second_act import AUTHORITIES, play_second_act, tell
 from node.demo.table import compare, print_table
 from node.errors import SetupError
 from node.ledger.comet.process import find_binary
@@ -37,19 +38,22 @@ MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced b
 )
 @click.option("--kill-one", is_flag=True, help="SIGKILL one validator, watch the others go on, restart it.")
 @click.option(
+    "--second-act", is_flag=True, help="One battery's whole life with each fraud once, as authorities see it."
+)
+@click.option(
     "--engine",
     type=click.Choice(ENGINES),
     default=EMBEDDED,
     show_default=True,
     help="What orders the network.",
 )
-def main(data: Path, leave: bool, kill_one: bool, engine: str) -> None:
+def main(data: Path, leave: bool, kill_one: bool, second_act: bool, engine: str) -> None:
     """Start six nodes on this machine, play the scenario, print the verdicts and one address."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job is started with SIGINT ignored
         signal.signal(number, _interrupt)
     nodes: list[NodeProcess] = []
     try:
-        status = _run(data, leave, kill_one, nodes, engine)
+        status = _run(data, leave, nodes, engine, kill_one=kill_one, second_act=second_act)
     except DemoFailed as failed:
         click.echo(f"The demo stopped: {failed}", err=True)
         status = 70
@@ -66,7 +70,9 @@ def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess], engine: str) -> int:
+def _run(
+    data: Path, leave: bool, nodes: list[NodeProcess], engine: str, *, kill_one: bool, second_act: bool
+) -> int:
     started = time.monotonic()
 
     def say(text: str) -> None:
@@ -88,6 +94,8 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess], engi
     ok = _show(played, lives, desks)
     if kill_one:
         ok = _kill_one(nodes, desks, say) and ok
+    if second_act:
+        ok = _second_act(desks, say) and ok
     say("done")
     if leave:
         held.close()
@@ -96,6 +104,10 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess], engi
     start = f"http://127.0.0.1:{ports[-1]}/"
     write_state(data, nodes, state="played", start=start, consignment=played.consignment)
     click.echo(f"\nOpen  {start}  - three doors: customs, importer, manufacturer. Ctrl-C ends it.")
+    if second_act:
+        for key in AUTHORITIES:
+            link = desks[key].post("/links", {"next": "/supervision"})["url"]
+            click.echo(f"What the {key} sees: {link}")
     _watch(nodes)
     return 0
 
@@ -140,6 +152,12 @@ def _show(played: Played, lives: list[Life], desks: dict[str, Desk]) -> bool:
     comparison = compare(consignment, played, lives)
     print_table(consignment, played, lives, comparison)
     return comparison.ok
+
+
+def _second_act(desks: dict[str, Desk], say: Callable[[str], None]) -> bool:
+    act = play_second_act(desks, say)
+    tell(act, click.echo)
+    return act.ok
 
 
 def _kill_one(nodes: list[NodeProcess], desks: dict[str, Desk], say: Callable[[str], None]) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from node.demo import scenario
 from node.demo.play import Desk, wait, wait_admitted
+from node.demo.second_act import AUTHORITIES, FRAUDS, play_second_act
 from tests.harness.demo_fixture import DemoNetwork
 from tests.harness.net.batteries import claims_of, code_of
 from tests.system.test_browser import WIDTHS, Officer, browser
@@ -138,3 +139,42 @@ def test_a_loss_reaches_whoever_relied_on_the_battery(demo: DemoNetwork) -> None
     wait("the authority's alert", lambda: bool(alerts(cn, code="reported_lost")))
     assert alerts(cn, code="reported_lost")[0]["id"] == alert["id"]
     assert {one["party"] for one in alerts(cn, code="claimed")} == {DID["recycler"]}
+
+
+def test_each_fraud_of_a_life_is_one_alert_for_each_authority_and_a_case_goes_among_nodes(
+    demo: DemoNetwork,
+) -> None:
+    """
+    The second act: one battery from production to recovered material with each fraud once is one alert for
+    each fraud and each authority that has a hand in it; the same life lived honestly is none. A case about it
+    is opened, explained, closed and reviewed at four nodes; each authority sees its own side by facility.
+    """
+    desks = {party.key: demo.desk(party.key) for party in scenario.PARTIES}
+
+    act = play_second_act(desks, lambda _: None)
+
+    assert act.ok, (act.seen, act.unexpected)
+    assert len(act.seen) == len(FRAUDS) == 9
+    for key in ("eu-authority", "recycler", "customs"):
+        case = desks[key].get(f"/supervision/cases/{act.case}")
+        assert (case["state"], case["outcome"]) == ("closed", "founded")
+        assert case["statements"][0]["act"] == "opened"
+        assert {"explained", "closed", "reviewed"} <= {one["act"] for one in case["statements"]}
+    assert (
+        desks["manufacturer"]
+        .http.get(f"{desks['manufacturer'].url}/supervision/cases/{act.case}", timeout=60)
+        .status_code
+        == 404
+    )
+    for key, side, maker in zip(AUTHORITIES, ("CN", "EU"), (True, False), strict=True):
+        desk = desks[key]
+        wait(
+            "the counting",
+            lambda desk=desk: (  # type: ignore[misc]
+                desk.get("/supervision/facilities")["counted_until"] == desk.get("/status")["log"]["size"]
+            ),
+        )
+        told = desk.get("/supervision/facilities")
+        rows = {row["party"]: row for row in told["facilities"] if row["events"]}
+        assert (told["sides"], DID["manufacturer"] in rows) == ([side], maker)
+        assert (DID["recycler"] in rows) != maker
