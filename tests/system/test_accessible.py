@@ -46,6 +46,10 @@ PAGES = (
         "/no-such-page",
     ),
 )
+PICTURED = (
+    *(("home", "/"), ("accounts", "/accounts"), ("sign-in", "/account")),
+    ("facilities", "/supervision/facilities"),
+)
 OF_STRANGERS = ("/", "/sign-in", "/customs")
 
 
@@ -110,7 +114,7 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(node: LiveNode, b
         for path in (*PAGES, *filled(node)):
             look(path, "an administrator")
         ARTIFACTS.mkdir(exist_ok=True)
-        for name, path in (("home", "/"), ("accounts", "/accounts"), ("sign-in", "/account")):
+        for name, path in PICTURED:
             for width in WIDTHS.values():
                 page.set_viewport_size({"width": width, "height": HEIGHT})
                 page.goto(f"{url}{path}")

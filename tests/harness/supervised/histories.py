@@ -216,7 +216,7 @@ def compare_duties(stage: Stage, battery: str, told: Sequence[Told], rng: Random
         when += rng.randrange(12 * DAY)
         late = rng.randrange(60 * DAY) if rng.random() < 0.4 else 0
         said.append(Said(one.kind, one.author, one.jurisdiction, when, when + late, one.leaf_index))
-    holder, now = rng.choice((MAKER, None)), when + rng.randrange(60 * DAY)
+    holder, now = rng.choice((MAKER, None)), when + rng.randrange(rng.choice((3, 60)) * DAY)
     stated = [Stated(s.event, s.by, s.side, s.happened, s.recorded, s.leaf) for s in said]
     real = sorted(
         (
