@@ -27,7 +27,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/cli": (23, "what a node answered, or a file says; records that are to be proposed"),
     "node/node_client": (7, "what a node answered"),
     "node/config": (2, "tables of TOML and JSON"),
-    "node/demo": (38, "claims, manifests and answers over HTTP, as any client has them"),
+    "node/demo": (43, "claims, manifests and answers over HTTP, as any client has them"),
     "node/governance_answers": (1, "conditions of a recognition"),
     "node/issuing": (44, "claims, models of claims, lines of sheets, members of events, credentials"),
     "node/ledger": (4, "answers and settings of CometBFT, its own or a peer's"),
