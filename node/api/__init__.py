@@ -91,7 +91,7 @@ def create_app(service: Service) -> Flask:
         _limit_body(route)
         access.admit(service, route)
         _require_content_type(route)
-        _limit_fields()
+        _limit_fields(route)
 
     @app.after_request
     def _headers(response: Response) -> Response:
@@ -139,11 +139,12 @@ def _limit_body(route: Route) -> None:
         )
 
 
-def _limit_fields() -> None:
-    """Refuse a form of more fields than any form has, before they are made into objects."""
-    if request.mimetype == FORM and raw_body().count(b"&") >= FORM_FIELDS_MAX:
+def _limit_fields(route: Route) -> None:
+    """Refuse a form of more fields than that of this address has, before they are made into objects."""
+    most = route.body.fields_max if route.body is not None else FORM_FIELDS_MAX
+    if request.mimetype == FORM and raw_body().count(b"&") >= most:
         told = "A form has at most {most} fields, and this one has more."
-        raise ProblemError(413, "too_many_fields", "Content too large", told, most=FORM_FIELDS_MAX)
+        raise ProblemError(413, "too_many_fields", "Content too large", told, most=most)
 
 
 def _require_content_type(route: Route) -> None:

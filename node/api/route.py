@@ -34,9 +34,8 @@ MODEL_BYTES_MAX = 1 << 20
 CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not cut off
 QUERY_BYTES_MAX = 16 << 10  # of a trust registry
 FORM_PARTS_MAX = 16
-FORM_FIELDS_MAX = (
-    1_024  # of a form that is not sent in parts: a passport's has a hundred, and five a material
-)
+FORM_FIELDS_MAX = 256  # of a form that is not sent in parts
+PASSPORT_FIELDS_MAX = 1_024  # of the one form that has a hundred, and five more for each material
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class Body:
     schema: str | None
     types: tuple[str, ...] = (JSON,)
     size_bytes_max: int = BODY_BYTES_MAX
+    fields_max: int = FORM_FIELDS_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from node.api.route import (
     NDJSON,
     OCTETS,
     PAGE,
+    PASSPORT_FIELDS_MAX,
     SEEN,
     TEXT,
     Body,
@@ -123,7 +124,7 @@ ROUTES: tuple[Route, ...] = (
         "What a filled form lacks and would sign; signed where exactly that was shown",
         (*PAGE, SEEN),
         ISSUE,
-        Body(None, (FORM,)),
+        Body(None, (FORM,), fields_max=PASSPORT_FIELDS_MAX),
     ),
     Route(
         "GET",

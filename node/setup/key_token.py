@@ -83,8 +83,8 @@ class Token:
         self._settings = settings
         if strange := settings.roles - CURVES.keys():
             raise SetupError(
-                f"pkcs11.roles of node.toml names {min(strange)!r}: keys of these roles can be on a token: "
-                + ", ".join(CURVES)
+                f"pkcs11.roles of node.toml names {min(strange)}, whose keys cannot be on a token",
+                step=f"Name roles of these: {', '.join(CURVES)}.",
             )
         try:
             import pkcs11 as _  # noqa: PLC0415, F401

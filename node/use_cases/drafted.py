@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, TypedDict
 
 from credentials.errors import CredentialError
+from credentials.ledger.engine_terms import FOUNDED, EngineTerm
 from credentials.ledger.genesis import parse_card
 from credentials.ledger.genesis_table import REFUSED, accreditation_table, participant_table
 from credentials.ledger.governance import Governance
@@ -250,6 +251,12 @@ def _number(field: str, text: str) -> int:
     return int(text)
 
 
+def _another_engine(governance: Governance, given: Given, _at: int, _own: str) -> list[DraftedRecord]:
+    last = governance.engine or FOUNDED
+    term = EngineTerm(given["engine"], last.epoch + 1, _number("after", given["after"]) + 1)
+    return [_record("engine", "", term.as_table())]
+
+
 def _rule(_governance: Governance, given: Given, _at: int, _own: str) -> list[DraftedRecord]:
     name, _, digest = given["rule"].partition(" ")
     return [_record("rule", name, {"sha256": digest})]
@@ -311,6 +318,7 @@ MAKERS: Mapping[str, Maker] = {
     "promote": _promoted,
     "retire": _retired,
     "limit": _limited,
+    "engine": _another_engine,
     "rule": _rule,
     "approval": _settled,
     "approver": _approved_by,

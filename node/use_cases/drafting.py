@@ -14,6 +14,7 @@ from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.ledger.amendment import may_stop
 from credentials.ledger.approvals import ACTIONS, SORTS
+from credentials.ledger.engine_terms import ENGINES, FOUNDED
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import VALIDATOR_KEY_ROLES, Stop
 from credentials.ledger.possession_file import parse_proofs
@@ -58,6 +59,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "retire": ("voting",),
         "limit": ("limit", "value"),
         "rule": ("rule",),
+        "engine": ("engine", "after"),
         "approval": ("setting", "content"),
         "approver": ("action", "sort"),
         "records": ("changes",),
@@ -122,6 +124,7 @@ class Drafting:
             "unconfirmed": [(s.target, _stopped(governance, s)) for s in stops if s.until is not None],
             "limit": [(name, str(value)) for name, value in limits_of(governance).items()],
             "rule": self._rules(governance),
+            "engine": [(name, name) for name in ENGINES if name != (governance.engine or FOUNDED).engine],
             "setting": [(name, _listed(value)) for name, value in settings_of(governance).items()],
             "action": [(one, "") for one in ACTIONS],
             "sort": [(one, "") for one in SORTS],

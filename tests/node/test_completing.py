@@ -310,5 +310,5 @@ def test_readiness_is_computed_for_a_date_of_arrival(node: LiveNode) -> None:
     for rows in files:
         assert rows[0].cells[:4] == ("id", "requirement", "provision", "state")
         assert "state_2027-08-18" in rows[0].cells and len(rows) >= 1 + len(both["rows"])
-    assert node.get(f"{path}.pdf").status_code == 404
+    assert node.get(f"{path}.odt").status_code == 404
     assert 'value="2027-08-18"' in node.person.get(f"{path}?law_date=2027-08-18", headers=PAGE).text

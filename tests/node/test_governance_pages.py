@@ -342,7 +342,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "suspend": ("suspend",), "reinstate": ("reinstate",), "withdraw-licence": ("end",),
     "withdraw-recognition": ("end",), "stop": ("stop",), "confirm-stop": ("confirm",),
     "lift-stop": ("lift",), "validators": ("promote", "retire"), "limits": ("limit",),
-    "rules": ("rule",), "approvals": ("approval", "approver"),
+    "rules": ("rule",), "engine": ("engine",), "approvals": ("approval", "approver"),
 }  # fmt: skip
 
 
@@ -378,6 +378,7 @@ def test_all_that_the_command_line_proposes_has_a_form(g: GovernedNode) -> None:
         ("recovery", {"card": lost}, ("replaces the recovery key", "not decided before")),
         ("promote", {"candidate": MAKER}, ("changes who validates", "voting nodes, in turn", MAKER)),
         ("rule", {"rule": f"lifecycle.json {digest}"}, ("changes rules", digest, "hold its rule files")),
+        ("engine", {"engine": "cometbft", "after": "5000"}, ("cometbft", "5001")),
         ("approval", {"setting": "stop_s", "content": "7200"}, ("changes who may change what", "7200")),
         ("approver", moved, ("participant moved", "one authority of that")),
         ("records", {"changes": tomli_w.dumps(changes)}, ("changes limits", "how far in the future", "99")),
