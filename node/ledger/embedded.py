@@ -12,6 +12,7 @@ from node.errors import not_found
 from node.ledger.comet.whereabouts import read_at
 from node.ledger.engine import Lending, Outgoing, OwnThread
 from node.ledger.engine_condition import EngineCondition
+from node.ledger.heard import HeardHeights
 from node.ledger.ordering import Ordering
 from node.peers.messages import Status
 
@@ -27,7 +28,7 @@ class EmbeddedEngine:
     def __init__(self, ordering: Ordering) -> None:
         self._ordering = ordering
         self.renewed = threading.Event()
-        self._highest = 0  # block that a peer says it has
+        self._heard = HeardHeights()
 
     def turn(self) -> None:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
@@ -38,7 +39,7 @@ class EmbeddedEngine:
     def _leave(self) -> None:
         """Another engine orders from here on: once what is over is cosigned, or others have later blocks."""
         _, height, size, cosigned = self._ordering.status
-        if cosigned >= size or self._highest > height:
+        if cosigned >= size or self._heard.ahead(height, self._ordering.replica.validators):
             log.moment("engine_moved", height=height)
             self.renewed.set()
 
@@ -69,8 +70,9 @@ class EmbeddedEngine:
 
     def peer_status(self, sender: str, status: Status) -> None:
         """A peer says where it is; one whose network was moved on says where its CometBFT is."""
-        self._highest = max(self._highest, status[1])
-        if read_at(status[0]) is not None:
+        comet = read_at(status[0]) is not None
+        self._heard.hear(sender, status[1], comet)
+        if comet:
             status = (b"", *status[1:])
         self._ordering.intake.status(sender, status, self._ordering.status[3])
 

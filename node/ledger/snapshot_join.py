@@ -245,6 +245,7 @@ class _Chain:
         self._last_leaf = b""
         self._height = 0  # whose leaves are complete
         self._uncertified = False  # as the first one: of the founding's engine the ledger does not say it
+        self._bound = False  # that later blocks and the note bind those of CometBFT was seen
         self._end = _End(0, b"", None)  # of the one after it
 
     def rows(self, rows: Iterator[Row]) -> Iterator[tuple[bytes, bytes]]:
@@ -343,6 +344,8 @@ class _Chain:
         The last block names all before it by their ids, and a quorum certified it; what they did is under the
         root that was cosigned by those whom this node knows: so no validators are made up on the way.
         """
+        if self._bound:  # the same note and the same last block for all of them
+            return
         _, last = self._adoption.block_at(self._blocks)
         if by_cometbft(last):
             raise SetupError(
@@ -357,6 +360,7 @@ class _Chain:
                 f"this node knows: who agreed to it is not shown ({error})",
                 step="Join again in an empty directory, with a fingerprint of a sponsor.",
             ) from error
+        self._bound = True
 
     def _close(self) -> None:
         """All leaves of a block were read: they lead to the root that the next block, or the note, names."""

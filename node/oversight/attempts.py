@@ -84,6 +84,11 @@ class Shares:
         self.beyond += count >= self._most
         return count < self._most
 
+    def give_back(self, name: str) -> None:
+        """What was taken was not used."""
+        begun, count = self._hours[name]
+        self._hours[name] = (begun, count - 1)
+
 
 class Attempts:
     """One thread that keeps what was refused, and a door that takes in what others tell."""
@@ -139,7 +144,11 @@ class Attempts:
         if attestation is None or not self._shares.take(attestation.issuer):
             return
         told = [TAG, self._network_id, data, code[:CODE_CHARS_MAX], self._did, now]
-        report = sign1({}, encode(told), self._signer)
+        try:
+            report = sign1({}, encode(told), self._signer)
+        except TokenAway:
+            self._shares.give_back(attestation.issuer)
+            raise
         made = ReadReport(attestation, code, self._did, now)
         to = _authorities(governance, attestation.issuer, now)
         with (

@@ -131,7 +131,7 @@ class SetRequests:
                 about = [list(sets)]
             made = self._made(act, request, text, about, now)
             with self._office.writing() as db:
-                self._settle(db, row, made, party=row.asker)
+                self._settle(db, row, made, party=row.asker, at=now)
                 self._letters.put(db, PATH, made.data, [row.asker])
                 self._office.audit.put(db, now, who, f"sets.{act}", f"{b64u(request)}: {row.asker}")
         self._letters.wake()
@@ -147,7 +147,7 @@ class SetRequests:
             if said.act == ASKED:
                 self._take_request(said, now)
             else:
-                self._take_answer(said)
+                self._take_answer(said, now)
         log.moment("set_request", request=b64u(said.request), act=said.act, party=sender)
         return TAKEN
 
@@ -165,7 +165,7 @@ class SetRequests:
         with self._office.writing() as db:
             self._office.requested.put(db, self._row(said, about, None))
 
-    def _take_answer(self, said: SetRequest) -> None:
+    def _take_answer(self, said: SetRequest, now: int) -> None:
         row = self._office.requested.get(said.request)
         if row is None or (row.asker, row.asked) != (self.did, said.author):
             raise forbidden("not_concerned", "that answers no request of this party")
@@ -174,13 +174,14 @@ class SetRequests:
         if not set(said.sets) <= set(row.digests):
             raise bad_request("malformed", "sets are handed over that were not asked for")
         with self._office.writing() as db:
-            self._settle(db, row, said, party=self.did)
+            self._settle(db, row, said, party=self.did, at=now)
 
     # -- kept ------------------------------------------------------------------------------------------
 
-    def _settle(self, db: Transaction, row: RequestedRow, said: SetRequest, *, party: str) -> None:
-        self._office.requested.answered(db, row.number, said.act, text=said.text, at=said.at, data=said.data)
-        self._office.requested.hand(db, party, said.sets, said.at)
+    def _settle(self, db: Transaction, row: RequestedRow, said: SetRequest, *, party: str, at: int) -> None:
+        """`at`: when it was answered by the clock of this node, whatever the answer says of itself."""
+        self._office.requested.answered(db, row.number, said.act, text=said.text, at=at, data=said.data)
+        self._office.requested.hand(db, party, said.sets, at)
 
     def _made(self, act: str, request: bytes, text: str, about: Sequence[Value], now: int) -> SetRequest:
         data = make_request(

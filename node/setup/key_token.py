@@ -98,6 +98,7 @@ class Token:
         self._known = False  # whether the module was loaded before: then it looks at its slots anew
         self._refused_pin: bytes | None = None
         self._away = ""
+        self._failed: tuple[str, bytes] | None = None  # label and public key that last gave no signature
         self._looked_s = 0.0
 
     @property
@@ -133,12 +134,14 @@ class Token:
         with _ONE_AT_A_TIME:
             if self._away:  # who looks after it says when it is back
                 raise self._told()
+            self._failed = label, public
             signature = self._asked(lambda: self._signature(label, message, ed25519=ed25519))
-        try:
-            (verify_ed25519 if ed25519 else verify_ecdsa)(public, signature, message)
-        except SignatureInvalid as error:
-            self._away = f"what it holds as {label} is another key"
-            raise self._told() from error
+            try:
+                (verify_ed25519 if ed25519 else verify_ecdsa)(public, signature, message)
+            except SignatureInvalid as error:
+                self._away = _another_key(label)
+                raise self._told() from error
+            self._failed = None
         return signature
 
     def trouble(self) -> str | None:
@@ -223,10 +226,17 @@ class Token:
         return pin
 
     def _look(self) -> None:
-        """It is there, and what was signed with is on it."""
+        """It is there, and what was signed with is on it; so is the key that gave no signature last."""
         import pkcs11  # noqa: PLC0415
 
         session = self._open()
+        if self._failed is not None:
+            label, public = self._failed
+            session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=label)
+            there = session.get_key(object_class=pkcs11.ObjectClass.PUBLIC_KEY, label=label)
+            curve = ED25519 if len(public) == PUBLIC_KEY_BYTES else P256
+            if _raw(there[pkcs11.Attribute.EC_POINT], curve) != public:
+                raise _NotThere(_another_key(label))
         for label in list(self._held):
             session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=label)
         if not self._held:
@@ -279,6 +289,10 @@ class Token:
             for one in session.get_objects({pkcs11.Attribute.LABEL: label, pkcs11.Attribute.CLASS: kind}):
                 one.destroy()
         self._held.pop(label, None)
+
+
+def _another_key(label: str) -> str:
+    return f"what it holds as {label} is another key"
 
 
 def _raw(point: bytes, curve: str) -> bytes:

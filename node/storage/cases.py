@@ -123,6 +123,15 @@ class CaseTable:
         rows = self._db.connection.execute("SELECT state, COUNT(*) AS n FROM cases GROUP BY state")
         return {row["state"]: row["n"] for row in rows}
 
+    def counts_against(self, accused: str, now: int) -> dict[str, int]:
+        """Of all cases against a party: how many there are, are open at this time, and were founded."""
+        row = self._db.connection.execute(
+            "SELECT COUNT(*) AS whole, COALESCE(SUM(ended_at IS NULL AND ? < due_until), 0) AS open, "
+            "COALESCE(SUM(outcome = 'founded'), 0) AS founded FROM cases WHERE accused = ?",
+            (now, accused),
+        ).fetchone()
+        return {"all": row["whole"], "open": row["open"], "founded": row["founded"]}
+
     def _cases(self, condition: str, values: tuple[object, ...]) -> list[CaseRow]:
         rows = self._db.connection.execute(f"SELECT {_CASE} FROM cases WHERE {condition}", values)
         return [CaseRow(*row) for row in rows]

@@ -7,7 +7,7 @@ is null), and is nobody's fault.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TypedDict
 
@@ -16,7 +16,6 @@ from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Participant
 from node.errors import bad_request
 from node.oversight.set_requests import OPEN, state_of
-from node.storage.cases import CaseRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -116,7 +115,7 @@ class SupplierAudit:
             "figures": [
                 *_statements(rows, times),
                 *_keys(party, now),
-                *_cases(self._office.cases.page({"party": did}, 500), did, now),
+                *_cases(self._office.cases.counts_against(did, now)),
                 *self._answers(did, now),
             ],
         }
@@ -160,13 +159,10 @@ def _keys(party: Participant, now: int) -> list[SupplierFigure]:
     ]
 
 
-def _cases(rows: Sequence[CaseRow], did: str, now: int) -> list[SupplierFigure]:
-    against = [row for row in rows if row.accused == did]
-    is_open = sum(row.ended_at is None and now < row.due_until for row in against)
-    founded = sum(row.outcome == "founded" for row in against)
+def _cases(counted: Mapping[str, int]) -> list[SupplierFigure]:
     return [
-        _figure("cases_open", is_open, "count", len(against), OWN_NODE),
-        _figure("cases_founded", founded, "count", len(against), OWN_NODE),
+        _figure(f"cases_{name}", counted[name], "count", counted["all"], OWN_NODE)
+        for name in ("open", "founded")
     ]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Set
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -48,7 +48,7 @@ class Reports:
 
     def report(self, row: ConsignmentRow, law_date: str) -> ReportRecord:
         """The report as the law is on a day: that of arrival, if it is not that of the consignment."""
-        with alone(self._reporting) if row.lines > REPORT_LINES_AT_ONCE else nullcontext():
+        with self._turn(row):
             lines = read_manifest(self._office, row.id, self._gathering.key_of).lines
             pairs = _evidence_of(lines, with_handed(self._gathering, self._office))
             made = readiness(pairs, self._policy, law_date, int(time.time()))
@@ -56,7 +56,8 @@ class Reports:
 
     def unseen(self, consignment: str, requirement: str) -> list[UnseenSet]:
         """The sets that answer this row of its report and are not visible here; 404."""
-        if self._office.consignments.get(consignment) is None:
+        row = self._office.consignments.get(consignment)
+        if row is None:
             raise not_found("consignment_unknown", "this node holds no consignment with that id")
         tables = self._gathering.tables
         asked = Requirements.of(tables, self._policy.jurisdiction).evidence.get(requirement)
@@ -64,7 +65,15 @@ class Reports:
             raise not_found("requirement_unknown", "no row of the report has this id")
         ways = (way for part in asked["parts"] for way in part["accepts"])
         named = {dp for way in ways for dp in way.get("datapoints", ())}
-        points = {point_of(row) for row in tables.datapoints["dataPoints"] if row["dp"] in named}
+        points = {point_of(one) for one in tables.datapoints["dataPoints"] if one["dp"] in named}
+        with self._turn(row):
+            return self._unseen(consignment, points)
+
+    def _turn(self, row: ConsignmentRow) -> AbstractContextManager[None]:
+        """A long consignment is read through by one person at a time."""
+        return alone(self._reporting) if row.lines > REPORT_LINES_AT_ONCE else nullcontext()
+
+    def _unseen(self, consignment: str, points: Set[int]) -> list[UnseenSet]:
         found: dict[bytes, UnseenSet] = {}
         gathering = with_handed(self._gathering, self._office)
         lines = read_manifest(self._office, consignment, gathering.key_of).lines

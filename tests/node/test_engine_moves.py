@@ -10,16 +10,18 @@ import pytest
 
 from consensus.cose import SeedSigner
 from consensus.encoding import encode
+from consensus.validators import Validator, ValidatorSet
 from credentials.ledger.engine_terms import COMETBFT, EngineTerm
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance_records import ENGINE
 from node.ledger.comet.comet_names import chain_id
 from node.ledger.comet.home import Home
-from node.ledger.comet.leaving import HEARD_S, STAY_S_MAX, Leaving
+from node.ledger.comet.leaving import STAY_S_MAX, Leaving
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
 from node.ledger.comet.proto.tendermint.privval import types_pb2 as privval
 from node.ledger.comet.proto.tendermint.types import types_pb2 as types
 from node.ledger.comet.signer import VoteSigner
+from node.ledger.heard import HEARD_S
 from node.storage.signing import SigningStore
 from tests.harness import ledger
 from tests.harness.comet import Comet, Kept, Pair, Refused
@@ -199,7 +201,7 @@ def test_a_home_says_which_chain_it_is_of(tmp_path: Path, genesis: Genesis) -> N
 def test_who_has_the_last_block_stays_for_those_that_lack_it() -> None:
     """
     CometBFT alone hands on its blocks: a node that was heard a moment ago and lacks the last one is waited
-    for, one that went silent is not, and nobody for ever. Who stays behind all the same is told.
+    for, one that went silent is not, and nobody for ever.
     """
     clock = [100.0]
     leaving = Leaving(lambda: clock[0])
@@ -217,13 +219,28 @@ def test_who_has_the_last_block_stays_for_those_that_lack_it() -> None:
     leaving.hear("did:web:b.example", (b"", 8, 9, 9))
     assert leaving.may_leave(9)
 
-    assert not leaving.left_behind(8)
-    leaving.hear("did:web:a.example", (REPLICA, 12, 9, 9))
-    assert leaving.outrun(9) and not leaving.left_behind(8)
-    for _ in range(5):
-        clock[0] += HEARD_S / 2
-        leaving.hear("did:web:a.example", (REPLICA, 12, 9, 9))
-        told = leaving.trouble(8)
-    assert told is not None and "comity rebuild --from" in told
-    leaving.hear("did:web:c.example", (b"", 9, 9, 9))
-    assert leaving.trouble(8) is None, "somebody still hands on what is lacking"
+
+def test_whoever_stays_behind_is_told_and_no_one_party_can_have_it_said() -> None:
+    """
+    Validators, of whom at least one is honest, have later blocks and no CometBFT, and it stays so. What an
+    observer says, one validator alone, or whoever went silent, ends and holds up nothing.
+    """
+    clock = [100.0]
+    leaving = Leaving(lambda: clock[0])
+    validators = ValidatorSet(tuple(Validator(name, name.encode() * 32, 1) for name in "abcd"))
+
+    def told_after(*ahead: str) -> bool:
+        for _ in range(5):
+            clock[0] += HEARD_S / 2
+            for did in ahead:
+                leaving.hear(did, (REPLICA, 12, 9, 9))
+        return leaving.trouble(8, validators) is not None
+
+    assert not told_after("a", "observer", "another observer")
+    assert not told_after("a", "b") and told_after("a", "b")
+    text = leaving.trouble(8, validators)
+    assert text is not None and "comity rebuild --from" in text
+    leaving.hear("c", (b"", 9, 9, 9))
+    assert leaving.trouble(8, validators) is None, "somebody still hands on what is lacking"
+    clock[0] += HEARD_S
+    assert not told_after()

@@ -203,6 +203,12 @@ def test_a_pin_that_was_refused_is_not_tried_again(slot: Slot, tmp_path: Path) -
         Token(replace(slot.settings, module=tmp_path / "none.so")).sign("any", bytes(32), b"said")
 
 
+def looked_at(token: Token) -> str | None:
+    """What is wrong with it, looked at now."""
+    token._looked_s = 0.0
+    return token.trouble()
+
+
 def test_a_key_that_was_outside_is_none(slot: Slot) -> None:
     """
     A pair that was put into the token, or may be taken out of it, is no key of a node; another key under the
@@ -230,6 +236,23 @@ def test_a_key_that_was_outside_is_none(slot: Slot) -> None:
         token.make("loose", "attest")
     with pytest.raises(TokenAway, match="another key"):
         token.sign("made", other, b"said")
+    assert "another key" in str(looked_at(token)), "no look at what else is there makes it well"
+
+
+def test_a_key_that_is_gone_stays_told(slot: Slot) -> None:
+    """
+    A token that is there and lacks the key is no token that is well, however often it is looked at; once the
+    key is back it is.
+    """
+    token = Token(slot.settings)
+    public = token.make("gone", "attest")
+    token.destroy("gone")
+
+    with pytest.raises(TokenAway, match="not on it"):
+        token.sign("gone", public, b"said")
+    assert all("not on it" in str(looked_at(token)) for _ in range(3))
+    token._failed = ("gone", token.make("gone", "attest"))
+    assert looked_at(token) is None
 
 
 def test_a_node_without_its_token_says_what_is_missing(
@@ -263,4 +286,4 @@ def test_a_node_without_its_token_says_what_is_missing(
     with pytest.raises(SetupError, match="names none"):
         Keys.load(data, "did:web:plant.example", PASSPHRASE)
     assert run(["init", "--data", str(tmp_path / "x"), *who, *on, "--on-token", "transport"]) != 0
-    assert "can be on a token" in capsys.readouterr().err
+    assert "cannot be on a token" in capsys.readouterr().err

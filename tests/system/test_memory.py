@@ -114,7 +114,7 @@ BOUNDED = {
     "node/ledger/checkpoints.py:Checkpoints._note_sent": "participants",
     "node/ledger/comet/comet_engine.py:CometEngine._evidence": "what consensus/faults.py gives",
     "node/ledger/comet/comet_engine.py:CometEngine._refused": "one word",
-    "node/ledger/comet/leaving.py:Leaving._said": "participants",
+    "node/ledger/heard.py:HeardHeights._said": "participants",
     "node/ledger/comet/mempool.py:Mempool._forgot": "one list, of what the pool has",
     "node/ledger/comet/mempool.py:Mempool._todo": (
         "filled once it is empty: one item of the inbox, what waited (WAITING_MAX), or what the pool offers"

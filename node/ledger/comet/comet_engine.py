@@ -125,7 +125,7 @@ class CometEngine:
         self._look()
         self.watch.turned(self._behind.delivered.pool.ready)
         if self._behind.delivered.ended:
-            self._leaving.leave(self._ledger, self._checkpoints.cosigned_size, self.renewed)
+            self._leaving.leave(self._ledger, self._validators, self._checkpoints.cosigned_size, self.renewed)
 
     def _tick(self) -> None:
         heard = self.watch.quorum_age_s(self._validators, self._did) is not None
@@ -269,7 +269,7 @@ class CometEngine:
     @property
     def trouble(self) -> str | None:
         """Why CometBFT orders nothing now; None while it is well."""
-        return self._leaving.trouble(self._ledger.height) or self._process.trouble
+        return self._leaving.trouble(self._ledger.height, self._validators) or self._process.trouble
 
     def condition(self) -> EngineCondition:
         """How the engine is, now: what readiness is judged by."""

@@ -10,37 +10,37 @@ import threading
 import time
 from collections.abc import Callable
 
+from consensus.validators import ValidatorSet
 from node import log
 from node.ledger.comet.whereabouts import read_at
+from node.ledger.heard import HeardHeights
 from node.ledger.ledger import Ledger
 from node.peers.messages import Status
 
-HEARD_S = 10.0  # a peer says where it is each second
 STAY_S_MAX = 60.0
 BEHIND_S = 20.0  # so long others go on without CometBFT, and this node has no block
 
 
 class Leaving:
-    """What peers said last, by DID: participants alone are heard. From any thread."""
+    """What peers said last. Only `hear` is called from other threads than the engine's and a probe's."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._said: dict[str, tuple[int, bool, float]] = {}  # height, whether under CometBFT, when
+        self._heard = HeardHeights(monotonic)
         self._ended_s: float | None = None
         self._alone: tuple[int, float] | None = None  # the height here since others went on, since when
 
     def hear(self, did: str, status: Status) -> None:
         """A participant says up to which block it has the ledger, and whether it runs CometBFT."""
         # One that is being started says nothing; whatever else is said is of a replica.
-        here = not status[0] or read_at(status[0]) is not None
-        with self._lock:
-            self._said[did] = status[1], here, self._monotonic()
+        self._heard.hear(did, status[1], not status[0] or read_at(status[0]) is not None)
 
-    def leave(self, ledger: Ledger, cosigned_size: int, renewed: threading.Event) -> None:
+    def leave(
+        self, ledger: Ledger, validators: ValidatorSet, cosigned_size: int, renewed: threading.Event
+    ) -> None:
         """The last block is stored: have the node opened again once that is cosigned, or others went on."""
         height = ledger.height
-        if renewed.is_set() or not (cosigned_size >= ledger.size or self.outrun(height)):
+        if renewed.is_set() or not (cosigned_size >= ledger.size or self._heard.ahead(height, validators)):
             return
         if self.may_leave(height):
             log.moment("engine_moved", height=height)
@@ -51,31 +51,20 @@ class Leaving:
         now = self._monotonic()
         if self._ended_s is None:
             self._ended_s = now
-        with self._lock:
-            lack = any(said < height and now - when < HEARD_S for said, _, when in self._said.values())
-        return not lack or now - self._ended_s >= STAY_S_MAX
+        return not self._heard.lack(height) or now - self._ended_s >= STAY_S_MAX
 
-    def outrun(self, height: int) -> bool:
-        """Whether others have later blocks."""
-        with self._lock:
-            return any(said > height for said, _, _ in self._said.values())
-
-    def trouble(self, height: int) -> str | None:
+    def trouble(self, height: int, validators: ValidatorSet) -> str | None:
         """What whoever runs a node is told that stayed behind."""
-        if not self.left_behind(height):
+        if not self.left_behind(height, validators):
             return None
         return (
             "the network went on with another engine, and nobody gives this node the last blocks of CometBFT "
             "any more: stop it, run `comity rebuild --from URL` with the URL of a peer, and start it"
         )
 
-    def left_behind(self, height: int) -> bool:
-        """Whether others have later blocks, none of them under CometBFT, and it stays so."""
-        now = self._monotonic()
-        with self._lock:
-            ahead = [
-                here for said, here, when in self._said.values() if said > height and now - when < HEARD_S
-            ]
+    def left_behind(self, height: int, validators: ValidatorSet) -> bool:
+        """Whether validators have later blocks, none of them under CometBFT, and it stays so."""
+        now, ahead = self._monotonic(), self._heard.ahead(height, validators)
         if not ahead or any(ahead):
             self._alone = None
             return False
