@@ -36,12 +36,13 @@ proper, stored = IssuanceTable.put, 0
 
 def put(*given):
     global stored
-    proper(*given)
+    number = proper(*given)
     stored += 1
     if stored == killed_at:
         os.kill(os.getpid(), signal.SIGKILL)
+    return number
 
-IssuanceTable.put = put
+IssuanceTable.put = staticmethod(put)
 made = Maker(root)
 made.start()
 made.wait_open()
