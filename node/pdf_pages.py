@@ -120,7 +120,11 @@ def _wide(text: str, font: str, size: float) -> float:
 
 
 def _font(text: str, font: str) -> str:
-    if all(ord(letter) < 256 for letter in text):
+    try:
+        text.encode("cp1252")
+    except UnicodeEncodeError:
+        pass
+    else:
         return font
     if OTHER not in pdfmetrics.getRegisteredFontNames():
         pdfmetrics.registerFont(UnicodeCIDFont(OTHER))

@@ -45,7 +45,7 @@ def new_passport(service: Service) -> ResponseReturnValue:
         if demonstration and code:
             claims = sample_claims(service, code)
             word = claims["GeneralProductInformation"]["batteryCategory"]
-            return _form(service, service.passports.forms.begun(code, word, claims))
+            return _form(service, service.passports.forms.begun(code, word, claims), sample=True)
     except (ProblemError, CredentialError) as error:
         return begin(service, error if isinstance(error, ProblemError) else of_credential(error), code=code)
     return begin(service, None, code=code)
@@ -135,6 +135,7 @@ def _form(
     looked: bool = False,
     other: bool = False,
     refused: ProblemError | None = None,
+    sample: bool = False,
 ) -> Response:
     words = words_for(service)
     why = refused or seen.refused
@@ -156,7 +157,7 @@ def _form(
         signed=_signed_text(seen),
         filled=_filled(seen),
         readers=_readers(service),
-        demonstration=service.overview.status()["demonstration"],
+        sample=sample,
         today=today(),
         field=FIELD,
     )

@@ -69,5 +69,5 @@ def _items(
         gaps = "; ".join(gap["name"] for gap in told["gaps"])
         if gaps:
             yield Paragraph(words.sentence("record.gaps", {"gaps": gaps}), 3, 12)
-        at = {"height": item["height"], "at": when(item["evaluated_at"]), "ground": item["ground"] or "-"}
+        at = {"height": item["height"], "at": when(item["evaluated_at"]), "ground": item["ground"] or ""}
         yield Paragraph(words.sentence("record.at", at), 3, 12)

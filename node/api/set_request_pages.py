@@ -7,13 +7,15 @@ from flask.typing import ResponseReturnValue
 
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, require_shape
-from node.api.reply import client_name, form_sent, json_reply, page, reply, see
+from node.api.reply import client_name, form_sent, json_reply, page, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
+from node.catalogues import LANGUAGES
 from node.oversight.request_statements import GROUNDS
 from node.oversight.set_requests import SetsAsked
 from node.service import Service
 
 REQUEST_ROWS = 50
+POINTS = ("1", "2", "3", "4")  # of Annex XIII
 
 
 def listed(service: Service) -> ResponseReturnValue:
@@ -31,8 +33,20 @@ def new(service: Service) -> ResponseReturnValue:
         return json_reply({"parties": parties})
     consignment = service.consignments.show(asked["consignment"], limit=0)
     return page(
-        "set_request_new.html", asked=asked, parties=parties, grounds=GROUNDS, consignment=consignment
+        "set_request_new.html",
+        asked=asked,
+        wanted=_wanted(service, asked["requirement"]),
+        parties=parties,
+        grounds=GROUNDS,
+        consignment=consignment,
     )
+
+
+def _wanted(service: Service, requirement: str) -> str:
+    """What a row of the report asks for, in the reader's language where the table has it; else its id."""
+    words, english = words_for(service), service.set_requests.wanted(requirement)
+    told = words.own(english)
+    return told if told != english or words.language == LANGUAGES[0] else requirement
 
 
 def ask(service: Service) -> ResponseReturnValue:
@@ -51,14 +65,15 @@ def ask(service: Service) -> ResponseReturnValue:
 def one(service: Service, request_id: str) -> ResponseReturnValue:
     """One request: who asks, for which batteries and on what ground, and what was answered."""
     found = service.set_requests.one(request_id)
-    return reply(found, "set_request.html", asked=found)
+    wanted = _wanted(service, found["requirement"])
+    return reply(found, "set_request.html", asked=found, wanted=wanted)
 
 
 def answer(service: Service, request_id: str) -> ResponseReturnValue:
     """Hand the sets of some points over, or decline, with a reason."""
     if form_sent():
         told: dict[str, object] = {name: request.form.get(name, "") for name in ("act", "text")}
-        told["points"] = [int(point) for point in request.form.getlist("points") if point in "1234"]
+        told["points"] = [int(point) for point in request.form.getlist("points") if point in POINTS]
         order = require_shape(told, "SetRequestAnswer")
     else:
         order = json_body("SetRequestAnswer", BODY_BYTES_MAX)

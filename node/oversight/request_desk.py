@@ -12,7 +12,8 @@ from typing import TypedDict
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from node.errors import not_found
-from node.oversight.set_requests import WAITS_S, SetRequests, SetsAsked, state_of
+from node.oversight.request_statements import SETS_MAX
+from node.oversight.set_requests import OPEN, WAITS_S, SetRequests, SetsAsked, state_of
 from node.storage.office import OfficeStore
 from node.storage.requested_sets import RequestedRow
 from node.verdicts.reports import Reports, UnseenSet
@@ -145,6 +146,7 @@ class RequestDesk:
         found: dict[str, list[UnseenSet]] = {}
         for one in self._reports.unseen(consignment, requirement):
             found.setdefault(one.issuer, []).append(one)
+        found = {did: left for did, sets in found.items() if (left := self._not_asked(did, sets))}
         return [
             {
                 "did": did,
@@ -156,16 +158,26 @@ class RequestDesk:
             for did, sets in sorted(found.items())
         ]
 
+    def wanted(self, requirement: str) -> str:
+        """What a row of the report asks for, as its table says it; "" where there is none of this id."""
+        return self._reports.wanted(requirement)
+
     def ask(self, order: Mapping[str, str], who: str) -> str:
         """Ask; the request's id. 400, 403, 404."""
         asking = SetsAsked(**{name: order.get(name, "") for name in SetsAsked.__slots__})
         unseen = self._reports.unseen(asking.consignment, asking.requirement)
-        sets = [one for one in unseen if one.issuer == asking.whom]
+        sets = self._not_asked(asking.whom, [one for one in unseen if one.issuer == asking.whom])
         return b64u(self._requests.ask(asking, sets, who).id)
 
     def answer(self, request: str, act: str, text: str, points: Iterable[int], who: str) -> None:
         """Hand over the sets of these points, or decline. 400, 403, 404."""
         self._requests.answer(_id(request), act, text, list(points), who)
+
+    def _not_asked(self, did: str, sets: list[UnseenSet]) -> list[UnseenSet]:
+        """Those that stand in no request that waits, as many as one request names."""
+        now, pair = int(time.time()), self._office.requested.of_pair(self._requests.did, did)
+        asked = {digest for row in pair if state_of(row, now) == OPEN for digest in row.digests}
+        return [one for one in sets if one.digest not in asked][:SETS_MAX]
 
     def _name(self, did: str) -> str | None:
         party = self._requests.history.latest.participant(did)

@@ -27,7 +27,6 @@ from node.oversight.request_statements import (
     ASKED,
     GIVEN,
     GROUNDS,
-    SETS_MAX,
     SetRequest,
     make_request,
     read_request,
@@ -82,7 +81,7 @@ class SetRequests:
 
     def ask(self, asking: SetsAsked, sets: Sequence[UnseenSet], who: str) -> RequestedRow:
         """Ask the issuer of these sets to be shown them. 400, 403."""
-        now, sets = int(time.time()), sets[:SETS_MAX]
+        now = int(time.time())
         party = self.history.latest.participant(asking.whom)
         if party is None or not party.takes_part(now) or asking.whom == self.did:
             raise bad_request("bad_argument", "sets are asked for of another participant of this network")
@@ -92,7 +91,9 @@ class SetRequests:
             raise bad_request("bad_argument", "say what the sets are needed for, in a sentence")
         if not sets:
             raise bad_request(
-                "nothing_to_ask", "no set of that party answers this row and is not visible to you"
+                "nothing_to_ask",
+                "that party has nothing for this requirement that is neither shown to you nor requested "
+                "already",
             )
         about: list[Value] = [asking.whom, asking.ground, [one.digest for one in sets]]
         made = self._made(ASKED, b"", asking.text, about, now)
@@ -141,8 +142,10 @@ class SetRequests:
     def take(self, sender: str, content: bytes) -> bytes:
         """A request to this party, or the answer to one of its own; 400, 403."""
         said, now = read_request(content, self._network_id, self.history.latest), int(time.time())
-        if said.author != sender or not now - LATE_S_MAX <= said.at <= now + EARLY_S_MAX:
-            raise bad_request("malformed", "a request for sets is sent by its author, within days")
+        if said.author != sender:
+            raise bad_request("malformed", "a request for sets, or its answer, is sent by whoever signed it")
+        if not now - LATE_S_MAX <= said.at <= now + EARLY_S_MAX:
+            raise bad_request("malformed", "a request for sets, or its answer, is of these days")
         with self._lock:
             if said.act == ASKED:
                 self._take_request(said, now)

@@ -104,10 +104,17 @@ class PassportForms:
         return model.claims_for(self._issuing.signing.identifier(code).canonical), model.utc_offset or ""
 
     def of_passport(self, digest: str) -> tuple[str, str, Claims]:
-        """(battery, its category as BatteryPass has it, claims) of a passport of this node, or 404."""
+        """(battery, its category as BatteryPass has it, claims) of the newest passport of a battery.
+
+        404; 409 for an earlier one: its claims would take back what was corrected since.
+        """
         row = self._office.issuances.get(read_digest(digest))
         if row is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
+        newest = self._office.issuances.newest_of(row.battery)
+        if newest is not None and newest.number != row.number:
+            told = "this passport has a newer version, {version}: correct that one"
+            raise ProblemError(409, "newer_version", "Conflict", told, version=newest.version)
         held = self._office.documents.of_set(row.digest)
         sets = {one.point: orjson.loads(one.body)["credentialSubject"] for one in held if one.point}
         claims: Claims = merge(sets, self._issuing.signing.paths)

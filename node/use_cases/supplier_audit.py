@@ -15,7 +15,7 @@ from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Participant
 from node.errors import bad_request
-from node.oversight.set_requests import OPEN, state_of
+from node.oversight.set_requests import OPEN
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -124,7 +124,7 @@ class SupplierAudit:
         """How long this party's own requests to be shown sets waited for an answer."""
         asked = self._office.requested.of_pair(self._did, did)
         took = [row.answered_at - row.at for row in asked if row.answered_at is not None]
-        waiting = sum(state_of(row, now) == OPEN for row in asked)
+        waiting = sum(row.state == OPEN for row in asked)  # in 30 days, or since
         return [
             _figure("answer_median", median(took) if took else None, "seconds", len(took), OWN_NODE),
             _figure("requests_waiting", waiting, "count", len(asked), OWN_NODE),
@@ -161,8 +161,8 @@ def _keys(party: Participant, now: int) -> list[SupplierFigure]:
 
 def _cases(counted: Mapping[str, int]) -> list[SupplierFigure]:
     return [
-        _figure(f"cases_{name}", counted[name], "count", counted["all"], OWN_NODE)
-        for name in ("open", "founded")
+        _figure("cases_open", counted["open"], "count", counted["all"], OWN_NODE),
+        _figure("cases_founded", counted["founded"], "count", counted["all"], OWN_NODE),
     ]
 
 

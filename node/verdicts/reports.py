@@ -54,6 +54,11 @@ class Reports:
             made = readiness(pairs, self._policy, law_date, int(time.time()))
         return {**made, "consignment": row.id, "declaration": row.declaration}
 
+    def wanted(self, requirement: str) -> str:
+        """What a row asks for, in the words of its table; "" where there is none of this id."""
+        rows = Requirements.of(self._gathering.tables, self._policy.jurisdiction).rows
+        return next((str(row["requirement"]) for row in rows if row["id"] == requirement), "")
+
     def unseen(self, consignment: str, requirement: str) -> list[UnseenSet]:
         """The sets that answer this row of its report and are not visible here; 404."""
         row = self._office.consignments.get(consignment)

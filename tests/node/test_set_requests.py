@@ -159,8 +159,8 @@ def test_requests_that_say_nothing_or_too_much_are_refused(
     now = int(time.time())
     good = [DID, "duties", [sets[2]]]
     for by, data, why in (
-        (MAKER, signed(node, IMPORTER, good), "sent by its author"),
-        (IMPORTER, signed(node, IMPORTER, good, at=now - 9 * 86_400), "within days"),
+        (MAKER, signed(node, IMPORTER, good), "sent by whoever signed it"),
+        (IMPORTER, signed(node, IMPORTER, good, at=now - 9 * 86_400), "of these days"),
         (IMPORTER, signed(node, IMPORTER, [MAKER, "duties", [sets[2]]]), "to another party"),
         (IMPORTER, signed(node, IMPORTER, [DID, "duties", [b"x" * 32]]), "none of these sets"),
         (IMPORTER, signed(node, IMPORTER, [DID, "curious", [sets[2]]]), "no request for sets"),
