@@ -255,4 +255,4 @@ def test_who_goes_by_other_rules_ends_with_a_sentence_and_loses_nothing(pair: Pl
     pair.late.start()
     pair.goes_on("stopped", 3)
 
-    pair.agreed(height_min=4)
+    pair.agreed(height_min=3)  # a passport was issued three times
