@@ -169,6 +169,8 @@ def test_a_form_signs_exactly_what_it_showed(node: LiveNode) -> None:
     _, text, _ = sent(node, form)
     signed, _, newer = sent(node, form, shown=shown_in(text))
     assert signed == 303 and node.get_json(newer)["version"] == 2
+    late = node.person.get(renewing[1], headers=PERSON)
+    assert late.status_code == 409 and "correct that one" in late.text, "it would take back what is corrected"
 
 
 def test_a_list_is_made_longer_and_items_are_told_apart(node: LiveNode) -> None:
