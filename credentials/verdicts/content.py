@@ -73,8 +73,7 @@ def check_code(
         found.inapplicable("alias")
     else:
         view = inquiry.evidence.aliases.get(text)
-        recorded = view is not None and view.standing is not None and view.standing.born
-        if view is not None and (recorded or view.recalls):
+        if view is not None and (view.on_record or view.recalls):
             judge_alias(text[:ALIAS_CHARS_MAX], view)
         elif view is None and other is not None:
             # Nobody looked whether it is on record (I8).

@@ -112,6 +112,12 @@ class LedgerView:
     named_by: Sequence[LedgerEntry] = ()  # the leaves of those that are kept
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
+    @property
+    def on_record(self) -> bool:
+        """True if anything is said of it, or names it: of a code that nobody produced yet, too (D996)."""
+        named = self.namings is not None and self.namings.count > 0
+        return self.standing is not None and (self.standing.on_record or named)
+
 
 RELATIVES_MAX = 256
 

@@ -190,7 +190,7 @@ def check_further_codes(found: Findings, names: Names, inquiry: Inquiry, judge_a
         view = inquiry.evidence.aliases.get(text)
         if view is None:
             unread = "not_held"  # nobody looked whether it is on record
-        elif view.recalls or (view.standing is not None and view.standing.born):
+        elif view.recalls or view.on_record:
             judge_alias(text[:ALIAS_CHARS_MAX], view)
         else:  # the line is woken once it is on record
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
@@ -212,7 +212,7 @@ def is_code(text: str, evidence: Evidence) -> bool:
 def joined(view: LedgerView, parties: set[str], governance: Governance | None) -> Record | None:
     """The record of a further code, whose rightful parties join these; None where it names nothing more."""
     standing = view.standing
-    if standing is None or not standing.born:
+    if standing is None or not view.on_record:
         return None
     record = Record.read(view, governance)
     if is_claim(standing, record, parties, governance):

@@ -117,7 +117,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     if table is None:
         found.unmade(("alias",), "tables_unavailable", rule="X1")
         return None
-    if standing is None or not standing.born:
+    if standing is None or not view.on_record:
         assert own is not None and own.standing is not None, "the passport that names the code is established"
         about = replace(inquiry, evidence=replace(evidence, ledger=replace(own, recalls=view.recalls)))
         cell = cell_of(table, own.standing, about, declared)
@@ -152,6 +152,8 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         tell(found, "alias", about, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
+    if not standing.born:  # the battery is, under its other code; what it was made from is on this one
+        rows = [row for row in rows if row.check != "standing.state"]
     _tell_alias(found, text, rows)
     if _in_another_vehicle(standing, inquiry, declared):
         found.failed("alias", "vin_other", rule="X17", identifier=text, vin=declared.vin)

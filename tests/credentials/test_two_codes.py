@@ -552,3 +552,24 @@ def test_what_the_passport_of_a_further_code_says_of_use_counts(
     assert "evidence_withheld" in {c["reason"] for c in kept_back["checks"]}
     assert kept_back["verdict"] not in GOOD
     assert (public["verdict"] in GOOD) == (condition != "used")
+
+
+@pytest.mark.parametrize("produced", [False, True])
+def test_what_a_further_code_was_made_from_is_read_before_anybody_produced_it(*, produced: bool) -> None:
+    """
+    I1, I6: the battery is published as new, and names a code that another battery became in a second life.
+    That nobody says of that code that it was produced does not pay.
+    """
+    licence = accreditation(SECOND_LIFE, schemes=(("gs1", "9521001"),), licence="gs1")
+    genesis = make_genesis(accreditations=[*accreditations(), licence])
+    w, text, claims = World(Ledger(genesis), publishers=(MAKER, SECOND_LIFE)), code(1, "ZZ5"), claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    w.produce(text, by=SECOND_LIFE)
+    w.publish(text, w.issue(text, by=SECOND_LIFE, claims=claims))
+    before = judged(w, text)
+    remanufactured(w, taken_out(w), LINK)
+    if produced:
+        w.produce(LINK, by=SECOND_LIFE)
+
+    assert before["verdict"] in GOOD
+    assert shape(judged(w, text)) == ("hold", "used_sold_as_new")

@@ -43,7 +43,7 @@ def counted(*given):
         os.kill(os.getpid(), signal.SIGKILL)
     return made
 
-setattr(owner, name, counted if owner is IssuanceTable else staticmethod(counted))
+setattr(owner, name, staticmethod(counted))
 made = Maker(root)
 made.start()
 made.wait_open()

@@ -81,12 +81,20 @@ def named_as(archive: Archive, battery: str) -> frozenset[tuple[str, str]]:
     return frozenset(_as(archive, one) for one in about if _still(archive, one))
 
 
-def _as(archive: Archive, one: Heard) -> tuple[str, str]:
+def _as(archive: Archive, one: Heard, seen: frozenset[str] = frozenset()) -> tuple[str, str]:
     if one.act.event != REPAIR:
         return ORIGIN, one.other
     pack: File = archive.files.get(one.other, NOTHING)
-    unused = PART if pack.maker is not None and not pack.enrolled and not pack.used else PART_OF_UNKNOWN
+    plain = pack.maker is not None and not (pack.enrolled or pack.disputed or pack.used)
+    unused = PART if plain and not _of_unknown(archive, one.other, seen) else PART_OF_UNKNOWN
     return (PART_OF_USED if pack.in_use or is_burnt(archive, one.other) else unused), one.other
+
+
+def _of_unknown(archive: Archive, pack: str, seen: frozenset[str]) -> bool:
+    """Whether the pack itself is named as anything but a part of what is as new: a part of a part."""
+    seen |= {pack}
+    about = (one for one in archive.heard if one.named == pack and one.other not in seen)
+    return any(_as(archive, one, seen)[0] != PART for one in about if _still(archive, one))
 
 
 def is_burnt(archive: Archive, battery: str) -> bool:

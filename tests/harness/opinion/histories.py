@@ -220,6 +220,8 @@ def _under_late(rng: random.Random, archive: Archive, batteries: tuple[str, ...]
     """A record under what was told late is corrected, mostly by its author."""
     told = [(battery, act) for battery in batteries if (act := under(archive.record(battery)))]
     told = [one for one in told if lately(archive.record(one[0]))]
+    # Said the same again since, late: the ledger's act names one of the two, by its bytes.
+    told = [(b, act) for b, act in told if act not in (a.as_said for a in lately(archive.record(b)))]
     if not told or rng.random() >= CORRECTED:
         return None
     battery, act = rng.choice(told)

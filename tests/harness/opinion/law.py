@@ -51,6 +51,8 @@ class Archive:
     # What names a battery without being state of it, oldest first.
     heard: tuple[Heard, ...] = ()
     hours: tuple[Archive, ...] = ()  # as it stood when each hour before this one ended
+    # By battery: the last record, taken back by its author; what it was before that; what is on record since.
+    taken: Mapping[str, tuple[Act, File, tuple[Act, ...]]] = field(default_factory=dict)
     # What `of` found of this archive, which never changes; another archive begins with none.
     found: dict[str, File] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -166,7 +168,8 @@ def marks_beside(
                 found[other] = frozenset({"installed"} | out)
     if act.event == "battery.maintained":
         parts = [files.get(other, NOTHING) for other in act.others]
-        if any(part.in_use or part.enrolled for part in parts):  # whichever of them was put in
+        # Whichever of them was put in.
+        if any(part.in_use or part.enrolled or part.disputed for part in parts):
             found[act.battery] = frozenset({"used_part"})
     return found
 
@@ -621,8 +624,22 @@ def _said_before(archive: Archive, act: Act, changed: File) -> tuple[Archive, ..
     for hour in archive.hours[-act.ago :]:
         was = hour.of(act.battery)
         told = replace(was, named=was.named | heard, also=was.also | where)
-        rewritten.append(replace(hour, files={**hour.files, act.battery: told}))
+        out = _came_out_then(archive, act, hour)
+        rewritten.append(replace(hour, files={**hour.files, **out, act.battery: told}))
     return (*archive.hours[: -act.ago], *rewritten)
+
+
+def _came_out_then(archive: Archive, act: Act, hour: Archive) -> dict[str, File]:
+    """What came out of a pack in an hour before is, from then on, in the hands of who took it out."""
+    out = come_out(archive, act) if act.event == "battery.dismantled" else {}
+    found = {}
+    for other, file in out.items():
+        was = hour.of(other)
+        if not archive.of(other).exists:
+            found[other] = file
+        elif was.exists and file.holder:
+            found[other] = replace(was, named=was.named | {file.holder})
+    return found
 
 
 def _not_given(archive: Archive, battery: str) -> frozenset[Act]:
@@ -637,6 +654,12 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     late = lately(record)
     if act.event == "attestation.corrected" and late and undone == under(record):
         return _under_late(archive, act, undone, len(late))
+    taken = archive.taken.get(act.battery)
+    if act.event == "attestation.voided" and taken and taken[0] == undone and taken[2] == record:
+        now = archive.of(act.battery)  # corrected before, and the last record still: its marks go as well
+        unmarked = replace(now, used=taken[1].used)
+        others = {battery: one for battery, one in archive.taken.items() if battery != act.battery}
+        return replace(archive, files={**archive.files, act.battery: unmarked}, taken=others)
     if not record or record[-1] != undone:
         return archive
     old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)
@@ -673,11 +696,14 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         acts={**archive.acts, act.battery: record[:-1]},
         before={**archive.before, act.battery: before[:-1]},
         registered=tuple(registered),
-        hours=_never_was(archive, act.battery, undone, before[-1]),
+        taken=archive.taken if voided else {**archive.taken, act.battery: (undone, old, record[:-1])},
+        hours=_never_was(archive, act.battery, record[-1], before[-1], voided=voided),
     )
 
 
-def _never_was(archive: Archive, battery: str, undone: Act, was: Mapping[str, File]) -> tuple[Archive, ...]:
+def _never_was(
+    archive: Archive, battery: str, undone: Act, was: Mapping[str, File], *, voided: bool
+) -> tuple[Archive, ...]:
     """The hours since an act that is taken back: it gave nobody a right, not to tell of them later (I5).
 
     What came out of a pack by it was what it was before.
@@ -685,14 +711,24 @@ def _never_was(archive: Archive, battery: str, undone: Act, was: Mapping[str, Fi
     out = undone.others if undone.event == "battery.dismantled" else ()
 
     def without(hour: Archive) -> Archive:
-        if undone not in hour.record(battery):
+        if not any(said is undone for said in hour.record(battery)):  # another time it was said the same
             return hour
         then, old = hour.of(battery), was.get(battery, NOTHING)
+        if not voided:  # a correction unsays none of who could speak (0898)
+            beside = then.named | old.named | {p for p in (old.holder,) if p}
+            also = then.also | old.also | {p for p in (old.place,) if p}
+            return replace(hour, files={**hour.files, battery: replace(then, named=beside, also=also)})
         held = replace(then, holder=old.holder, named=old.named, place=old.place, also=old.also)
         inside = {other: was.get(other, NOTHING) for other in out}
         return replace(hour, files={**hour.files, battery: held, **inside})
 
     return tuple(map(without, archive.hours))
+
+
+def _by_its_parts(said: Act, files: Mapping[str, File], later: Mapping[str, File]) -> frozenset[str]:
+    """What a repair told late left for what its parts were."""
+    before, now = (of.get(said.battery, NOTHING).used for of in (files, later))
+    return (now - before) & {"used_part"} if said.event == REPAIR else frozenset()
 
 
 def lately(record: tuple[Act, ...]) -> tuple[Act, ...]:
@@ -712,7 +748,11 @@ def _under_late(archive: Archive, act: Act, undone: Act, told: int) -> Archive:
     battery, now = act.battery, archive.of(act.battery)
     record, before = archive.record(battery), archive.before[battery]
     late, snapshots = record[-told:], before[-told:]
-    left = [marks_of(files.get(battery, NOTHING), said) for said, files in zip(late, snapshots, strict=True)]
+    since = (*snapshots[1:], archive.files)
+    left = [
+        marks_of(files.get(battery, NOTHING), said) | _by_its_parts(said, files, later)
+        for said, files, later in zip(late, snapshots, since, strict=True)
+    ]
     first = snapshots[0].get(battery, NOTHING)
     bare = replace(now, used=first.used | (now.used - frozenset().union(*left)))
     without = replace(

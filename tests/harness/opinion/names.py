@@ -46,7 +46,8 @@ def further(archive: Archive, battery: str) -> list[str]:
     while old:
         for name in names_in(archive, old.pop(0)):
             file = archive.of(name)
-            if name in (battery, *found) or not (file.exists or file.recalls):
+            # Made out of another, it is on record before anybody produced it.
+            if name in (battery, *found) or not (file.exists or file.recalls or file.used or file.named_as):
                 continue
             if file.enrolled and not file.official and parties.isdisjoint(parties_of(file)):
                 continue
