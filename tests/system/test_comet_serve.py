@@ -256,4 +256,4 @@ def test_both_end_in_order(maker: Node, capsys: pytest.CaptureFixture[str]) -> N
     (maker.data / "node.toml").unlink()
     (maker.data / "comet/data").rename(maker.data / "comet/lost")
     assert comity("serve", "--data", maker.data, *passphrase, "--listen", "127.0.0.1:0") != 0
-    assert "blocks, and CometBFT has none of them" in capsys.readouterr().err
+    assert "blocks of CometBFT, and CometBFT has none of them" in capsys.readouterr().err

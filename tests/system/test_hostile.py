@@ -172,7 +172,11 @@ def through_requests(node: LiveNode, count: int) -> Door:
             return f"{path} refused"
         return f"{path} answered"
 
-    for number in range(count):
+    for path in told:  # what the others are about is there first
+        door.knock(
+            (path, told[path][0]), partial(enter, path, authority.request(DID, path, told[path][0])[0])
+        )
+    for number in range(count - len(told)):
         if number % (STRIKES_MAX // 4) == 0:
             gossip.patience = Patience()  # else most of it is not looked at
         path = draw.choice(sorted(lawful))
