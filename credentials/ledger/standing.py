@@ -208,11 +208,6 @@ class Standing:
         return self.item_state != UNKNOWN
 
     @property
-    def on_record(self) -> bool:
-        """True if anything is said of it: what it was made from is, before anybody produced it."""
-        return self.born or bool(self.marks or self.predecessors) or self.parent is not None
-
-    @property
     def used(self) -> bool:
         """True if it carries any mark of use (I1)."""
         return any(mark != ENROLLED for mark in self.marks)

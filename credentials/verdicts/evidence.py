@@ -115,8 +115,8 @@ class LedgerView:
     @property
     def on_record(self) -> bool:
         """True if anything is said of it, or names it: of a code that nobody produced yet, too (D996)."""
-        named = self.namings is not None and self.namings.count > 0
-        return self.standing is not None and (self.standing.on_record or named)
+        one, named = self.standing, self.namings is not None and self.namings.count > 0
+        return one is not None and (one.born or bool(one.marks or kin_of(one)) or named)
 
 
 RELATIVES_MAX = 256

@@ -150,10 +150,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     _tell_kin(found, "alias", beside.ledger, named, identifier=text)
     for tell in (tell_changes, tell_fates, tell_namings):
         tell(found, "alias", about, named["condition"], identifier=text)
-    rows = [row for row in table.judge(named) if row.word != CLEAR]
-    rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
-    if not standing.born:  # the battery is, under its other code; what it was made from is on this one
-        rows = [row for row in rows if row.check != "standing.state"]
+    rows = [row for row in table.judge(named) if _is_of_alias(row, standing, declared)]
     _tell_alias(found, text, rows)
     if _in_another_vehicle(standing, inquiry, declared):
         found.failed("alias", "vin_other", rule="X17", identifier=text, vin=declared.vin)
@@ -183,6 +180,13 @@ def _in_another_vehicle(standing: Standing, inquiry: Inquiry, declared: Declared
     if declared.goods != "in_vehicle" or vehicle is None or bound is None:
         return False
     return vehicle.as_list() != bound.as_list()
+
+
+def _is_of_alias(row: Row, standing: Standing, declared: Declared) -> bool:
+    """Whether it is held against the further code; of one that nobody produced the state says nothing."""
+    of_line = row.check in _OF_THE_LINE and not declared.asked
+    of_nobody = row.check == "standing.state" and not standing.born
+    return row.word != CLEAR and not (of_line or of_nobody)
 
 
 def _tell_alias(found: Findings, text: str, rows: Sequence[Row]) -> None:
