@@ -250,5 +250,11 @@ def _case(desks: Mapping[str, Desk], battery: DemoBattery) -> str:
     eu.post(path, {"act": "closed", "outcome": "founded", "text": "the weighing slips say 8.6 kg"})
     stands(customs, "closed")
     customs.post(path, {"act": "reviewed", "outcome": "upheld", "text": "the slips were seen"})
-    wait("the review", lambda: any(s["act"] == "reviewed" for s in recycler.get(path)["statements"]))
+
+    def is_reviewed() -> bool:
+        return all(
+            any(s["act"] == "reviewed" for s in desk.get(path)["statements"]) for desk in (eu, recycler)
+        )
+
+    wait("the review", is_reviewed)
     return case
