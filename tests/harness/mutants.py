@@ -8,24 +8,32 @@
 the tests of its room that reach its function. A mutant that survives is printed with its file, its line and
 what it changes there; one that is argued away stands in `tests/mutants/argued.txt` as
 `module.function | old line | new line | why`, and is counted apart, as is one of which nothing is known (it
-loops, or it was stopped). Exit code: 0 if the score of the others reaches --least (per cent), else 1; with
---chance also if it misses it by no more than a draw may, see `by_chance`.
+loops, or it was stopped), or that changes no behaviour (`BY_RULE`, never tried). Exit code: 0 if the score of
+the others reaches --least (per cent), else 1; with --chance also if it misses it by no more than a draw may,
+see `by_chance`.
+
+With --keep FOLDER the draw, what its tests run, and each result as it comes are kept there: the same command
+on the same tree goes on where it was cut. Results come in the order of the draw, so that those of a run that
+was cut are a draw themselves.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import hashlib
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -101,13 +109,24 @@ GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
 GATED_ALONE = ("edge", "reception")
 ELSEWHERE = tuple(name for name in ROOMS if name not in GATED + GATED_ALONE)
 CHILDREN = "2"  # mutants tried at once
-# Processor time of all tests of one mutant, and of one of them: what only others would notice survives.
-SECONDS_OF_TESTS = ("60", "20")
-SECONDS_OF_TESTS_GATED = ("8", "1.5")
-# Processor time of the cases of a test of which every one is run to see what it runs: a whole room has time.
-CASES, CASES_GATED = "600", "0.1"
-RED, RED_GATED = "50", "0"  # tests that fail without a mutant: one in so many is left out, or none may
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a trial may cost. Seconds are of the processor; what only other tests would notice survives."""
+
+    of_tests_s: float = 60  # of all tests of one mutant
+    of_test_s: float = 20  # of one test
+    cases_s: float = 600  # of the cases of a test of which every one is run to see what it runs
+    red: int = 50  # one in so many tests may fail without a mutant, and is left out; 0: none may
+    least: int = 0  # so many mutants are decided however long it takes
+
+
 DECIDED_LEAST = 20  # a gate that decided fewer, though more were drawn, has not looked
+WHOLE = Limits()
+GATE = Limits(8, 1.5, 0.1, 0, DECIDED_LEAST)
+# Of all rooms together, where most of the time would go into survivors.
+SAMPLE = Limits(12, 4, 0.5)
 
 
 def room_of(path: str) -> str | None:
@@ -181,31 +200,26 @@ def reading_code(file: str, root: Path = ROOT) -> list[str]:
 
 
 def run(
-    copy: Path,
-    mutants: Sequence[Mutant],
-    tests: Sequence[str],
-    seconds: float,
-    of_tests: tuple[str, str] = SECONDS_OF_TESTS,
-    *,
-    least: int = 0,
-    red: str = RED,
-    cases: str = CASES,
+    copy: Path, mutants: Sequence[Mutant], tests: Sequence[str], seconds: float, limits: Limits = WHOLE
 ) -> dict[str, int]:
     """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`.
 
-    The time is not over before `least` are decided. Raises SystemExit if the tests are red without a mutant.
+    What was tried before stands in the file of results beside the copy. Raises SystemExit if the tests are
+    red without a mutant.
     """
     asked, tried = copy.with_suffix(".asked"), copy.with_suffix(".tried")
     asked.write_text(json.dumps([(mutant.name, mutant.path, mutant.lines) for mutant in mutants]))
-    tried.unlink(missing_ok=True)
+    tried.touch()
     deselected = [f"--deselect={test}" for file in tests for test in reading_code(file, copy)]
     ended = subprocess.run(
         [
             sys.executable, "-m", "tests.harness.trials", str(asked), str(tried),
-            str(seconds), str(least), CHILDREN, *of_tests, red, cases, "--rootdir=.",
-            "--hypothesis-profile=mutants", *deselected, *tests,
+            str(seconds), str(limits.least), CHILDREN, str(limits.of_tests_s), str(limits.of_test_s),
+            str(limits.red), str(limits.cases_s), "--rootdir=.", "--hypothesis-profile=mutants",
+            *deselected, *tests,
         ],
         cwd=copy, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONHASHSEED": "0"},  # the cases of a test come in one order
     )  # fmt: skip
     if ended.returncode:
         raise SystemExit(f"No mutant was tried. {(ended.stdout + ended.stderr)[-3_000:]}")
@@ -213,7 +227,6 @@ def run(
         print(f"left out, as it failed without any mutant: {test}")
     kept = FOLDER.parent / "artifacts"
     kept.mkdir(exist_ok=True)
-    tried.touch()
     shutil.copy(tried, kept / f"mutants-{time.strftime('%H%M%S')}.tried")
     rows = [line.split() for line in tried.read_text().splitlines()]
     return {row[0]: int(row[1]) for row in rows}
@@ -257,16 +270,47 @@ class Count:
         return 100.0 * self.killed / self.judged if self.judged else 100.0
 
 
-BY_RULE = (message_of_an_assert, type_of_a_cast, strictness_of_a_zip)  # argued, whatever the line
+def words_of_a_log(mutant: Mutant) -> bool:
+    """True if it changes no more than a text of a line of the log: whoever waits for one is a test."""
+    literal = r"f?\"[^\"]*\"|None"
+    return mutant.old.startswith("log.moment(") and re.sub(literal, "", mutant.old) == re.sub(
+        literal, "", mutant.new
+    )
+
+
+def case_of_sql(mutant: Mutant) -> bool:
+    """True if it changes nothing but the case of statements of SQL, whose words and names have none."""
+    quoted = re.findall(r"\"([^\"]*)\"", mutant.old)
+    changed = [text for text in quoted if f'"{text}"' not in mutant.new]
+    return (
+        mutant.path.startswith("node/storage/")
+        and mutant.old != mutant.new
+        and mutant.old.lower() == mutant.new.lower()
+        and bool(changed)
+        and all(
+            re.search(
+                r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|SET|AND|ORDER|ON|AS|CASE|CREATE|PRAGMA)\b", t
+            )
+            and "'" not in t
+            for t in changed
+        )
+    )
+
+
+# Argued, whatever the line, and never tried: no behaviour is changed.
+BY_RULE = (message_of_an_assert, type_of_a_cast, strictness_of_a_zip, words_of_a_log, case_of_sql)
+
+
+def by_rule(mutant: Mutant) -> bool:
+    """True if it is argued by what it changes."""
+    return any(rule(mutant) for rule in BY_RULE)
 
 
 def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> Count:
     """Print survivors and the score of what is neither argued away nor unknown."""
     by_name = {mutant.name: mutant for mutant in mutants}
     survivors = [by_name[name] for name, code in codes.items() if code in (SURVIVED, UNREACHED)]
-    open_ones = [
-        m for m in survivors if (m.function, m.old, m.new) not in why and not any(rule(m) for rule in BY_RULE)
-    ]
+    open_ones = [m for m in survivors if (m.function, m.old, m.new) not in why and not by_rule(m)]
     for mutant in open_ones:
         reached = "" if codes[mutant.name] == SURVIVED else "  (no test reaches it)"
         print(f"survived  {mutant.told}{reached}")
@@ -305,30 +349,40 @@ def passes(count: Count, least: float, chance: float | None) -> bool:
     return found >= chance
 
 
-def try_all(copy: Path, mutants: Sequence[Mutant], until: float, together: bool) -> dict[str, int]:
-    """Exit codes, room by room, each with its share of the time until then (on the monotonic clock).
+def try_all(copy: Path, mutants: Sequence[Mutant], seconds: float, limits: Limits) -> dict[str, int]:
+    """Exit codes, in the order in which the mutants were drawn, with the tests of all of their rooms.
 
-    `together`: with the tests of all of these rooms, which are run once to see what they reach, and with the
-    limits of the gate.
+    What is argued by rule is counted and not tried.
     """
-    codes: dict[str, int] = {}
-    rooms = [name for name in ROOMS if any(room_of(mutant.path) == name for mutant in mutants)]
-    left = len(mutants)
-    for names in [rooms] if together else [[name] for name in rooms]:
-        own = [mutant for mutant in mutants if room_of(mutant.path) in names]
-        tests = sorted({test for name in names for test in ROOMS[name].tests_of(copy)})
-        seconds = (until - time.monotonic()) * len(own) / left
-        if together:
-            limits = SECONDS_OF_TESTS_GATED
-            found = run(
-                copy, own, tests, seconds, limits, least=DECIDED_LEAST, red=RED_GATED, cases=CASES_GATED
-            )
+    rooms = {room_of(mutant.path) for mutant in mutants}
+    tests = sorted({test for name, room in ROOMS.items() if name in rooms for test in room.tests_of(copy)})
+    ruled = {mutant.name: SURVIVED for mutant in mutants if by_rule(mutant)}
+    return ruled | run(copy, [m for m in mutants if m.name not in ruled], tests, seconds, limits)
+
+
+@contextlib.contextmanager
+def drawn(
+    options: argparse.Namespace, paths: Sequence[str], lines: dict[str, Lines] | None
+) -> Iterator[tuple[Path, list[Mutant], int]]:
+    """A copy with the mutants that were drawn, and of how many: made now, or kept from a run that was cut."""
+    with contextlib.ExitStack() as stack:
+        if options.keep is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))
         else:
-            found = run(copy, own, tests, seconds)
-        print(f"{', '.join(names)}: {len(found)} of {len(own)} mutants run", flush=True)
-        codes |= found
-        left -= len(own)
-    return codes
+            folder = options.keep.resolve()
+        copy, kept = folder / "copy", folder / "drawn.json"
+        contents = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in tracked()))
+        of = [contents.hexdigest(), sorted(paths), options.seed, options.sample]
+        if kept.is_file() and (found := json.loads(kept.read_text()))["of"] == of:
+            chosen = [Mutant(**{**row, "lines": tuple(row["lines"])}) for row in found["chosen"]]
+            yield copy, chosen, found["number"]
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make_copy(copy)
+        chosen, number = draw(copy, paths, lines, options.seed, options.sample)
+        kept.write_text(json.dumps({"of": of, "number": number, "chosen": [asdict(m) for m in chosen]}))
+        yield copy, chosen, number
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -346,6 +400,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=86_400, help="stop after so long (--since: and 20 decided)"
     )
+    parser.add_argument("--keep", type=Path, help="a folder for what is found, to go on from after a cut")
     parser.add_argument("--least", type=float, default=90.0, help="score in per cent")
     parser.add_argument("--chance", type=float, help="how rare a draw must be to be taken for no chance")
     return parser.parse_args(arguments)
@@ -361,10 +416,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not paths:
         print(f"no line of {', '.join(rooms)} changed since {_commit(options.since)}")
         return 0
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = Path(folder) / "copy"
-        make_copy(copy)
-        chosen, found = draw(copy, paths, lines, options.seed, options.sample)
+    with drawn(options, paths, lines) as (copy, all_of_them, found):
+        chosen = all_of_them
         print(
             f"{len(chosen)} of {found} mutants in {len(paths)} modules drawn, seed {options.seed}", flush=True
         )
@@ -375,7 +428,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen = [mutant for mutant in chosen if mutant.told in survived]
         if not chosen:
             return 0  # lines without anything to change: words, names, types
-        codes = try_all(copy, chosen, started + options.seconds, together=options.since is not None)
+        limits = GATE if options.since else SAMPLE if options.elsewhere and not options.again else WHOLE
+        codes = try_all(copy, chosen, started + options.seconds - time.monotonic(), limits)
     count = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
     decided = sum(code in DECIDED for code in codes.values())
     if decided < min(DECIDED_LEAST, len(chosen)):

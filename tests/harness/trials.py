@@ -18,6 +18,9 @@ A mutant is killed by a test that fails with it and, after the same tests in suc
 without it; one that fails there as well is left out from then on. Whatever else ends a fork (it loops, its
 memory is full, it is stopped) says nothing of the mutant: on another machine it might not have.
 
+What is in tried.txt already is not tried again, and what a survey of the same tests found beside it is not
+looked at again: a run that was cut goes on.
+
 A line of tried.txt: name, exit code (0 survived, 1 killed, 33 no test runs it, any other or below 0 the
 signal that ended it: not known), seconds, the test that failed.
 """
@@ -411,7 +414,10 @@ class Trials:
         self.aimed = {module: set(numbers) for module, numbers in importing(session).items()}
         self.known = self._surveyed(session, kept)
         self._examine_red(session)
-        for mutant in self.asked:
+        before = [line.split() for line in self.tried.read_text().splitlines()]
+        self.decided = sum(int(code) in DECIDED for _, code, *_ in before)
+        done = {name for name, *_ in before}
+        for mutant in (mutant for mutant in self.asked if mutant.name not in done):
             while len(self.running) >= self.children:
                 self._reap(session)
             if self._over():
@@ -451,18 +457,22 @@ class Trials:
 
     def _surveyed(self, session: pytest.Session, kept: Sequence[Any]) -> Survey:
         """The survey, of forks: what they import and keep is gone with them."""
+        written = [self.tried.with_suffix(f".survey{child}") for child in range(self.children)]
+        known = self._kept([item.nodeid for item in session.items], written)
         files: dict[Path, list[int]] = {}
         for number, item in enumerate(session.items):
-            files.setdefault(item.path, []).append(number)
+            if number not in known.seconds.keys() | known.like.keys():
+                files.setdefault(item.path, []).append(number)
         waiting = handed_out(len(files))  # the next file goes to whoever is free
-        written = [self.tried.with_suffix(f".survey{child}") for child in range(self.children)]
 
         def work(path: Path) -> None:
-            with path.open("w") as file:
+            with path.open("a") as file:
+                print(file=file)  # what a cut left unfinished ends there
                 while not self._over() and (place := next_of(waiting)) is not None:
                     numbers = list(files.values())[place]
                     found = survey(session, numbers, kept, (self.of_test, self.cases), self._over)
-                    file.write(found.to_json() + "\n")
+                    if not self._over():
+                        print(found.to_json(), file=file, flush=True)
 
         folders = [tempfile.mkdtemp() for _ in written]
         forks = [
@@ -474,15 +484,30 @@ class Trials:
             shutil.rmtree(folder, ignore_errors=True)
         if any(codes):
             self._end(session, f"the run of all tests without a mutant ended with {codes}")
-        known = Survey()
-        for line in "".join(path.read_text() for path in written).splitlines():
-            known.add(Survey.from_json(line))
+        known = self._read(written)
         known.suppose()
         cases = Counter[str]()
         for number, item in enumerate(session.items):
             test = test_of(item)
             known.case[number] = cases[test]
             cases[test] += 1
+        return known
+
+    def _kept(self, names: list[str], written: Sequence[Path]) -> Survey:
+        """What a run that was cut had looked at, if it was of the same tests."""
+        of = self.tried.with_suffix(".tests")
+        if of.is_file() and of.read_text().splitlines() == names:
+            return self._read(written)
+        for path in written:
+            path.unlink(missing_ok=True)
+        of.write_text("\n".join(names))
+        return Survey()
+
+    def _read(self, written: Sequence[Path]) -> Survey:
+        known = Survey()
+        for line in "".join(path.read_text() for path in written if path.is_file()).splitlines():
+            with contextlib.suppress(ValueError):  # one that a cut left unfinished
+                known.add(Survey.from_json(line))
         return known
 
     def _try(self, session: pytest.Session, mutant: Asked) -> None:

@@ -73,6 +73,7 @@ LEAST = {"verdicts": 90, "ledger": 90, "edge": 90, "reception": 85}  # per cent,
 QUICK = ("--sample", "120", "--seconds", "195", "--least", "85", "--chance", "0.000001")
 THOROUGH = ("--sample", "400", "--seconds", "3600", "--least", "90")
 SAMPLE, SAMPLE_LEAST = 1_000, 80
+KEPT = mutants.ROOT / ".cache" / "mutants" / "elsewhere"  # a run that was cut goes on
 
 
 def small_copy(folder: Path, number: int = 0, code: str = SMALL, tests: str = SMALL_TESTS) -> list[Mutant]:
@@ -251,15 +252,15 @@ def test_where_no_line_changed_the_gate_has_nothing_to_say(
     assert "no line of verdicts, ledger, status changed since" in capsys.readouterr().out
 
 
-def test_only_what_an_assert_says_a_cast_names_and_a_zip_asserts_is_argued_by_rule() -> None:
+def test_what_changes_no_behaviour_is_argued_by_rule() -> None:
     """
-    A mutant of what an assert says is argued away, one of the type that a cast names, and one of a zip that
-    asserts no more that both are of one length; one of what is asserted, cast or zipped, or of any other
-    text, is not.
+    A mutant of what an assert says is argued away, one of the type that a cast names, one of a zip that
+    asserts no more that both are of one length, one of a text in the log, and one of the case of SQL; one of
+    what is asserted, cast, zipped or logged, or of any other text, is not.
     """
 
-    def argued(old: str, new: str) -> bool:
-        count = mutants.report([Mutant("m", "p", "f", old, new)], {"m": SURVIVED}, {})
+    def argued(old: str, new: str, path: str = "node/storage/a.py") -> bool:
+        count = mutants.report([Mutant("m", path, "f", old, new)], {"m": SURVIVED}, {})
         return count.judged == 0
 
     assert argued('assert a == b, "why not"', 'assert a == b, "XXwhy notXX"')
@@ -281,6 +282,15 @@ def test_only_what_an_assert_says_a_cast_names_and_a_zip_asserts_is_argued_by_ru
     assert not argued("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, strict=True):")
     assert not argued("for a, b in zip(x, y, strict=False):", "for a, b in zip(x, y, strict=True):")
     assert not argued("told = f(a)", "told = None")
+    assert argued('log.moment("job", id=a)', 'log.moment("XXjobXX", id=a)')
+    assert argued('log.moment("job", id=a)', "log.moment(None, id=a)")
+    assert not argued('log.moment("job", id=a)', 'log.moment("job", id=None)')
+    assert not argued('told("job", id=a)', 'told("XXjobXX", id=a)')
+    assert argued('"SELECT a FROM b"', '"select a from b"')
+    assert not argued('"SELECT a FROM b"', '"XXSELECT a FROM bXX"')
+    assert not argued('"SELECT a FROM b"', '"select a from b"', "node/api/a.py")
+    assert not argued('''"SELECT a FROM b WHERE c = 'D'"''', '''"select a from b where c = 'd'"''')
+    assert not argued('"AGAIN"', '"again"')
 
 
 @pytest.mark.check
@@ -292,7 +302,7 @@ def test_mutants_are_tried_each_in_a_fork_of_its_own(tmp_path: Path) -> None:
     """
     found = small_copy(tmp_path)
 
-    codes = mutants.run(tmp_path, found, ["tests/test_small.py"], 0, least=len(found))
+    codes = mutants.run(tmp_path, found, ["tests/test_small.py"], 0, mutants.Limits(least=len(found)))
 
     assert len(codes) == len(found)
 
@@ -307,6 +317,55 @@ def test_mutants_are_tried_each_in_a_fork_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.check
+def test_a_run_that_was_cut_goes_on(tmp_path: Path) -> None:
+    """
+    What was tried is not tried again, and what was surveyed not surveyed again, also where the cut left a
+    line unfinished.
+    """
+    found = small_copy(tmp_path)
+    limits = mutants.Limits(least=len(found))
+    mutants.run(tmp_path, found[:3], ["tests/test_small.py"], 0, limits)
+    tried = tmp_path.with_suffix(".tried")
+    first, surveys = tried.read_text(), [tmp_path.with_suffix(f".survey{n}") for n in range(2)]
+    whole = [survey.read_text() for survey in surveys]
+    surveys[0].write_text(whole[0] + '[{"consensus')
+
+    codes = mutants.run(tmp_path, found, ["tests/test_small.py"], 0, limits)
+
+    assert tried.read_text().startswith(first)
+    assert len(tried.read_text().splitlines()) == len(codes) == len(found)
+    assert all(
+        s.read_text().count('"consensus') <= w.count('"consensus') + 1
+        for s, w in zip(surveys, whole, strict=True)
+    )
+
+
+@pytest.mark.check
+def test_what_was_drawn_is_kept_for_the_same_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    With --keep the second run finds its copy and its mutants there; of another tree nothing is kept.
+    """
+    root, keep = tmp_path / "root", tmp_path / "keep"
+    small_copy(root, 1)
+    code = root / "consensus" / "small.py"
+    code.write_text(SMALL)
+    monkeypatch.setattr(mutants, "ROOT", root)
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    options = mutants.parsed(["--elsewhere", "--sample", "3", "--keep", str(keep)])
+
+    def draws() -> tuple[list[Mutant], float]:
+        with mutants.drawn(options, ["consensus/small.py"], None) as (copy, chosen, _):
+            return chosen, (copy / "consensus/small.py").stat().st_mtime_ns
+
+    first, again = draws(), draws()
+    code.write_text(SMALL.replace("2 + 2", "1 + 3"))
+    other = draws()
+
+    assert first == again
+    assert len(other[0]) == 3 and other[1] != first[1]
+
+
+@pytest.mark.check
 def test_a_test_that_fails_by_itself_kills_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -316,7 +375,7 @@ def test_a_test_that_fails_by_itself_kills_nothing(
     """
     found = small_copy(tmp_path, 0, LOOPING, LOOPING_TESTS)
 
-    codes = mutants.run(tmp_path, found, ["tests/test_small.py"], 120, ("1", "1"))
+    codes = mutants.run(tmp_path, found, ["tests/test_small.py"], 120, mutants.Limits(1, 1))
 
     by_change = {m.new: codes[m.name] for m in found}
     assert by_change["return False"] == UNREACHED
@@ -334,7 +393,7 @@ def test_red_tests_end_the_gate_with_their_names(tmp_path: Path) -> None:
     found = small_copy(tmp_path, 0, LOOPING, RED_TESTS)
 
     with pytest.raises(SystemExit) as ended:
-        mutants.run(tmp_path, found, ["tests/test_small.py"], 60, red="0")
+        mutants.run(tmp_path, found, ["tests/test_small.py"], 60, mutants.Limits(red=0))
 
     told = "These tests are red without any mutant, mend them first: tests/test_small.py::test_red\n"
     assert ended.value.code == f"No mutant was tried. {told}"
@@ -410,7 +469,16 @@ def test_a_seeded_sample_of_the_other_rooms_is_killed() -> None:
     """
     Of 1,000 seeded mutants elsewhere four of five are killed; survivors are printed.
     """
-    options = ["--sample", str(SAMPLE), "--seed", "20261126", "--least", str(SAMPLE_LEAST)]
+    options = [
+        "--sample",
+        str(SAMPLE),
+        "--seed",
+        "20261126",
+        "--least",
+        str(SAMPLE_LEAST),
+        "--keep",
+        str(KEPT),
+    ]
 
     assert mutants.main(["--elsewhere", *options]) == 0
 
