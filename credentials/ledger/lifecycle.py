@@ -252,6 +252,7 @@ class Lifecycle:
     # Of others that an event names it is heard as they stood then; what they went through since stays.
     hears_of_then: bool = False
     vehicles_of_then: bool = False  # what is told late of a vehicle binds what was in it then
+    moved_on_stays: bool = False  # voiding a dismantling leaves a child where it went on to since
     tells_late: bool = False  # whether anything may be told late, so that how it stood is kept
 
     @classmethod

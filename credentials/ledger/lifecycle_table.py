@@ -50,7 +50,7 @@ _WHERE = "lifecycle.json"
 _KNOWN = (
     "$comment version states initial terminal final roles officials marks inherited_marks settings schemes "
     "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote resumes "
-    "namings_apart namings_by_right hears_of_then vehicles_of_then"
+    "namings_apart namings_by_right hears_of_then vehicles_of_then moved_on_stays"
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
@@ -119,6 +119,7 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         namings_by_right=truth_of(table.get("namings_by_right", False), "namings_by_right"),
         hears_of_then=truth_of(table.get("hears_of_then", False), "hears_of_then"),
         vehicles_of_then=truth_of(table.get("vehicles_of_then", False), "vehicles_of_then"),
+        moved_on_stays=truth_of(table.get("moved_on_stays", False), "moved_on_stays"),
         tells_late=any(event.told_late for event in events.values()),
     )
 

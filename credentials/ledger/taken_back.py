@@ -43,7 +43,7 @@ def released(before: Standing, after: Standing, context: Context) -> list[Record
             continue  # its maker produced it since: nothing of the act is left on it
         if other.undo is not None or _went_on(other, before, context):
             raise Refusal("depends", "a child or successor has records of its own since")
-        found.append(_without(other, before, context))
+        found.append(_without(other, before, after, context))
     return found
 
 
@@ -60,16 +60,20 @@ def _made_of(other: Standing, old: Standing) -> bool:
     return old.key in other.predecessors or (other.parent is not None and other.parent.key == old.key)
 
 
-def _without(other: Standing, old: Standing, context: Context) -> Standing:
-    """A child or successor as it was without the act on `old` that is voided."""
+def _without(other: Standing, old: Standing, pack: Standing, context: Context) -> Standing:
+    """A child or successor as it was without the act on `old` that is voided, which leaves `pack`."""
     gone = carried_marks(old, context)
     if other.parent is not None and other.parent.key == old.key:
         before = other.parent
         if TAKEN_OUT in other.facts:
             return _unborn(other, before, context)
         gone = (gone | {CHILD}).difference(before.marks)
-        holder = old.producer if WENT_WITH_PACK in other.facts else other.holder
-        state = first_state(other, context) if STATE_OF_PACK in other.facts else None
+        given, passed = WENT_WITH_PACK in other.facts, STATE_OF_PACK in other.facts
+        if context.governance.lifecycle.moved_on_stays:
+            given = given and other.holder == _taker(old, before)
+            passed = passed and other.item_state == pack.item_state
+        holder = old.producer if given else other.holder
+        state = first_state(other, context) if passed else None
         of_pack = (WENT_WITH_PACK, STATE_OF_PACK)
         facts = {name: leaf for name, leaf in other.facts.items() if name not in of_pack}
         status = _own_waste(other, before.status, context)
@@ -87,6 +91,12 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
         return _still_a_child(replace(other, predecessors=left), other.parent, gone, context)
     status = other.eu_status if left else _own_waste(other, ORIGINAL, context)
     return replace(other, predecessors=left, eu_status=status, marks=_less(other.marks, gone), voided=True)
+
+
+def _taker(pack: Standing, child: Parent) -> str | None:
+    """Who took the child out of the pack; where another record of it is the last one, who has the pack."""
+    undo = pack.undo
+    return undo.author if undo is not None and undo.leaf_index == child.leaf_index else pack.holder
 
 
 def _own_waste(other: Standing, status: str, context: Context) -> str:

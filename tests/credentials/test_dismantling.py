@@ -177,6 +177,31 @@ def test_what_a_supplier_gave_into_a_pack_goes_with_it() -> None:
     assert "went_with_pack" not in ledger.standing(module).facts
 
 
+@pytest.mark.parametrize(
+    ("known", "holder", "state"), [(True, RIVAL, "in_recycling"), (False, MAKER, "produced")]
+)
+def test_what_went_on_out_of_a_pack_stays_where_it_is(*, known: bool, holder: str, state: str) -> None:
+    """
+    Two voidings, by authorities: of the last of what a module went through since, then of the dismantling.
+    What stands between them stands (0988); under the rules before, as they judged, so that no history parts.
+    """
+    table = lifecycle_table()
+    if not known:
+        del table["moved_on_stays"]
+    ledger = Ledger(make_genesis(rule_files={**rule_files(), "lifecycle.json": json.dumps(table).encode()}))
+    module = ledger.produced(5)
+    pack = pack_of(ledger, module)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+    ledger.happen(RECYCLER, "recycling.received", module, quantities={"mass_in_grams": 5})
+    ledger.hand_over(RECYCLER, module, RIVAL)
+    ledger.hand_over(RIVAL, module, WORKSHOP)
+    for subject in (module, pack):
+        voided(ledger, subject)
+
+    found = ledger.standing(module)
+    assert (found.parent, found.holder, found.item_state) == (None, holder, state)
+
+
 @pytest.mark.parametrize("remade", [False, True])
 def test_nothing_comes_out_of_what_came_out_of_it(remade: bool) -> None:
     """

@@ -591,3 +591,13 @@ def test_each_planted_bug_is_caught(name: str) -> None:
 
     print(f"{name}: {caught or 'NOT CAUGHT'}")
     assert caught
+
+
+def test_a_module_taken_from_whom_it_went_on_to_is_found() -> None:
+    """
+    I3, 0988: two voidings, of a later hand-over and of the dismantling, and what stands between them is gone.
+    """
+    with lacking("moved_on_stays"):
+        found = many(range(10387, 10388), 200).findings.values()
+
+    assert [(f.about, f.said) for f in found] == [("holder", "stranger on the ledger, holder by the law")]
