@@ -37,6 +37,7 @@ from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.parts import PartsDesk
+from node.use_cases.parts_tree import PartsTree
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.proposing import ProposalDesk
@@ -81,6 +82,7 @@ class Service:
     supplier_audit: SupplierAudit
     duties: DutyDesk
     parts: PartsDesk
+    parts_tree: PartsTree
     acts: ActDesk
     clearance: Clearance
     consignments: Consignments

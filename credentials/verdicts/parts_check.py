@@ -3,6 +3,8 @@
     open_part(keys, key) -> Opened            by whoever has all the codes: the way from one part to the root
     require_opened(key, opened, root)         offline: this part is under that root, or CommitmentError
     check_parts(pack, parts, governance)      each part with what was found (X2, X7, X8)
+    committed_parts(pack) -> str | None       whether what was taken out of it is what was committed to
+    fate_of(part, pack, stated)               what became of one, beside the state it is in
 
 The commitment is `children_root` of the production: the RFC 9162 root over the sorted standing keys of all
 parts. All of them, or one with its path, is the proof. What is not under the root is not checked, and never
@@ -31,7 +33,15 @@ _OUTCOMES = {
     "part_claimed": NOT_CHECKED,
     "part_no_record": NOTE,
     **dict.fromkeys(("part_used", "part_of_another", "part_became_another", "part_lost", "part_waste"), NO),
+    **dict.fromkeys(("part_recalled", "part_fate_missing"), NO),
+    **dict.fromkeys(("part_fate_reuse", "part_fate_repurpose", "part_fate_recycle", "part_status"), NOTE),
+    **dict.fromkeys(("part_fate_open", "part_fate_unread"), NOT_CHECKED),
 }
+WHOLE, OTHER, CLOSED, NOTHING = "whole", "other", "closed", "nothing"  # of what was committed to
+RECALLED = "recalled"
+_FATES = ("reuse", "repurpose", "recycle", "missing")
+_RECEIVED = ("in_recycling", "recycled")  # states of what a recycler has
+_GONE_ON = (*_RECEIVED, "dismantled", "consumed")  # its parts, or what it became, have fates of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,46 @@ def check_parts(
     complete = size is not None and len({p.key for p in checked if p.committed}) == size
     answer = FAIL if NO in outcomes else PASS if complete and NOT_CHECKED not in outcomes else NOT_CHECKED
     return PartsChecked(answer, size, tuple(checked))
+
+
+def committed_parts(pack: Standing | None) -> str | None:
+    """whole: exactly what was committed to was taken out; other: not exactly that; closed: nothing was yet.
+
+    nothing: parts were taken out that nobody had committed to; None: there is nothing to compare.
+    """
+    if pack is None or (pack.children_root is None and not pack.children):
+        return None
+    if pack.children_root is None:
+        return NOTHING
+    if not pack.children:
+        return CLOSED
+    return WHOLE if root_of(pack.children) == pack.children_root else OTHER
+
+
+def fate_of(one: Standing | None, pack: Standing | None, stated: str | None) -> tuple[PartFinding, ...]:
+    """What is to be known of a battery beside its state; of a part, also what its dismantler stated.
+
+    `pack`: what it is shown under, for a part; `stated`: the fate that the document of that act names.
+    """
+    found: list[PartFinding] = []
+
+    def add(code: str, **parameters: str | int | list[str]) -> None:
+        found.append(PartFinding(code, _OUTCOMES[code], parameters))
+
+    if one is not None:
+        for name, code in ((LOST, "part_lost"), (RECALLED, "part_recalled")):
+            if one.settings(name):
+                add(code, by=sorted({setting.by for setting in one.settings(name).values()}))
+        if one.eu_status != ORIGINAL and one.item_state not in (one.eu_status, *_RECEIVED):
+            add("part_status", status=one.eu_status)
+    if pack is None:
+        return tuple(found)
+    if one is not None and one.parent is not None and one.parent.key != pack.key:
+        add("part_of_another", battery="")
+    add(f"part_fate_{stated}" if stated in _FATES else "part_fate_unread")
+    if stated == "recycle" and (one is None or one.item_state not in _GONE_ON):
+        add("part_fate_open")
+    return tuple(found)
 
 
 def _is_under(part: PartShown, opened: Opened, root: bytes) -> bool:

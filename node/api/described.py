@@ -54,7 +54,7 @@ from node.oversight.case_desk import CaseAnswer, CasesAnswer
 from node.oversight.facility_desk import FacilitiesAnswer
 from node.oversight.request_desk import RequestAnswer, RequestsAnswer, SetsToAskFor
 from node.oversight.risk import RiskAnswer
-from node.parts_answers import PartsAnswer
+from node.parts_answers import PartsAnswer, PartsTreeAnswer
 from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
 from node.use_cases.access import KeyMade, KeyShown, SessionShown
 from node.use_cases.accounts import AccountMade, AccountShown
@@ -298,6 +298,7 @@ ANSWERS: dict[str, type] = {
     "Models": ModelsAnswer,
     "Participants": ParticipantsAnswer,
     "PartsCheck": PartsAnswer,
+    "PartsTree": PartsTreeAnswer,
     "Progress": JudgedEvent,
     "Proposal": ProposalAnswer,
     "Proposals": ProposalsAnswer,

@@ -45,6 +45,7 @@ from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.own_part import OwnPart
 from node.use_cases.parts import PartsDesk
+from node.use_cases.parts_tree import PartsTree
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
@@ -212,6 +213,7 @@ def _serve(disk: Disk, agreement: Agreement, trades: Trades, port: int, hosts: H
         supplier_audit=supplier_audit_of(disk),
         vehicles=VehicleDesk(trades.issuing, gathering, ledger, lookup, disk.policy),
         parts=PartsDesk(trades.issuing, gathering, ledger, lookup),
+        parts_tree=PartsTree(trades.issuing, gathering, ledger, office),
         duties=duties,
         acts=ActDesk(history, disk.keys.did, trades.issuing, batteries, office, progress),
         clearance=Clearance(gathering, disk.policy, trades.judging),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 from credentials.documents.canonical import b64u, b64u_decode
-from credentials.documents.identifiers import Subject
+from credentials.documents.identifiers import Identifier, Subject
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.descendants import root_of
 from credentials.ledger.standing import Standing
@@ -41,7 +41,7 @@ class PartsDesk:
     def check(self, battery: str, shown: Sequence[ShownPart]) -> PartsRecord:
         """Each part with what was found; where all are shown, each with its way to the commitment."""
         signing = self._issuing.signing
-        pack = signing.identifier(battery)
+        pack = battery_named(self._issuing, battery)
         named = [self._part(one["code"]) for one in shown]
         keys = [standing_key(subject) for _, subject in named]
         if len(set(keys)) < len(keys):
@@ -88,15 +88,21 @@ class PartsDesk:
         }
 
     def _part(self, text: str) -> tuple[str, Subject]:
-        found = self._issuing.signing.identifier(text)
-        if found.scheme == VIN:
-            told = "{code} is a vehicle's number: name its batteries by their own codes."
-            raise bad_request("battery_expected", told, code=found.canonical)
+        found = battery_named(self._issuing, text)
         return found.canonical, self._issuing.signing.subject(found)
 
     def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:
         found = self._ledger.standings.records(tuple(keys))
         return {key: Standing.decode(data) for key, data in found.items()}
+
+
+def battery_named(issuing: Issuing, text: str) -> Identifier:
+    """The battery, or part of one, that a text names; a vehicle is none."""
+    found = issuing.signing.identifier(text)
+    if found.scheme == VIN:
+        told = "{code} is a vehicle's number: name its batteries by their own codes."
+        raise bad_request("battery_expected", told, code=found.canonical)
+    return found
 
 
 def _opened(one: ShownPart) -> Opened | None:

@@ -175,6 +175,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/passports/<digest>/label.svg": f"{passport}/label.svg",
         "/attestations/<digest>": f"/attestations/{attestation}",
         "/batteries/<path:identifier>": f"/batteries/{CODE}",
+        "/parts/<path:identifier>": f"/parts/{CODE}",
         "/consignments/<consignment_id>": consignment,
         "/supervision/consignments/<consignment_id>": f"/supervision{consignment}",
         "/consignments/<consignment_id>/items/<int:line>": f"{consignment}/items/1",

@@ -75,6 +75,7 @@ def filled(node: LiveNode) -> tuple[str, ...]:
         f"{made}/items/2",
         act,
         f"/batteries/{CODE}",
+        f"/parts/{CODE}",
         f"/suppliers?party={DID}",
         f"/set-requests/new?consignment={made.rpartition('/')[2]}&requirement=MAT-05",
     )
