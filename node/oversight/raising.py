@@ -15,7 +15,7 @@ from typing import Any
 
 from consensus.encoding import Value, encode
 from credentials.documents.identifiers import Subject
-from credentials.ledger.attestation import standing_key
+from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import (
     AdmittedEntry,
     ClaimEntry,
@@ -29,6 +29,7 @@ from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.governance_records import ACCREDITATION, PARTICIPANT, RECOGNITION, STOP
 from credentials.ledger.parties import Accreditation, Participant, Pause
 from credentials.ledger.recognition import ANY, Recognition
+from node.oversight import counted_again
 from node.oversight.alert_kinds import (
     ADMITTED,
     BALANCE,
@@ -41,6 +42,7 @@ from node.oversight.alert_kinds import (
     kind_of,
 )
 from node.oversight.balances import RULE, WEIGHED, out_of_balance
+from node.oversight.counted_again import counted_before, counts_once
 from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -117,6 +119,9 @@ class Raising:
     def _of_row(self, row: EntryRow) -> Iterator[RaisedAlert]:
         if row.type == ADMITTED and row.kind in WEIGHED:
             yield from self._of_balance(row)
+        if row.type in (ADMITTED, CLAIM) and (again := self._counted_again(row)) is not None:
+            yield again
+            return
         if row.type == ADMITTED and row.kind not in self._events:  # nearly all of them
             return
         if row.type == EVIDENCE:
@@ -132,11 +137,27 @@ class Raising:
     def _of_balance(self, row: EntryRow) -> Iterator[RaisedAlert]:
         """X13, by all that was recorded of this battery up to this leaf."""
         said, kind = _said(parse_entry(row.entry)), kind_of(BALANCE, ())
-        before = self._ledger.leaves.of(standing_key(said.subject), RECORD_READ_MAX, row.leaf_index + 1)
-        entries = (parse_entry(one.entry) for one in before)
-        recorded = (one.attestation for one in entries if isinstance(one, AdmittedEntry))
+        recorded = [one for _, one in self._recorded(said.subject, row.leaf_index + 1)]
         if kind is not None and out_of_balance(recorded):
             yield replace(self._about_goods(row, kind, said), rule=RULE)
+
+    def _counted_again(self, row: EntryRow) -> RaisedAlert | None:
+        """X4, where the second statement was no conflict: it was told late, or was only a claim."""
+        kind, lifecycle = kind_of(REFUSED, (counted_again.RULE,)), self._history.at(row.height).lifecycle
+        if kind is None or row.kind is None or counts_once(row.kind, lifecycle) is None:
+            return None
+        said = _said(parse_entry(row.entry))
+        first = counted_before(row.kind, self._recorded(said.subject, row.leaf_index), lifecycle)
+        if first is None:
+            return None
+        return replace(self._about_goods(row, kind, said), rule=counted_again.RULE, winner=first)
+
+    def _recorded(self, subject: Subject, before: int) -> Iterator[tuple[int, Attestation]]:
+        """What was admitted about a battery `before` a leaf, the newest of it, with its leaf."""
+        for one in self._ledger.leaves.of(standing_key(subject), RECORD_READ_MAX, before):
+            entry = parse_entry(one.entry)
+            if isinstance(entry, AdmittedEntry):
+                yield one.leaf_index, entry.attestation
 
     def _about_goods(self, row: EntryRow, kind: AlertKind, said: _Said) -> RaisedAlert:
         authors, sides = hands(self._ledger, self._history, standing_key(said.subject), row.leaf_index + 1)

@@ -14,16 +14,18 @@ from typing import Any, cast
 import pytest
 
 from credentials.documents.identifiers import Subject
+from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
 from node.ledger.subscriptions import Moments
 from node.oversight import alerting
 from node.oversight.alerting import Alerting
 from node.oversight.balances import out_of_balance
+from node.oversight.counted_again import counted_before
 from node.oversight.raising import RaisedAlert, Raising
 from node.storage.alerts import AlertFilter, AlertTable
 from node.storage.entries import row_of
 from node.storage.office import OfficeStore
 from tests.credentials.test_routes import CAR, in_use
-from tests.harness.ledger import IMPORTER, RECYCLER, WORKSHOP, Ledger
+from tests.harness.ledger import IMPORTER, MAKER, RECYCLER, WORKSHOP, Ledger
 from tests.harness.support_service import LiveNode
 from tests.node.test_alerts import node, produced_again, settled
 from tests.node.test_watching import attest, issue
@@ -57,12 +59,12 @@ def lived(ledger: Ledger, number: int) -> Subject:
 def raised_by(ledger: Ledger, begin: int = 0) -> list[Any]:
     """What the leaves of this ledger raise; whatever asks for more than they say fails."""
     entries = ledger.reader.entries[begin:]
-    rows = [replace(row_of(entry), leaf_index=begin + place) for place, entry in enumerate(entries)]
+    rows = [replace(row_of(entry), leaf_index=begin + place, height=0) for place, entry in enumerate(entries)]
 
     def of(key: bytes, _: int, before: int) -> list[Any]:
         return [row for row in rows if row.subject == key and row.leaf_index < before]
 
-    only_of_a_battery = SimpleNamespace(leaves=SimpleNamespace(of=of))
+    only_of_a_battery = SimpleNamespace(leaves=SimpleNamespace(of=of), block_times=lambda _: {})
     return Raising(cast(Any, only_of_a_battery), ledger.history).of(rows)
 
 
@@ -83,15 +85,14 @@ def test_honest_lives_raise_no_alert(count: int, capsys: pytest.CaptureFixture[s
 
 def test_the_same_search_finds_what_is_not_honest() -> None:
     """
-    A stranger's word about such a battery is a leaf for which an alert is looked for: the test above would
-    have seen it.
+    A loss of such a battery is seen by the search of the test above.
     """
     ledger = Ledger()
     subject = in_use(ledger, 1)
     looked = len(ledger.reader.entries)
     ledger.happen(IMPORTER, "battery.reported_lost", subject)
-    with pytest.raises(AssertionError, match="height below zero"):  # these leaves are of no block
-        raised_by(ledger, looked)
+    (raised,) = raised_by(ledger, looked)
+    assert (raised.kind.code, raised.party) == ("reported_lost", IMPORTER)
 
 
 class Killed(BaseException):
@@ -226,3 +227,49 @@ def test_lots_of_more_than_there_was_are_an_alert(monkeypatch: pytest.MonkeyPatc
     (raised,) = raised_by(ledger)
     assert (raised.kind.code, raised.rule) == ("mass_balance", "X13")
     assert (raised.leaf, raised.party) == (begin, RECYCLER)
+
+
+def test_what_counts_once_and_is_said_again_is_an_alert_also_where_no_rule_refuses_it() -> None:
+    """
+    Told late, the second word that a battery is waste is admitted and moves nothing; by whom had no right,
+    that its vehicle was scrapped is a claim. Whoever supervises sees both by X4, with the record that was
+    there first.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "market.placed", subject, parties=(RECYCLER,))
+    then = ledger.now - 1
+    ledger.happen(MAKER, "battery.declared_waste", subject)
+    first = ledger.standing(subject).facts["waste"]
+    assert raised_by(ledger) == []
+
+    for by, kind, entry, members in (
+        (RECYCLER, "battery.declared_waste", AdmittedEntry, {"event_time": then}),
+        (WORKSHOP, "vehicle.scrapped", ClaimEntry, {"bound_asset": CAR}),
+    ):
+        begin = len(ledger.reader.entries)
+        ledger.happen(by, kind, subject, **members)
+        assert isinstance(parse_entry(ledger.reader.entries[begin]), entry), "the ledger refuses neither"
+        raised = raised_by(ledger)[-1]
+        assert (raised.kind.code, raised.rule, raised.party) == ("counted_twice", "X4", by)
+        assert (raised.leaf, raised.winner) == (begin, first)
+
+
+def test_what_was_taken_back_counts_no_more_and_what_happens_often_never_did() -> None:
+    """
+    Of records of one battery the first that counts once is found, past those that were corrected, voided or
+    withdrawn; of what may happen again none is.
+    """
+    lifecycle = Ledger().history.latest.lifecycle
+    told = [
+        (3, SimpleNamespace(kind="battery.produced", digest=b"0", referenced_digests=())),
+        (5, SimpleNamespace(kind="battery.declared_waste", digest=b"1", referenced_digests=())),
+        (7, SimpleNamespace(kind="attestation.voided", digest=b"2", referenced_digests=(b"1",))),
+        (9, SimpleNamespace(kind="vehicle.scrapped", digest=b"3", referenced_digests=())),
+    ]
+    recorded = cast(Any, told)
+    assert counted_before("battery.declared_waste", recorded, lifecycle) == 9
+    assert counted_before("battery.declared_waste", recorded[:3], lifecycle) is None
+    assert counted_before("battery.declared_waste", recorded[:2], lifecycle) == 5
+    assert counted_before("recycling.received", recorded, lifecycle) is None
+    assert counted_before("soh.measured", recorded, lifecycle) is None

@@ -36,6 +36,11 @@ BY_EVENT: dict[str, tuple[str, str, str]] = {
 UNDOING = ("attestation.corrected", "attestation.voided", "record.withdrawn")
 WEIGHING = ("recycling.received", "recycling.completed", "material.recovered")
 FOREVER = 1 << 53
+ONCE = {  # what happens once to a battery, as the table's X4 has it
+    "vehicle.scrapped": "waste",
+    "battery.declared_waste": "waste",
+    "recycling.received": "received",
+}
 METALS = ("co", "ni", "li", "cu", "mn")
 
 
@@ -107,6 +112,8 @@ def _raised(told: Sequence[Told], one: Told) -> Iterator[tuple[str, str, str, st
     """(code, rule, what tells two apart, which authorities) of each alert that a statement raises."""
     if one.outcome == REFUSED:
         yield BY_RULE.get(one.rule, "refused_by_rule"), one.rule, "rule battery party", "side"
+    elif one.event in ONCE and said_before(told, one):
+        yield "counted_twice", "X4", "rule battery party", "side"
     elif one.outcome == CLAIM:
         yield "claimed", "", "party maker", "side"
     else:
@@ -115,6 +122,13 @@ def _raised(told: Sequence[Told], one: Told) -> Iterator[tuple[str, str, str, st
         if one.event in BY_EVENT:
             code, apart, whom = BY_EVENT[one.event]
             yield code, "", apart, whom
+
+
+def said_before(told: Sequence[Told], one: Told) -> bool:
+    """Something of the same end is on record before it, taken back by nobody: counted once, said again."""
+    record = _on_record(told, one.about, one.leaf - 1)
+    gone = {digest for said in record if said.event in UNDOING for digest in said.named}
+    return any(ONCE.get(said.event) == ONCE[one.event] for said in record if said.digest not in gone)
 
 
 def _because(told: Sequence[Told], one: Told, world: World, did: str, whom: str) -> tuple[str, ...]:

@@ -1,0 +1,40 @@
+"""X4 where the ledger refuses nothing: what happens once, and another had it on record already.
+
+    told late   a statement of a time before the last change is admitted, and moves nothing (credentials D898)
+    a claim     whoever took it over first left the other no right to say so (I5)
+
+Neither changes what the battery is. Both are a second party that says it scrapped, declared or took in the
+same battery, which is what X4 is about; whoever supervises sees it beside what was there first (D716).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.lifecycle import Lifecycle
+
+RULE = "X4"
+TAKEN_BACK = frozenset({"attestation.corrected", "attestation.voided", "record.withdrawn"})
+
+
+def counted_before(
+    kind: str, recorded: Iterable[tuple[int, Attestation]], lifecycle: Lifecycle
+) -> int | None:
+    """The leaf of the first record of the same, taken back by nobody; None: there is none, or it may recur.
+
+    `recorded`: what was admitted about this battery before, with its leaf, in the order of the log.
+    """
+    fact = counts_once(kind, lifecycle)
+    if fact is None:
+        return None
+    before = list(recorded)
+    gone = {digest for _, one in before if one.kind in TAKEN_BACK for digest in one.referenced_digests}
+    left = (one for one in before if one[1].digest not in gone)
+    return next((leaf for leaf, one in left if counts_once(one.kind, lifecycle) == fact), None)
+
+
+def counts_once(kind: str, lifecycle: Lifecycle) -> str | None:
+    """The fact that an event of this kind leaves, where it may be left once."""
+    event = lifecycle.event(kind)
+    return event.effects.fact if event is not None and RULE in event.guards else None
