@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,7 @@ def test_two_recyclers_race_for_one_battery(
             assert told["standing"]["holder"] == winner.party.did
             assert all(shown(node, race.serial) == told for node in net.values())
             for node in (net["cn"], loser):
-                wait("the alert", lambda node=node, race=race: alerted(node, race))
+                wait("the alert", partial(alerted, node, race))
             wins[winner.party.name] += 1
     with capsys.disabled():
         print(f"\n  {len(races)} races, {load['produced']} batteries produced meanwhile, won by {dict(wins)}")
