@@ -326,6 +326,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     """Sign another party's draft with this node's attest key; the node need not run."""
     from credentials.ledger.registry import MemoryReader, Registry  # noqa: PLC0415
     from node.issuing.issuing import Issuing  # noqa: PLC0415
+    from node.issuing.list_places import ABOUT  # noqa: PLC0415
     from node.issuing.signing import Signers  # noqa: PLC0415
     from node.ledger.chain import history_of  # noqa: PLC0415
     from node.setup.current_keys import HeldKeys  # noqa: PLC0415
@@ -351,6 +352,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
             did=keys.did,
             signers=Signers(held.signer("attest"), held.signer("credential")),
             network_key=open_network_key(genesis, keys, found.sealed_key),
+            places_secret=keys.lasting_secret(ABOUT),
             office=office,
             registry=Registry(genesis, MemoryReader()),
             schema=None,

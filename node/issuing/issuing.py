@@ -43,6 +43,7 @@ class Issuing:
         did: str,
         signers: Signers,
         network_key: bytes,
+        places_secret: bytes,
         office: OfficeStore,
         registry: Registry,
         schema: PassportSchema | None,
@@ -59,7 +60,13 @@ class Issuing:
         )
         self.admission = Admission(registry, office)
         self.lists = OwnStatusLists(
-            did, signers.credential, office, self.signing.list_statement, base_url=base_url, gate=gate
+            did,
+            signers.credential,
+            office,
+            self.signing.list_statement,
+            places_secret=places_secret,
+            base_url=base_url,
+            gate=gate,
         )
         self.passports = PassportIssuing(
             signing=self.signing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from hashlib import sha256
@@ -15,7 +15,6 @@ from credentials.documents.canonical import jcs
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.documents.issuer import DraftPassport, draft_passport, status_entries
 from credentials.documents.passport import PassportSchema, PointState, completeness
-from credentials.documents.status import BITS_MIN
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import SetList
 from credentials.ledger.registry import Registry
@@ -28,7 +27,7 @@ from node.issuing.gate import Gate
 from node.issuing.passport_orders import Issued, OneBatch, Order, set_documents, set_list_document
 from node.issuing.signing import SET_LIST_TYPE, StatementSigner
 from node.issuing.statements import Batch, stamp
-from node.issuing.status_lists import OwnStatusLists
+from node.issuing.status_lists import OwnStatusLists, Place
 from node.storage.database import Transaction, part_of
 from node.storage.found_by import passport_text
 from node.storage.issuances import Issuance
@@ -44,7 +43,7 @@ Reading = Callable[[], AbstractContextManager[object]]
 
 
 class PassportIssuing:
-    """Issues passports. One at a time: status indexes and list versions are numbered in order."""
+    """Issues passports. One at a time: places in lists and list versions are numbered in order."""
 
     def __init__(
         self,
@@ -176,8 +175,8 @@ class PassportIssuing:
         given_up = self._earlier.given_up(battery)
         replaced = standing.passport if order.renews and standing is not None and standing.live else None
         version = _next_version(standing, given_up) if replaced is None else replaced.version + 1
-        names, index = self._lists.next_place()
-        draft = self._draft(order.claims, identifier, version, now, names=names, index=index)
+        place = self._lists.next_place()
+        draft = self._draft(order.claims, identifier, version, now, place)
         _require_whole(self._signing, draft, order, stamp(now)[:10])
         signer = self._signing.signers.credential
         issued = draft.with_digests() if order.tried else draft.signed(signer, stamp(now))
@@ -212,10 +211,10 @@ class PassportIssuing:
             signed_at=now,
             published=published.digest,
             produced=produced,
-            status_index=index,
+            status_index=place.index,
         )
-        self._lists.open(db, names, batch)
-        self._lists.take_index(db, names, index)
+        self._lists.open(db, place.names, batch)
+        self._lists.take(db, place)
         batch.store(db)
         if before is not None:
             self._office.issuances.give_way(db, before.number)
@@ -225,17 +224,10 @@ class PassportIssuing:
         return Issued(issued.digest, battery, version, issued.credentials, waits)
 
     def _draft(
-        self,
-        claims: JSON,
-        identifier: Identifier,
-        version: int,
-        now: int,
-        *,
-        names: Mapping[str, str],
-        index: int,
+        self, claims: JSON, identifier: Identifier, version: int, now: int, place: Place
     ) -> DraftPassport:
         """The four sets, each a credential with its place in the status lists; 422 for refused claims."""
-        urls = {purpose: self._lists.url(name) for purpose, name in names.items()}
+        urls = {purpose: self._lists.url(name) for purpose, name in place.names.items()}
         try:
             return draft_passport(
                 claims,
@@ -243,7 +235,7 @@ class PassportIssuing:
                 identifier=identifier,
                 version=version,
                 ids={point: f"urn:uuid:{uuid.uuid4()}" for point in POINTS},
-                status_entry=status_entries(urls, index % BITS_MIN),
+                status_entry=status_entries(urls, place.in_list),
                 valid_from=stamp(now),
                 paths=self._signing.paths,
                 schema=self._schema,

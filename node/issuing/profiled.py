@@ -154,10 +154,9 @@ class Securing:
         lists = self._lists[issuer.profile.name]
         with self.lock:
             self._gate.require_open()
-            names, index = lists.next_place()
+            place = lists.next_place()
             entries = [
-                status.entry(lists.url(name), purpose, index % status.BITS_MIN)
-                for purpose, name in names.items()
+                status.entry(lists.url(name), purpose, place.in_list) for purpose, name in place.names.items()
             ]
             with_status = {**document, "credentialStatus": entries}
             require_lossless(with_status, self._contexts)  # VCDM 1.1 has no words for these entries
@@ -165,8 +164,8 @@ class Securing:
             batch = Batch(now)
             batch.documents.append(_stored(document, secured, issuer))
             with self._office.writing() as db:
-                lists.open(db, names, batch)
-                lists.take_index(db, names, index)
+                lists.open(db, place.names, batch)
+                lists.take(db, place)
                 batch.store(db)
         return secured
 

@@ -61,7 +61,7 @@ class Projection:
             unplaced = found.count(status) - self._office.status.raised_of_nobody(purpose, BITS_MIN)
             if unplaced == 0:
                 continue
-            for number in range(1, 1 + self._lists.next_index() // BITS_MIN):
+            for number in range(1, 1 + self._lists.counted() // BITS_MIN):
                 name = self._lists.numbered(purpose, number)
                 self._office.status.withhold(db, name, WITHHELD)
                 self._office.findings.put(db, Finding(WITHHELD, name, now, {"unplaced": unplaced}))

@@ -8,8 +8,9 @@ was changed since, a place out of reach) withholds the list: an older version wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain as chained
 
 import orjson
@@ -24,6 +25,8 @@ from node.storage.findings import Finding
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.status import ListVersion
+
+Given = Callable[[], Iterable[int]]  # the places of a list that may have been given away
 
 BEYOND_MAX = 2_000  # places that may have been given away after the backup without a trace on the ledger
 WITHHELD = "status_list_withheld"
@@ -50,18 +53,26 @@ class Remaking:
 
     def run(self, db: Transaction, batch: Batch, *, go_on_in_new_lists: bool = False) -> None:
         """Take every list to its version on the ledger; with the flag, give no place away in them again."""
-        number = 0
-        while any(self._known(purpose, number + 1) for purpose in PURPOSES):
+        number, counted = 0, self._lists.counted()
+        while found := self._known(number + 1):
             number += 1
-            for purpose in PURPOSES:
-                name = self._lists.numbered(purpose, number)
+            reach = min(BITS_MIN, max(0, counted - (number - 1) * BITS_MIN) + BEYOND_MAX)
+            for purpose, name, hidden in found:
+                if hidden:
+                    self._lists.hide_from(db, number)
                 if go_on_in_new_lists:
                     self._office.status.reserve(db, name, purpose, number * BITS_MIN)
-                self._remake(db, name, purpose, batch)
+                given = partial(self._lists.given, number, reach, hidden=hidden)
+                self._remake(db, name, purpose, batch, given)
 
-    def _known(self, purpose: str, number: int) -> bool:
-        name = self._lists.numbered(purpose, number)
-        return self._office.status.newest(name) is not None or bool(self._on_ledger(name, purpose))
+    def _known(self, number: int) -> list[tuple[str, str, bool]]:
+        """(purpose, name, whether its order is hidden) of each list with this number that there is."""
+        return [
+            (purpose, name, hidden)
+            for purpose in PURPOSES
+            for name, hidden in zip(self._lists.names(purpose, number), (False, True), strict=True)
+            if self._office.status.newest(name) is not None or self._on_ledger(name, purpose)
+        ]
 
     def _on_ledger(self, name: str, purpose: str) -> dict[int, Attestation]:
         """{seq: what the ledger admitted}: without a gap, for the rules of the ledger allow none."""
@@ -76,7 +87,7 @@ class Remaking:
                 found[update.seq] = entry.attestation
         return found
 
-    def _remake(self, db: Transaction, name: str, purpose: str, batch: Batch) -> None:
+    def _remake(self, db: Transaction, name: str, purpose: str, batch: Batch, given: Given) -> None:
         ledger = self._on_ledger(name, purpose)
         held = {version.seq: version for version in self._office.status.versions(name)}
         agreed = 0
@@ -94,7 +105,7 @@ class Remaking:
         self._office.status.forget_after(db, name, agreed)
         bits = self._bits_of(held[agreed]) if agreed else frozenset()
         for seq in range(agreed + 1, len(ledger) + 1):
-            made = self._version(name, purpose, bits, ledger[seq], sorted(wanted))
+            made = self._version(name, purpose, bits, ledger[seq], chained(sorted(wanted), given()))
             if made is None:
                 self._withhold(db, name, seq, len(ledger), batch.now)
                 return
@@ -127,8 +138,7 @@ class Remaking:
         if wanted.status.seq == 1:
             tries: Iterable[frozenset[int]] = [frozenset()]
         else:
-            reach = range(min(BITS_MIN, self._lists.next_index() % BITS_MIN + BEYOND_MAX))
-            tries = (before ^ {place} for place in dict.fromkeys(chained(likely, reach)))
+            tries = (before ^ {place} for place in likely)
         for bits in tries:
             digest, document = self._lists.made(name, purpose, bits, wanted.iat)
             if digest == wanted.document_digest:

@@ -1,12 +1,14 @@
 """The status lists of this participant: places given away, bits raised, versions numbered and attested.
 
-One list for each purpose, `revocation-1`, `suspension-1`, ...; a full one is followed by the next. Version n
-is served until n+1 has its receipt. Methods with `db` run inside the caller's transaction.
+One list for each purpose; a full one is followed by the next. `list_places.py` says in which order places are
+given away, and what a list is called. Version n is served until n+1 has its receipt. Methods with `db` run
+inside the caller's transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ from credentials.documents.status import BITS_MIN, PURPOSES
 from credentials.ledger.attestation import StatusUpdate, parse_attestation, status_subject
 from node.errors import ProblemError
 from node.issuing.gate import Gate
+from node.issuing.list_places import ListPlaces
 from node.issuing.statements import Batch, Statement, stamp
 from node.storage.database import Transaction
 from node.storage.documents import StoredDocument
@@ -27,6 +30,19 @@ from node.storage.office import OfficeStore
 from node.storage.status import ListVersion
 
 Attest = Callable[[Subject, int, StatusUpdate], Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in one list of each purpose."""
+
+    names: Mapping[str, str]  # the lists, by purpose
+    number: int  # how many were counted before it: in no document
+    index: int  # over all lists of a purpose
+
+    @property
+    def in_list(self) -> int:
+        return self.index % BITS_MIN
 
 
 class OwnStatusLists:
@@ -39,6 +55,7 @@ class OwnStatusLists:
         office: OfficeStore,
         attest: Attest,
         *,
+        places_secret: bytes,
         base_url: str | None = None,
         issuer_did: str | None = None,
         prefix: str = "",
@@ -50,6 +67,9 @@ class OwnStatusLists:
         self._office = office
         self._attest = attest
         self._prefix = prefix
+        self._places_secret = places_secret
+        self._places = ListPlaces(places_secret, prefix)
+        self._mark = f"{prefix}places hidden from list"
         self.gate = gate or Gate()
         self.base_url = base_url or did_web_url(did).removesuffix("/did.json").removesuffix("/.well-known")
 
@@ -60,6 +80,7 @@ class OwnStatusLists:
             signer,
             self._office,
             self._attest,
+            places_secret=self._places_secret,
             base_url=self.base_url,
             issuer_did=issuer_did,
             prefix=prefix,
@@ -106,18 +127,40 @@ class OwnStatusLists:
         known = name != url and any(name.startswith(f"{self._prefix}{purpose}-") for purpose in PURPOSES)
         return name if known else None
 
-    def next_place(self) -> tuple[dict[str, str], int]:
+    def next_place(self) -> Place:
         """The next place, and the list for each purpose that has it; a full list is followed by the next."""
-        index = self.next_index()
-        return {purpose: self.numbered(purpose, 1 + index // BITS_MIN) for purpose in PURPOSES}, index
+        number = max(self.counted(), (self._hidden_from() - 1) * BITS_MIN)
+        names = {purpose: self.names(purpose, 1 + number // BITS_MIN)[1] for purpose in PURPOSES}
+        return Place(names, number, self._places.place(number))
 
     def numbered(self, purpose: str, number: int) -> str:
         """The name of the list with this number, 1 for the first."""
-        return f"{self._prefix}{purpose}-{number}"
+        plain, hidden = self.names(purpose, number)
+        return hidden if number >= self._hidden_from() else plain
 
-    def next_index(self) -> int:
-        """The next place: one running number over all lists of a purpose."""
+    def names(self, purpose: str, number: int) -> tuple[str, str]:
+        """What the list with this number is called if it was begun in order, and if not."""
+        begin = f"{self._prefix}{purpose}-"
+        return f"{begin}{number}", f"{begin}{self._places.word(number)}"
+
+    def counted(self) -> int:
+        """One running number over all lists of a purpose: of the next place, or of one before its list."""
         return self._office.status.next_index(f"{self._prefix}{PURPOSES[0]}-")
+
+    def given(self, number: int, reach: int, *, hidden: bool) -> Iterable[int]:
+        """The first `reach` places of the list with this number, as they are given away."""
+        first = (number - 1) * BITS_MIN
+        return (self._places.place(first + nth) % BITS_MIN if hidden else nth for nth in range(reach))
+
+    def hide_from(self, db: Transaction, number: int) -> None:
+        """From the list with this number on places are given away in a keyed order: decided once."""
+        if self._office.remembered(self._mark) is None:
+            self._office.remember(db, self._mark, number.to_bytes(8))
+
+    def _hidden_from(self) -> int:
+        """Lists that were begun in order are left: a place of such a one may have been given away."""
+        kept = self._office.remembered(self._mark)
+        return int.from_bytes(kept) if kept is not None else 1 - -self.counted() // BITS_MIN
 
     def bit(self, purpose: str, index: int) -> bool:
         """Whether the bit at a place, counted over all lists of a purpose, is raised here."""
@@ -135,9 +178,10 @@ class OwnStatusLists:
             if self._office.status.open(db, name, purpose):
                 self.publish(db, name, purpose, batch)
 
-    def take_index(self, db: Transaction, names: Mapping[str, str], index: int) -> None:
-        """The place `index` is given away."""
-        self._office.status.take_index(db, names.values(), index)
+    def take(self, db: Transaction, place: Place) -> None:
+        """The place is given away."""
+        self.hide_from(db, 1 + place.number // BITS_MIN)
+        self._office.status.count(db, place.names.values(), place.number + 1)
 
     def set_bit(self, db: Transaction, purpose: str, index: int, *, raised: bool, batch: Batch) -> None:
         """Raise or lower one bit; if that changes it, a new version of the list is published."""
@@ -170,7 +214,7 @@ class OwnStatusLists:
 
     def renew(self, db: Transaction, batch: Batch, in_force: Callable[[str], bool]) -> None:
         """Follow each newest version under a key that is in force no more: nobody believes such a one."""
-        for number in range(1, 2 + self.next_index() // BITS_MIN):
+        for number in range(1, 2 + self.counted() // BITS_MIN):
             for purpose in PURPOSES:
                 name = self.numbered(purpose, number)
                 newest = self._office.status.newest(name)

@@ -16,6 +16,7 @@ Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Key
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from collections.abc import Iterable, Mapping
@@ -190,6 +191,12 @@ class Keys:
                 "the network key in genesis.toml is not sealed to this participant's transport key: "
                 "join with the data directory whose card was given to the founding ceremony"
             ) from error
+
+    def lasting_secret(self, about: bytes) -> bytes:
+        """32 bytes for one use, the same as long as this participant is: of the first transport key, which
+        opens the network key as well, stays in keys.enc whatever follows it, and is on no token.
+        """
+        return hmac.digest(self._seeds["transport"], about, "sha256")
 
     def save(self, directory: Path, passphrase: str) -> None:
         """Write keys.enc with mode 0600; an existing file is never overwritten."""

@@ -13,6 +13,7 @@ from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
 from node import config
+from node.issuing import list_places
 from node.issuing.gate import Gate
 from node.issuing.holding import RuleHolding
 from node.issuing.issue_jobs import IssueJobs
@@ -195,6 +196,7 @@ def _issuing(disk: Disk, registry: NotingRegistry, schema: PassportSchema | None
         did=disk.keys.did,
         signers=Signers(disk.held.signer("attest"), disk.held.signer("credential")),
         network_key=disk.network_key,
+        places_secret=disk.keys.lasting_secret(list_places.ABOUT),
         office=disk.stores.office,
         registry=registry,
         schema=schema,

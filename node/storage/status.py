@@ -63,7 +63,7 @@ class StatusTable:
         return None if row is None else ListVersion(*row)
 
     def next_index(self, names_begin: str) -> int:
-        """The next place over all lists whose names begin so."""
+        """The running number of the next place over all lists whose names begin so."""
         row = self._db.connection.execute(
             "SELECT COALESCE(MAX(next_index), 0) AS n FROM status_lists WHERE name GLOB ?",
             (f"{names_begin}*",),
@@ -83,13 +83,13 @@ class StatusTable:
         return row is not None
 
     def raised_of_nobody(self, purpose: str, size: int) -> int:
-        """How many bits are raised in lists called `purpose`-n, of `size` places, at places of no passport
-        that is known here.
+        """How many bits are raised in lists called `purpose`-..., of `size` places, at places of no passport
+        that is known here. A list's number follows from how many places were counted at its newest.
         """
         row = self._db.connection.execute(
-            "SELECT COUNT(*) AS n FROM status_bits WHERE name GLOB ? AND "
-            "(CAST(SUBSTR(name, ?) AS INTEGER) - 1) * ? + place NOT IN (SELECT status_index FROM issuances)",
-            (f"{purpose}-*", len(purpose) + 2, size),
+            "SELECT COUNT(*) AS n FROM status_bits JOIN status_lists USING (name) WHERE name GLOB ? AND "
+            "(next_index - 1) / ? * ? + place NOT IN (SELECT status_index FROM issuances)",
+            (f"{purpose}-*", size, size),
         ).fetchone()
         return int(row["n"])
 
@@ -102,10 +102,10 @@ class StatusTable:
         )
 
     @staticmethod
-    def take_index(db: Transaction, names: Iterable[str], index: int) -> None:
-        """The place `index` is given away."""
+    def count(db: Transaction, names: Iterable[str], next_index: int) -> None:
+        """Places below the running number `next_index` are given away, the last of them in these lists."""
         db.executemany(
-            "UPDATE status_lists SET next_index = ? WHERE name = ?", [(index + 1, name) for name in names]
+            "UPDATE status_lists SET next_index = ? WHERE name = ?", [(next_index, name) for name in names]
         )
 
     @staticmethod

@@ -166,6 +166,10 @@ class Maker:
         checks = self.up.vc_api.verify_credential(given.credential).checks
         return {check.reason for check in checks} & {"revoked", "suspended"}
 
+    def list_name(self, purpose: str, number: int = 1) -> str:
+        """What the list with this number is called."""
+        return self.up.passports._issuing.lists.numbered(purpose, number)
+
     def listed(self, given: Given) -> dict[str, bool]:
         """The bits of the lists that are served."""
         return {

@@ -74,7 +74,7 @@ def test_a_backup_of_a_running_node_is_restored(node: Maker, capsys: pytest.Capt
     node.wait_quiet()
 
     assert [node.listed(g)["revocation"] for g in (first, second, third)] == [True, True, False]
-    assert third.entries["revocation"] == ("revocation-2", 0)
+    assert third.entries["revocation"][0] == node.list_name("revocation", 2)
     assert [path.name for path in node.data.glob("office.db.before-*")]
     assert {path.stat().st_mode & 0o077 for path in out.rglob("*") if path.is_file()} == {0}
     assert not {"signing.db", "ledger.db"} & {path.name for path in out.iterdir()}

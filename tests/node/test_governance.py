@@ -204,6 +204,7 @@ def issuing_of(genesis: Genesis, history: GovernanceHistory, office: OfficeStore
         did=MAKER,
         signers=Signers(ledger.signer(MAKER), ledger.signer(MAKER, "credential")),
         network_key=ledger.NETWORK_KEY,
+        places_secret=bytes(32),
         office=office,
         registry=Registry(genesis, MemoryReader(), history=history),
         schema=None,

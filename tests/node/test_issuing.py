@@ -191,7 +191,7 @@ def test_a_passport_that_came_to_nothing_is_issued_again(
     assert (at_once.status_code, at_once.get_json()["digest"]) == (200, first["digest"])
     assert (again.status_code, clicked.status_code) == (201, 200)
     assert again.get_json()["digest"] == clicked.get_json()["digest"] != first["digest"]
-    assert made is not None and made.status_index > issued.status_index
+    assert made is not None and made.status_index != issued.status_index
     path = f"/passports/{again.get_json()['digest']}"
     node.wait(lambda: node.get_json(path)["receipted_at"] is not None, "the receipt")
     assert node.post_json("/passports", {**order, "idempotency_key": None}).status_code == 200

@@ -102,9 +102,9 @@ def test_who_joins_later_asks_for_the_versions_it_lacks_and_tells_of_them_until_
         node.wait_quiet()
         lower(node, place)
         lists = node.up.passports._issuing.lists
-        *before, newest = (version.digest for version in lists.versions("revocation-1"))
+        *before, newest = (version.digest for version in lists.versions(node.list_name(REVOCATION)))
         lacking = set(before)
-        key = (DID, REVOCATION, lists.url("revocation-1"))
+        key = (DID, REVOCATION, lists.url(node.list_name(REVOCATION)))
         another = {"issuer": DID, "credentialStatus": given.credential["credentialStatus"]}
 
         def seen(shown: object, **issuer: Any) -> tuple[int, bool, set[bytes]]:
@@ -153,9 +153,9 @@ def test_each_version_is_read_once_and_the_newest_when_it_is_had(
         node.wait_quiet()
         lower(node, places[0])
         lists, stores = node.up.passports._issuing.lists, node.up.stores
-        newest, held = lists.newest("revocation-1"), DocumentTable.get_many
+        newest, held = lists.newest(node.list_name(REVOCATION)), DocumentTable.get_many
         history, governed = ListHistory(stores.ledger, stores.office), node.up.overview.history
-        asked = ((DID, REVOCATION, lists.url("revocation-1")), governed.height, governed.latest)
+        asked = ((DID, REVOCATION, lists.url(node.list_name(REVOCATION))), governed.height, governed.latest)
         with stores.ledger.reading(), stores.office.reading():
             with monkeypatch.context() as apart:
                 apart.setattr(

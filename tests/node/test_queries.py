@@ -289,13 +289,14 @@ def test_a_battery_costs_the_same_however_long_its_record(node: LiveNode) -> Non
         waiting = node.service.stores.office.outbox.waiting
         node.wait(lambda: not waiting("outbox") and not waiting("admitted"), "the lists")
 
+    suspensions = node.service.passports._issuing.lists.numbered("suspension", 1)
     numbers = measure(
         node,
         grow,
         {
             "a verdict": lambda: node.service.clearance.item({"battery": code, "goods": "battery"}),
             "a battery": lambda: node.service.batteries.battery(code),
-            "versions of a list": lambda: node.service.vc_api.status_versions("suspension-1"),
+            "versions of a list": lambda: node.service.vc_api.status_versions(suspensions),
         },
     )
 
