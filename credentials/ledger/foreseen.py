@@ -14,16 +14,18 @@ of this is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, cast
 
 from consensus.encoding import Value, decode, encode
 from credentials.errors import CredentialError
 from credentials.ledger.amendment import Amendment, read_amendments
+from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.consents import Wanting, sort_of
+from credentials.ledger.dead_ends import lasting_authorities
 from credentials.ledger.governance import Governance
-from credentials.ledger.governance_records import RecordId, Records, RuleFiles, governance_with
+from credentials.ledger.governance_records import RecordId, Records, RuleFiles, RulesNotHere, governance_with
 from credentials.ledger.governance_state import GovernanceState
 from credentials.ledger.proposals import ChangeProposal, Tabled, placed
 
@@ -131,6 +133,23 @@ def dry_run(
     """
     tabled = state.sitting(at, height, rule_files).tabling(proposal, by, recovered=recovered)
     return effect_of(state, tabled, at, height, rule_files)
+
+
+def with_sides_begun(found: Foreseen, rule_files: RuleFiles, at: int) -> ApprovalRules:
+    """The rules of approval, with the consent of each side that has no authority now and gets one.
+
+    For whoever drafts a change: what is decided says it itself. As they are where the change says who
+    approves, or this node lacks a rule file of it.
+    """
+    rules = found.before.approvals
+    try:
+        after = found.governance(rule_files)
+    except RulesNotHere:
+        return rules
+    begun = {*lasting_authorities(after, at).values()} - {*lasting_authorities(found.before, at).values()}
+    if after.approvals != rules or begun <= {*rules.jurisdictions}:
+        return rules
+    return replace(rules, jurisdictions=tuple(sorted({*rules.jurisdictions, *begun})))
 
 
 def _undated(now: Value, later: Value, at: int) -> Value:

@@ -40,7 +40,7 @@ def open_engine(
 ) -> Engine:
     """The engine of this node; raises SetupError for what it lacks. `listen_host`: of the node itself."""
     term = disk.history.term(disk.tip.height + 1)
-    engine = term.engine or disk.settings.engine or disk.network.engine
+    engine = term.engine or founded_with(disk)
     if disk.tip.height >= term.first:
         require_same(engine, disk.stores.ledger)
     chain = replace(chain_config(disk.genesis), engine_epoch=term.epoch)
@@ -64,6 +64,11 @@ def open_engine(
             signer=disk.held.signer("vote"),
         )
     )
+
+
+def founded_with(disk: Disk) -> str:
+    """What orders until the first move: no record of the ledger says it."""
+    return disk.settings.engine or disk.network.engine
 
 
 def write_home(directory: DataDirectory, network: Network) -> None:

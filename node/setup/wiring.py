@@ -19,6 +19,7 @@ from node.server.hosts import Hosts
 from node.server.lanes import Lanes
 from node.service import Service
 from node.setup.disk import Disk, open_disk
+from node.setup.engines import founded_with
 from node.setup.maker_line import words_of
 from node.setup.parts import (
     access_of,
@@ -39,6 +40,7 @@ from node.use_cases.batteries import Batteries
 from node.use_cases.bulk_desk import BulkDesk
 from node.use_cases.clearance import Clearance
 from node.use_cases.duties import DutyDesk
+from node.use_cases.governance import GovernanceDesk
 from node.use_cases.jobs import JobDesk
 from node.use_cases.lookup import Lookup
 from node.use_cases.operations import OperationsDesk
@@ -174,8 +176,15 @@ def _door(own: Agreement, trades: Trades, ledger: LedgerStore, shelf: Shelf, wel
 
 def _proposing(disk: Disk, agreement: Agreement, trades: Trades) -> ProposalDesk:
     acts, files = trades.issuing.acts, disk.network.rule_files
-    ledger, outbox = disk.stores.ledger, trades.outbox
-    return ProposalDesk(disk.history, agreement.registry, ledger, acts, outbox, trades.reach, files)
+    governance = GovernanceDesk(
+        history=disk.history,
+        registry=agreement.registry,
+        ledger=disk.stores.ledger,
+        acts=acts,
+        reach=trades.reach,
+        founded_with=founded_with(disk),
+    )
+    return ProposalDesk(governance, acts, trades.outbox, files)
 
 
 def _serve(disk: Disk, agreement: Agreement, trades: Trades, port: int, hosts: Hosts) -> Service:

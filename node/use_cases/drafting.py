@@ -14,7 +14,7 @@ from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.ledger.amendment import may_stop
 from credentials.ledger.approvals import ACTIONS, SORTS
-from credentials.ledger.engine_terms import ENGINES, FOUNDED
+from credentials.ledger.engine_terms import ENGINES
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import VALIDATOR_KEY_ROLES, Stop
 from credentials.ledger.possession_file import parse_proofs
@@ -124,7 +124,7 @@ class Drafting:
             "unconfirmed": [(s.target, _stopped(governance, s)) for s in stops if s.until is not None],
             "limit": [(name, str(value)) for name, value in limits_of(governance).items()],
             "rule": self._rules(governance),
-            "engine": [(name, name) for name in ENGINES if name != (governance.engine or FOUNDED).engine],
+            "engine": [(name, name) for name in ENGINES if name != self._desk.orders.engine],
             "setting": [(name, _listed(value)) for name, value in settings_of(governance).items()],
             "action": [(one, "") for one in ACTIONS],
             "sort": [(one, "") for one in SORTS],

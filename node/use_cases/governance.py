@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
@@ -12,11 +13,13 @@ from consensus.application import Refusal
 from consensus.encoding import Value, decode, encode
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
+from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.consents import may_object
+from credentials.ledger.engine_terms import FOUNDED, EngineTerm, require_next
 from credentials.ledger.entries import GovernanceEntry
-from credentials.ledger.foreseen import ChangedRecord, Foreseen, dry_run, effect_of
+from credentials.ledger.foreseen import ChangedRecord, Foreseen, dry_run, effect_of, with_sides_begun
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance, GovernanceHistory
-from credentials.ledger.governance_records import Table, records_of
+from credentials.ledger.governance_records import ENGINE, Table, read_record, records_of
 from credentials.ledger.governance_state import RECOVERY_FRAGMENT, GovernanceState
 from credentials.ledger.proposals import OPEN, ChangeProposal, Tabled
 from credentials.ledger.registry import Registry
@@ -54,12 +57,14 @@ class GovernanceDesk:
         ledger: LedgerStore,
         acts: GovernanceActs,
         reach: Reach,
+        founded_with: str,
     ) -> None:
         self._history = history
         self._registry = registry
         self._ledger = ledger
         self._acts = acts
         self._reach = reach
+        self._founded = replace(FOUNDED, engine=founded_with)
         # What a decision changed stays what it was once it governs.
         self._changed_for_good = lru_cache(maxsize=4 * OVER_SHOWN)(self._changed)
         self.decisions = Decisions(history, ledger, lambda: self.state.future)
@@ -68,6 +73,11 @@ class GovernanceDesk:
     def state(self) -> GovernanceState:
         """After the last block."""
         return self._registry.constitution.state
+
+    @property
+    def orders(self) -> EngineTerm:
+        """The last term that is decided; before the first move this node alone says whose it is."""
+        return self.state.future.engine or self._founded
 
     def now(self) -> int:
         """As the next block would be dated; never before the last one."""
@@ -147,8 +157,7 @@ class GovernanceDesk:
         shown: EffectRecord | None = None
         problem: WhyRecord | None = None
         reach: ReachRecord | None = None
-        ahead: list[ActAheadRecord] = []
-        objects = False
+        ahead, objects = list[ActAheadRecord](), False
         try:
             found = self._foreseen(state, tabled, at)
             shown = effect(governance, found, at)
@@ -189,8 +198,7 @@ class GovernanceDesk:
         row, proposed, since = held.proposed
         carried = proposed.governance
         assert carried is not None, "a proposal is carried by the act that makes it"
-        outcome, reason = state.over[digest]
-        decision = held.decision
+        (outcome, reason), decision = state.over[digest], held.decision
         return {
             "digest": b64u(digest),
             "by": proposed.issuer,
@@ -225,27 +233,24 @@ class GovernanceDesk:
 
     def tried(self, proposal: ChangeProposal, by: str, *, recovered: bool) -> EffectRecord:
         """What a proposal would do that is not made yet; 422 if it would be refused."""
-        return effect(self._history.latest, self._would(proposal, by, recovered=recovered), self.now())
+        return effect(self._history.latest, self.would(proposal, by, recovered=recovered), self.now())
 
-    def tried_whole(
-        self, proposal: ChangeProposal, by: str, *, recovered: bool
-    ) -> tuple[EffectRecord, ReachRecord | None]:
-        """The same, with what it would do to the open lines of this node."""
-        found = self._would(proposal, by, recovered=recovered)
+    def whole(self, found: Foreseen) -> tuple[EffectRecord, ReachRecord | None]:
+        """What one would do, and what to the open lines of this node."""
         reach = self._reach.foretold(found, self._registry.constitution.rule_files)
         return effect(self._history.latest, found, self.now()), reach
 
-    def _would(self, proposal: ChangeProposal, by: str, *, recovered: bool) -> Foreseen:
-        at = self.now()
+    def with_a_say(self, found: Foreseen) -> ApprovalRules:
+        """Who approves, and from then on each side that gets an authority by it."""
+        return with_sides_begun(found, self._registry.constitution.rule_files, self.now())
+
+    def would(self, proposal: ChangeProposal, by: str, *, recovered: bool) -> Foreseen:
+        """As the ledger would have it; 422 if it would be refused."""
+        at, height, files = self.now(), self._history.height + 1, self._registry.constitution.rule_files
         try:
+            _require_another_engine(proposal, self.orders, height)
             return dry_run(
-                self.state,
-                proposal,
-                by,
-                recovered=recovered,
-                at=at,
-                height=self._history.height + 1,
-                rule_files=self._registry.constitution.rule_files,
+                self.state, proposal, by, recovered=recovered, at=at, height=height, rule_files=files
             )
         except CredentialError as error:
             raise _refused(Refusal(error.code, error.message)) from error
@@ -253,8 +258,9 @@ class GovernanceDesk:
             raise _refused(refusal) from refusal
 
     def _foreseen(self, state: GovernanceState, tabled: Tabled, at: int) -> Foreseen:
-        files = self._registry.constitution.rule_files
-        return effect_of(state, tabled, at, self._history.height + 1, files)
+        height, files = self._history.height + 1, self._registry.constitution.rule_files
+        _require_another_engine(tabled.proposal, self.orders, height)
+        return effect_of(state, tabled, at, height, files)
 
     def _acts_shown(self, held: ProposalOnLedger) -> list[GovernanceActAnswer]:
         return [
@@ -286,6 +292,15 @@ class GovernanceDesk:
                 change = ChangedRecord((kind, name), before, known[new])
                 found.append(record_change(after, change, encode(cast(Value, dict(known[new])))))
         return found
+
+
+def _require_another_engine(proposal: ChangeProposal, orders: EngineTerm, height: int) -> None:
+    """Refuse the first move of a network, too, where it leads to the engine that orders.
+
+    The ledger has no record of that engine, and so does what all decide all the same.
+    """
+    if (move := proposal.records.get((ENGINE, ""))) is not None:
+        require_next(orders, EngineTerm.parse(read_record(ENGINE, move)), height, VALIDATORS_AHEAD)
 
 
 def _by_digest(governance: Governance) -> dict[bytes, Table]:

@@ -13,19 +13,16 @@ from typing import Any
 from consensus.encoding import EncodingError
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
-from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.governance_records import APPROVALS, RecordId
 from credentials.ledger.governance_state import KINDS
 from credentials.ledger.proposals import NONCE_BYTES, OPEN, ChangeProposal, propose
-from credentials.ledger.registry import Registry
 from node.errors import ProblemError, bad_request
 from node.issuing.governance_acts import GovernanceActs, proposal_in
 from node.issuing.outbox import Outbox
 from node.proposal_answers import ActMadeRecord, DryRunRecord, EffectRecord, ProposalRecord
-from node.storage.ledger import LedgerStore
 from node.use_cases.digests import read_digest
 from node.use_cases.drafting import Drafting, RuleShelf
 from node.use_cases.governance import GovernanceDesk
-from node.use_cases.reach import Reach
 
 APPROVING_S = 7 * 86_400  # to be approved, after the longest wait, unless another expiry is asked for
 PROPOSED, APPROVED, TAKEN_BACK, WITHDRAWN, OBJECTED = KINDS[:5]
@@ -42,19 +39,10 @@ class EffectChanged(ProblemError):
 class ProposalDesk:
     """Says for this participant what it proposes, approves, takes back and objects to."""
 
-    def __init__(  # noqa: PLR0917  (each of another sort)
-        self,
-        history: GovernanceHistory,
-        registry: Registry,
-        ledger: LedgerStore,
-        acts: GovernanceActs,
-        outbox: Outbox,
-        reach: Reach,
-        shelf: RuleShelf,
+    def __init__(
+        self, governance: GovernanceDesk, acts: GovernanceActs, outbox: Outbox, shelf: RuleShelf
     ) -> None:
-        self.governance = GovernanceDesk(
-            history=history, registry=registry, ledger=ledger, acts=acts, reach=reach
-        )
+        self.governance = governance
         self.drafting = Drafting(self.governance, acts.did, acts.network_id, shelf)
         self._acts = acts
         self._outbox = outbox
@@ -69,28 +57,20 @@ class ProposalDesk:
     ) -> DryRunRecord:
         """What a change would do that nobody proposed yet, and the proposal to make of it.
 
+        A change that gives a side its first authority gives it a say, unless it says itself who approves.
         `changes`: [{type, name, table}]; `recovered`: it is to be signed with the recovery key.
         """
         rows = {(row["type"], row["name"]): row["table"] for row in changes}
         if len(rows) < len(changes):
             raise bad_request("change_twice", "one record is given twice")
-        at = self.governance.now()
-        try:
-            proposal = propose(
-                self._acts.network_id,
-                self.governance.state.records,
-                rows,
-                expires=at + (self._expires_s() if expires_s is None else expires_s),
-                nonce=secrets.token_bytes(NONCE_BYTES),
-                proofs={
-                    kid: b64u_decode(proof, "a proof of possession") for kid, proof in (proofs or {}).items()
-                },
-            )
-            proposal = ChangeProposal.decode(proposal.encode())  # as every node reads it
-        except (CredentialError, EncodingError) as error:
-            told = "this change cannot be proposed: {detail}"
-            raise bad_request("change_malformed", told, detail=str(error)) from error
-        shown, reach = self.governance.tried_whole(proposal, self._acts.did, recovered=recovered)
+        expires = self.governance.now() + (self._expires_s() if expires_s is None else expires_s)
+        proposal = self._drafted(rows, expires, proofs or {})
+        found = self.governance.would(proposal, self._acts.did, recovered=recovered)
+        rules = self.governance.with_a_say(found)
+        if rules != found.before.approvals and not recovered:
+            proposal = self._drafted({**rows, (APPROVALS, ""): rules.as_table()}, expires, proofs or {})
+            found = self.governance.would(proposal, self._acts.did, recovered=False)
+        shown, reach = self.governance.whole(found)
         return {
             "proposal": b64u(proposal.encode()),
             "digest": b64u(proposal.digest),
@@ -100,6 +80,23 @@ class ProposalDesk:
             "effect": shown,
             "reach": reach,
         }
+
+    def _drafted(
+        self, rows: Mapping[RecordId, Mapping[str, Any]], expires: int, proofs: Mapping[str, str]
+    ) -> ChangeProposal:
+        try:
+            made = propose(
+                self._acts.network_id,
+                self.governance.state.records,
+                rows,
+                expires=expires,
+                nonce=secrets.token_bytes(NONCE_BYTES),
+                proofs={kid: b64u_decode(proof, "a proof of possession") for kid, proof in proofs.items()},
+            )
+            return ChangeProposal.decode(made.encode())  # as every node reads it
+        except (CredentialError, EncodingError) as error:
+            told = "this change cannot be proposed: {detail}"
+            raise bad_request("change_malformed", told, detail=str(error)) from error
 
     def _expires_s(self) -> int:
         """Long enough for what waits, as far as the rules allow: it would lapse before it can be decided."""

@@ -42,9 +42,10 @@ def differing(changes: int, questions: int) -> list[str]:
     past, rng = Past(), Random("questions")
     past.live(1, changes)
     told = [asked(past, rng) for _ in range(questions)]
-    print(
-        past.side.counts, f"{questions} questions, {sum(bool(got) for _, got, _ in told)} answered with yes"
-    )
+    yes = sum(bool(got) for _, got, _ in told)
+    print(past.side.counts, f"{questions} questions, {yes} answered with yes")
+    assert 0.2 < yes / questions < 0.95, "what is always answered alike asks nothing"
+    assert len(past.side.model.decided) >= changes
     return [f"{question}: {got}, not {said}" for question, got, said in told if got != said]
 
 

@@ -142,7 +142,8 @@ def test_no_event_is_judged_milder_once_a_key_under_it_was_stolen(
 ) -> None:
     """
     Each event of the lifecycle after a lawful history, by the ledger alone: the attest key of each that spoke
-    or agreed, stolen before all of it. What it said leaves no clear word, and nothing milder than before.
+    or agreed, stolen before all of it. What it said leaves no clear word, and nothing milder than before; the
+    battery stands as it stood: no state, mark or hand-over is undone.
     """
     text = code(1)
     monkeypatch.setattr(
@@ -158,9 +159,11 @@ def test_no_event_is_judged_milder_once_a_key_under_it_was_stolen(
         return w, ranks(w, text, ways)
 
     w, before = walked()
-    assert w.view(text).standing is not None
+    stands = w.view(text).standing
+    assert stands is not None
     for did in speakers(w):
-        after = walked(did)[1]
+        robbed, after = walked(did)
+        assert robbed.view(text).standing == stands, (did, "state, marks and hands are what they were")
         assert all(b <= a for b, a in zip(before, after, strict=True)), (did, before, after)
 
 

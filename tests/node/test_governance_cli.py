@@ -170,6 +170,31 @@ def test_anothers_proposal_is_approved_by_its_effect(sh: Shell, monkeypatch: pyt
     assert re.search(r"nothing to approve: the proposal is decided, and governs from height \d", again, re.M)
 
 
+def test_an_approval_and_its_end_are_told_to_programs(sh: Shell) -> None:
+    """
+    `approve`, `withdraw` and `show PROPOSAL` with --json: the act, the proposal with what is missing and who
+    can give it, by DID.
+    """
+    digest = proposal_of(sh.g, MAKER, 6100)
+
+    def acted(*words: str) -> str:
+        made = json.loads(sh("network", *words, "--json"))
+        assert made["digest"] == digest
+        return str(made["act"])
+
+    def missing() -> list[tuple[int, list[str]]]:
+        effect = json.loads(sh("network", "show", digest, "--json"))["effect"]
+        return [(one["count"], sorted(who["did"] for who in one["of"])) for one in effect["missing"]]
+
+    assert missing() == [(2, sorted([DID, EU_AUTHORITY, CN_AUTHORITY]))]
+    assert acted("approve", digest, "--yes") == "approved"
+    assert missing() == [(1, sorted([EU_AUTHORITY, CN_AUTHORITY]))]
+    assert acted("withdraw", digest) == "approval_withdrawn"
+    assert missing() == [(2, sorted([DID, EU_AUTHORITY, CN_AUTHORITY]))]
+    sh.g.act(MAKER, "proposal_withdrawn", digest)
+    assert sh.g.until_over(digest)["outcome"] == "withdrawn"
+
+
 def test_a_licence_is_given_suspended_reinstated_and_ended(sh: Shell, tmp_path: Path) -> None:
     """
     Each by its command, in force from the block after its decision.

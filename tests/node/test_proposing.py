@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from credentials.documents.canonical import b64u
+from credentials.ledger.engine_terms import COMETBFT, EMBEDDED
+from credentials.ledger.genesis_table import accreditation_table, participant_table
+from credentials.ledger.governance_records import ENGINE
+from credentials.ledger.parties import Accreditation
+from credentials.ledger.proposals import prove_possession
 from node.api.reading import require_shape
 from node.api.schemas import schema_document
 from tests.harness.governed_node import (
@@ -19,8 +26,10 @@ from tests.harness.governed_node import (
     MAKER,
     GovernedNode,
     governed_node,
+    party,
     proposal_of,
 )
+from tests.harness.ledger import WORKSHOP, signer
 from tests.node.test_openapi import closed
 
 
@@ -218,7 +227,80 @@ def test_what_cannot_be_asked_or_proposed_is_told(g: GovernedNode) -> None:
     assert refused([{"type": "limits", "name": "", "table": {"x": 1}}])[1].startswith("limits are among")
 
 
-@pytest.mark.check
+def proofs_of(g: GovernedNode, did: str) -> dict[str, str]:
+    """That a newcomer has its keys."""
+    network_id = g.node.service.overview.genesis.network_id
+    signers = {key.role: signer(did, key.role) for key in party(did).keys}
+    return {one.key_id: b64u(prove_possession(network_id, role, one)) for role, one in signers.items()}
+
+
+def third_side(*, until: int | None = None) -> list[dict[str, Any]]:
+    """An authority of a side that has none."""
+    newcomer = replace(party(WORKSHOP), jurisdiction="IN")
+    office = Accreditation(WORKSHOP, ("authority",), (("gs1", "*"),), "IN", 1_700_000_000, until)
+    return [
+        {"type": "participant", "name": WORKSHOP, "table": dict(participant_table(newcomer))},
+        {"type": "accreditation", "name": office.id, "table": dict(accreditation_table(office))},
+    ]
+
+
+def test_a_side_that_gets_an_authority_gets_a_say(g: GovernedNode) -> None:
+    """
+    What gives a side its first authority names it among those whose consent is asked for, in the effect that
+    is approved. Not one whose licence ends, with which a side would end that nothing is decided without; nor
+    where the change says itself who approves; nor of a side that has one.
+    """
+
+    def consents(changes: list[dict[str, Any]]) -> Any:
+        proofs = proofs_of(g, WORKSHOP) if changes[0]["type"] == "participant" else {}
+        effect = g.tried(changes, proofs=proofs)["effect"]
+        return [
+            (m["before"], m["after"])
+            for change in effect["changes"]
+            for m in change["members"]
+            if change["type"] == "approvals"
+        ]
+
+    assert consents(third_side()) == [(["CN", "EU"], ["CN", "EU", "IN"])]
+    assert consents(third_side(until=2_000_000_000)) == []
+    rules = {**g.decided()["approvals"], "stop_s": 4_000}
+    own = {"type": "approvals", "name": "", "table": rules}
+    assert [after for _, after in consents([*third_side(), own])] == [4_000]
+    office = Accreditation(MAKER, ("authority",), (("gs1", "*"),), "CN", 1_700_000_000)
+    second = {"type": "accreditation", "name": office.id, "table": dict(accreditation_table(office))}
+    assert consents([second]) == [] and consents(g.licence(MAKER, "ZZ8")) == []
+
+
+def test_nobody_moves_to_the_engine_that_orders_already(g: GovernedNode) -> None:
+    """
+    Before the first move no record says which that is, and the ledger takes such a move: this node proposes
+    none, and of another's it says why it stands behind none, and approves nothing.
+    """
+    first = g.node.service.engine.condition().height + 500
+    move = {"engine": EMBEDDED, "epoch": 1, "first": first}
+    refused = g.node.post_json(
+        "/governance/dry-run", {"changes": [{"type": ENGINE, "name": "", "table": move}]}
+    )
+    assert refused.status_code == 422
+    assert refused.get_json()["detail"] == "embedded orders already."
+
+    theirs = proposal_of(g, CN_AUTHORITY, changes={(ENGINE, ""): move})
+    shown = g.proposal(theirs)
+    assert (shown["outcome"], shown["effect"], shown["problem"]["text"]) == (
+        "open",
+        None,
+        "embedded orders already",
+    )
+    approved = g.node.post_json(f"/governance/proposals/{theirs}/approve", {"effect": b64u(bytes(32))})
+    assert (approved.status_code, approved.get_json()["code"]) == (409, "would_lapse")
+    assert [act["act"] for act in g.proposal(theirs)["acts"]] == ["proposed"]
+    g.act(CN_AUTHORITY, "proposal_withdrawn", theirs)
+    g.until_over(theirs)
+
+    other = [{"type": ENGINE, "name": "", "table": move | {"engine": COMETBFT}}]
+    assert g.tried(other)["effect"]["actions"][0]["text"] == "moves the network to another engine"
+
+
 @pytest.mark.check  # its proposal lapses after six seconds
 def test_an_idle_network_decides_and_lapses_in_time(g: GovernedNode) -> None:
     """

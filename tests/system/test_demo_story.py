@@ -33,6 +33,8 @@ INDIA = Party("in-authority", "IN", ("authority",), validator=False)
 GARAGE = Party("garage", "EU", ("workshop", "lab"), validator=False)
 ROLES = ("vote", "cosign", "log", "attest", "credential", "transport")
 LIFECYCLE = "lifecycle.json"
+SCHEME = Path(__file__).parents[1] / "harness" / "india" / "scheme-zin.json"
+INDIAN = "2606BQQZAM00010000042"  # a code of that scheme
 FIRST_SERIAL, HOUR_S = 5_000_000, 3_600
 PAUSE_S = 0.8  # between a passport and the next, a pair of verdicts and the next: ten nodes share two cores
 
@@ -196,7 +198,7 @@ def story(
 def test_the_running_demo_network_changes_and_nothing_is_lost(story: Story) -> None:
     """
     Three join, one is promoted, one retires, a validator gets new keys, a maker is stopped and let go, a
-    recognition goes and comes back, a rule changes; what is acknowledged meanwhile is recorded, goods judged.
+    recognition goes and comes back, rules change; what is acknowledged meanwhile is recorded, goods judged.
     """
     pids = [node["pid"] for node in story.demo.state["nodes"].values()]
     trade = Trade(story.demo.desk(MAKER), story.demo.desk(CUSTOMS))
@@ -250,10 +252,11 @@ def a_workshop_joins_what_became_of_it(story: Story) -> None:
 
 
 def a_third_jurisdiction_has_a_say(story: Story) -> None:
-    """From now on what concerns all needs the consent of its authority too; a stop is for an hour."""
-    sides = story.folder / "sides.toml"
-    sides.write_text(f'[governance]\njurisdictions = ["CN", "EU", "IN"]\nstop_s = {HOUR_S}\n')
-    story.proposes(CN, "network", "propose", "approvals", sides, approved=(EU,))
+    """What concerns all needs the consent of its authority too, as here that a stop is for an hour."""
+    assert story.get(CUSTOMS, "/governance")["approvals"]["jurisdictions"] == ["CN", "EU", "IN"]
+    rules = story.folder / "approvals.toml"
+    rules.write_text(f"[governance]\nstop_s = {HOUR_S}\n")
+    story.proposes(CN, "network", "propose", "approvals", rules, approved=(EU, INDIA.name))
 
 
 def one_is_promoted_and_one_retires(story: Story) -> None:
@@ -317,7 +320,11 @@ def a_recognition_goes_and_comes_back(story: Story) -> None:
 
 
 def a_rule_changes(story: Story) -> None:
-    """A mass that the old life cycle takes is refused under the new one; all hold the file before."""
+    """
+    A mass that the old life cycle takes is refused under the new one, and customs reads codes of the scheme
+    that India brings: files, which all hold before.
+    """
+    assert reason_of(story, INDIAN) == "identifier_invalid"
     assert story.produced(7_000_003, mass_grams=600_000) == "admitted"
     table = json.loads((story.data(CUSTOMS) / "network" / "rules" / LIFECYCLE).read_text())
     (made,) = (event for event in table["events"] if event["type"] == "battery.produced")
@@ -326,10 +333,18 @@ def a_rule_changes(story: Story) -> None:
     newer.write_text(json.dumps(table))
 
     for who in story.everybody:
-        story.types("network", "rules", "add", newer, "--data", story.data(who))
-    story.proposes(CN, "network", "propose", "rules", newer, approved=(EU, INDIA.name))
+        for file in (newer, SCHEME):
+            story.types("network", "rules", "add", file, "--data", story.data(who))
+    story.proposes(CN, "network", "propose", "rules", newer, SCHEME, approved=(EU, INDIA.name))
     assert story.produced(7_000_004, mass_grams=600_000) == "value_impossible"
     assert story.produced(7_000_005, mass_grams=400_000) == "admitted"
+    assert reason_of(story, INDIAN) == "not_found"
+
+
+def reason_of(story: Story, code: str) -> str:
+    """Why customs says what it says of a battery."""
+    told = story.demo.desk(CUSTOMS).post("/clearance", {"battery": code, "law_date": scenario.LAW_DATE})
+    return str(told["reason"])
 
 
 def nothing_is_lost(story: Story, trade: Trade) -> None:

@@ -67,6 +67,9 @@ def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
     proposed = place.types(capsys, "network", "propose", "rules", SCHEME, ASKED, "--data", cn.data, "--yes")
     place.decided(capsys, proposed, "eu")
     place.admitted(capsys, INDIA, "eu", "cn")
+    assert cn.get("/governance")["approvals"]["jurisdictions"] == ["CN", "EU", "IN"], (
+        "it has a say from now on"
+    )
     place.admitted(capsys, WORKS, INDIA.name)
     india, works = place.nodes[INDIA.name], place.nodes[WORKS.name]
 
@@ -150,7 +153,7 @@ def test_india_votes_and_a_receipt_says_who_can_block(
     maker, cn = place.nodes["maker"], place.nodes["cn"]
     seats = [party.did for party in (*VALIDATORS, INDIA)]
     proposed = place.types(capsys, "network", "propose", "validators", *seats, "--data", cn.data, "--yes")
-    place.decided(capsys, proposed, "eu")
+    place.decided(capsys, proposed, "eu", INDIA.name)
     made = issue(maker, 11)
     wait_receipted(maker, made["digest"])
     receipt, epochs = place.root / "later.tlog-proof", place.root / "epochs"
