@@ -17,10 +17,10 @@ from node.oversight.alert_desk import ACTS as ALERT_ACTS
 from node.oversight.alert_desk import TEXT_CHARS_MAX as ALERT_TEXT_CHARS_MAX
 from node.oversight.case_statements import ACTS as CASE_ACTS
 from node.oversight.case_statements import DAYS_MAX, LEAVES_NAMED_MAX, OPENED, OUTCOMES, REVIEWS
-from node.oversight.case_statements import TEXT_CHARS_MAX as CASE_TEXT_CHARS_MAX
+from node.oversight.case_statements import KIND as CASE
 from node.oversight.request_statements import ANSWERS as REQUEST_ANSWERS
 from node.oversight.request_statements import GROUNDS
-from node.oversight.request_statements import TEXT_CHARS_MAX as REQUEST_TEXT_CHARS_MAX
+from node.oversight.request_statements import KIND as REQUEST
 from node.use_cases.roles import person_roles
 
 Schema = dict[str, Any]
@@ -316,7 +316,7 @@ REQUESTS: dict[str, Schema] = {
         closed=True,
     ),
     "CaseOrder": _object(
-        {"accused": WORD, "text": {**WORD, "maxLength": CASE_TEXT_CHARS_MAX}},
+        {"accused": WORD, "text": {**WORD, "maxLength": CASE.text_chars_max}},
         {
             "side": {**NAME, "description": "the jurisdiction that decides; left out, that of the accused"},
             "battery": BATTERY,
@@ -334,7 +334,7 @@ REQUESTS: dict[str, Schema] = {
     "CaseSaid": _object(
         {
             "act": {"enum": [act for act in CASE_ACTS if act != OPENED]},
-            "text": {**WORD, "maxLength": CASE_TEXT_CHARS_MAX},
+            "text": {**WORD, "maxLength": CASE.text_chars_max},
         },
         {
             "whom": WORD,
@@ -349,12 +349,12 @@ REQUESTS: dict[str, Schema] = {
             "requirement": {**NAME, "description": "the id of a row of its readiness report"},
             "whom": WORD,
             "ground": {"enum": list(GROUNDS)},
-            "text": {**WORD, "maxLength": REQUEST_TEXT_CHARS_MAX},
+            "text": {**WORD, "maxLength": REQUEST.text_chars_max},
         },
         closed=True,
     ),
     "SetRequestAnswer": _object(
-        {"act": {"enum": list(REQUEST_ANSWERS)}, "text": {**WORD, "maxLength": REQUEST_TEXT_CHARS_MAX}},
+        {"act": {"enum": list(REQUEST_ANSWERS)}, "text": {**WORD, "maxLength": REQUEST.text_chars_max}},
         {
             "points": {
                 "type": "array",

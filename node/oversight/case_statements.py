@@ -1,8 +1,6 @@
-"""Statements of a case, as their authors sign them: COSE_Sign1 by the author's attest key over CBOR
+"""Statements of a case, as their authors sign them (`authorship.py`), under "comity/case/v1"
 
-    ["comity/case/v1", network id, case, act, author, time, text, about]
-
-    case   h'' for the statement that opens one; else its id: the SHA-256 of that statement's signed bytes
+    of     the case; h'' for the statement that opens one
     about  opened: [side, accused, battery, days, [leaf, ...]]   asked: [whom]   extended: [days]
            closed: [outcome]   reviewed: [digest of the closing, outcome]   any other act: []
 
@@ -11,49 +9,25 @@ They are no entries of the log: a case is exchanged among those whom it concerns
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import asdict, dataclass
 
-from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1
-from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
+from consensus.cose import SignatureInvalid, Signer
+from consensus.encoding import EncodingError, Value, whole_numbers
 from credentials.ledger.governance import Governance
 from node.errors import ProblemError, bad_request
-from node.oversight.authorship import require_author
+from node.oversight.authorship import StatementKind
 
-TAG = "comity/case/v1"
-STATEMENT_BYTES_MAX = 20_000
-TEXT_CHARS_MAX = 4_000
 NAME_CHARS_MAX = 300
 LEAVES_NAMED_MAX = 20
 DAYS_MAX = 180  # from the opening, whatever is added
 OPENED, ASKED, EXPLAINED, COMMENTED = "opened", "asked", "explained", "commented"
 EXTENDED, WITHDRAWN, CLOSED, REVIEWED = "extended", "withdrawn", "closed", "reviewed"
 ACTS = (OPENED, ASKED, EXPLAINED, COMMENTED, EXTENDED, WITHDRAWN, CLOSED, REVIEWED)
+KIND = StatementKind("comity/case/v1", OPENED, size_bytes_max=20_000, text_chars_max=4_000)
 FOUNDED, UNFOUNDED, GROUNDLESS = "founded", "unfounded", "groundless"
 OUTCOMES = (FOUNDED, UNFOUNDED, GROUNDLESS)
 UPHELD, OVERTURNED = "upheld", "overturned"
 REVIEWS = (UPHELD, OVERTURNED)
-
-
-@dataclass(frozen=True, slots=True)
-class CaseStatement:
-    """One statement that was read. Which of the later members mean something, its act says."""
-
-    case: bytes  # of an opening: its own digest
-    act: str
-    author: str
-    at: int
-    text: str
-    digest: bytes
-    data: bytes
-    side: str = ""
-    accused: str = ""
-    battery: str = ""
-    days: int = 0
-    leaves: tuple[int, ...] = ()
-    whom: str = ""
-    outcome: str = ""
-    closing: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +60,24 @@ class About:
                 return []
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseStatement(About):
+    """One statement that was read. Which members of `About` mean something, its act says."""
+
+    case: bytes  # of an opening: its own digest
+    act: str
+    author: str
+    at: int
+    text: str
+    digest: bytes
+    data: bytes
+
+
 def make_statement(
     network_id: bytes, case: bytes, act: str, text: str, about: About, *, author: str, at: int, signer: Signer
 ) -> bytes:
     """Sign a statement; `case` is empty for the one that opens a case."""
-    return sign1({}, encode([TAG, network_id, case, act, author, at, text, about.members(act)]), signer)
+    return KIND.make(network_id, case, act, text, about.members(act), author=author, at=at, signer=signer)
 
 
 def read_statement(
@@ -101,29 +88,19 @@ def read_statement(
     `kept`: it was taken here before, and what became of its key since takes nothing of it away.
     """
     try:
-        message = parse_sign1(data, size_bytes_max=STATEMENT_BYTES_MAX)
-        match decode(message.payload, size_bytes_max=STATEMENT_BYTES_MAX):
-            case [
-                tag,
-                network,
-                bytes() as case,
-                str() as act,
-                str() as author,
-                at,
-                str() as text,
-                list(said),
-            ] if [tag, network] == [TAG, network_id] and whole_numbers(at) and len(text) <= TEXT_CHARS_MAX:
-                about = _about(act, said)
-            case _:
-                raise _strange()
-        require_author(message, author, _number(at), governance, kept=kept)
+        said = KIND.read(data, network_id, governance, kept=kept)
     except (EncodingError, SignatureInvalid) as error:
         raise _strange() from error
-    digest = sha256(data).digest()
-    if (act == OPENED) != (case == b"") or len(case) not in (0, 32):
-        raise _strange()
-    named = {name: getattr(about, name) for name in About.__slots__}
-    return CaseStatement(case or digest, act, author, at, text, digest, data, **named)
+    return CaseStatement(
+        case=said.of,
+        act=said.act,
+        author=said.author,
+        at=said.at,
+        text=said.text,
+        digest=said.digest,
+        data=data,
+        **asdict(_about(said.act, said.about)),
+    )
 
 
 def _about(act: str, said: list[Value]) -> About:

@@ -18,6 +18,7 @@ from credentials.ledger.governance import Governance
 from node import log
 from node.errors import bad_request, forbidden, not_found
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, CASE, kind_of
+from node.oversight.authorship import of_these_days
 from node.oversight.case_rules import (
     CaseStands,
     Officials,
@@ -37,7 +38,6 @@ from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
 PATH = "cases"
-LATE_S_MAX, EARLY_S_MAX = 8 * 86_400, 300  # between a statement and when it comes here: letters wait a week
 
 
 class Cases:
@@ -82,7 +82,7 @@ class Cases:
     def take(self, _sender: str, content: bytes) -> bytes:
         """A statement, from whoever has it: its author's signature says whose it is. 400, 403, 404."""
         said, now = read_statement(content, self._network_id, self.history.latest), int(time.time())
-        if not now - LATE_S_MAX <= said.at <= now + EARLY_S_MAX:
+        if not of_these_days(said.at, now):
             raise bad_request("malformed", "the time of that statement is not of these days")
         with self._lock:
             self._keep(said, now, None)
@@ -195,7 +195,12 @@ class Cases:
         if kind is None:
             return
         raised = RaisedAlert(
-            kind, number, self.history.height, one.author, sides=frozenset({opening.side}), case=one.case
+            kind,
+            number,
+            self.history.height,
+            one.author,
+            sides=frozenset({opening.side}),
+            case=one.case,
         )
         because = [AUTHORITY] if self.did in officials.sides else []
         because += [AUTHOR] if self.did in (opening.author, opening.accused) else []

@@ -21,6 +21,7 @@ from consensus.encoding import Value
 from credentials.documents.canonical import b64u
 from node import log
 from node.errors import bad_request, forbidden, not_found
+from node.oversight.authorship import of_these_days
 from node.oversight.letters import TAKEN, Letters
 from node.oversight.request_statements import (
     ANSWERS,
@@ -38,7 +39,6 @@ from node.verdicts.reports import UnseenSet
 from node.verdicts.sources import Gathering
 
 PATH = "set-requests"
-LATE_S_MAX, EARLY_S_MAX = 8 * 86_400, 300  # between a statement and when it comes here: letters wait a week
 WAITS_S = 30 * 86_400  # what nobody answered by then ran out, and may be asked again
 OPEN_OF_PAIR_MAX = 20
 OPEN, RAN_OUT = "open", "ran_out"
@@ -144,7 +144,7 @@ class SetRequests:
         said, now = read_request(content, self._network_id, self.history.latest), int(time.time())
         if said.author != sender:
             raise bad_request("malformed", "a request for sets, or its answer, is sent by whoever signed it")
-        if not now - LATE_S_MAX <= said.at <= now + EARLY_S_MAX:
+        if not of_these_days(said.at, now):
             raise bad_request("malformed", "a request for sets, or its answer, is of these days")
         with self._lock:
             if said.act == ASKED:

@@ -181,7 +181,9 @@ def test_a_case_stands_alike_whatever_the_order(monkeypatch: pytest.MonkeyPatch)
 
     def one(act: str, author: str, at: int, **more: Any) -> CaseStatement:
         digest = bytes([at]) * 32
-        return CaseStatement(b"c" * 32, act, author, at, "", digest, b"", **more)
+        return CaseStatement(
+            case=b"c" * 32, act=act, author=author, at=at, text="", digest=digest, data=b"", **more
+        )
 
     opening = one("opened", "a", 1, side="EU", accused="b", days=30)
     ended = one("closed", "o", 5, outcome="founded")

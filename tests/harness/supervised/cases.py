@@ -31,18 +31,29 @@ def statement(
         author = rng.choice([*PARTIES, *(did for did, own in SIDES.items() if own == side)])
         accused = rng.choice([did for did in PARTIES if did != author])
         days = rng.randint(1, 90)
-        return CaseStatement(digest, "opened", author, at, "", digest, b"", side, accused, "", days)
+        return CaseStatement(
+            case=digest,
+            act="opened",
+            author=author,
+            at=at,
+            text="",
+            digest=digest,
+            data=b"",
+            side=side,
+            accused=accused,
+            days=days,
+        )
     closings = [one for one in said if one.act == "closed"]
     act = rng.choice(ACTS)
     closing = rng.choice(closings).digest if closings and rng.random() < 0.9 else bytes(32)
     return CaseStatement(
-        opening.case,
-        act,
-        author,
-        at,
-        "",
-        digest,
-        b"",
+        case=opening.case,
+        act=act,
+        author=author,
+        at=at,
+        text="",
+        digest=digest,
+        data=b"",
         days=rng.randint(1, 60) if act == "extended" else 0,
         whom=rng.choice((opening.author, opening.accused, "stranger")) if act == "asked" else "",
         outcome=_outcome(rng, act),
