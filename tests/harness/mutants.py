@@ -33,7 +33,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -108,7 +108,6 @@ GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
 # which the gate of changed lines has no time.
 GATED_ALONE = ("edge", "reception")
 ELSEWHERE = tuple(name for name in ROOMS if name not in GATED + GATED_ALONE)
-CHILDREN = "2"  # mutants tried at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +119,14 @@ class Limits:
     cases_s: float = 600  # of the cases of a test of which every one is run to see what it runs
     red: int = 50  # one in so many tests may fail without a mutant, and is left out; 0: none may
     least: int = 0  # so many mutants are decided however long it takes
+    at_once: int = 2  # tests of the survey, then mutants
 
 
 DECIDED_LEAST = 20  # a gate that decided fewer, though more were drawn, has not looked
 WHOLE = Limits()
 GATE = Limits(8, 1.5, 0.1, 0, DECIDED_LEAST)
-# Of all rooms together, where most of the time would go into survivors.
-SAMPLE = Limits(12, 4, 0.5)
+# What is drawn from one or more rooms: else most of the time would go into survivors.
+SAMPLE = Limits(6, 4, 0.5)
 
 
 def room_of(path: str) -> str | None:
@@ -214,9 +214,9 @@ def run(
     ended = subprocess.run(
         [
             sys.executable, "-m", "tests.harness.trials", str(asked), str(tried),
-            str(seconds), str(limits.least), CHILDREN, str(limits.of_tests_s), str(limits.of_test_s),
-            str(limits.red), str(limits.cases_s), "--rootdir=.", "--hypothesis-profile=mutants",
-            *deselected, *tests,
+            str(seconds), str(limits.least), str(limits.at_once),
+            str(limits.of_tests_s), str(limits.of_test_s), str(limits.red), str(limits.cases_s),
+            "--rootdir=.", "--hypothesis-profile=mutants", *deselected, *tests,
         ],
         cwd=copy, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONHASHSEED": "0"},  # the cases of a test come in one order
@@ -400,6 +400,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=86_400, help="stop after so long (--since: and 20 decided)"
     )
+    parser.add_argument("--at-once", type=int, default=2, help="mutants tried at once")
     parser.add_argument("--keep", type=Path, help="a folder for what is found, to go on from after a cut")
     parser.add_argument("--least", type=float, default=90.0, help="score in per cent")
     parser.add_argument("--chance", type=float, help="how rare a draw must be to be taken for no chance")
@@ -428,7 +429,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen = [mutant for mutant in chosen if mutant.told in survived]
         if not chosen:
             return 0  # lines without anything to change: words, names, types
-        limits = GATE if options.since else SAMPLE if options.elsewhere and not options.again else WHOLE
+        limits = GATE if options.since else SAMPLE if options.sample and not options.again else WHOLE
+        limits = replace(limits, at_once=options.at_once)
         codes = try_all(copy, chosen, started + options.seconds - time.monotonic(), limits)
     count = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
     decided = sum(code in DECIDED for code in codes.values())

@@ -163,6 +163,7 @@ class Ran:
         self.seconds = seconds  # a test that takes longer is stopped
         self.by = ""
         self.lines: dict[str, set[str]] = defaultdict(set)
+        self.set_up: dict[str, float] = defaultdict(float)  # processor time of each shared fixture
         self.stopped = False
 
     def now_by(self, name: str) -> None:
@@ -173,12 +174,14 @@ class Ran:
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
         """Whatever a shared fixture ran counts for every test that has it, and not for the first alone."""
-        before = self.by
-        if fixturedef.scope != "function":
-            self.now_by(f"fixture {fixturedef.argname}")
+        if fixturedef.scope == "function":
+            return (yield)
+        before, started = self.by, time.process_time()
+        self.now_by(f"fixture {fixturedef.argname}")
         try:
             return (yield)
         finally:
+            self.set_up[fixturedef.argname] += time.process_time() - started
             self.now_by(before)
 
     @pytest.hookimpl(wrapper=True)
@@ -252,11 +255,11 @@ def survey(
             continue
         before.append(number)
         ran.now_by(str(number))
-        started = time.process_time()
+        started = time.process_time() - sum(ran.set_up.values())
         item.config.hook.pytest_runtest_protocol(
             item=item, nextitem=None if following is None else session.items[following]
         )
-        found.seconds[number] = time.process_time() - started
+        found.seconds[number] = time.process_time() - sum(ran.set_up.values()) - started
         if ran.stopped:
             stopped.add(number)
         elif session.testsfailed > failed:
@@ -265,7 +268,10 @@ def survey(
     ran.now_by("")
     session._setupstate.teardown_exact(None)  # as after a last test, which may be one that was not run
     session.config.pluginmanager.unregister(ran)
-    _attribute(found, ran, shared, {n: shared_fixtures(session.items[n]) for n in found.seconds}, stopped)
+    fixtures = {n: shared_fixtures(session.items[n]) for n in found.seconds}
+    for number, names in fixtures.items():  # in the fork of a mutant each test pays for what it shares
+        found.seconds[number] += sum(ran.set_up[name] for name in names)
+    _attribute(found, ran, shared, fixtures, stopped)
     return found
 
 
@@ -321,9 +327,9 @@ def order(
 ) -> list[int]:
     """The tests to run.
 
-    First those that killed other mutants; then those of files about the module; then for a moment the quick
-    ones, few cases of a test before many; then those that run most of the module, then the long ones, which
-    see most; then the rest.
+    First those that killed other mutants and take no second; then those of files about the module; then for a
+    moment the quick ones, few cases of a test before many; then long killers, those that run most of the
+    module, then the long ones, which see most; then the rest.
     """
     reaching = set(numbers)
     quick = sorted(reaching, key=lambda n: known.seconds[n] * (4 + known.case.get(n, 0)))
@@ -331,11 +337,12 @@ def order(
     first = [n for n, until in zip(quick, spent, strict=True) if until <= QUICK_S]
     long = sorted((n for n in reaching if known.seconds[n] > LONG_S), key=known.seconds.__getitem__)
     proven = [n for n in killers if n in reaching]
+    soon = [n for n in proven if known.seconds[n] <= LONG_S]
     looking = [n for n in broad if n in reaching][:BROAD]
     about = [n for n in quick if n in aimed]
     spent = itertools.accumulate(known.seconds[n] for n in about)
     about = [n for n, until in zip(about, spent, strict=True) if until <= ABOUT_S]
-    return list(dict.fromkeys((*proven, *about, *first, *looking, *reversed(long), *quick)))
+    return list(dict.fromkeys((*soon, *about, *first, *proven, *looking, *reversed(long), *quick)))
 
 
 def within(seconds: float, tests: Sequence[int], known: Survey) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -51,6 +52,21 @@ def test_every_text_of_a_page_is_told_in_every_language(
         print("".join(f"  {text}\n" for text in lacking), end="")
     assert len(page_texts()) > 600
     assert lacking == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_pages_name_by_the_table_of_the_life_cycle_is_told_in_every_language(language: str) -> None:
+    """
+    A new event, kind of record, role or state is no English word on a page, nor what a mark or setting says.
+    """
+    table = json.loads(shipped("rules/lifecycle.json"))
+    names = [event["type"] for event in table["events"]]
+    names += [*table["roles"], *table["states"], *(kind["type"] for kind in table["kinds"])]
+    texts_of_it = [*table["marks"].values(), *(setting["text"] for setting in table["settings"].values())]
+    words = {re.sub(r"[._]", " ", name) for name in names} | set(filter(None, texts_of_it))
+
+    assert len(names) > 90 and len(words) > 100
+    assert sorted(words - texts(language).keys()) == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
