@@ -5,6 +5,7 @@
     [[webhooks]] name url topics secret_file
     [pkcs11] module token roles pin_file
     [[alerts]] webhook or mail; side maker party facility rule code model
+    [[capacities]] party licence side basis events per grams_max or batteries_max since until
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
 """
@@ -27,6 +28,7 @@ from credentials.ledger.engine_terms import ENGINES
 from credentials.toml_text import TomlTextError, parse_toml
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_own
+from node.oversight.capacities import Capacity, capacities_of
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 from node.resolution.webhooks import ALERTS, ENDPOINTS_MAX, TOPICS, WebhookEndpoint
 from node.storage.alerts import AlertFilter, AlertSubscription
@@ -122,6 +124,7 @@ class Settings:
     cometbft: CometSettings = field(default_factory=CometSettings)
     webhooks: tuple[WebhookEndpoint, ...] = ()
     alerts: tuple[AlertSubscription, ...] = ()
+    capacities: tuple[Capacity, ...] = ()
     pkcs11: TokenSettings | None = None  # None: every key is in keys.enc
     # Processes that judge the lines of large manifests beside the one that writes; 0: it judges them itself.
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, WORKERS_USUAL_MAX))
@@ -157,6 +160,7 @@ class Settings:
             cometbft=CometSettings.of(_row(table, "cometbft", {"binary", "listen"}), folder),
             webhooks=_webhooks(_list(table, "webhooks", "webhooks", "tables [[webhooks]]"), folder),
             alerts=_subscriptions(_list(table, "alerts", "alerts", "tables [[alerts]]"), table),
+            capacities=capacities_of(_list(table, "capacities", "capacities", "tables [[capacities]]")),
             pkcs11=TokenSettings.of(_row(table, "pkcs11", {"module", "token", "roles", "pin_file"}), folder)
             if "pkcs11" in table
             else None,
@@ -178,6 +182,7 @@ MEMBERS = {
     *("public_url", "fetch", "contexts", "status", "peers", "keep", "engine", "cometbft", "workers"),
     "webhooks",
     "alerts",
+    "capacities",
     "pkcs11",
 }
 

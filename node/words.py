@@ -412,7 +412,10 @@ def _ask(words: Words, ask: AskRecord) -> str:
     return words.sentence(f"ask.{ask['why']}", {"what": ask["what"]})
 
 
-SAID_OF_ALERTS = ("rule", "maker", "winner", "kind", "refuser", "accused", "until")
+SAID_OF_ALERTS = (
+    *("rule", "maker", "winner", "kind", "refuser", "accused", "until"),
+    *("licence", "period", "most", "basis"),  # of a capacity
+)
 
 
 def alert_words(words: Words, code: str, parameters: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -19,9 +19,10 @@ CASE = "case"  # no entry: a statement of a case (`cases.py`)
 BALANCE = "balance"  # an admitted entry after which a sum does not come out (`balances.py`)
 DUTY = "duty"  # an entry, and time: what it opened was not kept (`reminding.py`)
 DATE = "date"  # no entry, but a date that comes (`reminding.py`)
-NO_ENTRY = (ATTEMPT, CASE, DATE)
+CAPACITY = "capacity"  # no entry, but a sum over many (`capacities.py`)
+NO_ENTRY = (ATTEMPT, CASE, DATE, CAPACITY)
 CHANGES = ("licence_withdrawn", "recognition_withdrawn", "stopped", "key_stolen", "left")
-PER = ("rule", "battery", "party", "maker", "leaf", "case", "facility")
+PER = ("rule", "battery", "party", "maker", "leaf", "case", "facility", "period")
 AUTHORITY, EVERY_AUTHORITY, RELYING, AUTHOR = "authority", "every_authority", "relying", "author"
 ADDRESSEES = (AUTHORITY, EVERY_AUTHORITY, RELYING, AUTHOR)
 ANY_RULE = "*"
@@ -38,6 +39,7 @@ _RAISED_BY: Mapping[str, str | None] = {
     BALANCE: None,
     DUTY: None,
     DATE: "ends",
+    CAPACITY: None,
 }
 
 

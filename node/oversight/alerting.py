@@ -24,6 +24,8 @@ from node import log
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
 from node.oversight.battery_codes import BatteryCodes
+from node.oversight.capacities import Capacity
+from node.oversight.handling import Handling
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
 from node.oversight.tallying import Tallying
 from node.storage.alerts import AlertRow
@@ -47,13 +49,19 @@ class Alerting:
     name = "alerts"
 
     def __init__(
-        self, office: OfficeStore, ledger: LedgerStore, gathering: Gathering, moments: Moments
+        self,
+        office: OfficeStore,
+        ledger: LedgerStore,
+        gathering: Gathering,
+        moments: Moments,
+        capacities: Sequence[Capacity] = (),
     ) -> None:
         self._office, self._ledger, self._gathering = office, ledger, gathering
         self._history, self._did = gathering.history, gathering.did
         self._raising = Raising(ledger, gathering.history)
         self._codes = BatteryCodes(ledger, gathering)
         self._tallying = Tallying(office, ledger, gathering.history)
+        self._handling = Handling(office, ledger, gathering.history, capacities)
         self._woken = threading.Event()
         self._named_at = 0.0  # monotonic
         moments.subscribe(self.wake, kept_max=1)
@@ -93,7 +101,10 @@ class Alerting:
 
     def _tally(self) -> bool:
         """An authority counts what its side records; True if there may be more to count."""
-        return bool(self.sides(self._history.latest, int(time.time()))) and self._tallying.turn()
+        if not self.sides(self._history.latest, int(time.time())):
+            return False
+        more = self._tallying.turn()
+        return self._handling.turn() or more
 
     def look_again(self, leaf: int) -> None:
         """Look once more from this leaf on: what is missing here comes again, what is here stays."""

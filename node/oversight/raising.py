@@ -67,6 +67,7 @@ class RaisedAlert:
     winner: int | None = None
     document: bytes | None = None  # digest of what was stated
     facility: str = ""  # the licence under which it was stated
+    period: str = ""  # of a sum over time
     prefixes: tuple[str, ...] = ()  # beginnings of the codes that a recall covers
     sides: frozenset[str] = frozenset()
     authors: frozenset[str] = frozenset()
@@ -88,6 +89,7 @@ class RaisedAlert:
             "leaf": self.leaf,
             "case": self.case,
             "facility": self.facility,
+            "period": self.period,
         }
         return sha256(encode([ID_TAG, self.kind.code, [told[name] for name in self.kind.per]])).digest()
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
-from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.governance import Governance, GovernanceHistory
 from node.oversight.alert_kinds import ADMITTED, REFUSED
 from node.oversight.balances import COMPLETED, OUT
 from node.storage.entries import EntryRow
@@ -69,22 +69,22 @@ class Tallying:
         for row in rows:
             if row.type not in (ADMITTED, REFUSED):
                 continue
-            at = times.get(row.height, 0)
+            at, governance = times.get(row.height, 0), self._history.at(row.height)
             match parse_entry(row.entry):
                 case AdmittedEntry(said):
-                    where = self._licence(said.issuer, said.kind, said.subject, row.height, at)
+                    where = licence_of(governance, said.issuer, said.kind, said.subject, at)
                     yield (month_of(at), *where[:2], said.issuer, where[2], said.kind), mass_of(said)
                 case RefusedEntry(_, issuer, subject, _, _, _):
-                    where = self._licence(issuer, "", subject, row.height, at)
+                    where = licence_of(governance, issuer, "", subject, at)
                     yield (month_of(at), *where[:2], issuer, where[2], REFUSED_KIND), 0
 
-    def _licence(self, did: str, kind: str, about: Subject, height: int, at: int) -> tuple[str, str, str]:
-        """(its jurisdiction, that of the party, the licence) under which a party spoke."""
-        governance = self._history.at(height)
-        party = governance.participant(did)
-        home = party.jurisdiction if party is not None else ""
-        given = governance.accredited(did, kind, about.scheme, about.namespace, at) if kind else None
-        return (home, home, "") if given is None else (given.jurisdiction, home, given.licence)
+
+def licence_of(governance: Governance, did: str, kind: str, about: Subject, at: int) -> tuple[str, str, str]:
+    """(its jurisdiction, that of the party, the licence) under which a party spoke."""
+    party = governance.participant(did)
+    home = party.jurisdiction if party is not None else ""
+    given = governance.accredited(did, kind, about.scheme, about.namespace, at) if kind else None
+    return (home, home, "") if given is None else (given.jurisdiction, home, given.licence)
 
 
 def mass_of(said: Attestation) -> int:

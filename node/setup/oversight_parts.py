@@ -94,7 +94,7 @@ def oversight_of(
         gathering=gathering,
         letters=letters,
     )
-    alerting = Alerting(office, ledger, gathering, moments)
+    alerting = Alerting(office, ledger, gathering, moments, disk.settings.capacities)
     forwarding = Forwarding(
         network_id=network_id,
         signer=signer,

@@ -32,6 +32,7 @@ from node.storage.requested_sets import RequestedSetTable
 from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
 from node.storage.tallies import TallyTable
+from node.storage.throughput import ThroughputTable
 from node.storage.webhook_posts import WebhookTable
 
 FOLLOWED, EPOCH, COPIED = "followed", "epoch", "copied"
@@ -60,6 +61,7 @@ class OfficeStore:
         self.alerts = AlertTable(self._db)
         self.attempts = AttemptTable(self._db)
         self.tallies = TallyTable(self._db)
+        self.throughput = ThroughputTable(self._db)
         self.webhooks = WebhookTable(self._db)
         self.cases = CaseTable(self._db)
         self.letters = LetterTable(self._db)

@@ -131,3 +131,11 @@ def office_25_requested_sets(db: sqlite_utils.Database) -> None:
     make_index(db, "set_requests", "set_requests_consignment", ["consignment"])
     make_table(db, "handed_sets", {"digest": bytes, "party": str, "at": int}, pk=("digest", "party"))
     make_index(db, "handed_sets", "handed_sets_party", ["party"])
+
+
+def office_27_throughput(db: sqlite_utils.Database) -> None:
+    """What each facility handled, by the month in which it happened: the log is counted from leaf 0."""
+    names = {"month": int, **dict.fromkeys(("party", "facility", "kind"), str)}
+    columns = {**names, "batteries": int, "grams": int}
+    make_table(db, "throughput", columns, pk=("month", "party", "facility", "kind"))
+    make_index(db, "throughput", "throughput_licence", ["party", "facility"])

@@ -20,6 +20,7 @@ from node.storage.oversight_steps import (
     office_23_reports_are_letters,
     office_24_tallies,
     office_25_requested_sets,
+    office_27_throughput,
 )
 from node.storage.people_steps import office_17_accounts
 from node.storage.schema_history import History, make_index, make_table
@@ -438,4 +439,5 @@ OFFICE = History(
     office_24_tallies,
     office_25_requested_sets,
     office_26_jobs_by_client,
+    office_27_throughput,
 )
