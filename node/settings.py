@@ -26,9 +26,9 @@ from credentials.documents.uri import is_url, parse_uri
 from credentials.errors import CredentialError
 from credentials.ledger.engine_terms import ENGINES
 from credentials.toml_text import TomlTextError, parse_toml
+from node.capacity_rows import Capacity, capacities_of
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_own
-from node.oversight.capacities import Capacity, capacities_of
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 from node.resolution.webhooks import ALERTS, ENDPOINTS_MAX, TOPICS, WebhookEndpoint
 from node.storage.alerts import AlertFilter, AlertSubscription

@@ -21,10 +21,10 @@ from typing import Any
 
 from credentials.ledger.governance import Governance
 from node import log
+from node.capacity_rows import Capacity
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
 from node.oversight.battery_codes import BatteryCodes
-from node.oversight.capacities import Capacity
 from node.oversight.handling import Handling
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
 from node.oversight.tallying import Tallying

@@ -15,7 +15,8 @@ from consensus.encoding import Value, encode
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.governance import GovernanceHistory
-from node.oversight.capacities import Capacities, Capacity
+from node.capacity_rows import Capacity
+from node.oversight.capacities import Capacities
 from node.oversight.counted_again import TAKEN_BACK
 from node.oversight.tallying import licence_of, mass_of, month_of
 from node.storage.entries import EntryRow

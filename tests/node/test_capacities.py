@@ -13,8 +13,9 @@ from typing import Any, cast
 import pytest
 
 from credentials.documents.identifiers import Subject
+from node.capacity_rows import Capacity
 from node.errors import SetupError
-from node.oversight.capacities import WHO, Capacity
+from node.oversight.capacities import WHO
 from node.oversight.handling import Handling
 from node.oversight.tallying import month_of
 from node.settings import Settings
