@@ -140,7 +140,7 @@ class Access:
             )
         found = self._by_key(bearer) if bearer is not None else self._by_cookie(cookie or "")
         if found is None:
-            raise _ended("key" if bearer is not None else "session")
+            raise _ended(session=bearer is None)
         if scope not in found.scopes:
             told = "this needs the scope {scope}; yours has {held}"
             raise forbidden("scope_missing", told, scope=scope, held=tuple(sorted(found.scopes)))
@@ -352,9 +352,9 @@ def read_as(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def _ended(what: str = "key") -> ProblemError:
+def _ended(*, session: bool = False) -> ProblemError:
     told = "this node knows no such key, or it ended"
-    if what == "session":
+    if session:
         told = "this node knows no such session, or it ended"
     return ProblemError(401, "unknown_key", "Key unknown", told)
 

@@ -123,6 +123,7 @@ class Limits:
 
 
 DECIDED_LEAST = 20  # a gate that decided fewer, though more were drawn, has not looked
+TRIED, TRIED_AGAIN = ".tried", ".again"  # files of results beside the copy
 WHOLE = Limits()
 GATE = Limits(8, 1.5, 0.1, 0, DECIDED_LEAST)
 # What is drawn from one or more rooms: else most of the time would go into survivors.
@@ -200,14 +201,20 @@ def reading_code(file: str, root: Path = ROOT) -> list[str]:
 
 
 def run(
-    copy: Path, mutants: Sequence[Mutant], tests: Sequence[str], seconds: float, limits: Limits = WHOLE
+    copy: Path,
+    mutants: Sequence[Mutant],
+    tests: Sequence[str],
+    seconds: float,
+    limits: Limits = WHOLE,
+    *,
+    results: str = TRIED,
 ) -> dict[str, int]:
     """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`.
 
     What was tried before stands in the file of results beside the copy. Raises SystemExit if the tests are
     red without a mutant.
     """
-    asked, tried = copy.with_suffix(".asked"), copy.with_suffix(".tried")
+    asked, tried = copy.with_suffix(".asked"), copy.with_suffix(results)
     asked.write_text(json.dumps([(mutant.name, mutant.path, mutant.lines) for mutant in mutants]))
     tried.touch()
     deselected = [f"--deselect={test}" for file in tests for test in reading_code(file, copy)]
@@ -228,6 +235,11 @@ def run(
     kept = FOLDER.parent / "artifacts"
     kept.mkdir(exist_ok=True)
     shutil.copy(tried, kept / f"mutants-{time.strftime('%H%M%S')}.tried")
+    return codes_in(tried)
+
+
+def codes_in(tried: Path) -> dict[str, int]:
+    """Exit codes by name, as trials wrote them."""
     rows = [line.split() for line in tried.read_text().splitlines()]
     return {row[0]: int(row[1]) for row in rows}
 
@@ -349,15 +361,13 @@ def passes(count: Count, least: float, chance: float | None) -> bool:
     return found >= chance
 
 
-def try_all(copy: Path, mutants: Sequence[Mutant], seconds: float, limits: Limits) -> dict[str, int]:
-    """Exit codes, in the order in which the mutants were drawn, with the tests of all of their rooms.
-
-    What is argued by rule is counted and not tried.
-    """
+def try_all(
+    copy: Path, mutants: Sequence[Mutant], seconds: float, limits: Limits, *, results: str = TRIED
+) -> dict[str, int]:
+    """Exit codes, in the order in which the mutants were drawn, with the tests of all of their rooms."""
     rooms = {room_of(mutant.path) for mutant in mutants}
     tests = sorted({test for name, room in ROOMS.items() if name in rooms for test in room.tests_of(copy)})
-    ruled = {mutant.name: SURVIVED for mutant in mutants if by_rule(mutant)}
-    return ruled | run(copy, [m for m in mutants if m.name not in ruled], tests, seconds, limits)
+    return run(copy, mutants, tests, seconds, limits, results=results)
 
 
 @contextlib.contextmanager
@@ -395,7 +405,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, help="at most so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--again", type=Path, help="of those drawn only those this printed report says survived"
+        "--again", action="store_true", help="with --keep: those that survived there, with all the time"
     )
     parser.add_argument(
         "--seconds", type=float, default=86_400, help="stop after so long (--since: and 20 decided)"
@@ -417,21 +427,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not paths:
         print(f"no line of {', '.join(rooms)} changed since {_commit(options.since)}")
         return 0
-    with drawn(options, paths, lines) as (copy, all_of_them, found):
-        chosen = all_of_them
+    with drawn(options, paths, lines) as (copy, chosen, found):
         print(
             f"{len(chosen)} of {found} mutants in {len(paths)} modules drawn, seed {options.seed}", flush=True
         )
-        if options.again:
-            survived = set(
-                re.findall(r"^survived  (.*?)(?:  \(no test.*)?$", options.again.read_text(), re.M)
-            )
-            chosen = [mutant for mutant in chosen if mutant.told in survived]
         if not chosen:
             return 0  # lines without anything to change: words, names, types
-        limits = GATE if options.since else SAMPLE if options.sample and not options.again else WHOLE
-        limits = replace(limits, at_once=options.at_once)
-        codes = try_all(copy, chosen, started + options.seconds - time.monotonic(), limits)
+        limits = GATE if options.since else SAMPLE if options.sample else WHOLE
+        left = started + options.seconds - time.monotonic()
+        codes = {mutant.name: SURVIVED for mutant in chosen if by_rule(mutant)}
+        asked, results = [mutant for mutant in chosen if mutant.name not in codes], TRIED
+        if options.again:
+            codes |= codes_in(copy.with_suffix(TRIED))
+            asked = [mutant for mutant in asked if codes.get(mutant.name) in (SURVIVED, UNREACHED)]
+            limits, results = WHOLE, TRIED_AGAIN
+        if asked:
+            limits = replace(limits, at_once=options.at_once)
+            codes |= try_all(copy, asked, left, limits, results=results)
     count = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
     decided = sum(code in DECIDED for code in codes.values())
     if decided < min(DECIDED_LEAST, len(chosen)):

@@ -151,6 +151,10 @@ def test_a_place_that_nobody_knows_withholds_the_list(node: Maker) -> None:
     node.wait_quiet()
 
     assert (withheld.value.status, withheld.value.code) == (503, "status_list_withheld")
+    found = [
+        (f.about, f.parameters) for f in node.up.following.findings() if f.code == "status_list_withheld"
+    ]
+    assert found == [(node.list_name("revocation"), {"unplaced": 1})]
     assert node.up.vc_api.status_list(node.list_name("suspension"))
     assert node.listed(third) == {"revocation": False, "suspension": False}
     codes = {c.code: c.stops for c in node.up.overview.readiness().conditions}
