@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
 from flask.typing import ResponseReturnValue
 
-from node.api.problems import page_wanted
-from node.api.reading import integer_argument, json_body
-from node.api.reply import json_reply, page, session, words_for
+from node.answers import ItemAnswer
+from node.api.problems import as_sentence, page_wanted
+from node.api.reading import integer_argument, json_body, require_shape
+from node.api.reply import form_sent, json_reply, page, session, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.api.supervision import of_battery
-from node.errors import ProblemError, not_found
+from node.errors import ProblemError, bad_request, not_found
 from node.service import Service
+from node.web.checks import sections
+from node.web.passport_read import glance, read_passport
 
 SEEING = frozenset({"read", "clear", "govern", "operate"})  # as the routes of alerts ask for
+ATTESTING = frozenset({"issue", "govern", "clear"})  # as the route of acts asks for
 
 
 def battery(service: Service, identifier: str) -> ResponseReturnValue:
@@ -38,9 +46,54 @@ def _shown(identifier: str) -> str:
 
 
 def clearance(service: Service) -> ResponseReturnValue:
-    """The verdict on one item, now."""
-    item = json_body("ClearanceRequest", BODY_BYTES_MAX)
+    """The verdict on one item, now: nothing of it is kept."""
+    if form_sent():
+        return _taken(service)
+    return json_reply(_judged(service, json_body("ClearanceRequest", BODY_BYTES_MAX)))
+
+
+def _judged(service: Service, item: dict[str, Any]) -> ItemAnswer:
     law_date = item.pop("law_date", None)
     if not item["battery"].strip():
         raise ProblemError(400, "battery_missing", "Bad request", "Give the battery's code or link.")
-    return json_reply(words_for(service).item(service.clearance.item(item, law_date=law_date)))
+    return words_for(service).item(service.clearance.item(item, law_date=law_date))
+
+
+def _taken(service: Service) -> ResponseReturnValue:
+    """May this be taken, and is it what it is said to be: the verdict, and the acts that are possible."""
+    form = {name: request.form.get(name, "").strip() for name in ("battery", "condition", "mass_kg")}
+    try:
+        item = _judged(service, _offered(form))
+    except ProblemError as error:
+        words = words_for(service)
+        why, step = as_sentence(words.problem(error)[1]), words.problem_step(error)["next"]
+        told = {"code": form["battery"], "offered_as": form["condition"], "mass": form["mass_kg"]}
+        return page("taken.html", error.status, item=None, problem=why, step=step, **told)
+    asking = session()
+    audience = service.access.audience_of(asking)
+    read = read_passport(service, item["battery"], item["passport"].get("digest"), audience)
+    acts = asking is not None and asking.scopes & ATTESTING and item["timeline"]
+    return page(
+        "taken.html",
+        item=item,
+        passport=read,
+        glance=glance(item, read),
+        sections=sections(item["checks"]),
+        offered=service.acts.offered(item["battery"]) if acts else None,
+        unfolded=False,
+        mass=form["mass_kg"],
+    )
+
+
+def _offered(form: Mapping[str, str]) -> dict[str, Any]:
+    """The item of a form: a battery by itself; a comma in its mass is a point."""
+    given = {name: value for name, value in form.items() if value and name != "mass_kg"}
+    item: dict[str, Any] = {"battery": "", "goods": "battery", **given}
+    if form["mass_kg"]:
+        try:
+            item["mass_kg"] = float(form["mass_kg"].replace(",", "."))
+        except ValueError as error:
+            told = "The mass is a number of kilograms, as 452.5."
+            raise bad_request("mass_unread", told) from error
+    require_shape(item, "ClearanceRequest")
+    return item

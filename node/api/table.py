@@ -229,9 +229,9 @@ ROUTES: tuple[Route, ...] = (
         "/clearance",
         batteries.clearance,
         "The verdict on one item",
-        _ok("ItemVerdict"),
+        _ok("ItemVerdict", JSON_OR_PAGE),
         VERIFY,
-        Body("ClearanceRequest"),
+        Body("ClearanceRequest", (JSON, FORM)),
     ),
     *CONSIGNMENTS,
     Route(

@@ -195,3 +195,38 @@ def test_what_waits_is_told_with_its_reason_and_end_and_can_be_held_back(node: L
     )
     assert "Nothing waits" in node.person.get("/acts", headers=BROWSER).text
     assert "not sent any more" in node.person.get(f"/attestations/{digest}", headers=BROWSER).text
+
+
+# -- may I take it? -------------------------------------------------------------------------------------
+
+
+def offered(node: LiveNode, code: str, **fields: str) -> TestResponse:
+    form = {"battery": code, "condition": "new", "mass_kg": "", **fields}
+    return node.person.post("/clearance", data=form, headers=BROWSER)
+
+
+def test_what_is_offered_is_judged_on_one_page_with_the_acts_beside_it(node: LiveNode) -> None:
+    """
+    The word, what the passport says beside what is declared, and what may be recorded now; nothing is kept.
+    """
+    before = node.service.consignments.listing(20, None)
+    page = Reader(offered(node, code_of(SERIAL)).text)
+    held = Reader(offered(node, code_of(SERIAL), condition="used", mass_kg="1,5").text)
+
+    assert any(f"battery={code_of(SERIAL)}" in link and "event=" in link for link in page.links)
+    assert f"/parts/{code_of(SERIAL)}" in page.links and "Nothing of this answer is kept" in page.text
+    assert "1.5 kg" in held.text and "What you may do." in held.text
+    assert node.service.consignments.listing(20, None) == before
+
+
+def test_what_nobody_knows_may_not_be_taken_as_passed(node: LiveNode) -> None:
+    """
+    A code without a record is undecided and offers no act; a mass that is none keeps what was typed.
+    """
+    unknown = offered(node, code_of(999)).text
+    wrong = offered(node, code_of(SERIAL), mass_kg="heavy")
+
+    assert "Do not read this as passed." in unknown and "event=" not in unknown
+    assert wrong.status_code == 400 and 'value="heavy"' in wrong.text and 'role="alert"' in wrong.text
+    assert offered(node, "", mass_kg="").status_code == 400
+    assert offered(node, code_of(SERIAL), condition="shiny").status_code == 400
