@@ -32,6 +32,7 @@ def start(service: Service) -> ResponseReturnValue:
     held = asks.scopes if asks is not None else frozenset[str]()
     clears = "clear" in held and not {"customs", "importer", "authority"}.isdisjoint(status["roles"])
     issues = "issue" in held and "manufacturer" in status["roles"]
+    takes = {"verify", "issue"} <= held and "clear" not in held and not issues
     rows = service.consignments.listing(ROWS, None) if clears else []
     told = words_for(service).passport
     return page(
@@ -40,6 +41,7 @@ def start(service: Service) -> ResponseReturnValue:
         today=[one for one in _today(service, held, rows) if one["count"]],
         consignments=rows[:NEWEST] if clears else None,
         passports=[told(row) for row in service.passports.page(NEWEST)] if issues else None,
+        takes=takes,
     )
 
 

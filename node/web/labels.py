@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, current_app, g, render_template
 from jinja2 import Environment
-from markupsafe import Markup, escape
+from markupsafe import Markup, escape, soft_str
 
 from credentials.verdicts.manifest import CONDITIONS
 from credentials.verdicts.manifest_csv import COLUMNS
@@ -99,6 +99,12 @@ def event_word(name: str | None, language: str = LANGUAGES[0]) -> str:
 def plain_word(name: object, language: str = LANGUAGES[0]) -> str:
     """A name of ours as words: `vehicle_manufacturer` is vehicle manufacturer."""
     return in_language(str(name).replace("_", " "), language)
+
+
+def begun(text: object) -> str:
+    """A text that begins a sentence: its first letter is large, and the others stay as they are."""
+    told = soft_str(text)  # what is markup stays markup
+    return told[:1].upper() + told[1:]
 
 
 def statement_word(name: str | None, language: str = LANGUAGES[0]) -> str:
@@ -264,6 +270,7 @@ def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable
     }
     return {
         "when": when,
+        "capitalize": begun,  # Jinja's own makes small letters of a language's nouns
         "moment": moment,
         "short": short,
         "reason_text": words.reason,
