@@ -85,10 +85,10 @@ def _taken(service: Service) -> ResponseReturnValue:
     )
 
 
-def _offered(form: Mapping[str, str]) -> dict[str, Any]:
+def _offered(form: Mapping[str, str]) -> dict[str, str | float]:
     """The item of a form: a battery by itself; a comma in its mass is a point."""
     given = {name: value for name, value in form.items() if value and name != "mass_kg"}
-    item: dict[str, Any] = {"battery": "", "goods": "battery", **given}
+    item: dict[str, str | float] = {"battery": "", "goods": "battery", **given}
     if form["mass_kg"]:
         try:
             item["mass_kg"] = float(form["mass_kg"].replace(",", "."))

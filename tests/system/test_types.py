@@ -23,7 +23,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
         "documents that are examined; the parameters of a check; a manifest as JSON has it",
     ),
     "node/answers": (4, "documents inside answers; parameters of a condition"),
-    "node/api": (44, "JSON Schema and OpenAPI; bodies as sent, before they are read"),
+    "node/api": (45, "JSON Schema and OpenAPI; bodies as sent, before they are read"),
     "node/cli": (23, "what a node answered, or a file says; records that are to be proposed"),
     "node/node_client": (7, "what a node answered"),
     "node/config": (2, "tables of TOML and JSON"),
