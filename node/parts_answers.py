@@ -170,4 +170,12 @@ def _node(words: Words, one: PartNodeRecord) -> PartNodeAnswer:
 
 
 def _told(words: Words, findings: list[PartFindingRecord]) -> list[PartFindingAnswer]:
-    return [{**one, "text": words.sentence(f"{FOUND}.{one['code']}", one["parameters"])} for one in findings]
+    return [{**one, "text": _sentence(words, one)} for one in findings]
+
+
+def _sentence(words: Words, found: PartFindingRecord) -> str:
+    parameters = {
+        name: words.own(value) if name == "status" and isinstance(value, str) else value
+        for name, value in found["parameters"].items()
+    }
+    return words.sentence(f"{FOUND}.{found['code']}", parameters)

@@ -71,7 +71,7 @@ def vehicle_answer(words: Words, made: VehicleRecord) -> VehicleAnswer:
     """The answer in the language of these words."""
     return {
         **made,
-        "text": words.sentence(f"{ANSWER}.{made['answer']}", made),
+        "text": words.sentence(f"{ANSWER}.{made['answer']}", {**made, "act": words.own(made["act"])}),
         "findings": [_finding(words, one) for one in made["findings"]],
         "batteries": [
             {**pack, "findings": [_finding(words, one) for one in pack["findings"]]}
@@ -82,7 +82,9 @@ def vehicle_answer(words: Words, made: VehicleRecord) -> VehicleAnswer:
 
 def _finding(words: Words, found: FindingRecord) -> FindingAnswer:
     parameters = {
-        name: value.replace("_", " ") if name in ("state", "status") and isinstance(value, str) else value
+        name: words.own(value.replace("_", " "))
+        if name in ("state", "status") and isinstance(value, str)
+        else value
         for name, value in found["parameters"].items()
     }
     return {

@@ -348,6 +348,17 @@ def test_parts_are_opened_compared_and_checked_offline(node: LiveNode, tmp_path:
     assert twice.status_code == 400 and twice.get_json()["code"] == "part_twice"
 
 
+def test_an_answer_about_a_vehicle_is_in_the_readers_language_and_so_are_its_words(node: LiveNode) -> None:
+    """
+    What was asked about, and the state that stands in the way, are no English words in a German sentence.
+    """
+    asked = {"vin": VIN, "act": "scrapped", "batteries": [code_of(85)]}
+    headers = {**node.bearer, "Accept-Language": "de"}
+    told = node.client.post("/vehicles/check", json=asked, headers=headers).get_json()
+
+    assert "verschrottet" in told["text"] and "scrapped" not in told["text"]
+
+
 @pytest.mark.parametrize(
     "content", ["{}", "[]", '{"parts": 1}', '{"parts": [1]}', '{"parts": {"code": "x"}}']
 )
