@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import orjson
 import pytest
 from jinja2 import DictLoader, Environment
 
@@ -19,6 +20,7 @@ from tests.node.test_words import CATALOGUES, NOT_SAID, rows
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted((ROOT / "node" / "web" / "templates").glob("*.html"))
 OTHERS = tuple(language for language in READ_IN if language != LANGUAGES[0])
+OF_THE_LAW = re.compile(r"26\([a-e]\)|ev|lmt|sli")  # choices that are the same in every language
 PLACES = re.compile(r"\{[^}]*\}|</?[0-9]+/?>")
 
 # Texts that are the same in every language: names of files and formats, a name of a product, an example.
@@ -67,6 +69,31 @@ def test_what_pages_name_by_the_table_of_the_life_cycle_is_told_in_every_languag
 
     assert len(names) > 90 and len(words) > 100
     assert sorted(words - texts(language).keys()) == []
+
+
+def told_of_rules() -> set[str]:
+    """What forms of acts and the readiness report say out of rule files: fields, choices, requirements."""
+    life = orjson.loads(shipped("rules/lifecycle.json"))
+    crosswalk = orjson.loads(shipped("rules/crosswalk-eu-cn.json"))
+    members = [member for event in life["events"] for member in event.get("members", {}).values()]
+    choices = [v for member in members if member["type"] == "text" for v in member.get("values", ())]
+    return {
+        *(member["text"] for member in members),
+        *(duty["after"] for event in life["events"] for duty in event.get("duties", ())),
+        *(str(value).replace("_", " ") for value in choices if not OF_THE_LAW.fullmatch(value)),
+        *(row["requirement"] for row in crosswalk["rows"]),
+    }
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_forms_of_acts_and_requirements_are_told_in_every_language(language: str) -> None:
+    """
+    Each field, each choice and each requirement of the rules that are shipped, but for letters of the law.
+    """
+    said = told_of_rules()
+
+    assert len(said) > 150
+    assert sorted(said - texts(language).keys()) == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
