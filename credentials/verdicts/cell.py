@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from credentials.ledger.standing import LIVE, PARTY, PASSPORT_SUSPENDED, SECOND_LIFE, Setting, Standing
+from credentials.ledger.standing import (
+    LIVE,
+    PARTY,
+    PASSPORT_SUSPENDED,
+    PRIVATE,
+    SECOND_LIFE,
+    Setting,
+    Standing,
+)
 from credentials.verdicts.content import LAW_NOT_GIVEN, no_passport
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import declaration_text
@@ -243,6 +251,20 @@ def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
     return next(reversed(record.of_kinds(events.get("presentation", ()))), None)
 
 
+def _read_in_it(other: Standing, standing: Standing, table: ShownAs, inquiry: Inquiry) -> bool:
+    """True if another battery in its vehicle and the same hands was read as no new one since it is in there.
+
+    The vehicle was in use with both (D990). Of another holder's battery it says nothing (I5).
+    """
+    governance, bound = inquiry.evidence.network.governance, other.bound
+    if governance is None or bound is None or not other.holder == standing.holder != PRIVATE:
+        return False
+    tests = map(governance.lifecycle.event, inquiry.events.get("soh", ()))
+    facts = {event.effects.fact or "" for event in tests if event is not None}
+    since = any(other.facts.get(fact, -1) > bound.leaf_index for fact in facts)
+    return since and table.beyond_new({name.partition("/")[0]: n for name, n in other.readings.items()})
+
+
 def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]:
     """Every word of the axis `use` that the record shows: marks, statements, readings, vehicles."""
     record, events = inquiry.record, inquiry.events
@@ -258,6 +280,9 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     vehicle = inquiry.evidence.ledger.vehicle if inquiry.evidence.ledger is not None else None
     # Said of the vehicle about another battery in it (D773).
     yield from (table.shown_by.get(kind, "used") for kind in (vehicle.told if vehicle is not None else ()))
+    view = inquiry.evidence.ledger
+    if view is not None and any(_read_in_it(one, standing, table, inquiry) for one in view.beside.values()):
+        yield "used"
     readings = [*(r.attestation.quantities for r in record.shown()), standing.readings]
     # Only what was made as new has to read as new: a second life begins with what is left.
     beyond = table.grown(readings) if SECOND_LIFE in standing.marks else any(map(table.beyond_new, readings))

@@ -87,6 +87,7 @@ class LedgerView:
     entries: Sequence[LedgerEntry] = ()
     refused: Mapping[bytes, bytes] = field(default_factory=dict)  # bytes, by digest: which passport lost
     vehicle: Installed | None = None  # the vehicle in which it is, as far as that is about this battery
+    beside: Mapping[bytes, Standing] = field(default_factory=dict)  # the others in that vehicle, by key
     claims: Claims | None = None  # what parties without a right over it said: never read for a word
     recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
     # Standings, by their keys, of what it was made from or taken out of, and so on (`relatives_of`).
@@ -110,6 +111,7 @@ class LedgerView:
     named_in: Mapping[bytes, Standing] = field(default_factory=dict)  # what these are about, by key
     unnamed: frozenset[bytes] = frozenset()  # digests of those that authorities took back
     named_by: Sequence[LedgerEntry] = ()  # the leaves of those that are kept
+    parts: Mapping[bytes, Standing] = field(default_factory=dict)  # what its repairs name, by key
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
     @property

@@ -42,7 +42,7 @@ def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, *
         about = {"by": naming.issuer, "leaf_index": naming.leaf_index, "about": b64u(naming.about), **told}
         event = governance.lifecycle.event(naming.kind)
         if event is not None and event.effects.names_parts:
-            used = _used(view.named_in.get(naming.about), inquiry)
+            used = was_used(view.named_in.get(naming.about), inquiry)
             if used and condition in AS_NEW:
                 found.add(name, Outcome.INDETERMINATE, "part_of_used", rule="X7", word=UNDECIDED, **about)
                 said = True
@@ -66,7 +66,7 @@ def built_in(inquiry: Inquiry) -> Iterator[Recorded]:
     parts = governance.lifecycle.naming_parts
     leaves = {leaf.leaf_index: leaf for leaf in view.named_by}
     for naming in _standing_still(view.namings, view):
-        if naming.kind in parts and _used(view.named_in.get(naming.about), inquiry):
+        if naming.kind in parts and was_used(view.named_in.get(naming.about), inquiry):
             said = admitted_at(leaves.get(naming.leaf_index))
             if said is not None:  # else it is not in hand, which `Inquiry.kin_missing` tells
                 yield said
@@ -78,15 +78,24 @@ def _standing_still(namings: Namings, view: LedgerView) -> Iterator[Naming]:
 
 def part_of_used(inquiry: Inquiry) -> bool:
     """True if a repair names it as a part of what is, or was, in use: in there it was in use as well."""
+    return any(was_used(pack, inquiry) for pack, _ in _packs(inquiry))
+
+
+def parts_of(inquiry: Inquiry) -> Iterator[tuple[Standing, int]]:
+    """The batteries that repairs name it as a part of, as far as they are in hand, with the leaf of each."""
+    return ((pack, leaf_index) for pack, leaf_index in _packs(inquiry) if pack is not None)
+
+
+def _packs(inquiry: Inquiry) -> Iterator[tuple[Standing | None, int]]:
     view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
     if view is None or view.namings is None or governance is None:
-        return False
-    parts = governance.lifecycle.naming_parts
-    named = (naming for naming in _standing_still(view.namings, view) if naming.kind in parts)
-    return any(_used(view.named_in.get(naming.about), inquiry) for naming in named)
+        return
+    for naming in _standing_still(view.namings, view):
+        if naming.kind in governance.lifecycle.naming_parts:
+            yield view.named_in.get(naming.about), naming.leaf_index
 
 
-def _used(pack: Standing | None, inquiry: Inquiry) -> bool:
+def was_used(pack: Standing | None, inquiry: Inquiry) -> bool:
     """True if it was in use, or where it came from is not on record; what is not in hand may have been.
 
     By its marks, a reading that no new battery has, or a statement that shows it by being there.

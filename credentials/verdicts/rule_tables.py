@@ -99,7 +99,7 @@ def _events(reason: Shape) -> Shape:
             "ended": by_name(reason),
             "fates": by_name(reason),
         },
-        {"$comment": _anything, "changes": _CHANGES, "moved": _texts},
+        {"$comment": _anything, "changes": _CHANGES, "moved": _texts, "partsOut": by_name(some_text)},
     )
 
 

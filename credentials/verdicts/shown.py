@@ -27,6 +27,7 @@ from credentials.verdicts.listed import publication_of
 from credentials.verdicts.named import tell_namings
 from credentials.verdicts.names import is_claim
 from credentials.verdicts.record import Inquiry, Record
+from credentials.verdicts.repaired import tell_repairs
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.stolen import stolen_in
@@ -82,8 +83,9 @@ def check_shown(
         said.add("standing.state")
     if tell_fates(found, "standing.state", inquiry, cell["condition"]):
         said.add("standing.state")
-    if tell_namings(found, "standing.state", inquiry, cell["condition"]):
-        said.add("standing.state")
+    for tell in (tell_namings, tell_repairs):
+        if tell(found, "standing.state", inquiry, cell["condition"]):
+            said.add("standing.state")
     undecided = None if cell["condition"] == WASTE else UNDECIDED
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),
@@ -148,7 +150,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     if named["presented"] == "open" and standing.presentation is None:
         named["presented"] = "unasked"  # whether it arrived is told where it is declared
     _tell_kin(found, "alias", beside.ledger, named, identifier=text)
-    for tell in (tell_changes, tell_fates, tell_namings):
+    for tell in (tell_changes, tell_fates, tell_namings, tell_repairs):
         tell(found, "alias", about, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if _is_of_alias(row, standing, declared)]
     _tell_alias(found, text, rows)

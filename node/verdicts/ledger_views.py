@@ -12,13 +12,14 @@ from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
-from credentials.ledger.records import Asset, Claims, Installed, asset_key, claims_key
+from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
+from credentials.verdicts.repaired import parts_named
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -48,12 +49,16 @@ def read_view(
         reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
     named_at = sorted({naming.leaf_index for naming in namings.first}) if namings else []
+    vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
+    others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
+    parts = parts_named(entries, governance)
     out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     return LedgerView(
         standing,
-        entries_of(ledger, rows),
+        entries,
         ledger.ordered_attestations(lost),
-        vehicle=_vehicle(ledger, standing),
+        vehicle=vehicle.of(key) if vehicle is not None else None,
+        beside=_standings(ledger, others) if others else {},
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=reaching,
         relatives=relatives,
@@ -68,6 +73,7 @@ def read_view(
         named_in=_standings(ledger, sorted({n.about for n in namings.first})) if namings else {},
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=entries_of(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
+        parts=_standings(ledger, parts) if parts else {},
     )
 
 
@@ -175,12 +181,12 @@ def made_into_of(view: LedgerView) -> list[Attestation]:
     return [leaf.parsed.attestation for leaf in view.made_into if isinstance(leaf.parsed, AdmittedEntry)]
 
 
-def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Installed | None:
+def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Asset | None:
     if standing is None or standing.bound is None:
         return None
     key = asset_key(standing.bound.asset)
     found = ledger.standings.records((key,)).get(key)
-    return Asset.decode(found).of(standing.key) if found is not None else None
+    return Asset.decode(found) if found is not None else None
 
 
 def _standings(ledger: LedgerStore, keys: Sequence[bytes]) -> dict[bytes, Standing]:

@@ -1,9 +1,9 @@
 """What a verdict rests on beside its own battery, from all that was read for it, found or not (I9; D577).
 
 A line is judged again when the record under a key changes that its verdict looked up: a battery that it came
-of, a code that one of these is named by and that nobody recorded yet, a battery whose repair names it. And
-when a status list that was read, or asked for, is another one; when what governs changes for a party whose
-words are on one of these records.
+of, a code that one of these is named by and that nobody recorded yet, a battery whose repair names it, one
+that its own repair names, another one in its vehicle. And when a status list that was read, or asked for, is
+another one; when what governs changes for a party whose words are on one of these records.
 
 Beside the ledger: when a document is had that was not, or a status list again that was too old (D590); when
 what governs changes for this party, where something is withheld from it.
@@ -82,6 +82,7 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
         yield from kin_of(standing)
     if view.namings is not None:
         yield from (naming.about for naming in view.namings.first)
+    yield from (*view.parts, *view.beside)
 
 
 def _speaking(view: LedgerView) -> Iterator[str]:

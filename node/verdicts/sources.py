@@ -51,7 +51,7 @@ from node.verdicts.lists import ListsInForce
 JSON = dict[str, Any]
 NAMED_DEEP_MAX = FURTHER_CODES_MAX + 1  # each code may name one that only its own passports do
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
-DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
+DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle", "partsOut")
 
 
 @dataclass(frozen=True, slots=True)

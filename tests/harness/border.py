@@ -34,7 +34,7 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
 from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
-from credentials.ledger.records import Asset, Claims, Installed, StatusLists, asset_key, claims_key
+from credentials.ledger.records import Asset, Claims, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
@@ -60,6 +60,7 @@ from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
+from credentials.verdicts.repaired import parts_named
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -496,12 +497,13 @@ class World:
         about = standing_key(recall_subject(target.scheme, target.namespace))
         found = reader.get_many([claims_key(key), about])
         claims, recalls = found.get(claims_key(key)), found.get(about)
-        relatives = relatives_of(standing, self._standings)
+        relatives, vehicle = relatives_of(standing, self._standings), self._vehicle(standing)
         return LedgerView(
             standing,
             mine,
             self.refused,
-            vehicle=self._vehicle(standing),
+            vehicle=vehicle.of(key) if vehicle is not None else None,
+            beside=self._standings([o.pack for o in vehicle.installed if o.pack != key]) if vehicle else {},
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
@@ -511,6 +513,9 @@ class World:
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
+            parts=self._standings(
+                parts_named([replace(x, parsed=_parsed(x.entry)) for x in mine], self.governance)
+            ),
             behind=self._behind(target, relatives) if self.governance.robbed else (),
             **self._named(key),
         )
@@ -541,11 +546,11 @@ class World:
         mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == one.subject.as_list()]
         return kin_sets_of(one, Record.read(LedgerView(one, mine), self.governance))
 
-    def _vehicle(self, standing: Standing | None) -> Installed | None:
+    def _vehicle(self, standing: Standing | None) -> Asset | None:
         if standing is None or standing.bound is None:
             return None
         key = asset_key(standing.bound.asset)
-        return Asset.decode(self.ledger.reader.get_many([key])[key]).of(standing.key)
+        return Asset.decode(self.ledger.reader.get_many([key])[key])
 
     def _kin_documents(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which others became this battery."""

@@ -163,6 +163,27 @@ def test_a_repair_wakes_the_lines_of_the_parts_that_it_names(node: LiveNode) -> 
     assert word_now(node, part)[0] == "undecided"
 
 
+def test_a_recall_of_a_part_wakes_the_line_of_what_it_was_put_into(node: LiveNode) -> None:
+    """
+    I9: as the repair's document says, which the node reads; what that took out is nothing to the pack.
+    """
+    pack, part, faulty = 73, 74, 75
+    for serial in (pack, part, faulty):
+        issue(node, serial)
+    said = {"child_out": code_of(faulty), "child_in": code_of(part)}
+    attest(node, "battery.maintained", pack, work="module", **said)
+    open_line = judged(node, "26NLPACK", pack)
+
+    def told() -> list[str]:
+        return [c["reason"] for c in item(node, open_line)["checks"] if c["name"] == "standing.state"]
+
+    for serial, words in ((faulty, ["ok"]), (part, ["part_recalled"])):
+        attest(node, "battery.recalled", serial, reason="cells")
+        assert word_now(node, pack)[1] != "part_recalled" or serial == part
+        node.wait(lambda words=words: told() == words, f"{words} on the line")  # type: ignore[misc]
+    assert word_now(node, pack) == ("hold", "part_recalled")
+
+
 def test_what_is_said_of_a_vehicle_wakes_the_lines_of_all_that_is_in_it(node: LiveNode) -> None:
     """
     Sold as one battery's vehicle it is sold with the other: the open line of that one gets the new word.

@@ -1,0 +1,283 @@
+"""What repairs tie to a battery binds it: parts that they put in, what it was a part of (I2, I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from credentials.verdicts.evidence import Missing, MissingReason
+from tests.credentials.test_namings import INLAND, module, sold_to
+from tests.credentials.test_shown import GOOD, VIN, judged, shape
+from tests.credentials.test_two_codes import LINK, two_codes
+from tests.credentials.test_used_before import measured
+from tests.harness.border import World, code, replace, subject_of, tables
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RIVAL, WORKSHOP
+
+HELD = ("hold", "part_recalled")
+
+
+def stock(w: World, serial: int = 1) -> str:
+    """Produced and published, never sold."""
+    text = code(serial)
+    w.produce(text)
+    w.publish(text)
+    return text
+
+
+def repaired(w: World, pack: str, **parts: str) -> bytes:
+    said, about = {"work": "module", **parts}, tuple(map(subject_of, parts.values()))
+    return w.happen(MAKER, "battery.maintained", pack, said, references=about)
+
+
+def recalled(w: World, text: str) -> None:
+    w.happen(MAKER, "battery.recalled", text, {"reason": "fire"})
+
+
+def lost(w: World, text: str) -> None:
+    w.happen(MAKER, "battery.reported_lost", text, {"reference": "1"})
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_recall_of_a_part_reaches_what_it_was_put_into(first: bool) -> None:
+    """
+    I2: its own record says what is in it; told before the repair or after it, and lifted it is over.
+    """
+    w = World()
+    pack, part, other = stock(w), module(w), stock(w, 2)
+    for step in (recalled, None) if first else (None, recalled):
+        if step is not None:
+            step(w, part)
+        else:
+            repaired(w, pack, child_in=part)
+            repaired(w, other, child_in=module(w, 8))
+
+    for condition in ("new", "return", "repair"):
+        assert shape(judged(w, pack, condition=condition)) == HELD
+    assert judged(w, other)["verdict"] in GOOD
+    w.happen(MAKER, "battery.recall_lifted", part, {"reason": "tested"})
+    assert judged(w, pack)["verdict"] in GOOD
+
+
+def taken_out_by_it(w: World, pack: str, part: str) -> None:
+    repaired(w, pack, child_out=part, child_in=module(w, 8))
+
+
+def taken_out_later(w: World, pack: str, part: str) -> None:
+    repaired(w, pack, child_in=part)
+    repaired(w, pack, child_out=part)
+
+
+def voided(w: World, pack: str, part: str) -> None:
+    statement = repaired(w, pack, child_in=part)
+    both = (EU_AUTHORITY,)
+    w.happen(CN_AUTHORITY, "attestation.voided", pack, {"case": "1"}, cosign=both, references=(statement,))
+
+
+@pytest.mark.parametrize("way", [taken_out_by_it, taken_out_later, voided])
+def test_what_is_not_in_it_any_more_is_nothing_to_it(way: Callable[[World, str, str], None]) -> None:
+    """
+    A faulty module that the repair took out is recalled, and the pack is what it was repaired for.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    way(w, pack, part)
+
+    recalled(w, part)
+
+    assert judged(w, pack)["verdict"] in GOOD
+
+
+def test_put_in_again_it_is_in_it_again() -> None:
+    """
+    The last repair that names it counts, also where the same repair takes another one out.
+    """
+    w = World()
+    pack, part, other = stock(w), module(w), module(w, 8)
+    taken_out_later(w, pack, part)
+    repaired(w, pack, child_in=other)
+    repaired(w, pack, child_out=other, child_in=part)
+    recalled(w, part)
+
+    assert shape(judged(w, pack)) == HELD
+
+
+def test_where_it_is_not_known_whether_it_was_put_in_nothing_is_decided() -> None:
+    """
+    I6, I8: a document kept back does not pay; nobody asks for it as long as nothing is against the part.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    statement = repaired(w, pack, child_in=part)
+    digest = next(d for d, one in w.documents.items() if "battery.maintained" in str(one))
+
+    def kept_back() -> dict[str, Any]:
+        whole = w.evidence(pack)
+        events = {**whole.events, digest: Missing(MissingReason.WITHHELD)}
+        return judged(w, pack, evidence=replace(whole, events=events))  # type: ignore[return-value]
+
+    assert statement and kept_back()["verdict"] in GOOD
+    recalled(w, part)
+    assert shape(kept_back()) == ("undecided", "evidence_withheld")
+    assert shape(judged(w, pack)) == HELD
+
+
+def test_what_was_lost_before_it_was_put_in_is_lost_in_there() -> None:
+    """
+    X18: reported lost once it was built in, by whoever sold it without handing it over, it holds nobody (I5).
+    """
+    before, after = World(), World()
+    for w in (before, after):
+        stock(w)
+        module(w)
+    pack, part = code(1), code(7)
+    lost(before, part)
+    for w in (before, after):
+        repaired(w, pack, child_in=part)
+    lost(after, part)
+
+    assert shape(judged(before, pack)) == ("hold", "part_lost")
+    assert judged(after, pack)["verdict"] in GOOD
+    before.happen(MAKER, "battery.found", part, {"reason": "1"})
+    assert judged(before, pack)["verdict"] in GOOD
+
+
+def read_in_use(w: World, part: str) -> None:
+    measured(w, part, soh_permille=600, cycles=900)
+
+
+def burnt(w: World, part: str) -> None:
+    w.happen(WORKSHOP, "negative_event", part, {"event_kind": "fire"})
+
+
+def installed(w: World, part: str) -> None:
+    for kind in ("battery.installed", "battery.swapped_out"):
+        w.happen(WORKSHOP, kind, part, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+
+@pytest.mark.parametrize("use", [read_in_use, burnt, installed])
+def test_a_part_whose_use_is_told_after_the_repair_is_a_used_one(use: Callable[[World, str], None]) -> None:
+    """
+    I1, I9: the order in which two true statements come decides no word; as used it keeps its own.
+    """
+    w = World()
+    pack, part, other = stock(w), module(w), stock(w, 2)
+    sold_to(w, part, WORKSHOP)
+    repaired(w, pack, child_in=part)
+    repaired(w, other, child_out=part)
+    use(w, part)
+
+    for condition in ("new", "return"):
+        assert shape(judged(w, pack, condition=condition)) == ("undecided", "part_used")
+    assert judged(w, pack, condition="used", **INLAND)["verdict"] in GOOD
+    assert judged(w, other)["verdict"] in GOOD  # it came out new
+
+
+def test_a_reading_of_a_part_that_leaves_no_mark_counts() -> None:
+    """
+    A test before the repair leaves no mark on what is repaired with the part: the verdict asks the part.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    sold_to(w, part, WORKSHOP)
+    read_in_use(w, part)
+    repaired(w, pack, child_in=part)
+
+    assert shape(judged(w, pack)) == ("undecided", "part_used")
+
+
+def test_what_a_supplier_says_of_what_it_still_has_on_record_spoils_no_pack() -> None:
+    """
+    I5: in nobody's hands who made or has the pack, the part is his who once supplied it.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    w.happen(MAKER, "battery.handed_over", part, {"invoice": "1"}, parties=(IMPORTER,), cosign=(IMPORTER,))
+    w.happen(IMPORTER, "battery.sold", part, {"invoice": "1"}, parties=(WORKSHOP,))
+    repaired(w, pack, child_in=part)
+    read_in_use(w, part)
+
+    assert judged(w, pack)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize(("set_on", "reason"), [(recalled, "part_recalled"), (lost, "part_lost")])
+@pytest.mark.parametrize("before", [True, False])
+def test_what_a_repair_took_out_of_a_battery_is_bound_as_what_a_dismantling_did(
+    set_on: Callable[[World, str], None], reason: str, before: bool
+) -> None:
+    """
+    I2: by the recall or theft of the pack it came out of; what came out before the theft is not stolen.
+    """
+    w = World()
+    pack, part, other = stock(w), module(w), module(w, 8)
+    if before:
+        set_on(w, pack)
+    repaired(w, pack, child_out=part)
+    if not before:
+        set_on(w, pack)
+
+    free = set_on is lost and not before
+    assert (judged(w, part)["verdict"] in GOOD) == free
+    assert free or shape(judged(w, part)) == ("hold", reason)
+    assert judged(w, other)["verdict"] in GOOD
+
+
+def test_it_counts_where_it_counts_for_the_part() -> None:
+    """
+    An authority's recall holds at home (I2); elsewhere it says nothing of what the part is in.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    repaired(w, pack, child_in=part)
+    w.happen(CN_AUTHORITY, "battery.recalled", part, {"reason": "fire"})
+
+    assert judged(w, pack)["verdict"] in GOOD
+    assert shape(judged(w, pack, policy_name="authority-cn")) == HELD
+
+
+def test_a_part_under_a_further_code_is_one_of_the_battery() -> None:
+    """
+    X1: what the record of one code says was put in is in the battery under each of its codes.
+    """
+    w, text = two_codes()
+    part = module(w)
+    repaired(w, LINK, child_in=part)
+    recalled(w, part)
+
+    assert shape(judged(w, text)) == HELD
+
+
+def test_rules_from_before_ask_nothing() -> None:
+    """
+    Under a table that does not say which member names what was taken out, the word is as it was.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    repaired(w, pack, child_in=part)
+    recalled(w, part)
+    verdicts = dict(tables().verdicts)
+    verdicts["events"] = {k: v for k, v in verdicts["events"].items() if k != "partsOut"}
+    network = w.network(tables=replace(tables(), verdicts=verdicts))
+
+    assert judged(w, pack, evidence=w.evidence(pack, network=network))["verdict"] in GOOD
+
+
+def test_a_stranger_ties_nothing_to_a_battery() -> None:
+    """
+    I5: a repair of another's pack, or one that names another's part, by who has no right over it, is a claim.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    recalled(w, part)
+    about = (subject_of(part),)
+    w.happen(WORKSHOP, "battery.maintained", pack, {"work": "x", "child_in": part}, references=about)
+    bad, good = stock(w, 3), stock(w, 4)
+    recalled(w, bad)
+    w.happen(MAKER, "battery.handed_over", bad, {}, parties=(RIVAL,), cosign=(RIVAL,))
+    w.happen(RIVAL, "battery.sold", bad, {"invoice": "1"}, parties=(WORKSHOP,))
+    said = {"work": "x", "child_out": good}
+    w.happen(WORKSHOP, "battery.maintained", bad, said, references=(subject_of(good),))
+
+    assert judged(w, pack)["verdict"] in GOOD
+    assert judged(w, good)["verdict"] in GOOD
