@@ -112,6 +112,8 @@ class LedgerView:
     unnamed: frozenset[bytes] = frozenset()  # digests of those that authorities took back
     named_by: Sequence[LedgerEntry] = ()  # the leaves of those that are kept
     parts: Mapping[bytes, Standing] = field(default_factory=dict)  # what its repairs name, by key
+    # The repairs of these, and of what it was made from, by key of the battery that was repaired.
+    repairs: Mapping[bytes, Sequence[LedgerEntry]] = field(default_factory=dict)
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
     @property

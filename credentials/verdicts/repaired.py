@@ -13,18 +13,19 @@ counts. Where that is not in hand nothing is decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from credentials.documents.canonical import b64u
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import PARTY, PRIVATE, WASTE, Standing
 from credentials.verdicts.event_documents import event_document
-from credentials.verdicts.evidence import LedgerEntry
+from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry, LedgerView
 from credentials.verdicts.named import AS_NEW, parts_of, was_used
-from credentials.verdicts.record import Inquiry, Recorded
+from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
 
@@ -38,6 +39,27 @@ def parts_named(entries: Iterable[LedgerEntry], governance: Governance) -> list[
     return list(dict.fromkeys(key for one in repairs for key in _keys(one)))
 
 
+def repairs_behind(
+    entries: Iterable[LedgerEntry],
+    made_from: Iterable[bytes],
+    governance: Governance,
+    said_of: Callable[[bytes], Sequence[LedgerEntry]],
+) -> tuple[list[bytes], dict[bytes, Sequence[LedgerEntry]]]:
+    """(the keys of its parts, of theirs, and of those of what it was made from; the repairs of all these).
+
+    `said_of`: what repairs a battery, and what takes that back.
+    """
+    parts = dict.fromkeys(parts_named(entries, governance))
+    asked, found = [*parts, *made_from], dict[bytes, Sequence[LedgerEntry]]()
+    for key in asked:
+        if key not in found and len(found) < RELATIVES_MAX:
+            found[key] = said_of(key)
+            named = parts_named(found[key], governance)
+            parts |= dict.fromkeys(named)
+            asked += named
+    return list(parts), {key: said for key, said in found.items() if said}
+
+
 def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:
     """Say under this check what its parts, or what it was a part of, are; True if that is against it."""
     if inquiry.events.get("partsOut") is None:  # rules from before do not ask
@@ -48,7 +70,7 @@ def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, *
         inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
         if reason is None or inside is False:
             continue
-        about: dict[str, Any] = {"part": part.key.hex(), **repair.place(), **told}
+        about: dict[str, Any] = {"about": b64u(part.key), **repair.place(), **told}
         if inside is None:
             found.add(name, Outcome.INDETERMINATE, why, word=UNDECIDED, **about)
         else:
@@ -57,7 +79,7 @@ def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, *
     for pack, leaf_index in parts_of(inquiry):
         reason = _against(pack, leaf_index, inquiry, condition)
         if reason is not None:
-            _tell(found, name, reason, part_of=pack.key.hex(), leaf_index=leaf_index, **told)
+            _tell(found, name, reason, about=b64u(pack.key), leaf_index=leaf_index, **told)
             said = True
     return said
 
@@ -70,15 +92,42 @@ def _tell(found: Findings, name: str, reason: str, **about: Any) -> None:
 
 
 def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
-    """What its repairs name, each with the last that does; what authorities took back names nothing."""
-    view, governance, record = inquiry.evidence.ledger, inquiry.evidence.network.governance, inquiry.record
-    if view is None or governance is None:
+    """What its repairs name, each with the last that does; what authorities took back names nothing.
+
+    With the parts of what is inside, and of what it was made from.
+    """
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    if view is None or view.standing is None or governance is None:
         return
-    kinds, named = governance.lifecycle.naming_parts, dict[bytes, Recorded]()
+    old = made_from(view.standing, view.relatives)
+    records = {key: Record.read(LedgerView(None, view.repairs[key]), governance) for key in view.repairs}
+    asked, seen = [inquiry.record, *(records[key] for key in old if key in records)], set[bytes]()
+    for record in asked:
+        for key, repair in _named(record, governance.lifecycle.naming_parts).items():
+            part = view.parts.get(key)
+            if part is None:
+                continue
+            yield part, repair
+            if key in records and key not in seen and _inside(part, repair, inquiry)[0] is not False:
+                seen.add(key)
+                asked.append(records[key])
+
+
+def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> list[bytes]:
+    """The keys of what it was made from, and that in turn; what it was taken out of was more than it."""
+    asked = list(standing.predecessors) if standing is not None else []
+    for key in asked:
+        old = relatives.get(key)
+        asked += [one for one in (old.predecessors if old is not None else ()) if one not in asked]
+    return asked
+
+
+def _named(record: Record, kinds: Collection[str]) -> dict[bytes, Recorded]:
+    found = dict[bytes, Recorded]()
     for said in record.shown():
         if said.attestation.kind in kinds and said.attestation.digest not in record.withdrawn:
-            named.update(dict.fromkeys(_keys(said.attestation), said))
-    yield from ((view.parts[key], repair) for key, repair in named.items() if key in view.parts)
+            found.update(dict.fromkeys(_keys(said.attestation), said))
+    return found
 
 
 def _against(one: Standing, leaf_index: int, inquiry: Inquiry, condition: str) -> str | None:

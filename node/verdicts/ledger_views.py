@@ -19,7 +19,7 @@ from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import parts_named
+from credentials.verdicts.repaired import made_from, repairs_behind
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -51,7 +51,9 @@ def read_view(
     named_at = sorted({naming.leaf_index for naming in namings.first}) if namings else []
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
-    parts = parts_named(entries, governance)
+    parts, repairs = repairs_behind(
+        entries, made_from(standing, relatives), governance, lambda one: _repairs(ledger, one, governance)
+    )
     out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     return LedgerView(
         standing,
@@ -74,6 +76,7 @@ def read_view(
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=entries_of(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
         parts=_standings(ledger, parts) if parts else {},
+        repairs=repairs,
     )
 
 
@@ -86,6 +89,13 @@ def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> f
         record = Record.read(LedgerView(None, entries_of(ledger, rows)), governance)
         found |= taken_back_by_authorities(record)
     return found
+
+
+def _repairs(ledger: LedgerStore, key: bytes, governance: Governance) -> list[LedgerEntry]:
+    """What repairs a battery, and what takes that back."""
+    events = governance.lifecycle.events.items()
+    kinds = [kind for kind, event in events if event.effects.names_parts or event.effects.undo]
+    return entries_of(ledger, ledger.leaves.said_by(key, (), kinds))
 
 
 def _kin_sets(
@@ -161,14 +171,17 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     """The statements by which others became this battery: their documents name the codes of these.
 
     By which it was taken out of its pack: they say what was to become of it. By which its predecessors became
-    it: they say what was tested. Those before only where recalls of such codes are in force, or a thief may
-    have lifted them.
+    it: they say what was tested. The repairs of these, and of its parts: they say what was put in. Those
+    before only where recalls of such codes are in force, or a thief may have lifted them.
     """
     leaves = made_at(view) if view.kin_recalls or view.behind else ()
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
-    return tuple({a.digest: a for a in (*taken_out_of(view), *made_into_of(view), *kin)}.values())
+    repairs = (leaf.parsed for said in view.repairs.values() for leaf in said)
+    repaired = [entry.attestation for entry in repairs if isinstance(entry, AdmittedEntry)]
+    every = (*taken_out_of(view), *made_into_of(view), *kin, *repaired)
+    return tuple({a.digest: a for a in every}.values())
 
 
 def taken_out_of(view: LedgerView) -> list[Attestation]:

@@ -82,7 +82,7 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
         yield from kin_of(standing)
     if view.namings is not None:
         yield from (naming.about for naming in view.namings.first)
-    yield from (*view.parts, *view.beside)
+    yield from (*view.parts, *view.repairs, *view.beside)
 
 
 def _speaking(view: LedgerView) -> Iterator[str]:

@@ -9,11 +9,11 @@ import pytest
 
 from credentials.verdicts.evidence import Missing, MissingReason
 from tests.credentials.test_namings import INLAND, module, sold_to
-from tests.credentials.test_shown import GOOD, VIN, judged, shape
+from tests.credentials.test_shown import GOOD, TESTED, VIN, judged, shape
 from tests.credentials.test_two_codes import LINK, two_codes
 from tests.credentials.test_used_before import measured
 from tests.harness.border import World, code, replace, subject_of, tables
-from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RIVAL, WORKSHOP
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RIVAL, SECOND_LIFE, WORKSHOP
 
 HELD = ("hold", "part_recalled")
 
@@ -281,3 +281,47 @@ def test_a_stranger_ties_nothing_to_a_battery() -> None:
 
     assert judged(w, pack)["verdict"] in GOOD
     assert judged(w, good)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_a_part_of_what_is_inside_is_inside(*, out: bool) -> None:
+    """
+    A cell put into a module, the module into a pack, by repairs: a recall of the cell is one of all. Once the
+    module is out of the pack, or the cell out of the module, it is none of the pack.
+    """
+    w = World()
+    pack, part, cell, faulty = stock(w), module(w), module(w, 8), module(w, 9)
+    repaired(w, part, child_in=cell)
+    repaired(w, part, child_in=faulty)
+    repaired(w, pack, child_in=part)
+    repaired(w, part, child_out=faulty)
+    if out:
+        repaired(w, pack, child_out=part)
+    recalled(w, faulty)
+    assert judged(w, pack)["verdict"] in GOOD
+    recalled(w, cell)
+
+    assert (shape(judged(w, pack)) == HELD) != out
+    assert (judged(w, pack)["verdict"] in GOOD) == out
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_a_second_life_sheds_no_part(*, out: bool) -> None:
+    """
+    I2: what repairs put into a battery is in what that was made into; what they took out of it is not.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    old, part, new = stock(w), module(w), code(33, maker="ZZ5")
+    repaired(w, old, **{"child_out" if out else "child_in": part})
+    w.happen(MAKER, "market.placed", old, {"art_41_checked": True}, parties=(SECOND_LIFE,))
+    told, about = TESTED | {"successors": [new]}, (subject_of(new),)
+    w.happen(SECOND_LIFE, "second_life.repurposed", old, told, cosign=(MAKER,), references=about)
+    w.produce(new, by=SECOND_LIFE)
+    w.publish(new, w.issue(new, by=SECOND_LIFE))
+    shown: dict[str, Any] = {"condition": "second_life", **INLAND}
+    before = judged(w, new, **shown)
+    recalled(w, part)
+
+    assert before["verdict"] in GOOD
+    assert (judged(w, new, **shown)["verdict"] in GOOD) == out
+    assert out or shape(judged(w, new, **shown)) == HELD

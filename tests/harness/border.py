@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import parts_named
+from credentials.verdicts.repaired import made_from, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -498,6 +499,9 @@ class World:
         found = reader.get_many([claims_key(key), about])
         claims, recalls = found.get(claims_key(key)), found.get(about)
         relatives, vehicle = relatives_of(standing, self._standings), self._vehicle(standing)
+        own = [replace(leaf, parsed=_parsed(leaf.entry)) for leaf in mine]
+        old = made_from(standing, relatives)
+        parts, repairs = repairs_behind(own, old, self.governance, self._repairs)
         return LedgerView(
             standing,
             mine,
@@ -513,12 +517,18 @@ class World:
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
-            parts=self._standings(
-                parts_named([replace(x, parsed=_parsed(x.entry)) for x in mine], self.governance)
-            ),
+            parts=self._standings(parts),
+            repairs=repairs,
             behind=self._behind(target, relatives) if self.governance.robbed else (),
             **self._named(key),
         )
+
+    def _repairs(self, key: bytes) -> list[LedgerEntry]:
+        """What repairs a battery, and what takes that back."""
+        events = self.governance.lifecycle.events
+        kinds = {kind for kind, e in events.items() if e.effects.names_parts or e.effects.undo}
+        parsed = (replace(leaf, parsed=_parsed(leaf.entry)) for leaf in self.leaves)
+        return [leaf for leaf in parsed if _repairs_it(leaf.parsed, key, kinds)]
 
     def _named(self, key: bytes) -> dict[str, Any]:
         """What names it without being state of it, with what is on record of that."""
@@ -561,7 +571,8 @@ class World:
 
     def _taken_out_of(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which it came out of its pack and of others, and that of its own."""
-        digests = [_read(leaf.entry)[1] for leaf in (*view.taken_out, *view.made_into)]
+        repairs = (leaf for said in view.repairs.values() for leaf in said)
+        digests = [_read(leaf.entry)[1] for leaf in (*view.taken_out, *view.made_into, *repairs)]
         return [self.documents[d] for d in digests if d in self.documents]
 
     def _earlier(self, view: LedgerView, *, live: bool = False) -> dict[bytes, Held | Missing]:
@@ -660,12 +671,17 @@ class World:
             own = view.standing.key if view.standing is not None else None
             earlier |= sets | self._earlier(aliases[namer], live=True)
             aliases |= {t: v for t, v in more.items() if key_if_readable(t) != own}
-        of_packs = [document for one in aliases.values() for document in self._taken_out_of(one)]
+        of_packs = [document for one in (view, *aliases.values()) for document in self._taken_out_of(one)]
         in_play = (*in_play, *identifiers_in_play({}, of_packs))
         leaves = [
             leaf
             for one in (view, *aliases.values())
-            for leaf in (*one.entries, *one.taken_out, *one.made_into)
+            for leaf in (
+                *one.entries,
+                *one.taken_out,
+                *one.made_into,
+                *itertools.chain(*one.repairs.values()),
+            )
         ]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {
@@ -720,6 +736,11 @@ class World:
             at or self.now,
             context,
         )
+
+
+def _repairs_it(entry: Entry | None, key: bytes, kinds: set[str]) -> bool:
+    said = entry.attestation if isinstance(entry, AdmittedEntry) else None
+    return said is not None and said.kind in kinds and standing_key(said.subject) == key
 
 
 def line_of(number: int, text: str, **changes: Any) -> dict[str, Any]:
