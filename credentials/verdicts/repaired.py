@@ -70,11 +70,11 @@ def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, *
         inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
         if reason is None or inside is False:
             continue
-        about: dict[str, Any] = {"about": b64u(part.key), **repair.place(), **told}
+        place = {**repair.place(), **told}
         if inside is None:
-            found.add(name, Outcome.INDETERMINATE, why, word=UNDECIDED, **about)
+            found.add(name, Outcome.INDETERMINATE, why, word=UNDECIDED, about=b64u(part.key), **place)
         else:
-            _tell(found, name, reason, **about)
+            _tell(found, name, reason, about=b64u(part.key), **place)
         said = True
     for pack, leaf_index in parts_of(inquiry):
         reason = _against(pack, leaf_index, inquiry, condition)
