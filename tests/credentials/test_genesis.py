@@ -303,6 +303,24 @@ def test_broken_genesis_is_refused(sentence: str, change: Change) -> None:
     assert "\n" not in str(error.value).strip()
 
 
+@pytest.mark.parametrize(
+    ("member", "stands_for"),
+    [("limits", Limits()), ("recognitions", ()), ("accreditations", ()), ("sealed_network_keys", {})],
+)
+def test_what_a_genesis_leaves_out_is_the_usual(member: str, stands_for: object) -> None:
+    """
+    A founding without limits has the usual ones; without recognitions, licences or sealed keys it has none.
+    """
+    short = table()
+    short.pop(member, None)
+    short.pop("governance", None)
+
+    genesis = Genesis.parse(tomli_w.dumps(short).encode(), rule_files())
+
+    read = genesis if member == "sealed_network_keys" else genesis.governance
+    assert getattr(read, member) == stands_for
+
+
 @pytest.mark.parametrize("kind", ["P-256", "P-384", "P-521"])
 def test_credential_keys_may_be_of_other_kinds(kind: str) -> None:
     """

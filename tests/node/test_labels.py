@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from node.config import shipped
 from node.data_carriers import PIXELS_MAX, SYMBOLOGIES, Modules, read_photograph, symbol
 from node.errors import ProblemError
 from node.issuing.label import ANNEX_VI_A, Marks, carrier_link, label_of
-from node.issuing.label_drawing import sheets, svg
+from node.issuing.label_drawing import EDGE_MM, HEIGHT_MM, MM, sheets, svg
 from tests.harness.support_service import LiveNode, live_node
 from tests.node.test_pages import BROWSER
 from tests.node.test_watching import code_of, issue
@@ -129,6 +130,29 @@ def test_a_label_says_what_annex_vi_asks_and_names_what_is_missing() -> None:
         assert set(said.told) | set(said.missing) == set(ANNEX_VI_A)
         assert all(value in label.told.values() for value in said.told.values()), members
     assert label_of({}, PATHS, identifier(CODE), BASE).missing == tuple(ANNEX_VI_A)
+
+
+def test_every_dark_module_of_a_carrier_stands_on_the_label_where_its_symbol_has_it() -> None:
+    """
+    Row by row from above, each in its place within the label: what is drawn is the symbol of the link.
+    """
+    label = label_of(CLAIMS, PATHS, identifier(CODE), BASE)
+    marks = Marks(module_mm=0.5)
+    modules = symbol(label.link, marks.symbology)
+    dark = {(x, y) for y, row in enumerate(modules) for x, is_dark in enumerate(row) if is_dark}
+
+    carrier = re.findall(r'<path[^>]* d="([^"]*)"', svg(label, marks, TERMS))
+    boxes = [
+        [(float(x) / MM, float(y) / MM) for x, y in re.findall(r"([-\d.]+)[ ,]([-\d.]+)", one)]
+        for one in max(carrier, key=len).split("Z")
+    ]
+
+    left, top = EDGE_MM, HEIGHT_MM - EDGE_MM
+    drawn = set()
+    for box in filter(None, boxes):
+        xs, ys = [round((x - left) / 0.5) for x, _ in box], [round((top - y) / 0.5) for _, y in box]
+        drawn |= {(x, min(ys)) for x in range(min(xs), max(xs))}
+    assert drawn == dark
 
 
 @pytest.mark.parametrize(

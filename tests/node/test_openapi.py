@@ -18,7 +18,7 @@ from node.api.described import ANSWERS, Described
 from node.api.openapi import openapi_path
 from node.api.reading import require_shape
 from node.api.route import BODY_BYTES_MAX, FORM, MANIFEST_BYTES_MAX, QUERY_BYTES_MAX
-from node.api.schemas import SCHEMAS, schema_document
+from node.api.schemas import REQUESTS, SCHEMAS, schema_document
 from node.api.table import ROUTES
 from node.oversight.case_statements import About, make_statement
 from node.peers.messages import PEER_BODY_BYTES_MAX
@@ -317,6 +317,30 @@ def test_each_schema_compiles(name: str) -> None:
     Each named schema is a valid JSON Schema that a validator takes.
     """
     jsonschema_rs.validator_for(schema_document(name))
+
+
+# Bodies that a standard describes: VC-API 1.0, ToIP TRQP 2.0.
+OPEN_BODIES = {
+    "StatusRequest",
+    "TrqpRequest",
+    "IssueCredentialRequest",
+    "VerifyCredentialRequest",
+    "ProvePresentationRequest",
+    "VerifyPresentationRequest",
+}
+
+
+def test_a_member_of_a_body_that_nobody_reads_is_refused(node: LiveNode) -> None:
+    """
+    Every body of ours is closed: whoever misspells a member is told so. Those of standards are as these say.
+    """
+    open_ones = {name for name, shape in REQUESTS.items() if shape.get("additionalProperties") is not False}
+    order = {"name": "Ana", "scopes": ["read"], "scope": "read"}
+
+    answer = node.client.post("/keys", json=order, headers=node.bearer)
+
+    assert open_ones == OPEN_BODIES
+    assert answer.status_code == 400 and "scope" in answer.get_json()["detail"]
 
 
 def test_one_table_says_who_may_and_how_much() -> None:
