@@ -82,6 +82,8 @@ def test_a_case_is_opened_asked_explained_closed_and_reviewed(node: LiveNode) ->
     parts = [(one["part"], one["text"]) for one in now["statements"]]
     assert parts[2:] == [("accused", "it is ours"), ("other_authority", "we know the works")]
     assert len(now["readers"]) == 4  # this party, the maker, and an authority of each side
+    more = said(node, case, "extended", days=7).get_json()
+    assert more["due_until"] - more["opened_at"] == 37 * DAY_S
     closed = said(node, case, "closed", outcome="founded").get_json()
     assert (closed["state"], closed["outcome"]) == ("closed", "founded")
     assert said(node, case, "reviewed", outcome="upheld").status_code == 403

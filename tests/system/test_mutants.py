@@ -291,6 +291,8 @@ def test_what_changes_no_behaviour_is_argued_by_rule() -> None:
     assert not argued('"SELECT a FROM b"', '"select a from b"', "node/api/a.py")
     assert not argued('''"SELECT a FROM b WHERE c = 'D'"''', '''"select a from b where c = 'd'"''')
     assert not argued('"AGAIN"', '"again"')
+    assert argued('{"line": int}', '{"LINE": int}', "node/storage/schema_steps.py")
+    assert not argued('{"line": int}', '{"XXlineXX": int}', "node/storage/schema_steps.py")
 
 
 @pytest.mark.check
