@@ -25,7 +25,7 @@ from node.errors import SetupError
 from node.ledger.comet import process as processes
 from node.ledger.comet.comet_names import address, chain_id
 from node.ledger.comet.home import LOOK_BACK_BLOCKS, Home
-from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
+from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, VERSION, CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
 from node.setup.engine_file import ENGINE_FILE, engine_of
@@ -168,7 +168,8 @@ def test_a_program_that_is_not_there_or_another_one_is_told(tmp_path: Path) -> N
     (tmp_path / "other").chmod(0o700)
     with pytest.raises(SetupError, match="cannot be run"):
         find_binary(tmp_path / "other")
-    assert find_binary(program(tmp_path, "")) == tmp_path / "cometbft"
+    for version in (VERSION + "25", f"v{VERSION}25"):
+        assert find_binary(program(tmp_path, "", version=version)) == tmp_path / "cometbft"
 
 
 # --- its process

@@ -198,6 +198,9 @@ def test_a_change_that_concerns_no_open_line_says_so(g: GovernedNode) -> None:
     begins = int(time.time()) + 86_400
     later = g.tried(rows_of(recognition(effect=Effect.NOT_RECOGNISED, valid_from=begins)))["reach"]
     assert later["lines"] >= 1 and later["changed"] == 0 and later["later"] == begins
+    soon = int(time.time()) + 600  # tried as of then
+    told = g.tried(rows_of(recognition(effect=Effect.NOT_RECOGNISED, valid_from=soon)))["reach"]
+    assert (told["at"], told["later"]) == (soon, None)
     file = {"type": "rule", "name": "lifecycle.json", "table": {"sha256": "ab" * 32}}
     assert g.tried([file])["reach"] is None  # this node lacks it
 
