@@ -319,6 +319,7 @@ def test_what_a_genesis_leaves_out_is_the_usual(member: str, stands_for: object)
 
     read = genesis if member == "sealed_network_keys" else genesis.governance
     assert getattr(read, member) == stands_for
+    assert genesis.governance.app_version == short["app_version"]
 
 
 @pytest.mark.parametrize("kind", ["P-256", "P-384", "P-521"])
