@@ -27,6 +27,7 @@ from credentials.verdicts.vehicle_check import (
     VehicleTable,
     check_vehicle,
 )
+from tests.credentials.test_kin_recalls import FORMS, OTHERS, child
 from tests.credentials.test_shown import VIN
 from tests.credentials.test_vehicles import IN_CAR, SCRAPPED, built_in, placed_in_car
 from tests.harness.border import World, code, subject_of
@@ -168,6 +169,25 @@ def test_a_recall_here_stands_in_the_way_of_a_sale() -> None:
 
     assert codes(told(w, "sold", text)) == ("no", ["recalled"])
     assert codes(told(w, "scrapped", text)) == ("yes", [])
+
+
+@pytest.mark.parametrize(
+    ("form", "reaches", "others_may"),
+    [("named", ("EU",), False), ("model", (), True), ("another battery", (), False)],
+)
+def test_a_recall_of_what_a_battery_came_of_is_read_with_it(
+    form: str, reaches: tuple[str, ...], others_may: bool
+) -> None:
+    """
+    The module out of a recalled pack: by name it is known here, by a model only whoever has the pack's code.
+    """
+    w, text = child()
+
+    (FORMS | OTHERS)[form](w)
+
+    here, car = subject_of(text), subject_of(VIN)
+    found = PackFound.read(standing_key(here), text, w.view(text), car, w.governance, named=True)
+    assert (found.recalls, found.recalls_open) == (reaches, others_may)
 
 
 def test_a_strangers_battery_bound_to_the_number_holds_nobody() -> None:
