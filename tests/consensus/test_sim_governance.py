@@ -99,6 +99,7 @@ def by_their_own_clock() -> Iterator[None]:
         yield
 
 
+@pytest.mark.check
 def test_a_node_that_goes_by_its_own_clock_is_found() -> None:
     """
     The clocks on both sides of an edge tell such nodes apart at once.

@@ -125,10 +125,10 @@ def test_walks_end_where_something_can_be_changed() -> None:
     Whatever everybody alive agrees to, with the clock past every date the search finds, and the registry
     accepts, a change of the limits, a new authority, and a new key for a party.
     """
-    counts = walks(range(6))
+    counts = walks(range(3))
 
     print(counts)
-    assert counts.outcomes["limits"] == counts.outcomes["a new authority"] == 6
+    assert counts.outcomes["limits"] == counts.outcomes["a new authority"] == 3
 
 
 def test_an_authority_that_is_to_go_keeps_its_seat_until_it_goes() -> None:

@@ -318,6 +318,7 @@ def test_a_worker_sees_what_was_acknowledged_and_writes_nothing(tmp_path: Path) 
             worker._ledger._db.connection.execute("DELETE FROM entries")
 
 
+@pytest.mark.check  # a node and its worker
 def test_a_worker_declines_what_others_may_change_and_what_raises(tmp_path: Path) -> None:
     """
     A further code, another declaration of this node, documents that somebody would be asked for, a fault: the
@@ -344,6 +345,7 @@ def test_a_worker_declines_what_others_may_change_and_what_raises(tmp_path: Path
         assert asked(worker, made, 1) is None
 
 
+@pytest.mark.check  # the same
 def test_a_worker_goes_by_what_governs(tmp_path: Path) -> None:
     """
     A licence that was decided since the worker began: it has the governance of the node at each height.
