@@ -126,6 +126,12 @@ def risk_table() -> Rows:
 
 
 @cache
+def travel_table() -> Rows:
+    """travel.toml: which acts are done with the battery in hand, and the hours between two sides."""
+    return read_table("travel.toml", shipped("travel.toml"))
+
+
+@cache
 def refusals(kind: str) -> Rows:
     """The rows of refusals.toml: `code` and `problem` by name; `refusal` and `title` by their English."""
     rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]

@@ -25,6 +25,7 @@ from node.capacity_rows import Capacity
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
 from node.oversight.battery_codes import BatteryCodes
+from node.oversight.capacities import WHO
 from node.oversight.handling import Handling
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
 from node.oversight.tallying import Tallying
@@ -86,12 +87,15 @@ class Alerting:
         with self._ledger.reading():
             rows = self._in_force(self._ledger.leaves.since(begin, LEAVES_AT_ONCE))
             raised = self._raising.of(rows) if rows else []
+            settled = list(self._raising.settled(rows))
             times = self._ledger.block_times({one.height for one in raised})
         if not rows:
             return False
         told = [row for one in raised if (row := self._told(one, times.get(one.height, 0))) is not None]
         with self._office.writing() as db:
             new = sum(table.put(db, row) for row in told)
+            for one in settled:
+                table.settle(db, one, WHO, int(time.time()))
             table.bound(db)
             table.look_on(db, rows[-1].leaf_index + 1)
         if new:

@@ -10,11 +10,13 @@ same battery, which is what X4 is about; whoever supervises sees it beside what 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Lifecycle
 
 RULE = "X4"
+Place = TypeVar("Place")
 TAKEN_BACK = frozenset({"attestation.corrected", "attestation.voided", "record.withdrawn"})
 
 
@@ -28,10 +30,15 @@ def counted_before(
     fact = counts_once(kind, lifecycle)
     if fact is None:
         return None
-    before = list(recorded)
-    gone = {digest for _, one in before if one.kind in TAKEN_BACK for digest in one.referenced_digests}
-    left = (one for one in before if one[1].digest not in gone)
+    left = still_said(recorded)
     return next((leaf for leaf, one in left if counts_once(one.kind, lifecycle) == fact), None)
+
+
+def still_said(recorded: Iterable[tuple[Place, Attestation]]) -> list[tuple[Place, Attestation]]:
+    """What of a record nobody corrected, voided or withdrew."""
+    said = list(recorded)
+    gone = {digest for _, one in said if one.kind in TAKEN_BACK for digest in one.referenced_digests}
+    return [(place, one) for place, one in said if one.digest not in gone]
 
 
 def counts_once(kind: str, lifecycle: Lifecycle) -> str | None:

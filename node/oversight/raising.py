@@ -29,7 +29,7 @@ from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.governance_records import ACCREDITATION, PARTICIPANT, RECOGNITION, STOP
 from credentials.ledger.parties import Accreditation, Participant, Pause
 from credentials.ledger.recognition import ANY, Recognition
-from node.oversight import counted_again
+from node.oversight import counted_again, travels
 from node.oversight.alert_kinds import (
     ADMITTED,
     BALANCE,
@@ -37,12 +37,15 @@ from node.oversight.alert_kinds import (
     EVIDENCE,
     GOVERNANCE,
     REFUSED,
+    TRAVEL,
     AlertKind,
     alert_kinds,
     kind_of,
 )
 from node.oversight.balances import RULE, WEIGHED, out_of_balance
-from node.oversight.counted_again import counted_before, counts_once
+from node.oversight.counted_again import TAKEN_BACK, counted_before, counts_once, still_said
+from node.oversight.tallying import licence_of
+from node.oversight.travels import Held, travel
 from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -121,6 +124,8 @@ class Raising:
     def _of_row(self, row: EntryRow) -> Iterator[RaisedAlert]:
         if row.type == ADMITTED and row.kind in WEIGHED:
             yield from self._of_balance(row)
+        if row.type == ADMITTED and row.kind in travel().in_hand:
+            yield from self._of_travel(row)
         if row.type in (ADMITTED, CLAIM) and (again := self._counted_again(row)) is not None:
             yield again
             return
@@ -139,9 +144,30 @@ class Raising:
     def _of_balance(self, row: EntryRow) -> Iterator[RaisedAlert]:
         """X13, by all that was recorded of this battery up to this leaf."""
         said, kind = _said(parse_entry(row.entry)), kind_of(BALANCE, ())
-        recorded = [one for _, one in self._recorded(said.subject, row.leaf_index + 1)]
-        if kind is not None and out_of_balance(recorded):
+        recorded = self._recorded(standing_key(said.subject), row.leaf_index + 1)
+        if kind is not None and out_of_balance(one for _, one in recorded):
             yield replace(self._about_goods(row, kind, said), rule=RULE)
+
+    def _of_travel(self, row: EntryRow) -> Iterator[RaisedAlert]:
+        """X12, by all hands that this battery was in up to this leaf."""
+        said, kind = _said(parse_entry(row.entry)), kind_of(TRAVEL, ())
+        *before, last = self._in_hand(standing_key(said.subject), row.leaf_index + 1)
+        first = travel().first_before(last, before)
+        if kind is not None and first is not None:
+            yield replace(self._about_goods(row, kind, said), rule=travels.RULE, winner=first.leaf)
+
+    def settled(self, rows: Sequence[EntryRow]) -> Iterator[tuple[int, str, bytes]]:
+        """(leaf, code of a kind, battery): what these leaves took back, and nothing is wrong of since."""
+        for row in rows:
+            if row.type == ADMITTED and row.kind in TAKEN_BACK and row.subject is not None:
+                recorded = self._recorded(row.subject, row.leaf_index + 1)
+                balance, journey = kind_of(BALANCE, ()), kind_of(TRAVEL, ())
+                if balance is not None and not out_of_balance(one for _, one in recorded):
+                    yield row.leaf_index, balance.code, row.subject
+                if journey is not None and travel().is_possible(
+                    self._in_hand(row.subject, row.leaf_index + 1)
+                ):
+                    yield row.leaf_index, journey.code, row.subject
 
     def _counted_again(self, row: EntryRow) -> RaisedAlert | None:
         """X4, where the second statement was no conflict: it was told late, or was only a claim."""
@@ -149,17 +175,30 @@ class Raising:
         if kind is None or row.kind is None or counts_once(row.kind, lifecycle) is None:
             return None
         said = _said(parse_entry(row.entry))
-        first = counted_before(row.kind, self._recorded(said.subject, row.leaf_index), lifecycle)
+        recorded = self._recorded(standing_key(said.subject), row.leaf_index)
+        first = counted_before(row.kind, ((one.leaf_index, of) for one, of in recorded), lifecycle)
         if first is None:
             return None
         return replace(self._about_goods(row, kind, said), rule=counted_again.RULE, winner=first)
 
-    def _recorded(self, subject: Subject, before: int) -> Iterator[tuple[int, Attestation]]:
-        """What was admitted about a battery `before` a leaf, the newest of it, with its leaf."""
-        for one in self._ledger.leaves.of(standing_key(subject), RECORD_READ_MAX, before):
-            entry = parse_entry(one.entry)
-            if isinstance(entry, AdmittedEntry):
-                yield one.leaf_index, entry.attestation
+    def _in_hand(self, battery: bytes, before: int) -> list[Held]:
+        """Who had it in hand, as far as nobody took that back."""
+        recorded = still_said(self._recorded(battery, before))
+        return [
+            Held(one.leaf_index, said.event_time, self._side_of(one, said))
+            for one, said in recorded
+            if said.kind in travel().in_hand
+        ]
+
+    def _side_of(self, row: EntryRow, said: Attestation) -> str:
+        governance = self._history.at(row.height)
+        return licence_of(governance, said.issuer, said.kind, said.subject, said.event_time)[0]
+
+    def _recorded(self, battery: bytes, before: int) -> list[tuple[EntryRow, Attestation]]:
+        """What was admitted about a battery `before` a leaf, the newest of it."""
+        rows = self._ledger.leaves.of(battery, RECORD_READ_MAX, before)
+        entries = ((one, parse_entry(one.entry)) for one in rows)
+        return [(one, entry.attestation) for one, entry in entries if isinstance(entry, AdmittedEntry)]
 
     def _about_goods(self, row: EntryRow, kind: AlertKind, said: _Said) -> RaisedAlert:
         authors, sides = hands(self._ledger, self._history, standing_key(said.subject), row.leaf_index + 1)

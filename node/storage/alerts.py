@@ -264,6 +264,16 @@ class AlertTable:
         return made.rowcount == 1
 
     @staticmethod
+    def settle(db: Transaction, found: tuple[int, str, bytes], who: str, at: int) -> None:
+        """(leaf, code, battery): what of this kind was raised before that leaf is dealt with."""
+        leaf, code, battery = found
+        db.execute(
+            "UPDATE alerts SET state = ?, handled_by = ?, handled_at = ? "
+            "WHERE code = ? AND subject = ? AND state = ? AND last_leaf < ?",
+            (ACKNOWLEDGED, who, at, code, battery, OPEN, leaf),
+        )
+
+    @staticmethod
     def link(db: Transaction, alert_id: bytes, case_ref: str) -> None:
         """Link it to a case that this node knows."""
         db.execute("UPDATE alerts SET case_ref = ? WHERE id = ?", (case_ref, alert_id))

@@ -313,6 +313,29 @@ def test_months_are_bounded_and_the_oldest_go_first(tmp_path: Path, monkeypatch:
     office.close()
 
 
+def test_what_is_settled_closes_what_was_raised_before_it(tmp_path: Path) -> None:
+    """
+    The alerts of one kind about one battery that were raised before a leaf are closed, by the node; what was
+    raised after it, of another kind or about another battery, stays open.
+    """
+    office, battery = OfficeStore(tmp_path / "office.db"), b"b" * 32
+    with office.writing() as db:
+        for number, (code, subject) in enumerate(
+            [("mass_balance", battery), ("recalled", battery), ("mass_balance", b"c" * 32)]
+        ):
+            office.alerts.put(db, row(number, code=code, subject=subject, leaf=5))
+        office.alerts.put(db, row(9, code="mass_balance", subject=battery, leaf=9))
+        office.alerts.settle(db, (7, "mass_balance", battery), "this node", 1)
+    states = [(one.leaf, one.code, one.state) for one in office.alerts.page(AlertFilter(), 10)]
+    assert sorted(states) == [
+        (5, "mass_balance", "acknowledged"),
+        (5, "mass_balance", "open"),
+        (5, "recalled", "open"),
+        (9, "mass_balance", "open"),
+    ]
+    office.close()
+
+
 def row(number: int, **changes: Any) -> AlertRow:
     values: dict[str, Any] = {"number": 0, "id": number.to_bytes(32, "big"), "seq": 0, "code": "recalled"}
     values |= {"weight": 3, "rule": "", "party": "did:web:a.example", "namespace": "gbt34014:ZZ1"}

@@ -22,7 +22,7 @@ from node.oversight.balances import out_of_balance
 from node.oversight.counted_again import counted_before
 from node.oversight.raising import RaisedAlert, Raising
 from node.storage.alerts import AlertFilter, AlertTable
-from node.storage.entries import row_of
+from node.storage.entries import EntryRow, row_of
 from node.storage.office import OfficeStore
 from tests.credentials.test_routes import CAR, in_use
 from tests.harness.ledger import IMPORTER, MAKER, RECYCLER, WORKSHOP, Ledger
@@ -56,16 +56,21 @@ def lived(ledger: Ledger, number: int) -> Subject:
     return subject
 
 
-def raised_by(ledger: Ledger, begin: int = 0) -> list[Any]:
-    """What the leaves of this ledger raise; whatever asks for more than they say fails."""
+def log_of(ledger: Ledger, begin: int = 0) -> tuple[list[EntryRow], Any]:
+    """The leaves of this ledger from `begin` on, and what reads them: what asks for more than they say fails."""
     entries = ledger.reader.entries[begin:]
     rows = [replace(row_of(entry), leaf_index=begin + place, height=0) for place, entry in enumerate(entries)]
 
-    def of(key: bytes, _: int, before: int) -> list[Any]:
+    def of(key: bytes, _: int, before: int) -> list[EntryRow]:
         return [row for row in rows if row.subject == key and row.leaf_index < before]
 
-    only_of_a_battery = SimpleNamespace(leaves=SimpleNamespace(of=of), block_times=lambda _: {})
-    return Raising(cast(Any, only_of_a_battery), ledger.history).of(rows)
+    return rows, SimpleNamespace(leaves=SimpleNamespace(of=of), block_times=lambda _: {})
+
+
+def raised_by(ledger: Ledger, begin: int = 0) -> list[Any]:
+    """What the leaves of this ledger raise."""
+    rows, read = log_of(ledger, begin)
+    return Raising(cast(Any, read), ledger.history).of(rows)
 
 
 @pytest.mark.parametrize("count", COUNTS)

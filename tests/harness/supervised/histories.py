@@ -265,6 +265,7 @@ def read(leaf: Any) -> Told | None:
                 grams=said.quantities,
                 named=said.referenced_digests,
                 of_one=not said.kind.startswith("recall."),
+                happened=said.event_time,
             )
         case RefusedEntry(digest, issuer, subject, rule, _, _):
             about = standing_key(subject)

@@ -36,6 +36,11 @@ BY_EVENT: dict[str, tuple[str, str, str]] = {
 UNDOING = ("attestation.corrected", "attestation.voided", "record.withdrawn")
 WEIGHING = ("recycling.received", "recycling.completed", "material.recovered")
 FOREVER = 1 << 53
+IN_HAND = {
+    *("battery.swapped_out", "battery.replaced", "battery.maintained", "soh.measured", "waste.collected"),
+    *("second_life.prepared_for_reuse", "second_life.prepared_for_repurposing", "second_life.repurposed"),
+    *("second_life.remanufactured", "battery.dismantled", "recycling.received"),
+}
 ONCE = {  # what happens once to a battery, as the table's X4 has it
     "vehicle.scrapped": "waste",
     "battery.declared_waste": "waste",
@@ -61,6 +66,7 @@ class Told:
     grams: Mapping[str, int] = field(default_factory=dict)
     named: tuple[bytes, ...] = ()  # statements that it names by their digest
     of_one: bool = True
+    happened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ def alerts(told: Sequence[Told], world: World, did: str) -> list[Seen]:
     """Every alert that this party sees, whatever the order in which they came."""
     found: dict[tuple[object, ...], Seen] = {}
     for one in told:
-        for code, rule, apart, whom in _raised(told, one):
+        for code, rule, apart, whom in _raised(told, one, world):
             because = _because(told, one, world, did, whom)
             if not because:
                 continue
@@ -108,7 +114,7 @@ def alerts(told: Sequence[Told], world: World, did: str) -> list[Seen]:
     return sorted(found.values(), key=repr)
 
 
-def _raised(told: Sequence[Told], one: Told) -> Iterator[tuple[str, str, str, str]]:
+def _raised(told: Sequence[Told], one: Told, world: World) -> Iterator[tuple[str, str, str, str]]:
     """(code, rule, what tells two apart, which authorities) of each alert that a statement raises."""
     if one.outcome == REFUSED:
         yield BY_RULE.get(one.rule, "refused_by_rule"), one.rule, "rule battery party", "side"
@@ -119,6 +125,8 @@ def _raised(told: Sequence[Told], one: Told) -> Iterator[tuple[str, str, str, st
     else:
         if one.event in WEIGHING and does_not_balance(told, one):
             yield "mass_balance", "X13", "battery party", "side"
+        if one.event in IN_HAND and no_journey(told, one, world):
+            yield "impossible_travel", "X12", "battery party", "side"
         if one.event in BY_EVENT:
             code, apart, whom = BY_EVENT[one.event]
             yield code, "", apart, whom
@@ -129,6 +137,15 @@ def said_before(told: Sequence[Told], one: Told) -> bool:
     record = _on_record(told, one.about, one.leaf - 1)
     gone = {digest for said in record if said.event in UNDOING for digest in said.named}
     return any(ONCE.get(said.event) == ONCE[one.event] for said in record if said.digest not in gone)
+
+
+def no_journey(told: Sequence[Told], one: Told, world: World) -> bool:
+    """Somebody of another side had it in hand within eight hours, before or after, and did not unsay that."""
+    record = _on_record(told, one.about, one.leaf)
+    gone = {digest for said in record if said.event in UNDOING for digest in said.named}
+    held = [said for said in record if said.event in IN_HAND and said.digest not in gone]
+    near = [said for said in held if abs(said.happened - one.happened) < 8 * 3_600]
+    return any({world.homes[said.by], world.homes[one.by]} == {"CN", "EU"} for said in near)
 
 
 def _because(told: Sequence[Told], one: Told, world: World, did: str, whom: str) -> tuple[str, ...]:
