@@ -57,7 +57,7 @@ def lived(ledger: Ledger, number: int) -> Subject:
 
 
 def log_of(ledger: Ledger, begin: int = 0) -> tuple[list[EntryRow], Any]:
-    """The leaves of this ledger from `begin` on, and what reads them: what asks for more than they say fails."""
+    """The leaves of this ledger from `begin` on, and what reads them; asking for more fails."""
     entries = ledger.reader.entries[begin:]
     rows = [replace(row_of(entry), leaf_index=begin + place, height=0) for place, entry in enumerate(entries)]
 
