@@ -16,6 +16,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.governance import GovernanceHistory
 from node.capacity_rows import Capacity
+from node.errors import SetupError
 from node.oversight.capacities import Capacities
 from node.oversight.counted_again import TAKEN_BACK
 from node.oversight.tallying import licence_of, mass_of, month_of
@@ -41,6 +42,10 @@ class Handling:
         self._office, self._ledger, self._history = office, ledger, history
         self._capacities = Capacities(office, history, rows) if rows else None
         self._events = frozenset(event for row in rows for event in row.events)
+        if unknown := [one for one in sorted(self._events) if history.latest.lifecycle.event(one) is None]:
+            step = "Name events as lifecycle.json has them, such as recycling.received."
+            told = f"[[capacities]] of node.toml counts {unknown[0]}, which is no event of this network"
+            raise SetupError(told, step=step)
         self._parties = frozenset(row.party for row in rows)
         named: list[Value] = [sorted(self._events), sorted(self._parties)]
         self._asked = sha256(encode(named)).digest()  # for others the log is counted anew

@@ -215,6 +215,14 @@ def test_a_row_that_cannot_be_gone_by_is_told_at_the_start(tmp_path: Path, chang
         Settings.read(written(tmp_path, {**ROW, **change}))
 
 
+def test_an_event_that_there_is_none_of_is_told_at_the_start(office: OfficeStore) -> None:
+    """
+    A misspelt event would count nothing for ever: the node does not start with it.
+    """
+    with pytest.raises(SetupError, match=r"recycling\.recieved"):
+        following(office, Ledger(), {**ROW, "events": ["recycling.recieved"]})
+
+
 def test_rows_are_read_and_two_of_one_time_are_none(tmp_path: Path) -> None:
     """
     A licence that was extended has a row after the other; two rows that hold in one month are refused.
