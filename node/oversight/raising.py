@@ -45,7 +45,7 @@ from node.oversight.alert_kinds import (
 from node.oversight.balances import RULE, WEIGHED, out_of_balance
 from node.oversight.counted_again import TAKEN_BACK, counted_before, counts_once, still_said
 from node.oversight.tallying import licence_of
-from node.oversight.travels import Held, travel
+from node.oversight.travels import InHand, travel
 from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -181,11 +181,11 @@ class Raising:
             return None
         return replace(self._about_goods(row, kind, said), rule=counted_again.RULE, winner=first)
 
-    def _in_hand(self, battery: bytes, before: int) -> list[Held]:
+    def _in_hand(self, battery: bytes, before: int) -> list[InHand]:
         """Who had it in hand, as far as nobody took that back."""
         recorded = still_said(self._recorded(battery, before))
         return [
-            Held(one.leaf_index, said.event_time, self._side_of(one, said))
+            InHand(one.leaf_index, said.event_time, self._side_of(one, said))
             for one, said in recorded
             if said.kind in travel().in_hand
         ]

@@ -22,7 +22,7 @@ HOUR_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class InHand:
     """Somebody had the battery in hand: by which record, when, on which side."""
 
     leaf: int
@@ -52,16 +52,16 @@ class Travel:
             hours[frozenset(sides)] = least
         return cls(frozenset(events), hours)
 
-    def too_soon(self, one: Held, other: Held) -> bool:
+    def too_soon(self, one: InHand, other: InHand) -> bool:
         """True if nothing gets from one to the other in that time; False also where no row says so."""
         least = self.hours.get(frozenset({one.side, other.side}))
         return least is not None and abs(one.at - other.at) < least * HOUR_S
 
-    def first_before(self, last: Held, before: Iterable[Held]) -> Held | None:
+    def first_before(self, last: InHand, before: Iterable[InHand]) -> InHand | None:
         """The first record from which nobody can have come to this one in time."""
         return next((one for one in before if self.too_soon(one, last)), None)
 
-    def is_possible(self, record: Sequence[Held]) -> bool:
+    def is_possible(self, record: Sequence[InHand]) -> bool:
         """True if one battery can have been in all these hands."""
         return not any(self.too_soon(one, other) for one, other in combinations(record, 2))
 

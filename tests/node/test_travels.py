@@ -13,7 +13,7 @@ from credentials.ledger.genesis import Genesis, write_genesis
 from node.catalogues import travel_table
 from node.errors import SetupError
 from node.oversight.raising import Raising
-from node.oversight.travels import HOUR_S, Held, Travel, travel
+from node.oversight.travels import HOUR_S, InHand, Travel, travel
 from tests.credentials.test_custody import last
 from tests.harness.ledger import (
     MAKER,
@@ -90,10 +90,10 @@ def test_sides_without_a_row_are_not_compared() -> None:
     Of two sides that no row names nothing is said; within one side neither. Of three hands each pair counts.
     """
     known = travel()
-    china, union, india = Held(1, 0, "CN"), Held(2, HOUR_S, "EU"), Held(3, HOUR_S, "IN")
+    china, union, india = InHand(1, 0, "CN"), InHand(2, HOUR_S, "EU"), InHand(3, HOUR_S, "IN")
     assert known.too_soon(china, union) and known.too_soon(union, china)
     assert not known.too_soon(china, india)
-    assert not known.too_soon(china, Held(4, 1, "CN"))
+    assert not known.too_soon(china, InHand(4, 1, "CN"))
     assert known.first_before(union, [india, china]) == china
     assert known.is_possible([china, india]) and not known.is_possible([china, india, union])
 
