@@ -1,19 +1,28 @@
-"""A hundred thousand rows, one in a hundred bad: each has its result, and memory stays flat."""
+"""A hundred thousand rows, one in a hundred bad: each has its result, killed or not; memory stays flat."""
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from node.use_cases.jobs import JobAsked
 from tests.harness.restarts import maker
 from tests.node.test_jobs import model_of, row_of, sheet
+from tests.system.test_structure import ROOT
 
 ROWS = 100_000
 BAD_EACH = 100
+KILLS = 20
 GROWN_BYTES_MAX = 250 << 20
 
 
@@ -57,3 +66,96 @@ def test_a_hundred_thousand_rows(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert told["counts"] == {"signed": ROWS - bad, "refused": bad}
     assert told["on_ledger"] == {"receipted": ROWS - bad} and tuple(issued) == (ROWS - bad, ROWS - bad)
     assert most - before < GROWN_BYTES_MAX
+
+
+# Two sheets at once, killed at the n-th passport that is written; 0: until everything has its receipt.
+TWO_SHEETS = """
+import json, os, resource, signal, sys, time
+from pathlib import Path
+from node.storage.issuances import IssuanceTable
+from node.use_cases.jobs import JobAsked
+from tests.harness.restarts import Maker
+from tests.node.test_jobs import model_of
+
+root, killed_at = Path(sys.argv[1]), int(sys.argv[2])
+proper, times = IssuanceTable.put, 0
+
+def counted(*given):
+    global times
+    times += 1
+    if times == killed_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return proper(*given)
+
+IssuanceTable.put = staticmethod(counted)
+made = Maker(root)
+made.start()
+made.wait_open()
+made.up.jobs.put_model(model_of())
+begun, desk = time.monotonic(), made.up.jobs
+asked = [((root / who).read_bytes(), JobAsked(model="P75", key=who), who) for who in ("a", "b")]
+jobs = [desk.take(*one)[0]["id"] for one in asked]
+del asked
+while not all(desk.show(one)["finished"] for one in jobs):
+    time.sleep(0.5)
+told = [desk.show(one)["counts"] for one in jobs]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"counts": told, "issued": times, "s": time.monotonic() - begun, "peak_kib": peak}))
+made.stop()
+"""
+
+
+def two_sheets(root: Path, killed_at: int) -> dict[str, Any]:
+    """What the process told that was not killed."""
+    command = [sys.executable, "-c", TWO_SHEETS, str(root), str(killed_at)]
+    with (root / "told").open("w") as told:
+        ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=told, text=True, check=False)
+    assert ran.returncode == (-9 if killed_at else 0), (root / "told").read_text()[-2_000:]
+    return {} if killed_at else json.loads(ran.stdout.splitlines()[-1])
+
+
+def issued(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Digest and place of each battery's passport."""
+    with closing(sqlite3.connect(root / "data" / "office.db")) as db:
+        rows = db.execute("SELECT battery, digest, status_index FROM issuances").fetchall()
+    found = {battery: (digest, place) for battery, digest, place in rows}
+    assert len(found) == len(rows), "a battery has two passports"
+    assert len({place for _, place in found.values()}) == len(rows), "two passports share a place"
+    return found
+
+
+@pytest.mark.long
+def test_two_sheets_with_the_same_rows_killed_twenty_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Two people's sheets of which the second is half of the first, one row in a hundred bad, SIGKILL at twenty
+    passports: gone on with, each battery has one passport, one attestation and one receipt, what was on disk
+    keeps its bytes, and the process that ends the jobs never holds 250 MB.
+    """
+    rows = [row_of(n, **({"mass": "heavy"} if n % BAD_EACH == 0 else {})) for n in range(1, ROWS + 1)]
+    chosen, good = Random(14), ROWS - ROWS // BAD_EACH
+    with maker(tmp_path) as node:
+        (tmp_path / "a").write_bytes(sheet(rows))
+        (tmp_path / "b").write_bytes(sheet(rows[ROWS // 2 :]))
+        before: dict[str, tuple[bytes, int]] = {}
+        for _ in range(KILLS):
+            two_sheets(tmp_path, chosen.randint(1, 2 * good // (KILLS + 2)))
+            after = issued(tmp_path)
+            assert before.items() <= after.items(), "what was on disk is another one now"
+            before = after
+        told = two_sheets(tmp_path, 0)
+        node.start()
+        node.wait_quiet()
+        published = node.up.stores.office._db.connection.execute(
+            "SELECT COUNT(*), COUNT(DISTINCT battery), SUM(receipted_at IS NOT NULL) FROM outbox "
+            "WHERE kind = 'passport.published'"
+        ).fetchone()
+    with capsys.disabled():
+        rate, most = told["issued"] / told["s"], told["peak_kib"] >> 10
+        print(f"\n{ROWS} rows, {KILLS} kills with {len(before)} issued; the rest {rate:.0f}/s, {most} MB")
+
+    assert tuple(published) == (good, good, good) and before.items() <= issued(tmp_path).items()
+    assert sum(one["signed"] + one.get("repeated", 0) for one in told["counts"]) == good + good // 2
+    assert sum(one["refused"] for one in told["counts"]) == ROWS // BAD_EACH + ROWS // BAD_EACH // 2
+    assert told["peak_kib"] < 250 << 10
