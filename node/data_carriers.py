@@ -14,6 +14,10 @@ from typing import Any, TypedDict
 from node.errors import ProblemError, bad_request, busy
 
 SYMBOLOGIES = {"qr": "QRCode", "datamatrix": "DataMatrix"}
+DRAWN = {
+    "qr": {"ec_level": "Q"},
+    "datamatrix": {"force_square": True},
+}  # a rectangle may be five times as wide
 READ_FROM = "JPEG", "PNG", "WEBP"
 PHOTO_BYTES_MAX = 16 << 20
 PIXELS_MAX = 25_000_000  # told by the head of the file, before anything is decoded; 100 MB in four colours
@@ -35,14 +39,15 @@ _readers, _lock = set[str](), threading.Lock()  # the clients whose photograph i
 
 
 def symbol(text: str, symbology: str) -> Modules:
-    """The modules of a data carrier that says `text`; `symbology` is a key of SYMBOLOGIES.
+    """The modules of a data carrier that says `text`, a square; `symbology` is a key of SYMBOLOGIES.
 
     A QR code has error correction level Q, a quarter of it may be damaged: labels are scratched.
     """
     import zxingcpp  # noqa: PLC0415 (loaded where a label is drawn or read)
 
-    options = {"ec_level": "Q"} if symbology == "qr" else {}
-    made = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, SYMBOLOGIES[symbology]), **options)
+    made = zxingcpp.create_barcode(
+        text, getattr(zxingcpp.BarcodeFormat, SYMBOLOGIES[symbology]), **DRAWN[symbology]
+    )
     picture: Any = made.to_image(scale=1, add_quiet_zones=True)
     rows: Any = memoryview(picture).tolist()
     return tuple(tuple(shade == 0 for shade in row) for row in rows)

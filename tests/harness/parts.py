@@ -59,6 +59,7 @@ PARTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "mounts": (_mounts, "apt-get install util-linux, and run where a user may make mount namespaces"),
     "git": (lambda: _program("git"), "apt-get install git"),
     "softhsm": (lambda: _program("softhsm2-util"), "apt-get install softhsm2"),
+    "poppler": (lambda: _program("pdftoppm"), "apt-get install poppler-utils"),
     "make": (lambda: _program("make"), "apt-get install make"),
 }
 

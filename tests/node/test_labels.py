@@ -6,9 +6,12 @@ import io
 import json
 import math
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +25,7 @@ from node.data_carriers import PIXELS_MAX, SYMBOLOGIES, Modules, read_photograph
 from node.errors import ProblemError
 from node.issuing.label import ANNEX_VI_A, Marks, carrier_link, label_of
 from node.issuing.label_drawing import EDGE_MM, HEIGHT_MM, MM, sheets, svg
+from tests.harness.parts import require
 from tests.harness.support_service import LiveNode, live_node
 from tests.node.test_pages import BROWSER
 from tests.node.test_watching import code_of, issue
@@ -58,6 +62,7 @@ def photo(picture: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     [
         "HTTPS://MAKER.EXAMPLE/B/" + CODE,
         "https://maker.example/01/09521001000017/21/sn%2F1",
+        "https://maker.example/b/" + CODE,
         "https://maker.example/01/09521001000017/22/A/10/LOT7/21/SN1?17=301231&11=260617",
         "https://maker.example/" + "x" * 400,
     ],
@@ -77,6 +82,7 @@ def test_another_reader_reads_what_is_written(symbology: str, text: str) -> None
     ]
     assert read_photograph(photo(picture(modules, 4), "JPEG", quality=60), "desk") == [text]
     assert {row[0] for row in modules} == {False}, "there is a quiet zone"
+    assert len(modules[0]) == len(modules), "what is as high as its place is no wider"
     if symbology == "qr":
         damaged = picture(modules, 4)
         third = damaged.width // 3
@@ -364,3 +370,59 @@ def test_a_thousand_labels_are_read() -> None:
         read += 1
 
     assert read == 1_000
+
+
+SIZES_MM = (0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.9, 1.1, 1.3)  # of a module: from the least to the most
+DOTS_PER_INCH = 300  # of a printer in an office
+
+
+def link_of(serial: int) -> str:
+    """In capitals and not, of a node and of GS1, alone and with lot and further keys."""
+    return (
+        f"HTTPS://MAKER.EXAMPLE/B/ZZ1PE75QH00001G62{serial:07d}",
+        f"https://maker.example/b/ZZ1PE75QH00001G62{serial:07d}",
+        f"https://maker.example/01/09521001000017/21/sn{serial}",
+        f"https://maker.example/01/09521001000017/10/LOT{serial}/21/SN1?17=301231",
+    )[serial % 4]
+
+
+def printed(sheet: bytes, folder: Path) -> tuple[list[str], str]:
+    """What is read on its sheets, printed: data carriers, a page after the other; and the text."""
+    folder.mkdir()
+    (folder / "labels.pdf").write_bytes(sheet)
+    command = [require("poppler"), "-r", str(DOTS_PER_INCH), "-gray", "labels.pdf", "page"]
+    subprocess.run(command, cwd=folder, check=True, timeout=600)
+    found = list[str]()
+    for page in sorted(folder.glob("page*.pgm")):
+        with Image.open(page) as shown:
+            found += [one.text for one in zxingcpp.read_barcodes(shown)]
+        page.unlink()
+    text = subprocess.run(["pdftotext", "labels.pdf", "-"], cwd=folder, capture_output=True, check=True)
+    return found, text.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "each"),
+    [
+        pytest.param((0.25, 0.5, 1.3), 4, marks=pytest.mark.check),
+        pytest.param(SIZES_MM, 50, marks=pytest.mark.long),
+    ],
+)
+def test_printed_labels_are_read(tmp_path: Path, sizes: tuple[float, ...], each: int) -> None:
+    """
+    Labels of both kinds and each size, as PDF sheets that poppler renders as an office printer would: every
+    data carrier is read by a decoder of another make as the text that was drawn, beside the code for people.
+    """
+    told, read = label_of(CLAIMS, PATHS, identifier(CODE), BASE), 0
+    for symbology, asked in product(SYMBOLOGIES, sizes):
+        links = [link_of(read + nth) for nth in range(each)]
+        codes = [f"ZZ1PE75QH00001G62{read + nth:07d}" for nth in range(each)]
+        most = min(math.floor(50 / len(symbol(link, symbology)) * 100) / 100 for link in links)
+        marks = Marks(symbology, min(asked, most), ce=read % 2 == 0, notified_body="0123", lead=asked < 1)
+        labels = [replace(told, link=link, code=code) for link, code in zip(links, codes, strict=True)]
+        found, text = printed(sheets(labels, marks, TERMS), tmp_path / f"{symbology}-{asked}")
+        assert sorted(found) == sorted(links), (symbology, marks.module_mm)
+        assert all(code in text for code in codes) and "WEIGHT" in text
+        read += each
+
+    assert read == 2 * len(sizes) * each
