@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from node.errors import ProblemError, bad_request, busy
 
 SYMBOLOGIES = {"qr": "QRCode", "datamatrix": "DataMatrix"}
-DRAWN = {
+DRAWN: Mapping[str, Mapping[str, Any]] = {
     "qr": {"ec_level": "Q"},
     "datamatrix": {"force_square": True},
 }  # a rectangle may be five times as wide

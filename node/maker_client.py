@@ -79,9 +79,11 @@ class MakerClient:
     def look_at(
         self, act: str, reason: str, *, key: str, codes: bytes = b"", name: str = "", **which: str
     ) -> JobAnswer:
-        """What an act reaches, as a job that says nothing: suspend, reinstate, revoke, recall, lift_recall.
+        """What an act reaches, as a job that says nothing.
 
-        `codes`: a sheet with a column `code`; or `which`: job, begins, made_from, made_until.
+        `act`: suspend, reinstate, revoke, recall, lift_recall, correct.
+        `codes`: a sheet with a column `code`; or `which`: job, begins, made_from, made_until. Of `correct`
+        `statement` is the kind of which the newest of each battery is taken back.
         """
         path = f"/jobs/acts?{urlencode({'act': act, 'reason': reason, 'name': name, **which})}"
         headers = {"idempotency-key": key}

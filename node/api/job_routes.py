@@ -58,7 +58,7 @@ JOBS = (
         ),
         ISSUE,
         Body(None, (CSV, GZIP, XLSX, MULTIPART), SHEET_BYTES_MAX),
-        query=("act", "reason", "job", "begins", "made_from", "made_until", "name"),
+        query=("act", "reason", "statement", "job", "begins", "made_from", "made_until", "name"),
     ),
     Route("GET", "/jobs/acts/new", jobs.new_act, "The form of an act on many batteries", PAGE, ISSUE),
     Route(

@@ -86,8 +86,8 @@ def _act_asked(given: Mapping[str, str], key: str | None) -> ActAsked:
         if day is not None and not re.fullmatch(DATE["pattern"], day):
             raise bad_request("bad_argument", "`{name}` is a day such as 2027-03-01", name=name)
     rest = {name: given.get(name, "").strip() or None for name in ("job", "begins")}
-    act, reason, name = (given.get(name, "") for name in ("act", "reason", "name"))
-    return ActAsked(act, reason, **rest, **days, name=name, key=key)
+    act, reason, name, kind = (given.get(name, "") for name in ("act", "reason", "name", "statement"))
+    return ActAsked(act, reason, **rest, **days, statement=kind.strip(), name=name, key=key)
 
 
 def _preview_from_form(service: Service) -> ResponseReturnValue:
@@ -112,7 +112,8 @@ def _act_form(service: Service, problem: ProblemError | None, given: Mapping[str
     step = None if problem is None else words_for(service).problem_step(problem)["next"]
     told = None if problem is None else as_sentence(str(problem))
     status = 200 if problem is None else problem.status
-    return page("job_act.html", status, problem=told, step=step, given=given, acts=ACTS)
+    kinds = service.bulk.kinds()
+    return page("job_act.html", status, problem=told, step=step, given=given, acts=ACTS, kinds=kinds)
 
 
 def carry_out(service: Service, job_id: str) -> ResponseReturnValue:

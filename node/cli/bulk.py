@@ -1,4 +1,4 @@
-"""`comity bulk ACT`: many batteries suspended, reinstated, revoked or recalled, after a look at which."""
+"""`comity bulk ACT`: many batteries suspended, reinstated, revoked, recalled, corrected, after a look."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from node.use_cases.jobs import JobAnswer
 
 WORDS = {"signed": "said", "repeated": "said before", "checked": "reached", "refused": "not reached"}
-ACTS = ("suspend", "reinstate", "revoke", "recall", "lift_recall")
+ACTS = ("suspend", "reinstate", "revoke", "recall", "lift_recall", "correct")
 
 
 @click.command()
@@ -30,6 +30,7 @@ ACTS = ("suspend", "reinstate", "revoke", "recall", "lift_recall")
 @click.option("--begins", help="Own passports of codes that begin so: a model or a batch.")
 @click.option("--made-from", help="Produced on this day or later, YYYY-MM-DD.")
 @click.option("--made-until", help="Produced on this day or earlier.")
+@click.option("--statement", help="Of `correct`: which kind is taken back, the newest of each battery.")
 @click.option("--failed", type=click.Path(path_type=Path), help="Write what is not reached there.")
 @click.option("--yes", is_flag=True, help="Carry it out without asking.")
 @speaks_to_node
@@ -42,12 +43,12 @@ def bulk(
     batch: str | None,
     failed: Path | None,
     yes: bool,
-    **days: str | None,
+    **named: str | None,
 ) -> int:
     """Act on many batteries: first what is reached is shown, then it is carried out."""
     maker = MakerClient(client)
     data = b"" if codes is None else read_named(codes, SHEET_BYTES_MAX, stdin=True)
-    which = {name: value for name, value in {"job": batch, **days}.items() if value}
+    which = {name: value for name, value in {"job": batch, **named}.items() if value}
     key = secrets.token_hex(16)
     looked = _followed(maker, maker.look_at(act, reason, codes=data, key=key, **which)["id"])
     refused = looked["counts"].get("refused", 0)

@@ -21,7 +21,7 @@ from credentials.errors import CredentialError
 from node import log
 from node.catalogues import refusals
 from node.errors import ProblemError, bad_request
-from node.issuing.bulk_acts import CHECKED, REPEATED, SIGNED, BulkActs, code_place
+from node.issuing.bulk_acts import CHECKED, CORRECT, REPEATED, SIGNED, Acting, BulkActs, code_place
 from node.issuing.issuing import Issuing
 from node.issuing.item_sheets import LINE_BYTES_MAX, RETURNED
 from node.issuing.passport_models import CellProblem, MemberKinds, PassportModel, RowReading, marked
@@ -56,6 +56,7 @@ class JobSpec:
     placed_on: str | None
     versions: bool = False  # each row is a new version of a passport that there is
     reason: str = ""  # of an act
+    statement: str = ""  # the kind that is corrected
 
     def as_json(self) -> bytes:
         return orjson.dumps(self)
@@ -312,13 +313,16 @@ class IssueJobs:
     def _act(self, job: JobRow, rows: Sequence[SheetLine]) -> None:
         """These rows of an act: each is on disk with its statement, or refused, one after the other."""
         spec = JobSpec.of(job)
-        place = code_place(spec.headings or [])
+        headings = spec.headings or []
+        place = code_place(headings)
+        acting = Acting(job.kind, spec.reason, spec.statement, job.number, spec.dry)
         for row in rows:
             battery, result = None, None
             try:
                 battery = self._battery(self._bulk.code(row.data, place))
                 self._require_first(job, row.row, battery, {})
-                result = self._bulk.act(job.kind, battery, spec.reason, job.number, row.row, tried=spec.dry)
+                named = self._bulk.named(row.data, headings) if job.kind == CORRECT else None
+                result = self._bulk.act(acting, row.row, battery, named)
             except ProblemError as problem:
                 if problem.status == 503:
                     raise _Paused(problem) from problem

@@ -201,7 +201,7 @@ class JobTable:
             "SELECT CASE WHEN o.receipted_at IS NULL THEN o.state ELSE 'receipted' END AS state, "
             "COUNT(*) AS n FROM job_rows r LEFT JOIN issuances i ON i.digest = r.digest "
             "JOIN outbox o ON o.digest = COALESCE(i.published, r.digest) "
-            "WHERE r.job = ? AND r.digest IS NOT NULL GROUP BY 1",
+            "WHERE r.job = ? AND r.digest IS NOT NULL AND r.state <> 'checked' GROUP BY 1",
             (number,),
         )
         return {row["state"]: int(row["n"]) for row in rows}

@@ -8,13 +8,14 @@ from hashlib import sha256
 
 import orjson
 
+from credentials.documents.canonical import b64u
 from node.errors import ProblemError, bad_request
-from node.issuing.bulk_acts import ACTS, CHECKED, LIFT, REASON_CHARACTERS_MAX, code_place
+from node.issuing.bulk_acts import ACTS, CHECKED, CORRECT, LIFT, NAMED, REASON_CHARACTERS_MAX, code_place
 from node.issuing.issue_jobs import JobSpec
 from node.issuing.issuing import Issuing
 from node.issuing.item_sheets import is_json_lines, table, unpacked
 from node.storage.issuances import Issuance
-from node.storage.jobs import DONE
+from node.storage.jobs import DONE, JobRow
 from node.storage.office import OfficeStore
 from node.use_cases.jobs import JobAnswer, JobDesk, Rows, SheetTaken
 
@@ -33,6 +34,7 @@ class ActAsked:
     begins: str | None = None  # codes that begin so: a model or a batch, as the code carries it
     made_from: str | None = None  # produced on this day or later, YYYY-MM-DD
     made_until: str | None = None  # or earlier
+    statement: str = ""  # of `correct`: the kind of statement of which the newest of each is taken back
     name: str = ""
     key: str | None = None
 
@@ -57,6 +59,7 @@ class BulkDesk:
         if len(asked.reason) > REASON_CHARACTERS_MAX:
             told = "`reason` has at most {most} characters"
             raise bad_request("bad_argument", told, most=REASON_CHARACTERS_MAX)
+        self._require_kind(asked)
         by_records = (asked.job, asked.begins, asked.made_from, asked.made_until)
         if bool(data.strip()) == any(by_records):
             told = (
@@ -64,7 +67,8 @@ class BulkDesk:
             )
             raise bad_request("bad_argument", told)
         spec = JobSpec(None, "csv", [CODE], True, False, None, reason=asked.reason.strip())
-        whole = orjson.dumps([asked.act, spec.reason, *by_records]) + data
+        spec = replace(spec, statement=asked.statement)
+        whole = orjson.dumps([asked.act, spec.reason, asked.statement, *by_records]) + data
         taken = SheetTaken(asked.act, asked.name, client, asked.key, sha256(whole).digest())
         return self._desk.store(
             taken, lambda: self._by_sheet(data, spec) if data.strip() else (spec, self._found(asked))
@@ -82,13 +86,31 @@ class BulkDesk:
             raise ProblemError(409, "not_looked_at", "Not possible", told)
         asked = sha256(b"carry out" + job.id.encode()).digest()
         taken = SheetTaken(job.kind, job.name, job.client, f"carry out {job.id}", asked)
-        return self._desk.store(taken, lambda: (replace(spec, dry=False), self._reached(job.number)))
+        spec = replace(spec, dry=False)
+        if job.kind == CORRECT:
+            spec = replace(spec, headings=[CODE, NAMED])
+        return self._desk.store(taken, lambda: (spec, self._reached(job)))
 
-    def _reached(self, number: int) -> Iterator[tuple[int, bytes]]:
+    def _reached(self, job: JobRow) -> Iterator[tuple[int, bytes]]:
+        """Rows as they came; of statements that are corrected, those that the look named."""
         after = 0
-        while part := self._office.jobs.lines(number, ROWS_TOGETHER, after, CHECKED):
-            yield from ((one.line, one.data) for one in part)
+        while part := self._office.jobs.lines(job.number, ROWS_TOGETHER, after, CHECKED):
+            for one in part:
+                named = one.digest if job.kind == CORRECT else None
+                yield one.line, one.data if named is None else orjson.dumps([one.battery, b64u(named)])
             after = part[-1].row
+
+    def _require_kind(self, asked: ActAsked) -> None:
+        """400 where it is not said what is corrected, or the rules in force know no such event."""
+        if asked.act != CORRECT:
+            return
+        if asked.statement not in (kinds := self.kinds()):
+            raise bad_request("bad_argument", "`statement` is what is corrected: one of {kinds}", kinds=kinds)
+
+    def kinds(self) -> tuple[str, ...]:
+        """What can be corrected, by the rules in force."""
+        events = self._issuing.signing.governance.lifecycle.events.values()
+        return tuple(sorted(one.type for one in events if one.battery_event and not one.irreversible))
 
     def _by_sheet(self, data: bytes, spec: JobSpec) -> tuple[JobSpec, Rows]:
         data = unpacked(data)

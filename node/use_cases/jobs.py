@@ -62,7 +62,7 @@ class JobRowAnswer(TypedDict):
     line: int  # of the file
     battery: str | None
     state: str  # waiting | signed | repeated (issued before) | checked (dry run) | refused
-    digest: str | None  # of the passport; of an act: of its attestation
+    digest: str | None  # of the passport; of an act: of its attestation; in a look: of what is corrected
     version: int | None
     attested: str | None  # outbox | admitted | refused | ...
     receipted_at: int | None
@@ -365,7 +365,8 @@ class JobDesk:
     def _row_told(
         self, one: SheetLine, statements: dict[bytes, tuple[int | None, str, int | None]], language: str
     ) -> JobRowAnswer:
-        version, attested, receipted_at = statements.get(one.digest or b"", (None, None, None))
+        of = one.digest if one.digest is not None and one.state != CHECKED else b""  # a look says nothing
+        version, attested, receipted_at = statements.get(of, (None, None, None))
         return {
             "row": one.row,
             "line": one.line,

@@ -155,6 +155,66 @@ def test_a_sheet_of_new_versions_replaces_what_there_is(node: LiveNode) -> None:
     assert standing(node, 31)["passport"]["version"] == 3
 
 
+def test_statements_are_corrected_together(node: LiveNode) -> None:
+    """
+    The look names the newest statement of the kind about each battery and says nothing; carried out, exactly
+    that one is taken back, though another was made since, once, and each correction has its receipt.
+    """
+    batch = issued(node, 51, 52, 53)
+    recalled = f"reason=cells+swell&job={batch['id']}"
+    carried_out(node, looked_at(node, f"act=recall&{recalled}")[0])
+    node.wait_quiet()
+    query = f"act=correct&statement=battery.recalled&reason=another+batch&job={batch['id']}"
+
+    before = node.service.stores.office.outbox.counts()
+    preview, shown = looked_at(node, query)
+    assert node.service.stores.office.outbox.counts() == before
+    carried_out(node, looked_at(node, "act=lift_recall&reason=x", codes(code_of(53)))[0])
+    node.wait_quiet()
+    carried_out(node, looked_at(node, "act=recall&reason=again", codes(code_of(53)))[0])
+    node.wait_quiet()
+    _, rows = carried_out(node, preview)
+    node.wait_quiet()
+    _, again = looked_at(node, query)
+
+    assert (preview["counts"], preview["on_ledger"]) == ({"checked": 3}, {})
+    about = [node.get_json(f"/attestations/{row['digest']}") for row in shown]
+    assert [one["battery"] for one in about] == [code_of(n) for n in (51, 52, 53)]
+    assert {one["kind"] for one in about} == {"battery.recalled"}
+    assert [row["state"] for row in rows[:2]] == ["signed", "signed"]
+    assert all(node.get(f"/receipts/{row['digest']}").status_code == 200 for row in rows[:2])
+    assert [bool(standing(node, n)["recalled"]) for n in (51, 52, 53)] == [False, False, True]
+    assert [(row["state"], row["digest"]) for row in again[:2]] == [
+        ("repeated", row["digest"]) for row in rows[:2]
+    ]
+
+
+def test_what_cannot_be_corrected_says_why(node: LiveNode) -> None:
+    """
+    A kind that is none, or none at all, is refused before anything is kept; a battery about which nothing of
+    that kind was said, a digest that is none or of another battery, each in its row, with what to do.
+    """
+    batch = issued(node, 61, 62)
+    carried_out(node, looked_at(node, "act=recall&reason=cells+swell", codes(code_of(61)))[0])
+    node.wait_quiet()
+    [said] = looked_at(node, "act=recall&reason=cells+swell", codes(code_of(61)))[1]
+    for kind in ("", "&statement=battery.melted", "&statement=passport.suspended"):  # that one is lifted
+        query = f"act=correct&reason=x{kind}"
+        answer = node.post_raw(f"/jobs/acts?{query}&job={batch['id']}", b"", CSV).get_json()
+        assert (answer["code"], "`statement`" in answer["detail"]) == ("bad_argument", True)
+
+    sheet = f"code,statement\n{code_of(61)},{said['digest']}\n{code_of(62)},{said['digest']}\n"
+    sheet += f"{code_of(63)},\n{code_of(64)},no digest\n"
+    preview, rows = looked_at(node, "act=correct&reason=x&statement=battery.recalled", sheet.encode())
+    carried_out(node, preview)
+
+    assert (rows[0]["state"], rows[0]["digest"]) == ("checked", said["digest"])
+    assert [row["problem"]["code"] for row in rows[1:]] == ["attestation_unknown"] * 2 + ["row_malformed"]
+    assert all(row["problem"]["next"] for row in rows[1:])
+    node.wait_quiet()
+    assert not standing(node, 61)["recalled"]
+
+
 def test_pages_lead_from_a_preview_to_the_act(node: LiveNode) -> None:
     """
     A person names the batteries, sees what is reached and what is not, and carries it out from there.
