@@ -134,6 +134,15 @@ def test_the_command_acts_on_many_after_a_look(
     assert "done     1 said, 1 with a receipt" in told
     assert code_of(7_102) in (tmp_path / "f.csv").read_text()
 
+    there = ["--begins", code_of(7_101), "--reason", "another batch", "--yes"]
+    asked = ["--node", url, "--key", node.operator_key]
+    assert run(["bulk", "recall", *there, *asked]) == 0
+    node.wait_quiet()
+    assert run(["bulk", "correct", "--statement", "battery.recalled", *there, *asked]) == 0
+    assert capsys.readouterr().out.count("done     1 said, 1 with a receipt") == 2
+    assert run(["bulk", "correct", *there, *asked]) != 0
+    assert "`statement` is what is corrected" in capsys.readouterr().err
+
 
 def test_the_command_issues_a_sheet_and_writes_what_was_refused(
     node: LiveNode, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
