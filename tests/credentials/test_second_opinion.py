@@ -373,6 +373,7 @@ def test_what_an_enroller_said_goes_with_its_enrolment_by_the_law_too() -> None:
 # enrolment was out of, a declaration that customs closed, and what waits or is on record already.
 HAD_FINDINGS = (
     1092,
+    1409,
     3860,
     4002,
     4658,

@@ -169,9 +169,14 @@ def marks_beside(
     if act.event == "battery.maintained":
         parts = [files.get(other, NOTHING) for other in act.others]
         # Whichever of them was put in.
-        if any(part.in_use or part.enrolled or part.disputed for part in parts):
+        if any(part.in_use or part.used & SAID_USED or part.enrolled or part.disputed for part in parts):
             found[act.battery] = frozenset({"used_part"})
     return found
+
+
+SAID_USED = frozenset(
+    {"end_certified", "shown_as_used"}
+)  # what makes a part no new one, whatever its life was
 
 
 def of_used_parts(archive: Archive, act: Act) -> dict[str, frozenset[str]]:
