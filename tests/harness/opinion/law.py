@@ -174,9 +174,8 @@ def marks_beside(
     return found
 
 
-SAID_USED = frozenset(
-    {"end_certified", "shown_as_used"}
-)  # what makes a part no new one, whatever its life was
+# What makes a part no new one, whatever its own life was.
+SAID_USED = frozenset({"end_certified", "shown_as_used"})
 
 
 def of_used_parts(archive: Archive, act: Act) -> dict[str, frozenset[str]]:
