@@ -16,7 +16,7 @@ import pytest
 from tests.credentials.test_second_opinion import new_findings
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.alphabet import DECKS, EVERYBODY, RECALLS, RIGHTFUL, WATCH_DECKS, Deck
-from tests.harness.opinion.explore import Result, explore
+from tests.harness.opinion.explore import Result, explore, merged
 from tests.harness.opinion.histories import EVENTS
 from tests.harness.opinion.parties import MAKER
 from tests.harness.opinion.trades import DECLARED, IN_USE, MADE, PLACED, TAKEN_OUT, WASTE
@@ -77,6 +77,21 @@ def test_one_battery_to_the_fixpoint(deck: str) -> None:
     print(
         f"{deck}: {result.states} states, {result.acts} acts, {result.words} verdicts, depth {result.depth}"
     )
+    assert result.finished
+    assert not new_findings(result.findings.values())
+
+
+@pytest.mark.long
+def test_one_battery_with_every_event_to_the_fixpoint_of_merged_states() -> None:
+    """
+    Every event of the rules, said by everybody of one battery beside another, until nothing is new that is
+    asked of it first (`merged`): at each state reached the record keeps the law, and no word is too good.
+    """
+    beside = (Act(MAKER, "battery.produced", "B"),)
+    deck = Deck("every event", EVENTS, batteries=("A", "B"), only=(("B", ()),), start=beside)
+    result = explore(deck, key_of=merged)
+
+    print("every event, states merged:", result)
     assert result.finished
     assert not new_findings(result.findings.values())
 

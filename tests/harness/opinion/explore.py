@@ -15,6 +15,7 @@ from .acts import NOTHING, Act
 from .alphabet import CAR, Deck, is_stranger
 from .bounds import Shown, bounds, too_good
 from .law import Archive, after, told_beside
+from .parties import HOLDER, MAKER, PARTIES
 from .record import broken
 from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
@@ -71,7 +72,28 @@ class _Node:
 
 
 def key(stage: Stage, archive: Archive, batteries: Sequence[str], step: Any = None) -> object:
+    """All that the record and the law's files of these batteries hold."""
     return tuple((stage.shape(b, step), archive.of(b)) for b in batteries)
+
+
+def merged(stage: Stage, archive: Archive, batteries: Sequence[str], step: Any = None) -> object:
+    """What is asked of the first battery before anything else: many states of `key` are one.
+
+    Its state, publication and whether it is used; whose side holds it; whether it is in a vehicle or
+    before customs; what it ended as.
+    """
+    file, record = archive.of(batteries[0]), dict(stage.shape(batteries[0], step)[1:])
+    return (
+        *(record["item_state"], record["publication"], bool(record["marks"]), _side(record["holder"])),
+        *(record["bound"] is not None, record["presentation"] is not None),
+        *(_side(file.holder), file.in_use, file.ended, file.live),
+    )
+
+
+def _side(holder: str | None) -> str | None:
+    """Its maker, the honest holder, somebody else of the network, or somebody outside."""
+    known = {None: None, MAKER: "maker", HOLDER: "holder"}
+    return known[holder] if holder in known else "other" if str(holder) in PARTIES else "outside"
 
 
 def explore(
@@ -82,11 +104,15 @@ def explore(
     speaks: bool = True,
     tell: Callable[[str], None] = lambda _: None,
     enough: Callable[[Result], bool] = lambda _: False,
+    key_of: Callable[..., object] = key,
 ) -> Result:
-    """Walk the deck to its fixpoint, or to `depth_max` acts or `states_max` states, or until it is enough."""
+    """Walk the deck to its fixpoint, or to `depth_max` acts or `states_max` states, or until it is enough.
+
+    Histories of which `key_of` says the same are one state.
+    """
     result = Result(tell=tell)
     start = _begun(deck.start)
-    seen = {key(start.stage, start.archive, deck.batteries)}
+    seen = {key_of(start.stage, start.archive, deck.batteries)}
     queue, cut = deque([start]), False
     while queue and result.states < states_max and not enough(result):
         node = queue.popleft()
@@ -98,7 +124,7 @@ def explore(
             if (reached := _try(node, act, result, speaks)) is None:
                 continue
             step, archive = reached
-            if (found := key(node.stage, archive, deck.batteries, step)) in seen:
+            if (found := key_of(node.stage, archive, deck.batteries, step)) in seen:
                 continue
             seen.add(found)
             result.states += 1
