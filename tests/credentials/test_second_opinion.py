@@ -374,6 +374,7 @@ def test_what_an_enroller_said_goes_with_its_enrolment_by_the_law_too() -> None:
 HAD_FINDINGS = (
     1092,
     1409,
+    2573,
     3860,
     4002,
     4658,

@@ -58,7 +58,7 @@ def _is_known(archive: Archive, battery: str, name: str) -> bool:
     """Whether anything is on record of a further code but what nobody of the battery entered (I5)."""
     file = archive.of(name)
     if not file.exists or not file.enrolled or file.official or file.recalls:
-        return file.exists or bool(file.recalls)
+        return file.exists or bool(file.recalls or file.used)
     said_of_it, said_of_that = archive.record(battery), archive.record(name)
     parties = {did for act in said_of_it for did in (act.by, *act.parties)} | archive.of(battery).named
     return not parties.isdisjoint({file.holder, *(act.by for act in said_of_that)})
