@@ -33,9 +33,8 @@ class ListPlaces:
         """The place over all lists of a purpose that the running `number` has."""
         lists_before, nth = divmod(number, BITS_MIN)
         high, low = nth >> LOW_BITS, nth % (1 << LOW_BITS)
-        for turn in range(
-            ROUNDS
-        ):  # each half is changed by the other alone, so it can be undone: no two meet
+        # Each half is changed by the other alone, so it can be undone: no two meet.
+        for turn in range(ROUNDS):
             high ^= self._drawn(lists_before, 2 * turn, low) % (1 << HIGH_BITS)
             low ^= self._drawn(lists_before, 2 * turn + 1, high) % (1 << LOW_BITS)
         return lists_before * BITS_MIN + (high << LOW_BITS | low)
