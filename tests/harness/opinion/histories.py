@@ -318,6 +318,12 @@ def _hold_told(
     anew = (stage.standing(act.battery).production_time or 0) > then_stage.world.now
     makers = {hour.of(act.battery).maker for hour in archive.hours[-act.ago :]} | {then.maker}
     anew = anew or (then.enrolled and not now.enrolled)  # it gave way to what its maker made of another
+    # What it was made as was taken back, and it came out of a pack since.
+    was_made, is_made = (
+        any(said.event == BIRTH[0] for said in one.record(act.battery))
+        for one in (archive.hours[-act.ago], archive)
+    )
+    anew = anew or (was_made and not is_made)
     if now.ended == "recycling.completed" or makers != {now.maker} or now.disputed or voided or anew:
         return
     if act.event in MOVES and now.is_set("lost"):
