@@ -120,7 +120,7 @@ class LedgerView:
     def on_record(self) -> bool:
         """True if anything is said of it, or names it: of a code that nobody produced yet, too (D996)."""
         one, named = self.standing, self.namings is not None and self.namings.count > 0
-        return one is not None and (one.born or bool(one.marks or kin_of(one)) or named)
+        return named or (one is not None and (one.born or bool(one.marks or kin_of(one))))
 
 
 RELATIVES_MAX = 256

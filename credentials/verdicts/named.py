@@ -35,9 +35,9 @@ def naming_parties(namings: Namings, about: bytes) -> list[str]:
 def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:
     """Say under this check what names it; True if that says anything against it."""
     view, governance, said = inquiry.evidence.ledger, inquiry.evidence.network.governance, False
-    if view is None or view.namings is None or view.standing is None or governance is None:
+    if view is None or view.namings is None or governance is None:
         return False
-    namings, standing = view.namings, view.standing
+    namings, kin = view.namings, kin_of(view.standing) if view.standing is not None else ()
     for naming in _standing_still(namings, view):
         about = {"by": naming.issuer, "leaf_index": naming.leaf_index, "about": b64u(naming.about), **told}
         event = governance.lifecycle.event(naming.kind)
@@ -48,7 +48,7 @@ def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, *
                 said = True
             else:
                 found.warned(name, "part_named", rule="X7", **about)
-        elif naming.about not in kin_of(standing) and condition != WASTE:
+        elif naming.about not in kin and condition != WASTE:
             found.add(name, Outcome.INDETERMINATE, "origin_told", rule="X8", word=UNDECIDED, **about)
             said = True
     unread = namings.origin_unread(governance.lifecycle.naming_parts) or condition in AS_NEW

@@ -111,8 +111,8 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
 
     The whole record is read: statements, recalls, what it was made from, a declaration that is open on it. Of
-    a code that has none a recall reaches the battery all the same. Returned is what counts, asked as its own.
-    `parties` have a right over the battery, under this or another code.
+    a code that has none a recall reaches the battery all the same, and what names it (D998). Returned is what
+    counts, asked as its own. `parties` have a right over the battery, under this or another code.
     """
     evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
     table, governance = evidence.network.tables.shown_as, evidence.network.governance
@@ -125,7 +125,8 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         cell = cell_of(table, own.standing, about, declared)
         rows = [row for row in table.judge(cell) if row.check == "standing.recall"]
         _tell_alias(found, text, rows)
-        if not rows:
+        named_so = replace(inquiry, evidence=replace(evidence, ledger=view))
+        if not (tell_namings(found, "alias", named_so, cell["condition"], identifier=text) or rows):
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
         return None
     record = Record.read(view, governance)

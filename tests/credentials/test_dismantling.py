@@ -183,7 +183,7 @@ def test_what_a_supplier_gave_into_a_pack_goes_with_it() -> None:
 def test_what_went_on_out_of_a_pack_stays_where_it_is(*, known: bool, holder: str, state: str) -> None:
     """
     Two voidings, by authorities: of the last of what a module went through since, then of the dismantling.
-    What stands between them stands (0988); under the rules before, as they judged, so that no history parts.
+    What stands between them stands (0997); under the rules before, as they judged, so that no history parts.
     """
     table = lifecycle_table()
     if not known:

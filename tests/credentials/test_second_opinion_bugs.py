@@ -595,7 +595,7 @@ def test_each_planted_bug_is_caught(name: str) -> None:
 
 def test_a_module_taken_from_whom_it_went_on_to_is_found() -> None:
     """
-    I3, 0988: two voidings, of a later hand-over and of the dismantling, and what stands between them is gone.
+    I3, 0997: two voidings, of a later hand-over and of the dismantling, and what stands between them is gone.
     """
     with lacking("moved_on_stays"):
         found = many(range(10387, 10388), 200).findings.values()

@@ -573,3 +573,28 @@ def test_what_a_further_code_was_made_from_is_read_before_anybody_produced_it(*,
 
     assert before["verdict"] in GOOD
     assert shape(judged(w, text)) == ("hold", "used_sold_as_new")
+
+
+@pytest.mark.parametrize("by", [SECOND_LIFE, RECYCLER])
+def test_what_a_further_code_was_only_said_to_be_made_from_is_read(by: str) -> None:
+    """
+    X8, I6: its maker said so and was not heard, and nothing else is on record of the code (0998). Who does
+    not make such codes says nothing about one that is not there (I5).
+    """
+    licence = accreditation(SECOND_LIFE, schemes=(("gs1", "9521001"),), licence="gs1")
+    genesis = make_genesis(accreditations=[*accreditations(), licence])
+    w, text, claims = World(Ledger(genesis), publishers=(MAKER, SECOND_LIFE)), code(1, "ZZ5"), claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    w.produce(text, by=SECOND_LIFE)
+    w.publish(text, w.issue(text, by=SECOND_LIFE, claims=claims))
+    old = taken_out(w)
+    remanufactured(w, old, code(51, "ZZ5"))
+    if by == SECOND_LIFE:
+        remanufactured(w, old, LINK)
+    else:
+        w.happen(by, "battery.dismantled", old, {"facility_licence": "L"}, references=(subject_of(LINK),))
+
+    told = judged(w, text)
+    assert w.ledger.standing(subject_of(LINK)).item_state == "unknown"
+    assert (shape(told) == ("undecided", "origin_told")) == (by == SECOND_LIFE)
+    assert (told["verdict"] in GOOD) == (by != SECOND_LIFE)
