@@ -72,7 +72,7 @@ class StatementKind:
                 bytes() as of,
                 str() as act,
                 str() as author,
-                int() as at,
+                at,
                 str() as text,
                 list(about),
             ] if network == network_id and whole_numbers(at) and len(text) <= self.text_chars_max:

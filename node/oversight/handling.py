@@ -43,9 +43,10 @@ class Handling:
         self._capacities = Capacities(office, history, rows) if rows else None
         self._events = frozenset(event for row in rows for event in row.events)
         if unknown := [one for one in sorted(self._events) if history.latest.lifecycle.event(one) is None]:
-            step = "Name events as lifecycle.json has them, such as recycling.received."
-            told = f"[[capacities]] of node.toml counts {unknown[0]}, which is no event of this network"
-            raise SetupError(told, step=step)
+            raise SetupError(
+                f"[[capacities]] of node.toml counts {unknown[0]}, which is no event of this network",
+                step="Name events as lifecycle.json has them, such as recycling.received.",
+            )
         self._parties = frozenset(row.party for row in rows)
         named: list[Value] = [sorted(self._events), sorted(self._parties)]
         self._asked = sha256(encode(named)).digest()  # for others the log is counted anew

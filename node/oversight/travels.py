@@ -77,5 +77,6 @@ def _texts(value: object) -> bool:
 
 
 def _strange(what: str) -> SetupError:
-    step = "Correct that row of the table, or install this program again."
-    return SetupError(f"travel.toml: {what}", step=step)
+    return SetupError(
+        f"travel.toml: {what}", step="Correct that row of the table, or install this program again."
+    )

@@ -314,7 +314,7 @@ def test_a_line_is_found_by_every_record_that_was_read_for_it(
             assert number in lines_found(office, made, about), (code, key.hex())
             tried += 1
 
-    assert tried == 9
+    assert tried == 10
 
 
 def keys_read(gathering: Gathering, code: str, monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
