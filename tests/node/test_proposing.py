@@ -31,6 +31,7 @@ from tests.harness.governed_node import (
 )
 from tests.harness.ledger import WORKSHOP, signer
 from tests.node.test_openapi import closed
+from tests.node.test_pages import page
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +292,8 @@ def test_nobody_moves_to_the_engine_that_orders_already(g: GovernedNode) -> None
         None,
         "embedded orders already",
     )
+    told = page(g.node, f"/governance/proposals/{theirs}").text
+    assert "As things stand it would lapse" in told and "lacks a rule file" not in told
     approved = g.node.post_json(f"/governance/proposals/{theirs}/approve", {"effect": b64u(bytes(32))})
     assert (approved.status_code, approved.get_json()["code"]) == (409, "would_lapse")
     assert [act["act"] for act in g.proposal(theirs)["acts"]] == ["proposed"]
