@@ -112,7 +112,7 @@ def recalls_are_not_read() -> AbstractContextManager[None]:
 
 def parts_of_the_used_are_new() -> AbstractContextManager[None]:
     """Verdict: of a part that a repair names nobody asks whether the other battery was in use."""
-    return patched(named, "_used", lambda *_: False)
+    return patched(named, "was_used", lambda *_: False)
 
 
 def what_did_not_count_is_forgotten() -> AbstractContextManager[None]:

@@ -44,6 +44,7 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
         or len(set(once)) != len(once)
         or not _as_declared_here(acts)
         or not _untouched(archive.bound(battery), once)
+        or _is_part_of_stopped(archive, battery)
     ):
         return
     if once[-1] in (RELEASED, PLACED):  # what it came in under is closed: it comes in once (I4)
@@ -62,6 +63,12 @@ def _is_known(archive: Archive, battery: str, name: str) -> bool:
     said_of_it, said_of_that = archive.record(battery), archive.record(name)
     parties = {did for act in said_of_it for did in (act.by, *act.parties)} | archive.of(battery).named
     return not parties.isdisjoint({file.holder, *(act.by for act in said_of_that)})
+
+
+def _is_part_of_stopped(archive: Archive, battery: str) -> bool:
+    """Whether a repair says that it was part of what is recalled, or was reported lost or stolen (0989)."""
+    packs = [archive.bound(other) for how, other in archive.bound(battery).named_as if how == PART]
+    return any(pack.recalls or pack.is_set("recalled") or pack.is_set("lost") for pack in packs)
 
 
 def _as_declared_here(acts: tuple[Act, ...]) -> bool:
