@@ -21,6 +21,7 @@ from credentials.ledger.lifecycle import (
     PLACES,
     PRESENTATION_EFFECTS,
     RECALL_EFFECTS,
+    RESTS_ON_ALL_PACKS,
     SETTING_KEYS,
     SPEAKS,
     UNDO_EFFECTS,
@@ -224,7 +225,9 @@ def _require_late_moves_nothing(event: Event) -> None:
     """Told late it leaves marks: what else it is there for would be lost, or move something."""
     effects, bound = event.effects, any(member.part_of for member in event.members.values())
     moves = event.brings_into_being or effects.undo or effects.presentation or effects.contests
-    if event.told_late and (moves or event.sets or event.lifts or bound):
+    # What is said of a vehicle shows its use; that it was placed with that, told late, it does not say.
+    sets = event.sets and RESTS_ON_ALL_PACKS.isdisjoint(event.guards)
+    if event.told_late and (moves or sets or event.lifts or bound):
         raise rules_invalid(f"{event.type}: what is told late sets and moves nothing")
     if event.binds_late_in and not (event.told_late and effects.bound == "bind"):
         raise rules_invalid(f"{event.type}: what binds late is told late, and binds")

@@ -96,8 +96,9 @@ def spoken_late_of(before: Standing, attestation: Attestation, context: Context)
     asset = context.records.asset(vehicle)
     bound = [one.pack for one in asset.installed if _bound_then(one.pack, then, attestation, context)]
     asset = asset.with_told(bound, kind, attestation.digest)
-    hands = [then.holder] if then.holder not in (None, PRIVATE) else []
-    asset = asset.with_said([hand for hand in hands if hand is not None], kind, 0, attestation.digest)
+    hand = AUTHORITY if context.event.speaks == "authority" else then.holder
+    hands = [hand] if hand is not None and hand != PRIVATE else []
+    asset = asset.with_said(hands, kind, 0, attestation.digest)
     return [asset, *_left_since(then, attestation, context)]
 
 
@@ -118,6 +119,8 @@ def _bound_then(key: bytes, then: Standing, attestation: Attestation, context: C
     if pack is None:
         return False
     was = _inside_then(pack, attestation)
+    if context.event.speaks == "authority":  # it puts the vehicle on the road with all that was in it
+        return was is not None
     return _of_one_hand(pack, then) or (was is not None and _ends(was, then, attestation, context))
 
 
