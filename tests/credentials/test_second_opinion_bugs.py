@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger import admission, descendants, namings, told_late
+from credentials.ledger import admission, descendants, linked_records, namings, told_late
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing
 from credentials.verdicts import battery, cell, record, shown, used
@@ -449,6 +449,37 @@ def test_a_vehicle_that_is_told_late_to_be_scrapped_and_ends_nothing_else_is_fou
     assert found() == set()
     with lacking("vehicles_of_then"):
         assert found() == {"waste, shown as used" if left else "its vehicle was scrapped with it"}
+
+
+def test_a_vehicle_that_was_on_the_road_and_is_told_late_is_found() -> None:
+    """
+    I6, 0991: sold, then taken abroad with its batteries, and recorded after that; the other battery is asked.
+    """
+    given = (
+        Act(MAKER, "battery.handed_over", battery, parties=(HOLDER,), countersigned=(HOLDER,))
+        for battery in ("A", "B")
+    )
+    abroad = tuple(Act(HOLDER, "battery.exported", battery) for battery in ("A", "B"))
+    sold = Act(HOLDER, "vehicle.sold", "B", vehicle=CAR, ago=1)
+    shown = Shown(goods="in_vehicle", condition="new")
+    acts = (*ON_SHELF, *TO_BOTH, *given, *INTO, None, *abroad)
+
+    def found() -> set[str]:
+        stage, archive = Stage.new(), Archive()
+        for act in acts:
+            if act is None:
+                stage.hour()
+            archive = archive.hour() if act is None else taken(stage, archive, act)
+        outcome, step = stage.would(sold)
+        told = replace(sold, late=stage.told_late(sold, step))
+        assert outcome == STATE and told.late and may_speak(archive, told)
+        stage.take(sold, step)
+        archive = after(archive, told)
+        return {ground for _, ground in too_good(archive.bound("A"), shown, stage.word("A", shown, CAR))}
+
+    assert found() == set()
+    with patched(linked_records, "spoken_late_of", lambda *_: []):
+        assert found() != set()
 
 
 def test_a_vehicle_that_was_sold_and_is_new_again_is_found() -> None:

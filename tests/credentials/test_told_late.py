@@ -109,7 +109,8 @@ USES: tuple[Use, ...] = (
         pytest.param(use, going, id=f"{use[2]}-{going.__name__}")
         for use in USES
         for going in (sent, handed, declared)
-        if use[1] not in (CN_AUTHORITY, EU_AUTHORITY) or going is not handed  # the authority of the place speaks as before
+        if use[1] not in (CN_AUTHORITY, EU_AUTHORITY)
+        or going is not handed  # the authority of the place speaks as before
     ],
 )
 def test_what_is_told_late_shows_what_it_shows_and_moves_nothing(use: Use, going: Going) -> None:

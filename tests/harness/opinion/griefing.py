@@ -23,7 +23,7 @@ from .acts import Act, own_code
 from .alphabet import CAR, CUSTOMS, EVERYBODY, OTHER_CAR, acts_of, more_acts_of
 from .bounds import Shown, sights
 from .heard import OUT_OF_ANOTHER, REPAIR
-from .kinds import SHOWS_USE
+from .kinds import TOLD_LATE
 from .law import Archive, after
 from .parties import EU_CUSTOMS, HOLDER, MAKER, STRANGER, name
 from .rights import has_right
@@ -117,7 +117,7 @@ def everything(archive: Archive, battery: str, events: Iterable[str]) -> Iterato
 
 def late_of(acts: Iterable[Act], hours: int) -> Iterator[Act]:
     """What shows use, told of an hour before: each of another hour."""
-    for turn, act in enumerate(act for act in acts if hours and act.event in SHOWS_USE):
+    for turn, act in enumerate(act for act in acts if hours and act.event in TOLD_LATE):
         yield replace(act, ago=1 + turn % hours)
 
 

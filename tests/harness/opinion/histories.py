@@ -31,7 +31,7 @@ from .alphabet import (
 )
 from .bounds import ALL_GOODS, WORDS, Shown, bounds, sights, too_good
 from .explore import Finding
-from .kinds import LICENCES, MOVES, SHOWS_USE
+from .kinds import LICENCES, MOVES, PUTS_ON_THE_ROAD, SHOWS_USE
 from .law import Archive, after, lately, told_beside, under
 from .names import further, named_by
 from .ordinary import expected
@@ -78,7 +78,7 @@ HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour b
 # that goods never left, and used batteries leave on tests of before.
 OF_OTHERS, NAMES_OTHERS = (
     6,
-    ("battery.maintained", "battery.replaced", "battery.dismantled", "vehicle.scrapped"),
+    ("battery.maintained", "battery.replaced", "battery.dismantled", "vehicle.scrapped", *PUTS_ON_THE_ROAD),
 )
 NEVER_LEFT, TESTED_BEFORE = 0.1, 0.5
 

@@ -31,6 +31,7 @@ LICENCES = ("licences suspended", "licences put back")
 ASKS_NO_LICENCE = ("battery.handed_over", "responsibility.transferred", "record.contested")
 UNION = ("DE", "FR", "NL")  # of its Member States those that are spoken of here
 PUTS_ON_THE_ROAD = ("vehicle.registered", "vehicle.sold")
+TOLD_LATE = (*SHOWS_USE, *PUTS_ON_THE_ROAD)
 LEAVES_A_VEHICLE = ("battery.swapped_out", "battery.replaced")
 # I3: what cannot be taken back by its author.
 IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",

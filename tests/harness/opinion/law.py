@@ -48,6 +48,7 @@ class Archive:
     without: frozenset[str] = frozenset()  # of these, who had none in all of this hour
     # Vehicles that an authority registered: in use from then on, whatever leaves them and comes in.
     registered: tuple[str, ...] = ()
+    registered_late: tuple[str, ...] = ()  # those of which that was told late: nothing rests on it (I3)
     # What names a battery without being state of it, oldest first.
     heard: tuple[Heard, ...] = ()
     hours: tuple[Archive, ...] = ()  # as it stood when each hour before this one ended
@@ -159,6 +160,8 @@ def marks_beside(
                 found[other] = frozenset({mark})
     if act.late and act.event == "vehicle.scrapped":
         found |= _scrapped_then(files, act, then)
+    if act.late and act.event in PUTS_ON_THE_ROAD:
+        found |= _on_the_road_then(files, act, then)
     if act.event == "battery.replaced":
         for other in act.others:
             known = files.get(other, NOTHING)
@@ -203,6 +206,21 @@ def _scrapped_then(
             found[other] = frozenset({"scrapped_with_vehicle"})
         elif now.vehicle != act.vehicle and there and other in act.others and not _recycled(now):
             found[other] = frozenset({"waste"})
+    return found
+
+
+def _on_the_road_then(
+    files: Mapping[str, File], act: Act, then: Mapping[str, File]
+) -> dict[str, frozenset[str]]:
+    """What is in a vehicle, and was in it in the hour in which it was registered, or sold with its batteries
+    in the same hands, as is told later: it was on the road with it (I6)."""
+    was, found = then.get(act.battery, NOTHING), {}
+    for other, now in files.items():
+        stood_there = then.get(other, NOTHING)
+        together = now.vehicle == stood_there.vehicle == was.vehicle == act.vehicle
+        same = stood_there.holder == was.holder != PRIVATE
+        if other != act.battery and together and (same or act.event == "vehicle.registered"):
+            found[other] = frozenset({"in_vehicle_in_use"})
     return found
 
 
@@ -556,7 +574,7 @@ def after(archive: Archive, act: Act) -> Archive:
     official = changed.official or acted or own_code(act.by, act.battery)
     used = changed.used | marks_of(file, act)
     registered_then = archive.hours[-act.ago].registered if act.late else archive.registered
-    if act.event == "battery.installed" and act.vehicle in registered_then:
+    if act.event == "battery.installed" and act.vehicle in (*registered_then, *archive.registered_late):
         used |= {"in_vehicle_in_use"}  # not the first battery of a new vehicle (I6)
     leaves = act.event in LEAVES_A_VEHICLE and not act.late
     left = (
@@ -574,7 +592,8 @@ def after(archive: Archive, act: Act) -> Archive:
         if act.event in SECOND_LIVES and known.enrolled and not known.official:
             known = NOTHING  # its maker gives the code to what it made: an enroller's word on it gives way
         files[other] = replace(known, used=known.used | marks)
-    named = archive.files if act.late and act.event == "vehicle.scrapped" else act.others
+    of_vehicle = act.late and act.event in ("vehicle.scrapped", *PUTS_ON_THE_ROAD)
+    named = archive.files if of_vehicle else act.others
     then = {other: stood(archive, act, other) for other in named}
     beside = (
         marks_beside(archive.files, act, then),
@@ -587,12 +606,14 @@ def after(archive: Archive, act: Act) -> Archive:
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
     registered = (act.vehicle,) if act.event == "vehicle.registered" and act.vehicle else ()
+    late = registered if act.late else ()
     return replace(
         archive,
         files=files,
         acts=acts,
         before={**archive.before, act.battery: kept},
-        registered=(*archive.registered, *registered),
+        registered=(*archive.registered, *(() if act.late else registered)),
+        registered_late=(*archive.registered_late, *late),
         heard=(*archive.heard, *hear(archive, act, counts=not act.late)),
         hours=_said_before(archive, act, changed),
     )
@@ -691,7 +712,7 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
             there = files.get(other, NOTHING)
             there = put_back(there, was, undone) if undone.event == "battery.dismantled" else there
             files[other] = replace(there, used=there.used - (marks - was.used))
-    registered = list(archive.registered)
+    registered = list(archive.registered_late if undone.late else archive.registered)
     if voided and undone.event == "vehicle.registered" and undone.vehicle in registered:
         registered.remove(undone.vehicle)
     return replace(
@@ -699,7 +720,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         files=files,
         acts={**archive.acts, act.battery: record[:-1]},
         before={**archive.before, act.battery: before[:-1]},
-        registered=tuple(registered),
+        registered=archive.registered if undone.late else tuple(registered),
+        registered_late=tuple(registered) if undone.late else archive.registered_late,
         taken=archive.taken if voided else {**archive.taken, act.battery: (undone, old, record[:-1])},
         hours=_never_was(archive, act.battery, record[-1], before[-1], voided=voided),
     )

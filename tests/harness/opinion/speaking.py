@@ -10,7 +10,7 @@ from .kinds import (
     LEAVES_A_VEHICLE,
     MOVES,
     PASSPORT_ACTS,
-    SHOWS_USE,
+    TOLD_LATE,
 )
 from .law import Archive, before_whom, may_lift, under
 from .masses import can_be
@@ -80,7 +80,7 @@ def may_tell(archive: Archive, act: Act) -> bool:
 
     It moves nothing: what moves a battery, or is there once, is not asked.
     """
-    if act.event not in SHOWS_USE or not 0 < act.ago <= len(archive.hours):
+    if act.event not in TOLD_LATE or not 0 < act.ago <= len(archive.hours):
         return False
     was = archive.hours[-act.ago]
     then, now = was.of(act.battery), archive.of(act.battery)
