@@ -62,6 +62,7 @@ def test_who_leaves_is_told_by_its_own_node_which_serves_on(
     assert comity("network", "leave", "--data", leaver.data, *recovery, "--yes") == 0
     proposal = re.findall(r"^proposal (\S+) by", capsys.readouterr().out, re.M)[-1]
     condition = told(leaver, "own_left")
+    wait("the proposal", lambda: maker.status_of(f"/governance/proposals/{proposal}") == 200)
     left = maker.get(f"/governance/proposals/{proposal}")
 
     assert condition["parameters"]["decision"] == proposal

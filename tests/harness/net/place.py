@@ -36,6 +36,7 @@ class Place:
             wait("the proposal", lambda: node.status_of(path) == 200)  # noqa: B023
             self.types(capsys, "network", "approve", digest, "--data", node.data, "--yes")
         first = next(iter(self.nodes.values()))
+        wait("the proposal", lambda: first.status_of(path) == 200)
         wait("the decision", lambda: first.get(path)["outcome"] != "open")
         over = first.get(path)
         assert over["outcome"] == "decided", over
