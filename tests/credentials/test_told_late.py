@@ -662,7 +662,7 @@ def test_a_car_that_is_told_late_to_have_been_on_the_road_is_no_new_one_abroad(
     by the other side's authority, or who never had it, it is a claim or refused, as before.
     """
     w = World()
-    in_car = {"bound_asset": subject_of(VIN)}
+    in_car: dict[str, Any] = {"bound_asset": subject_of(VIN)}
     texts = [code(1), code(2)]
     for text in texts:
         w.produce(text)
