@@ -658,8 +658,8 @@ def test_a_car_that_is_told_late_to_have_been_on_the_road_is_no_new_one_abroad(
     by: str, kind: str, said: dict[str, str]
 ) -> None:
     """
-    I6, 0991: registered or sold before it was exported, and recorded after: neither battery in it is new; and
-    by the other side's authority, or who never had it, it is a claim or refused, as before.
+    I6, 0991: registered or sold before it was exported, and recorded after: neither battery in it is new, and
+    nothing of where they are, or whose, is changed by it.
     """
     w = World()
     in_car: dict[str, Any] = {"bound_asset": subject_of(VIN)}
