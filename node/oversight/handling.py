@@ -45,7 +45,7 @@ class Handling:
         if unknown := [one for one in sorted(self._events) if history.latest.lifecycle.event(one) is None]:
             raise SetupError(
                 f"[[capacities]] of node.toml counts {unknown[0]}, which is no event of this network",
-                step="Name events as lifecycle.json has them, such as recycling.received.",
+                step="Name events of the life cycle, such as recycling.received.",
             )
         self._parties = frozenset(row.party for row in rows)
         named: list[Value] = [sorted(self._events), sorted(self._parties)]
