@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -422,6 +423,21 @@ def lacking(member: str) -> AbstractContextManager[None]:
     return patched(ledger_of, "rule_files", lambda: files)
 
 
+def too_good_once_told(acts: Sequence[Act | None], told: Act, shown: Shown) -> set[str]:
+    """The grounds on which the word about A is too good once this is told late; None: an hour passes."""
+    stage, archive = Stage.new(), Archive()
+    for act in acts:
+        if act is None:
+            stage.hour()
+        archive = archive.hour() if act is None else taken(stage, archive, act)
+    outcome, step = stage.would(told)
+    late = replace(told, late=stage.told_late(told, step))
+    assert outcome == STATE and late.late and may_speak(archive, late)
+    stage.take(told, step)
+    archive = after(archive, late)
+    return {ground for _, ground in too_good(archive.bound("A"), shown, stage.word("A", shown, CAR))}
+
+
 @pytest.mark.parametrize("left", [True, False], ids=["left since", "in there still"])
 def test_a_vehicle_that_is_told_late_to_be_scrapped_and_ends_nothing_else_is_found(*, left: bool) -> None:
     """
@@ -431,20 +447,10 @@ def test_a_vehicle_that_is_told_late_to_be_scrapped_and_ends_nothing_else_is_fou
     shown = {"direction": "inland", "condition": "used", "jurisdiction": "CN"}
     shown |= {} if left else {"goods": "in_vehicle"}
 
+    acts = (*ON_SHELF, *TO_BOTH, *INTO, None, *(OUT_OF_IT if left else OUT_OF_IT[1:]))
+
     def found() -> set[str]:
-        acts = (*ON_SHELF, *TO_BOTH, *INTO, None, *(OUT_OF_IT if left else OUT_OF_IT[1:]))
-        stage, archive = Stage.new(), Archive()
-        for act in acts:
-            if act is None:
-                stage.hour()
-            archive = archive.hour() if act is None else taken(stage, archive, act)
-        outcome, step = stage.would(scrapped)
-        told = replace(scrapped, late=stage.told_late(scrapped, step))
-        assert outcome == STATE and told.late and may_speak(archive, told)
-        stage.take(scrapped, step)
-        archive = after(archive, told)
-        asked = Shown(**shown)
-        return {ground for _, ground in too_good(archive.bound("A"), asked, stage.word("A", asked, CAR))}
+        return too_good_once_told(acts, scrapped, Shown(**shown))
 
     assert found() == set()
     with lacking("vehicles_of_then"):
@@ -465,17 +471,7 @@ def test_a_vehicle_that_was_on_the_road_and_is_told_late_is_found() -> None:
     acts = (*ON_SHELF, *TO_BOTH, *given, *INTO, None, *abroad)
 
     def found() -> set[str]:
-        stage, archive = Stage.new(), Archive()
-        for act in acts:
-            if act is None:
-                stage.hour()
-            archive = archive.hour() if act is None else taken(stage, archive, act)
-        outcome, step = stage.would(sold)
-        told = replace(sold, late=stage.told_late(sold, step))
-        assert outcome == STATE and told.late and may_speak(archive, told)
-        stage.take(sold, step)
-        archive = after(archive, told)
-        return {ground for _, ground in too_good(archive.bound("A"), shown, stage.word("A", shown, CAR))}
+        return too_good_once_told(acts, sold, shown)
 
     assert found() == set()
     with patched(linked_records, "spoken_late_of", lambda *_: []):

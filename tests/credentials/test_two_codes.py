@@ -554,18 +554,24 @@ def test_what_the_passport_of_a_further_code_says_of_use_counts(
     assert (public["verdict"] in GOOD) == (condition != "used")
 
 
-@pytest.mark.parametrize("produced", [False, True])
-def test_what_a_further_code_was_made_from_is_read_before_anybody_produced_it(*, produced: bool) -> None:
-    """
-    I1, I6: the battery is published as new, and names a code that another battery became in a second life.
-    That nobody says of that code that it was produced does not pay.
-    """
+def named_by_a_second_life() -> tuple[World, str]:
+    """A new battery of SECOND_LIFE, whose passport names LINK: a code of its own that nobody produced."""
     licence = accreditation(SECOND_LIFE, schemes=(("gs1", "9521001"),), licence="gs1")
     genesis = make_genesis(accreditations=[*accreditations(), licence])
     w, text, claims = World(Ledger(genesis), publishers=(MAKER, SECOND_LIFE)), code(1, "ZZ5"), claims_of(1)
     claims["GeneralProductInformation"]["productIdentifier"] = LINK
     w.produce(text, by=SECOND_LIFE)
     w.publish(text, w.issue(text, by=SECOND_LIFE, claims=claims))
+    return w, text
+
+
+@pytest.mark.parametrize("produced", [False, True])
+def test_what_a_further_code_was_made_from_is_read_before_anybody_produced_it(*, produced: bool) -> None:
+    """
+    I1, I6: the battery is published as new, and names a code that another battery became in a second life.
+    That nobody says of that code that it was produced does not pay.
+    """
+    w, text = named_by_a_second_life()
     before = judged(w, text)
     remanufactured(w, taken_out(w), LINK)
     if produced:
@@ -581,12 +587,7 @@ def test_what_a_further_code_was_only_said_to_be_made_from_is_read(by: str) -> N
     X8, I6: its maker said so and was not heard, and nothing else is on record of the code (0998). Who does
     not make such codes says nothing about one that is not there (I5).
     """
-    licence = accreditation(SECOND_LIFE, schemes=(("gs1", "9521001"),), licence="gs1")
-    genesis = make_genesis(accreditations=[*accreditations(), licence])
-    w, text, claims = World(Ledger(genesis), publishers=(MAKER, SECOND_LIFE)), code(1, "ZZ5"), claims_of(1)
-    claims["GeneralProductInformation"]["productIdentifier"] = LINK
-    w.produce(text, by=SECOND_LIFE)
-    w.publish(text, w.issue(text, by=SECOND_LIFE, claims=claims))
+    w, text = named_by_a_second_life()
     old = taken_out(w)
     remanufactured(w, old, code(51, "ZZ5"))
     if by == SECOND_LIFE:
