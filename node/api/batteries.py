@@ -14,7 +14,8 @@ from node.api.reading import integer_argument, json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, session, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.api.supervision import of_battery
-from node.errors import ProblemError, bad_request, not_found
+from node.errors import ProblemError, not_found
+from node.issuing.passport_models import number_of
 from node.service import Service
 from node.web.checks import sections
 from node.web.passport_read import glance, read_passport
@@ -86,14 +87,10 @@ def _taken(service: Service) -> ResponseReturnValue:
 
 
 def _offered(form: Mapping[str, str]) -> dict[str, str | float]:
-    """The item of a form: a battery by itself; a comma in its mass is a point."""
+    """The item of a form: a battery by itself; its mass as numbers of sheets are read."""
     given = {name: value for name, value in form.items() if value and name != "mass_kg"}
     item: dict[str, str | float] = {"battery": "", "goods": "battery", **given}
     if form["mass_kg"]:
-        try:
-            item["mass_kg"] = float(form["mass_kg"].replace(",", "."))
-        except ValueError as error:
-            told = "The mass is a number of kilograms, as 452.5."
-            raise bad_request("mass_unread", told) from error
+        item["mass_kg"] = number_of(form["mass_kg"], whole=False)
     require_shape(item, "ClearanceRequest")
     return item

@@ -228,5 +228,8 @@ def test_what_nobody_knows_may_not_be_taken_as_passed(node: LiveNode) -> None:
 
     assert "Do not read this as passed." in unknown and "event=" not in unknown
     assert wrong.status_code == 400 and 'value="heavy"' in wrong.text and 'role="alert"' in wrong.text
+    for mass in ("1,000", "1_0", "nan", "１２x"):  # thousands or decimals: asked, not guessed
+        odd = offered(node, code_of(SERIAL), mass_kg=mass)
+        assert odd.status_code == 400 and f'value="{mass}"' in odd.text, mass
     assert offered(node, "", mass_kg="").status_code == 400
     assert offered(node, code_of(SERIAL), condition="shiny").status_code == 400
