@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from consensus.application import Refusal
 from credentials.ledger.descendants import carried_marks, could_commit, first_state, root_of, status_out_of
+from credentials.ledger.lifecycle import Event
 from credentials.ledger.records import Record
 from credentials.ledger.rules import OWN_RECORD, STATE_OF_PACK, TAKEN_OUT, WENT_WITH_PACK, Context
 from credentials.ledger.standing import CHILD, ORIGINAL, SECOND_LIFE, WASTE, Parent, Standing
@@ -43,7 +44,7 @@ def released(before: Standing, after: Standing, context: Context) -> list[Record
             continue  # its maker produced it since: nothing of the act is left on it
         if other.undo is not None or _went_on(other, before, context):
             raise Refusal("depends", "a child or successor has records of its own since")
-        found.append(_without(other, before, after, context))
+        found.append(_without(other, before, context))
     return found
 
 
@@ -52,16 +53,20 @@ def _went_on(other: Standing, old: Standing, context: Context) -> bool:
     if TAKEN_OUT not in other.facts or other.parent is None or other.parent.key != old.key:
         return False
     lifecycle, since = context.governance.lifecycle, other.parent.leaf_index
-    own = (other.facts.get(event.effects.fact or "", 0) for event in lifecycle.events.values())
-    return lifecycle.hears_of_then and any(leaf > since for leaf in own)
+    return lifecycle.hears_of_then and _told_since(other, since, lifecycle.events.values())
+
+
+def _told_since(one: Standing, leaf_index: int, events: Iterable[Event]) -> bool:
+    """True if one of these events is on its own record since that place in the log."""
+    return any(one.facts.get(event.effects.fact or "", 0) > leaf_index for event in events)
 
 
 def _made_of(other: Standing, old: Standing) -> bool:
     return old.key in other.predecessors or (other.parent is not None and other.parent.key == old.key)
 
 
-def _without(other: Standing, old: Standing, pack: Standing, context: Context) -> Standing:
-    """A child or successor as it was without the act on `old` that is voided, which leaves `pack`."""
+def _without(other: Standing, old: Standing, context: Context) -> Standing:
+    """A child or successor as it was without the act on `old` that is voided."""
     gone = carried_marks(old, context)
     if other.parent is not None and other.parent.key == old.key:
         before = other.parent
@@ -71,7 +76,8 @@ def _without(other: Standing, old: Standing, pack: Standing, context: Context) -
         given, passed = WENT_WITH_PACK in other.facts, STATE_OF_PACK in other.facts
         if context.governance.lifecycle.moved_on_stays:
             given = given and other.holder == _taker(old, before)
-            passed = passed and other.item_state == pack.item_state
+            moving = (event for event in context.governance.lifecycle.events.values() if event.to is not None)
+            passed = passed and not _told_since(other, before.leaf_index, moving)
         holder = old.producer if given else other.holder
         state = first_state(other, context) if passed else None
         of_pack = (WENT_WITH_PACK, STATE_OF_PACK)

@@ -533,6 +533,26 @@ def test_an_enrolment_that_is_voided_takes_no_pack_with_it(*, committed: bool) -
         assert (ledger.standing(module).eu_status, ledger.standing(module).marks) == ("original", ())
 
 
+def test_what_came_out_of_a_pack_whose_enrolment_is_voided_has_its_own_state_again() -> None:
+    """
+    The pack is in no state any more: what its dismantler took out of it, and had, is what it was by itself.
+    """
+    ledger = Ledger()
+    pack, module = battery(1), ledger.produced(2)
+    ledger.hand_over(MAKER, module, RECYCLER)
+    ledger.happen(RECYCLER, "battery.enrolled", pack)
+    entered = ledger.standing(pack).enrolled
+    assert entered is not None
+    ledger.happen(RECYCLER, "battery.declared_waste", pack)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+    assert ledger.standing(module).item_state == "waste"
+    case = (EU_AUTHORITY, "attestation.voided", pack, (CN_AUTHORITY,))
+    ledger.run(ledger.countersigned(*case, references=(entered.attestation,)))
+
+    found = ledger.standing(module)
+    assert (found.parent, found.holder, found.item_state) == (None, RECYCLER, "produced")
+
+
 def test_what_comes_out_of_a_second_life_is_not_original() -> None:
     """
     A module on record before is what its pack became; one that had a second life of its own stays what it is.
