@@ -170,12 +170,21 @@ class Raising:
                     yield row.leaf_index, journey.code, row.subject
 
     def _counted_again(self, row: EntryRow) -> RaisedAlert | None:
-        """X4, where the second statement was no conflict: it was told late, or was only a claim."""
+        """X4, where the second statement was no conflict: it was told late, or was only a claim.
+
+        A claim of whoever had the battery, or was named for it: anybody else may claim of every battery.
+        """
         kind, lifecycle = kind_of(REFUSED, (counted_again.RULE,)), self._history.at(row.height).lifecycle
         if kind is None or row.kind is None or counts_once(row.kind, lifecycle) is None:
             return None
         said = _said(parse_entry(row.entry))
-        recorded = self._recorded(standing_key(said.subject), row.leaf_index)
+        battery = standing_key(said.subject)
+        if (
+            row.type == CLAIM
+            and said.party not in hands(self._ledger, self._history, battery, row.leaf_index)[0]
+        ):
+            return None
+        recorded = self._recorded(battery, row.leaf_index)
         first = counted_before(row.kind, ((one.leaf_index, of) for one, of in recorded), lifecycle)
         if first is None:
             return None

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import pytest
 
 from credentials.documents.identifiers import Subject
 from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
+from credentials.ledger.genesis import Genesis, write_genesis
 from node.ledger.subscriptions import Moments
 from node.oversight import alerting
 from node.oversight.alerting import Alerting
@@ -25,7 +27,17 @@ from node.storage.alerts import AlertFilter, AlertTable
 from node.storage.entries import EntryRow, row_of
 from node.storage.office import OfficeStore
 from tests.credentials.test_routes import CAR, in_use
-from tests.harness.ledger import IMPORTER, MAKER, RECYCLER, WORKSHOP, Ledger
+from tests.harness.ledger import (
+    IMPORTER,
+    MAKER,
+    OUTSIDER,
+    RECYCLER,
+    WORKSHOP,
+    Ledger,
+    accreditation,
+    accreditations,
+    genesis_arguments,
+)
 from tests.harness.support_service import LiveNode
 from tests.node.test_alerts import node, produced_again, settled
 from tests.node.test_watching import attest, issue
@@ -236,28 +248,63 @@ def test_lots_of_more_than_there_was_are_an_alert(monkeypatch: pytest.MonkeyPatc
 
 def test_what_counts_once_and_is_said_again_is_an_alert_also_where_no_rule_refuses_it() -> None:
     """
-    Told late, the second word that a battery is waste is admitted and moves nothing; by whom had no right,
-    that its vehicle was scrapped is a claim. Whoever supervises sees both by X4, with the record that was
-    there first.
+    Told late, the second word that a battery is waste is admitted and moves nothing; by whom was named for it
+    and comes second, that it was received is a claim. Whoever supervises sees both by X4, with the record
+    that was there first.
     """
-    ledger = Ledger()
+    ledger = Ledger(two_recyclers())
     subject = ledger.produced(1, published=True)
     ledger.happen(MAKER, "market.placed", subject, parties=(RECYCLER,))
+    ledger.happen(MAKER, "battery.sold", subject, parties=(OUTSIDER,))
     then = ledger.now - 1
     ledger.happen(MAKER, "battery.declared_waste", subject)
-    first = ledger.standing(subject).facts["waste"]
-    assert raised_by(ledger) == []
+    waste = ledger.standing(subject).facts["waste"]
+    again = second_word(ledger, subject, RECYCLER, "battery.declared_waste", event_time=then)
+    assert again == (AdmittedEntry, waste), "the ledger does not refuse it"
 
-    for by, kind, entry, members in (
-        (RECYCLER, "battery.declared_waste", AdmittedEntry, {"event_time": then}),
-        (WORKSHOP, "vehicle.scrapped", ClaimEntry, {"bound_asset": CAR}),
-    ):
-        begin = len(ledger.reader.entries)
-        ledger.happen(by, kind, subject, **members)
-        assert isinstance(parse_entry(ledger.reader.entries[begin]), entry), "the ledger refuses neither"
-        raised = raised_by(ledger)[-1]
-        assert (raised.kind.code, raised.rule, raised.party) == ("counted_twice", "X4", by)
-        assert (raised.leaf, raised.winner) == (begin, first)
+    weighed = {"quantities": {"mass_in_grams": 450_000}}
+    ledger.happen(RECYCLER, "recycling.received", subject, **weighed)
+    received = ledger.standing(subject).facts["received"]
+    again = second_word(ledger, subject, OUTSIDER, "recycling.received", **weighed)
+    assert again == (ClaimEntry, received), "nor this"
+
+
+@cache
+def two_recyclers() -> Genesis:
+    """The usual ones, with a second recycler."""
+    arguments = genesis_arguments(
+        accreditations=[*accreditations(), accreditation(OUTSIDER, roles=("recycler",))]
+    )
+    return Genesis.parse(write_genesis(**arguments), arguments["rule_files"])
+
+
+def second_word(
+    ledger: Ledger, about: Subject, by: str, kind: str, **members: Any
+) -> tuple[type, int | None]:
+    """(as what it is recorded, the first record that X4 names) of what is stated again."""
+    begin = len(ledger.reader.entries)
+    ledger.happen(by, kind, about, **members)
+    raised = raised_by(ledger)[-1]
+    assert (raised.kind.code, raised.rule, raised.party) == ("counted_twice", "X4", by)
+    assert raised.leaf == begin
+    return type(parse_entry(ledger.reader.entries[begin])), raised.winner
+
+
+def test_claims_of_a_stranger_about_many_batteries_are_one_light_alert() -> None:
+    """
+    Who never had a battery, and was not named for it, raises nothing heavy by what it claims of it, however
+    many they are: a claim, one alert for each maker.
+    """
+    ledger = Ledger()
+    for number in (1, 2):
+        subject = ledger.produced(number, published=True)
+        ledger.happen(MAKER, "battery.declared_waste", subject)
+        ledger.happen(WORKSHOP, "vehicle.scrapped", subject, bound_asset=CAR)
+
+    raised = raised_by(ledger)
+
+    assert [(one.kind.code, one.party) for one in raised] == [("claimed", WORKSHOP)] * 2
+    assert len({one.id for one in raised}) == 1
 
 
 def test_what_was_taken_back_counts_no_more_and_what_happens_often_never_did() -> None:

@@ -116,9 +116,10 @@ def alerts(told: Sequence[Told], world: World, did: str) -> list[Seen]:
 
 def _raised(told: Sequence[Told], one: Told, world: World) -> Iterator[tuple[str, str, str, str]]:
     """(code, rule, what tells two apart, which authorities) of each alert that a statement raises."""
+    admitted = one.outcome == ADMITTED
     if one.outcome == REFUSED:
         yield BY_RULE.get(one.rule, "refused_by_rule"), one.rule, "rule battery party", "side"
-    elif one.event in ONCE and said_before(told, one):
+    elif one.event in ONCE and said_before(told, one) and (admitted or one.by in _hands(told, one, world)):
         yield "counted_twice", "X4", "rule battery party", "side"
     elif one.outcome == CLAIM:
         yield "claimed", "", "party maker", "side"
@@ -149,16 +150,19 @@ def no_journey(told: Sequence[Told], one: Told, world: World) -> bool:
 
 
 def _because(told: Sequence[Told], one: Told, world: World, did: str, whom: str) -> tuple[str, ...]:
-    speakers = {one.by}
-    for earlier in told:
-        if earlier.leaf <= one.leaf and earlier.about == one.about and earlier.outcome == ADMITTED:
-            speakers |= {earlier.by, *(name for name in earlier.parties if name in world.homes)}
+    speakers = {one.by} | _hands(told, one, world)
     own = world.supervises(did)
     as_authority = own is not None and (
         whom == "every" or (whom == "side" and own in {world.homes[name] for name in speakers})
     )
     as_author = did in speakers
     return tuple(["authority"] * as_authority + ["author"] * as_author)
+
+
+def _hands(told: Sequence[Told], one: Told, world: World) -> set[str]:
+    """Who spoke on the record of its battery up to it, or was named there."""
+    record = _on_record(told, one.about, one.leaf)
+    return {did for said in record for did in (said.by, *said.parties) if did in world.homes}
 
 
 # -- masses ----------------------------------------------------------------------------------------------
