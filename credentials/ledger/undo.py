@@ -13,6 +13,7 @@ A revoked passport stays revoked whatever is taken back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -76,6 +77,25 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
     restored = _with_acts(restored.with_marks(*standing.marks), standing, context)
     restored = replace(restored, taken_back=(*standing.taken_back, named)[-TAKEN_BACK_MAX:])
     return replace(restored, undo=replace(undo, taken_back=True), voided=standing.voided)
+
+
+def undone_by(record: Sequence[Attestation], lifecycle: Lifecycle) -> Iterator[tuple[str, tuple[bytes, ...]]]:
+    """(how, digests) of each statement of one battery's record, in log order, that took others back.
+
+    A withdrawal takes back what trades said in a row, from the one named on: whoever else had said something
+    after that would have ended the row.
+    """
+    rows = dict[bytes, tuple[bytes, ...]]()
+    for at, one in enumerate(record):
+        event = lifecycle.event(one.kind)
+        # Said when its kind took nothing back by the rules of then, it names nothing.
+        if event is None or not event.effects.undo or not one.referenced_digests:
+            continue
+        named = one.referenced_digests[0]
+        if event.effects.undo == "withdraw":
+            before = [earlier.digest for earlier in record[:at]]
+            rows[named] = tuple(before[before.index(named) :]) if named in before else ()
+        yield event.effects.undo, rows.get(named, (named,))
 
 
 def remembered(

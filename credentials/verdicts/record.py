@@ -14,6 +14,7 @@ from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import OWN_RECORD, PUT_IN
 from credentials.ledger.standing import CEASED, PASSPORT_SUSPENDED, REVOKED, SUSPENDED, Standing
+from credentials.ledger.undo import undone_by
 from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView, kin_of
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
@@ -135,19 +136,12 @@ class Record:
         since = standing.facts.get(OWN_RECORD, 0) if standing else 0
         unseated = tuple(r for r in admitted if r.leaf_index < since)
         admitted = admitted[len(unseated) :]
-        undone, voided, rows = set[bytes](), set[bytes](), dict[bytes, tuple[bytes, ...]]()
-        withdrawn = set[bytes]()
-        for at, r in enumerate(admitted):
-            event = governance.lifecycle.event(r.attestation.kind) if governance else None
-            # Said when its kind took nothing back by the rules of then, it names nothing.
-            if event is None or not event.effects.undo or not r.attestation.referenced_digests:
-                continue
-            named = r.attestation.referenced_digests[0]
-            if event.effects.undo == "withdraw":
-                rows[named] = tuple(_since(named, admitted[:at]))
-            undone.update(rows.get(named, (named,)))
-            voided.update(rows.get(named, (named,)) if event.effects.undo == "void" else ())
-            withdrawn.update(rows[named] if event.effects.undo == "withdraw" else ())
+        undone, voided, withdrawn = set[bytes](), set[bytes](), set[bytes]()
+        said = [r.attestation for r in admitted]
+        for how, row in undone_by(said, governance.lifecycle) if governance else ():
+            undone.update(row)
+            voided.update(row if how == "void" else ())
+            withdrawn.update(row if how == "withdraw" else ())
         return cls(
             tuple(admitted),
             tuple(refused),
@@ -334,15 +328,6 @@ def _called(key: bytes, view: LedgerView) -> list[bytes]:
     for one in found:
         found += [code for code in view.kin_codes.get(one, ()) if code not in found]
     return found
-
-
-def _since(first: bytes, before: Sequence[Recorded]) -> Iterator[bytes]:
-    """What trades said in a row, from the one named on: it is withdrawn with it (`undo.py`).
-
-    Whoever else had said something after it would have ended the row.
-    """
-    digests = [r.attestation.digest for r in before]
-    yield from digests[digests.index(first) :] if first in digests else ()
 
 
 def live_passport(evidence: Evidence, record: Record) -> Recorded | None:

@@ -4,8 +4,8 @@
     what was recovered of it is not more than what was received
     the lots that come of it are not more than what was recovered
 
-It refuses nothing: the ledger took each statement, and a sum that does not come out is an alert (D684). What
-was corrected or voided before is not counted. Pure: attestations of one battery in the order of the log.
+It refuses nothing: the ledger took each statement, and a sum that does not come out is an alert (D684). Pure:
+attestations of one battery in the order of the log, without what was taken back (`counted_again.still_said`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ RULE = "X13"
 PRODUCED, RECEIVED = "battery.produced", "recycling.received"
 COMPLETED, RECOVERED = "recycling.completed", "material.recovered"
 WEIGHED = frozenset({RECEIVED, COMPLETED, RECOVERED})  # what can put a battery out of balance
-TAKEN_BACK = frozenset({"attestation.corrected", "attestation.voided"})
 TOLERANCE_PERMILLE = 50
 OUT = "_out_grams"
 
@@ -28,13 +27,9 @@ def out_of_balance(said: Iterable[Attestation]) -> tuple[int, int] | None:
 
     The sum that is furthest from its bound counts. What is not known is not compared.
     """
-    known = list(said)
-    gone = {one for record in known if record.kind in TAKEN_BACK for one in record.referenced_digests}
     produced = received = recovered = None
     lots = 0
-    for record in known:
-        if record.digest in gone:
-            continue
+    for record in said:
         grams = record.quantities
         if record.kind == PRODUCED:
             produced = grams.get("mass_grams", produced)

@@ -9,11 +9,12 @@ same battery, which is what X4 is about; whoever supervises sees it beside what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Lifecycle
+from credentials.ledger.undo import undone_by
 
 RULE = "X4"
 Place = TypeVar("Place")
@@ -30,15 +31,22 @@ def counted_before(
     fact = counts_once(kind, lifecycle)
     if fact is None:
         return None
-    left = still_said(recorded)
+    left = still_said(recorded, lifecycle)
     return next((leaf for leaf, one in left if counts_once(one.kind, lifecycle) == fact), None)
 
 
-def still_said(recorded: Iterable[tuple[Place, Attestation]]) -> list[tuple[Place, Attestation]]:
+def still_said(
+    recorded: Iterable[tuple[Place, Attestation]], lifecycle: Lifecycle
+) -> list[tuple[Place, Attestation]]:
     """What of a record nobody corrected, voided or withdrew."""
     said = list(recorded)
-    gone = {digest for _, one in said if one.kind in TAKEN_BACK for digest in one.referenced_digests}
+    gone = taken_back([one for _, one in said], lifecycle)
     return [(place, one) for place, one in said if one.digest not in gone]
+
+
+def taken_back(record: Sequence[Attestation], lifecycle: Lifecycle) -> set[bytes]:
+    """The digests of what later statements of the record took back; of a row of trades all of it."""
+    return {digest for _, row in undone_by(record, lifecycle) for digest in row}
 
 
 def counts_once(kind: str, lifecycle: Lifecycle) -> str | None:

@@ -13,12 +13,13 @@ from hashlib import sha256
 
 from consensus.encoding import Value, encode
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.governance import GovernanceHistory
 from node.capacity_rows import Capacity
 from node.errors import SetupError
+from node.oversight.alert_kinds import ADMITTED
 from node.oversight.capacities import Capacities
-from node.oversight.counted_again import TAKEN_BACK
+from node.oversight.counted_again import TAKEN_BACK, taken_back
+from node.oversight.raising import Recorded, admitted_of
 from node.oversight.tallying import licence_of, mass_of, month_of
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -59,7 +60,7 @@ class Handling:
         begin, now = table.counted_until(self._asked), int(time.time())
         with self._ledger.reading():
             rows = self._ledger.leaves.since(begin, LEAVES_AT_ONCE)
-            handled = [one for row in rows for one in self._of(row)]
+            handled = self._of(rows)
         if not rows and (self._capacities.began or not begin):
             return False
         end = rows[-1].leaf_index + 1 if rows else begin
@@ -69,25 +70,33 @@ class Handling:
             self._capacities.compare(db, {one.party for one in handled}, end - 1, now)
         return len(rows) == LEAVES_AT_ONCE
 
-    def _of(self, row: EntryRow) -> Iterator[Throughput]:
-        """What one leaf says was handled, or what it takes back of that."""
-        entry = parse_entry(row.entry) if row.kind in self._events | TAKEN_BACK else None
-        if isinstance(entry, AdmittedEntry) and row.kind in TAKEN_BACK:
-            yield from self._taken_back(row, entry.attestation)
-        elif isinstance(entry, AdmittedEntry) and self._counts(entry.attestation):
-            yield self._counted(row, entry.attestation, 1)
+    def _of(self, rows: Sequence[EntryRow]) -> list[Throughput]:
+        """What leaves say was handled, and what they take back of that."""
+        found = [one for row in rows for one in self._said(row)]
+        times = self._ledger.block_times({row.height for row, _, _ in found})
+        return [self._counted(row, said, sign, times.get(row.height, 0)) for row, said, sign in found]
 
-    def _taken_back(self, row: EntryRow, by: Attestation) -> Iterator[Throughput]:
-        for one in self._ledger.leaves.of(row.subject or b"", RECORD_READ_MAX, row.leaf_index):
-            entry = parse_entry(one.entry) if one.digest in by.referenced_digests else None
-            if isinstance(entry, AdmittedEntry) and self._counts(entry.attestation):
-                yield self._counted(one, entry.attestation, -1)
+    def _said(self, row: EntryRow) -> Iterator[tuple[EntryRow, Attestation, int]]:
+        """(what is counted, with 1 or -1) by one leaf."""
+        if row.type != ADMITTED or row.kind not in self._events | TAKEN_BACK:
+            return
+        if row.kind in TAKEN_BACK:
+            yield from ((one, said, -1) for one, said in self._taken_back(row) if self._counts(said))
+        yield from ((row, said, 1) for _, said in admitted_of([row]) if self._counts(said))
+
+    def _taken_back(self, row: EntryRow) -> Recorded:
+        """What this leaf took back, and none before it."""
+        lifecycle = self._history.at(row.height).lifecycle
+        before = admitted_of(self._ledger.leaves.of(row.subject or b"", RECORD_READ_MAX, row.leaf_index))
+        record = [said for _, said in before]
+        now = taken_back([*record, *(said for _, said in admitted_of([row]))], lifecycle)
+        gone = now - taken_back(record, lifecycle)
+        return [(one, said) for one, said in before if said.digest in gone]
 
     def _counts(self, said: Attestation) -> bool:
         return said.kind in self._events and said.issuer in self._parties
 
-    def _counted(self, row: EntryRow, said: Attestation, sign: int) -> Throughput:
-        at = self._ledger.block_times([row.height]).get(row.height, 0)
+    def _counted(self, row: EntryRow, said: Attestation, sign: int, at: int) -> Throughput:
         governance = self._history.at(row.height)
         _, _, licence = licence_of(governance, said.issuer, said.kind, said.subject, at)
         return Throughput(

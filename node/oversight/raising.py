@@ -54,6 +54,7 @@ from node.storage.office import OfficeStore
 RECORD_READ_MAX = 256  # newest statements of a battery that say whose hands it went through
 ID_TAG = "comity/alert/v1"
 FOREVER = 1 << 62
+Recorded = list[tuple[EntryRow, Attestation]]  # of one battery, in the order of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,30 +145,35 @@ class Raising:
     def _of_balance(self, row: EntryRow) -> Iterator[RaisedAlert]:
         """X13, by all that was recorded of this battery up to this leaf."""
         said, kind = _said(parse_entry(row.entry)), kind_of(BALANCE, ())
-        recorded = self._recorded(standing_key(said.subject), row.leaf_index + 1)
-        if kind is not None and out_of_balance(one for _, one in recorded):
+        left = self._left(row, self._read(standing_key(said.subject), row.leaf_index + 1))
+        if kind is not None and out_of_balance(one for _, one in left):
             yield replace(self._about_goods(row, kind, said), rule=RULE)
 
     def _of_travel(self, row: EntryRow) -> Iterator[RaisedAlert]:
         """X12, by all hands that this battery was in up to this leaf."""
         said, kind = _said(parse_entry(row.entry)), kind_of(TRAVEL, ())
-        *before, last = self._in_hand(standing_key(said.subject), row.leaf_index + 1)
-        first = travel().first_before(last, before)
+        held = self._in_hand(self._left(row, self._read(standing_key(said.subject), row.leaf_index + 1)))
+        first = travel().first_before(held[-1], held[:-1]) if held else None
         if kind is not None and first is not None:
             yield replace(self._about_goods(row, kind, said), rule=travels.RULE, winner=first.leaf)
 
     def settled(self, rows: Sequence[EntryRow]) -> Iterator[tuple[int, str, bytes]]:
-        """(leaf, code of a kind, battery): what these leaves took back, and nothing is wrong of since."""
+        """(leaf, code of a kind, battery): what these leaves took back, and nothing is wrong of since.
+
+        Of a record that is too long to be read whole nobody can say that: what is wrong may lie before.
+        """
+        balance, journey = kind_of(BALANCE, ()), kind_of(TRAVEL, ())
         for row in rows:
-            if row.type == ADMITTED and row.kind in TAKEN_BACK and row.subject is not None:
-                recorded = self._recorded(row.subject, row.leaf_index + 1)
-                balance, journey = kind_of(BALANCE, ()), kind_of(TRAVEL, ())
-                if balance is not None and not out_of_balance(one for _, one in recorded):
-                    yield row.leaf_index, balance.code, row.subject
-                if journey is not None and travel().is_possible(
-                    self._in_hand(row.subject, row.leaf_index + 1)
-                ):
-                    yield row.leaf_index, journey.code, row.subject
+            if row.type != ADMITTED or row.kind not in TAKEN_BACK or row.subject is None:
+                continue
+            read = self._read(row.subject, row.leaf_index + 1)
+            if len(read) >= RECORD_READ_MAX:
+                continue
+            left = self._left(row, read)
+            if balance is not None and not out_of_balance(one for _, one in left):
+                yield row.leaf_index, balance.code, row.subject
+            if journey is not None and travel().is_possible(self._in_hand(left)):
+                yield row.leaf_index, journey.code, row.subject
 
     def _counted_again(self, row: EntryRow) -> RaisedAlert | None:
         """X4, where the second statement was no conflict: it was told late, or was only a claim.
@@ -184,18 +190,17 @@ class Raising:
             and said.party not in hands(self._ledger, self._history, battery, row.leaf_index)[0]
         ):
             return None
-        recorded = self._recorded(battery, row.leaf_index)
+        recorded = admitted_of(self._read(battery, row.leaf_index))
         first = counted_before(row.kind, ((one.leaf_index, of) for one, of in recorded), lifecycle)
         if first is None:
             return None
         return replace(self._about_goods(row, kind, said), rule=counted_again.RULE, winner=first)
 
-    def _in_hand(self, battery: bytes, before: int) -> list[InHand]:
-        """Who had it in hand, as far as nobody took that back."""
-        recorded = still_said(self._recorded(battery, before))
+    def _in_hand(self, left: Recorded) -> list[InHand]:
+        """Who had it in hand, by what is left of its record."""
         return [
             InHand(one.leaf_index, said.event_time, self._side_of(one, said))
-            for one, said in recorded
+            for one, said in left
             if said.kind in travel().in_hand
         ]
 
@@ -203,11 +208,13 @@ class Raising:
         governance = self._history.at(row.height)
         return licence_of(governance, said.issuer, said.kind, said.subject, said.event_time)[0]
 
-    def _recorded(self, battery: bytes, before: int) -> list[tuple[EntryRow, Attestation]]:
-        """What was admitted about a battery `before` a leaf, the newest of it."""
-        rows = self._ledger.leaves.of(battery, RECORD_READ_MAX, before)
-        entries = ((one, parse_entry(one.entry)) for one in rows)
-        return [(one, entry.attestation) for one, entry in entries if isinstance(entry, AdmittedEntry)]
+    def _read(self, battery: bytes, before: int) -> list[EntryRow]:
+        """What is on record of a battery `before` a leaf, the newest of it."""
+        return self._ledger.leaves.of(battery, RECORD_READ_MAX, before)
+
+    def _left(self, at: EntryRow, read: Sequence[EntryRow]) -> Recorded:
+        """What of it was admitted, and by the rules of a leaf taken back by nobody."""
+        return still_said(admitted_of(read), self._history.at(at.height).lifecycle)
 
     def _about_goods(self, row: EntryRow, kind: AlertKind, said: _Said) -> RaisedAlert:
         authors, sides = hands(self._ledger, self._history, standing_key(said.subject), row.leaf_index + 1)
@@ -283,6 +290,12 @@ class Raising:
                 )
                 found.setdefault(raised.id, raised)
         yield from found.values()
+
+
+def admitted_of(rows: Sequence[EntryRow]) -> Recorded:
+    """The statements that were admitted, with their leaves."""
+    entries = ((one, parse_entry(one.entry)) for one in rows)
+    return [(one, entry.attestation) for one, entry in entries if isinstance(entry, AdmittedEntry)]
 
 
 def hands(

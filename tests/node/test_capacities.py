@@ -24,7 +24,16 @@ from node.storage.entries import EntryRow, row_of
 from node.storage.office import OfficeStore
 from node.words import Words, alert_words
 from tests.credentials.test_custody import last
-from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, RECYCLER, Ledger
+from tests.credentials.test_routes import in_use
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    IMPORTER,
+    RECYCLER,
+    WORKSHOP,
+    Ledger,
+    accreditations,
+)
 
 PACK_GRAMS = 450_000
 DAY_S = 86_400
@@ -162,6 +171,58 @@ def test_what_authorities_void_is_taken_out_again_and_closes_the_alert(office: O
         taken_in(ledger, number)
     follows.turn()
     assert [(one.state, one.times) for one in alerts(office)] == [("open", 2)]
+
+
+def test_what_is_taken_back_twice_is_taken_out_once(office: OfficeStore) -> None:
+    """
+    What its author corrected and authorities voided after that was one statement: two others still count.
+    """
+    ledger = Ledger()
+    row = {**ROW, "party": WORKSHOP, "events": ["soh.measured"]}
+    follows = following(office, ledger, row)
+    subjects = measured_by_a_trade(ledger)
+    named = last(ledger, subjects[0])
+    ledger.happen(WORKSHOP, "attestation.corrected", subjects[0], **named)
+    follows.turn()
+    ledger.run(
+        ledger.countersigned(EU_AUTHORITY, "attestation.voided", subjects[0], (CN_AUTHORITY,), **named)
+    )
+    follows.turn()
+    assert counted(office, row) == [len(subjects) - 1]
+
+
+def test_a_row_of_trades_that_is_withdrawn_is_taken_out_whole(office: OfficeStore) -> None:
+    """
+    What a trade said of a battery is withdrawn by the first of it: what it said after that goes too.
+    """
+    ledger = Ledger()
+    row = {**ROW, "party": WORKSHOP, "events": ["soh.measured"]}
+    subjects = measured_by_a_trade(ledger)
+    first = last(ledger, subjects[0])
+    for _ in range(2):
+        ledger.happen(WORKSHOP, "soh.measured", subjects[0], quantities=MEASURED)
+    ledger.happen(EU_AUTHORITY, "record.withdrawn", subjects[0], **first)
+    following(office, ledger, row).turn()
+    assert counted(office, row) == [len(subjects) - 1]
+
+
+MEASURED = {"soh_permille": 900, "cycles": 100}
+
+
+def measured_by_a_trade(ledger: Ledger) -> list[Subject]:
+    """Three batteries in use, each measured once."""
+    subjects = [in_use(ledger, number) for number in (1, 2, 3)]
+    for subject in subjects:
+        ledger.happen(IMPORTER, "battery.handed_over", subject, parties=("eori:DE5",))
+        ledger.happen(WORKSHOP, "soh.measured", subject, quantities=MEASURED)
+    return subjects
+
+
+def counted(office: OfficeStore, row: dict[str, Any]) -> list[int]:
+    """How many batteries were added up in each month, under whatever licence."""
+    licences = [one.licence for one in accreditations() if one.participant == row["party"]]
+    sums = (office.throughput.by_month(row["party"], name, row["events"]) for name in licences)
+    return [batteries for by_month in sums for batteries, _ in by_month.values()]
 
 
 def test_a_capacity_that_was_raised_closes_its_alert_at_the_next_start(office: OfficeStore) -> None:

@@ -21,7 +21,7 @@ from node.ledger.subscriptions import Moments
 from node.oversight import alerting
 from node.oversight.alerting import Alerting
 from node.oversight.balances import out_of_balance
-from node.oversight.counted_again import counted_before
+from node.oversight.counted_again import counted_before, still_said
 from node.oversight.raising import RaisedAlert, Raising
 from node.storage.alerts import AlertFilter, AlertTable
 from node.storage.entries import EntryRow, row_of
@@ -73,8 +73,8 @@ def log_of(ledger: Ledger, begin: int = 0) -> tuple[list[EntryRow], Any]:
     entries = ledger.reader.entries[begin:]
     rows = [replace(row_of(entry), leaf_index=begin + place, height=0) for place, entry in enumerate(entries)]
 
-    def of(key: bytes, _: int, before: int) -> list[EntryRow]:
-        return [row for row in rows if row.subject == key and row.leaf_index < before]
+    def of(key: bytes, newest: int, before: int) -> list[EntryRow]:
+        return [row for row in rows if row.subject == key and row.leaf_index < before][-newest:]
 
     return rows, SimpleNamespace(leaves=SimpleNamespace(of=of), block_times=lambda _: {})
 
@@ -198,6 +198,7 @@ def test_masses_add_up_as_restated(capsys: pytest.CaptureFixture[str]) -> None:
     where the slow restatement says so, and nowhere else.
     """
     random, compared, found = Random(13), 0, 0
+    lifecycle = Ledger().history.latest.lifecycle
     shapes = {
         "battery.produced": ("mass_grams",),
         "recycling.received": ("mass_in_grams",),
@@ -221,7 +222,8 @@ def test_masses_add_up_as_restated(capsys: pytest.CaptureFixture[str]) -> None:
             said.append(
                 SimpleNamespace(kind=kind, quantities=grams, digest=bytes([place]), referenced_digests=gone)
             )
-            is_out = out_of_balance(said) is not None
+            left = still_said(((0, one) for one in said), lifecycle)
+            is_out = out_of_balance(one for _, one in left) is not None
             assert is_out == restated(records, taken_back), records
             compared, found = compared + 1, found + is_out
     assert 0 < found < compared
@@ -325,3 +327,21 @@ def test_what_was_taken_back_counts_no_more_and_what_happens_often_never_did() -
     assert counted_before("battery.declared_waste", recorded[:2], lifecycle) == 5
     assert counted_before("recycling.received", recorded, lifecycle) is None
     assert counted_before("soh.measured", recorded, lifecycle) is None
+
+
+def test_a_row_that_is_withdrawn_counts_no_more_with_all_that_is_in_it() -> None:
+    """
+    Of trades' records in a row an authority names the first: what was said after it, up to then, is gone as
+    well, and what was voided after that is as it was; what is said after the withdrawal counts.
+    """
+    lifecycle = Ledger().history.latest.lifecycle
+    told = [
+        SimpleNamespace(kind="soh.measured", digest=b"1", referenced_digests=()),
+        SimpleNamespace(kind="battery.declared_waste", digest=b"2", referenced_digests=()),
+        SimpleNamespace(kind="record.withdrawn", digest=b"3", referenced_digests=(b"1",)),
+        SimpleNamespace(kind="vehicle.scrapped", digest=b"4", referenced_digests=()),
+    ]
+    recorded = cast(Any, list(enumerate(told)))
+    assert counted_before("battery.declared_waste", recorded[:3], lifecycle) is None
+    assert counted_before("battery.declared_waste", recorded, lifecycle) == 3
+    assert [place for place, _ in still_said(recorded, lifecycle)] == [2, 3]

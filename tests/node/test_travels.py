@@ -12,10 +12,14 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.genesis import Genesis, write_genesis
 from node.catalogues import travel_table
 from node.errors import SetupError
+from node.oversight import raising
 from node.oversight.raising import Raising
 from node.oversight.travels import HOUR_S, InHand, Travel, travel
 from tests.credentials.test_custody import last
+from tests.credentials.test_routes import in_use
 from tests.harness.ledger import (
+    EU_AUTHORITY,
+    IMPORTER,
     MAKER,
     OUTSIDER,
     WORKSHOP,
@@ -83,6 +87,49 @@ def test_an_hour_that_is_corrected_settles_it() -> None:
     settled = list(Raising(read, ledger.history).settled(rows))
     assert ("impossible_travel", raised.battery) in [(code, battery) for _, code, battery in settled]
     assert all(leaf > raised.leaf for leaf, _, _ in settled)
+
+
+def settled_in(ledger: Ledger) -> list[str]:
+    """The kinds of alerts that the leaves of this ledger settle."""
+    rows, read = log_of(ledger)
+    return [code for _, code, _ in Raising(read, ledger.history).settled(rows)]
+
+
+def test_a_record_that_is_not_read_whole_settles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever could not have travelled states so much since that it is no more among what is read, and takes the
+    last of that back: nothing was mended, and nothing is closed. Read whole, it still is not.
+    """
+    ledger = Ledger(founding())
+    subject = in_two_hands(ledger)
+    measured(ledger, OUTSIDER, subject)
+    measured(ledger, WORKSHOP, subject)
+    ledger.now += 9 * HOUR_S
+    for _ in range(6):
+        measured(ledger, WORKSHOP, subject)
+    ledger.happen(WORKSHOP, "attestation.corrected", subject, **last(ledger, subject))
+    assert settled_in(ledger) == ["mass_balance"]
+    monkeypatch.setattr(raising, "RECORD_READ_MAX", 6)
+    assert settled_in(ledger) == []
+
+
+def test_a_row_that_an_authority_withdraws_settles_all_of_it() -> None:
+    """
+    Two measurements of a workshop that nobody can have made are one row of a trade: withdrawn by the first of
+    them, neither counts, and the alert is closed.
+    """
+    ledger = Ledger(founding())
+    subject = in_use(ledger)
+    ledger.happen(IMPORTER, "battery.sold", subject, parties=(OUTSIDER,))
+    measured(ledger, OUTSIDER, subject)
+    ledger.happen(IMPORTER, "battery.handed_over", subject, parties=("eori:DE5",))
+    begun = len(ledger.reader.entries)
+    measured(ledger, WORKSHOP, subject)
+    first = last(ledger, subject)
+    measured(ledger, WORKSHOP, subject)
+    assert {raised.kind.code for raised in raised_by(ledger) if raised.leaf >= begun} == {"impossible_travel"}
+    ledger.happen(EU_AUTHORITY, "record.withdrawn", subject, **first)
+    assert "impossible_travel" in settled_in(ledger)
 
 
 def test_sides_without_a_row_are_not_compared() -> None:

@@ -136,15 +136,13 @@ def _raised(told: Sequence[Told], one: Told, world: World) -> Iterator[tuple[str
 def said_before(told: Sequence[Told], one: Told) -> bool:
     """Something of the same end is on record before it, taken back by nobody: counted once, said again."""
     record = _on_record(told, one.about, one.leaf - 1)
-    gone = {digest for said in record if said.event in UNDOING for digest in said.named}
-    return any(ONCE.get(said.event) == ONCE[one.event] for said in record if said.digest not in gone)
+    return any(ONCE.get(said.event) == ONCE[one.event] for said in _left(record))
 
 
 def no_journey(told: Sequence[Told], one: Told, world: World) -> bool:
     """Somebody of another side had it in hand within eight hours, before or after, and did not unsay that."""
     record = _on_record(told, one.about, one.leaf)
-    gone = {digest for said in record if said.event in UNDOING for digest in said.named}
-    held = [said for said in record if said.event in IN_HAND and said.digest not in gone]
+    held = [said for said in _left(record) if said.event in IN_HAND]
     near = [said for said in held if abs(said.happened - one.happened) < 8 * 3_600]
     return any({world.homes[said.by], world.homes[one.by]} == {"CN", "EU"} for said in near)
 
@@ -180,9 +178,14 @@ def standing_statements(told: Sequence[Told], about: bytes, world: World) -> lis
         before = [one for one in record if one.leaf < made[0].leaf]
         if not any(one.by == made[0].by or world.supervises(one.by) for one in before):
             record = [one for one in record if one.leaf >= made[0].leaf]
+    return _left(record)
+
+
+def _left(record: Sequence[Told]) -> list[Told]:
+    """What of a record nobody took back: what is withdrawn, with all that was said since, up to that."""
     gone = {digest for one in record if one.event in UNDOING for digest in one.named}
     for one in record:
-        if one.event == "record.withdrawn":  # with all that was said since, up to the withdrawal
+        if one.event == "record.withdrawn":
             first = [earlier.leaf for earlier in record if earlier.digest in one.named]
             gone |= {e.digest for e in record if first and first[0] <= e.leaf < one.leaf}
     return [one for one in record if one.digest not in gone]
@@ -194,7 +197,7 @@ def _on_record(told: Sequence[Told], about: bytes, until: int) -> list[Told]:
 
 def does_not_balance(told: Sequence[Told], one: Told) -> bool:
     """X13: received within 5 % of what it weighed when it was made; no more out than in; no more lots."""
-    record = standing_for_masses(told, one.about, one.leaf)
+    record = _left(_on_record(told, one.about, one.leaf))
 
     def newest(event: str, *members: str) -> int | None:
         for said in reversed(record):
@@ -213,13 +216,6 @@ def does_not_balance(told: Sequence[Told], one: Told) -> bool:
         (lots, taken),
     ]
     return any(grams is not None and most is not None and grams > most for grams, most in bounds)
-
-
-def standing_for_masses(told: Sequence[Told], about: bytes, until: int) -> list[Told]:
-    """What was weighed, but for what was corrected or voided; what is withdrawn weighed nothing."""
-    record = _on_record(told, about, until)
-    gone = {digest for one in record if one.event in UNDOING[:2] for digest in one.named}
-    return [one for one in record if one.digest not in gone]
 
 
 def sums(told: Sequence[Told]) -> Counter[tuple[str, str, str]]:
