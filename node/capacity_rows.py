@@ -67,7 +67,7 @@ class Capacity:
 
 
 def capacities_of(rows: Sequence[Any]) -> tuple[Capacity, ...]:
-    """The rows of node.toml; ValueError for one that cannot be gone by, and for two of one time."""
+    """The rows of node.toml; ValueError for one that cannot be gone by, and two of one time and measure."""
     if len(rows) > ROWS_MAX:
         raise ValueError(f"capacities has {len(rows)} rows, and at most {ROWS_MAX} are compared")
     found = tuple(Capacity.of(row) for row in rows)
@@ -79,9 +79,9 @@ def capacities_of(rows: Sequence[Any]) -> tuple[Capacity, ...]:
 
 
 def _both_hold(one: Capacity, other: Capacity) -> bool:
-    same = (one.party, one.licence, one.per) == (other.party, other.licence, other.per)
+    bound, bound_too = ((row.party, row.licence, row.per, row.in_grams) for row in (one, other))
     at_once = one.since <= other.until and other.since <= one.until
-    return same and at_once and not {*one.events}.isdisjoint(other.events)
+    return bound == bound_too and at_once and not {*one.events}.isdisjoint(other.events)
 
 
 def _month(value: object, name: str) -> int:

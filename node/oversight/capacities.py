@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from credentials.ledger.governance import GovernanceHistory
-from node.capacity_rows import Capacity
+from node.capacity_rows import BATTERIES, GRAMS, Capacity
 from node.oversight.alert_kinds import AUTHORITY, CAPACITY, kind_of
 from node.oversight.raising import RaisedAlert, row_of
 from node.storage.alerts import ACKNOWLEDGED, OPEN
@@ -30,7 +30,7 @@ class Capacities:
 
     def __init__(self, office: OfficeStore, history: GovernanceHistory, rows: Iterable[Capacity]) -> None:
         self._office, self._history, self._rows = office, history, tuple(rows)
-        self.began = False  # after a start the rows may be others
+        self.began = False  # after a start the rows may be others; True once a comparison was kept
 
     def compare(self, db: Transaction, parties: Iterable[str], leaf: int, at: int) -> None:
         """Raise and close what the sums of these parties say; after a start, those of all."""
@@ -44,7 +44,6 @@ class Capacities:
                         self._raise(db, raised, row, at)
                     else:
                         self._close(db, raised.id, at)
-        self.began = True
 
     def _raise(self, db: Transaction, raised: RaisedAlert, row: Capacity, at: int) -> None:
         """Once, and again only where this node had closed it: more of the same tells nobody anew."""
@@ -53,7 +52,9 @@ class Capacities:
             most = f"{row.most / 1_000_000:g} t" if row.in_grams else str(row.most)
             period = raised.period.partition(" ")[0]
             more = {"licence": row.licence, "period": period, "most": most, "basis": row.basis}
-            self._office.alerts.put(db, row_of(raised, None, at, [AUTHORITY], more=more))
+            alert = row_of(raised, None, at, [AUTHORITY], more=more)
+            if not self._office.alerts.put(db, alert):  # closed by a row that was wrong: the same leaf again
+                self._office.alerts.told_more(db, alert.id, alert.parameters, alert.because)
 
     def _close(self, db: Transaction, alert_id: bytes, at: int) -> None:
         known = self._office.alerts.get(alert_id)
@@ -63,6 +64,6 @@ class Capacities:
     def _raised(self, row: Capacity, period: str, leaf: int) -> RaisedAlert:
         kind = kind_of(CAPACITY, ())
         assert kind is not None, "a row of the shipped table"
-        named = f"{period} {row.since} {','.join(sorted(row.events))}"
+        named = f"{period} {row.since} {GRAMS if row.in_grams else BATTERIES} {','.join(sorted(row.events))}"
         raised = RaisedAlert(kind, leaf, self._history.height, row.party, rule=RULE, facility=row.licence)
         return replace(raised, period=named, sides=frozenset({row.side}))

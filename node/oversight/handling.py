@@ -68,6 +68,7 @@ class Handling:
             table.add(db, handled, anew=not begin)
             table.count_on(db, end, self._asked)
             self._capacities.compare(db, {one.party for one in handled}, end - 1, now)
+        self._capacities.began = True
         return len(rows) == LEAVES_AT_ONCE
 
     def _of(self, rows: Sequence[EntryRow]) -> list[Throughput]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from node.oversight.handling import Handling
 from node.oversight.tallying import month_of
 from node.settings import Settings
 from node.storage.alerts import AlertFilter, AlertRow
+from node.storage.database import Transaction
 from node.storage.entries import EntryRow, row_of
 from node.storage.office import OfficeStore
 from node.words import Words, alert_words
@@ -144,6 +146,26 @@ def test_what_is_reported_late_counts_in_the_month_in_which_it_happened(office: 
     assert sums == {month_of(begun): (2, 2 * PACK_GRAMS), month_of(ledger.now): (2, 2 * PACK_GRAMS)}
 
 
+def test_the_times_of_blocks_are_read_once_for_all_leaves(office: OfficeStore) -> None:
+    """
+    However many leaves a stretch has, when their blocks were made is asked in one reading.
+    """
+    ledger, asked = Ledger(), list[set[int]]()
+    for number in (1, 2, 3):
+        taken_in(ledger, number)
+    follows = following(office, ledger, ROW)
+    store = cast(Any, follows)._ledger
+    times = store.block_times
+
+    def counted_times(heights: set[int]) -> Any:
+        asked.append(heights)
+        return times(heights)
+
+    store.block_times = counted_times
+    follows.turn()
+    assert [len(heights) for heights in asked] == [3]
+
+
 def test_what_authorities_void_is_taken_out_again_and_closes_the_alert(office: OfficeStore) -> None:
     """
     A mass that was typed wrong is beyond the capacity until it is voided: then the alert is closed, and says
@@ -241,6 +263,52 @@ def test_a_capacity_that_was_raised_closes_its_alert_at_the_next_start(office: O
     assert [one.state for one in alerts(office)] == ["acknowledged"]
 
 
+def test_what_was_closed_by_a_row_that_was_typed_wrong_is_open_again(office: OfficeStore) -> None:
+    """
+    A row with a digit too many closes its alert at a start; put right, the next start opens it again, as new,
+    though nothing was stated since.
+    """
+    ledger = Ledger()
+    for number in (1, 2, 3):
+        taken_in(ledger, number)
+    following(office, ledger, ROW).turn()
+    following(office, ledger, {**ROW, "batteries_max": 22}).turn()
+    (closed,) = alerts(office)
+    assert closed.state == "acknowledged"
+    following(office, ledger, ROW).turn()
+    (alert,) = alerts(office)
+    assert (alert.state, alert.leaf) == ("open", closed.leaf)
+    assert alert.seq > closed.seq
+    assert json.loads(alert.parameters)["most"] == "2"
+
+
+def test_what_a_start_compares_is_compared_again_where_it_was_not_kept(
+    office: OfficeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The disk is full when the first comparison after a start is to be kept: the next turn makes it again.
+    """
+    ledger = Ledger()
+    for number in (1, 2, 3):
+        taken_in(ledger, number)
+    following(office, ledger, ROW).turn()
+    follows, writing = following(office, ledger, {**ROW, "batteries_max": 3}), office.writing
+
+    @contextmanager
+    def full() -> Iterator[Transaction]:
+        with writing() as db:
+            yield db
+            raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office, "writing", full)
+        with pytest.raises(OSError, match="no space"):
+            follows.turn()
+    assert [one.state for one in alerts(office)] == ["open"]
+    follows.turn()
+    assert [one.state for one in alerts(office)] == ["acknowledged"]
+
+
 def test_for_other_rows_the_log_is_counted_anew(office: OfficeStore) -> None:
     """
     Who else is asked about later is counted from the first leaf on, and nobody twice.
@@ -293,6 +361,23 @@ def test_rows_are_read_and_two_of_one_time_are_none(tmp_path: Path) -> None:
     assert [(one.most, one.since, one.until) for one in read] == [(2, 202601, 202612), (9, 202701, 203912)]
     with pytest.raises(SetupError, match="hold for acting at one time"):
         Settings.read(written(tmp_path, ROW, then))
+
+
+def test_a_permit_in_grams_and_in_batteries_is_two_rows_and_two_alerts(
+    office: OfficeStore, tmp_path: Path
+) -> None:
+    """
+    A permit that names both measures for one month has a row for each, and what is beyond both is two alerts.
+    """
+    weighed = {name: value for name, value in ROW.items() if name != "batteries_max"}
+    weighed |= {"grams_max": PACK_GRAMS}
+    assert len(Settings.read(written(tmp_path, ROW, weighed)).capacities) == 2
+    ledger = Ledger()
+    for number in (1, 2, 3):
+        taken_in(ledger, number)
+    following(office, ledger, ROW, weighed).turn()
+    told = {json.loads(one.parameters)["most"] for one in alerts(office) if one.state == "open"}
+    assert told == {"2", "0.45 t"}
 
 
 def written(folder: Path, *rows: dict[str, Any]) -> Path:

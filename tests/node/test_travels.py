@@ -113,6 +113,18 @@ def test_a_record_that_is_not_read_whole_settles_nothing(monkeypatch: pytest.Mon
     assert settled_in(ledger) == []
 
 
+def test_a_record_of_which_nothing_is_read_raises_nothing() -> None:
+    """
+    Where a battery's leaves are not found by its key, its last hand is compared with none.
+    """
+    ledger = Ledger(founding())
+    subject = in_two_hands(ledger)
+    measured(ledger, WORKSHOP, subject)
+    rows, read = log_of(ledger)
+    read.leaves.of = lambda *_: []
+    assert Raising(read, ledger.history).of(rows) == []
+
+
 def test_a_row_that_an_authority_withdraws_settles_all_of_it() -> None:
     """
     Two measurements of a workshop that nobody can have made are one row of a trade: withdrawn by the first of
