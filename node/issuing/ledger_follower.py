@@ -23,6 +23,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
+from heapq import nlargest
 from threading import Lock
 
 from credentials.documents.canonical import b64u
@@ -34,7 +36,7 @@ from node.errors import TokenAway
 from node.issuing.gate import Gate
 from node.issuing.goal import Goal
 from node.issuing.projecting import Projection
-from node.issuing.remaking import Remaking
+from node.issuing.remaking import Clues, Remaking
 from node.issuing.statements import Batch
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction
@@ -46,6 +48,7 @@ from node.storage.outbox import OutboxItem, Settled
 from node.storage.signing import SigningStore
 
 LEAVES_AT_ONCE = 2_000  # followed in one transaction
+CHANGED_MAX = 2_000  # the newest changes of own passports, whose places are tried first for a lost version
 EPOCH_BYTES = 16
 ON_RECORD = ("admitted", "claim")  # their entry is the attestation itself
 FINDINGS_SHOWN = 20
@@ -114,6 +117,7 @@ class Following:
         self._kinds_of = Derived(Kinds.of)
         self._speaking = speaking
         passports = speaking[0].lists[0]
+        self._passports = passports
         self._projection = Projection(office, ledger, passports, lambda: sorted(self._kinds.publishing))
         self._gate = gate
         self._goal = Goal(office, ledger, network_height)
@@ -121,6 +125,7 @@ class Following:
         self._why = ""
         self._suspected = False  # office.db is older than what this participant said, or may be
         self._repair = False  # a list version of ours was refused
+        self._vain: set[bytes] = set()  # list versions that were not found again: at most one of each list
         self._renewed_for: Governance | None = None  # for which no list is under a key that is over
         self._begin()
 
@@ -333,7 +338,13 @@ class Following:
         self._renewed_for = governance
 
     def _remaking(self, lists: OwnStatusLists) -> Remaking:
-        return Remaking(self._office, self._ledger, lists, self._did, self._office.followed())
+        rows: Iterable[EntryRow] = ()
+        if lists is self._passports:  # of what follows a profile the ledger says nothing
+            told = self._ledger.leaves.told_of(self._office.issuances.subjects(), self._kinds.changing)
+            rows = nlargest(CHANGED_MAX, told, key=lambda row: row.leaf_index)
+        could_sign = partial(_could_sign, self._history.latest)
+        clues, leaves = Clues(could_sign, self._projection.places(rows), self._vain), self._office.followed()
+        return Remaking(self._office, self._ledger, lists, self._did, leaves, clues=clues)
 
     def _all_lists(self) -> list[OwnStatusLists]:
         return [lists for speaking in self._speaking for lists in speaking.lists]
@@ -343,6 +354,12 @@ class Following:
         for speaking in self._speaking:
             stack.enter_context(speaking.lock)
         return stack
+
+
+def _could_sign(governance: Governance, kid: str, at: int) -> bool:
+    """Whether the key with this id had begun then and not ended; of one of a profile no ledger says so."""
+    key = governance.key_by_id(kid)
+    return key is None or (key.valid_from <= at and (key.valid_until is None or at < key.valid_until))
 
 
 def _outcome(row: EntryRow) -> Settled:

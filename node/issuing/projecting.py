@@ -11,6 +11,7 @@ from node.issuing.remaking import WITHHELD
 from node.issuing.statements import Batch
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction
+from node.storage.entries import EntryRow
 from node.storage.findings import Finding
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -48,6 +49,15 @@ class Projection:
                     self._lists.set_bit(db, "suspension", issuance.status_index, raised=raised, batch=batch)
         batch.store(db)
         self._account_for_lost(db, batch.now)
+
+    def places(self, rows: Iterable[EntryRow]) -> list[tuple[int, int]]:
+        """(leaf, place over all lists) of our passports that these records are about."""
+        return [
+            (row.leaf_index, issuance.status_index)
+            for row in rows
+            if row.subject is not None
+            for issuance in self._office.issuances.of_subject(row.subject)
+        ]
 
     def _account_for_lost(self, db: Transaction, now: int) -> None:
         """A passport whose record is lost has a place that nobody knows here: the raised bits at places of no

@@ -147,10 +147,19 @@ class OwnStatusLists:
         """One running number over all lists of a purpose: of the next place, or of one before its list."""
         return self._office.status.next_index(f"{self._prefix}{PURPOSES[0]}-")
 
-    def given(self, number: int, reach: int, *, hidden: bool) -> Iterable[int]:
-        """The first `reach` places of the list with this number, as they are given away."""
-        first = (number - 1) * BITS_MIN
-        return (self._places.place(first + nth) % BITS_MIN if hidden else nth for nth in range(reach))
+    @property
+    def key_id(self) -> str:
+        """The DID URL of the key that signs versions."""
+        return self._signer.key_id
+
+    def given(self, number: int, given: int, beyond: int, *, hidden: bool) -> Iterable[int]:
+        """The places of the list with this number of which so many were `given` away, and so many `beyond`
+        may have been: from the last one that was outwards.
+        """
+        first, end = (number - 1) * BITS_MIN, min(BITS_MIN, given + beyond)
+        outwards = (nth for step in range(end) for nth in (given - 1 - step, given + step))
+        within = (nth for nth in outwards if 0 <= nth < end)
+        return (self._places.place(first + nth) % BITS_MIN if hidden else nth for nth in within)
 
     def hide_from(self, db: Transaction, number: int) -> None:
         """From the list with this number on places are given away in a keyed order: decided once."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from credentials.documents.status import BITS_MIN, read_list
+from node.issuing import remaking
 from node.issuing.list_places import ListPlaces
 from node.issuing.statements import Batch
 from tests.harness.restarts import Maker, maker
@@ -217,6 +218,40 @@ def test_what_was_revoked_late_in_a_full_list_is_found_after_a_restore(node: Mak
     node.wait_open()
 
     assert node.listed(late)["revocation"] is True
+
+
+@pytest.mark.check
+def test_what_was_revoked_in_the_middle_of_a_full_list_is_found_at_once(
+    node: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Far from the places that are tried one by one: those of the passports that the ledger changed are tried
+    first, nearest to the lost version, so a handful of tries finds several that were revoked in a row.
+    """
+    monkeypatch.setattr(remaking, "TRIES_MAX", 12)
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    lists, office = node.up.passports._issuing.lists, node.up.stores.office
+    given = []
+    for serial, count in ((2, 30_000), (3, 50_000), (4, 70_000), (5, 100_000)):
+        given.append(node.issue(serial))
+        node.wait_quiet()
+        with office.writing() as db:
+            office.status.count(db, lists.next_place().names.values(), count)
+    node.stop()
+    copy = node.keep("copy", "office.db")
+    node.start()
+    for one in given[1:]:
+        node.act(one, "revoked")
+        node.wait_quiet()
+    node.stop()
+    node.put_back(copy, "office.db")
+
+    node.start()
+    node.wait_open()
+
+    assert [node.listed(one)["revocation"] for one in given] == [False, True, True, True]
 
 
 @pytest.mark.parametrize(

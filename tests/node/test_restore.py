@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from credentials.documents.status import read_list
 from credentials.ledger.attestation import StatusUpdate, status_subject
+from credentials.ledger.governance import Governance
 from node.errors import ProblemError, SetupError
+from node.issuing import ledger_follower, remaking
 from node.issuing.goal import Goal
 from node.issuing.ledger_follower import Told
-from node.issuing.remaking import WITHHELD, Remaking
+from node.issuing.remaking import WITHHELD, Clues, Remaking
 from node.issuing.statements import Batch
+from node.issuing.status_lists import OwnStatusLists
 from node.storage.findings import Finding
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -532,6 +538,96 @@ def test_a_version_is_made_again_once_its_statement_was_followed(node: Maker) ->
 
     before = office.status.versions(node.list_name("revocation"))
     with office.writing() as db:
-        Remaking(office, ledger, lists, DID, office.followed()).run(db, Batch(int(time.time())))
+        of_any_key = Clues(lambda kid, at: True, (), set())
+        Remaking(office, ledger, lists, DID, office.followed(), clues=of_any_key).run(db, Batch(1))
     assert office.status.versions(node.list_name("revocation")) == before
     assert len(node.up.stores.office.status.versions(node.list_name("revocation"))) > len(before)
+
+
+@contextmanager
+def signed_lists(lists: OwnStatusLists) -> Iterator[list[int]]:
+    """When the versions were made that these lists sign meanwhile."""
+    made, signed = lists.made, list[int]()
+
+    def counted(name: str, purpose: str, bits: Iterable[int], at: int) -> tuple[bytes, dict[str, Any]]:
+        signed.append(at)
+        return made(name, purpose, bits, at)
+
+    lists.made = counted  # type: ignore[method-assign]
+    yield signed
+    lists.made = made  # type: ignore[method-assign]
+
+
+@pytest.mark.check
+def test_a_digest_that_is_no_list_is_searched_for_once_and_within_a_bound(
+    node: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whoever stole the attest key puts digests of nothing on record: the office signs so many lists in search
+    of the first and no more, withholds the list and says so; for the next the search is not begun anew.
+    """
+    monkeypatch.setattr(remaking, "TRIES_MAX", 40)
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    issuing, name = node.up.passports._issuing, node.list_name("suspension")
+    about, last = status_subject(DID, issuing.lists.url(name)), issuing.lists.versions(name)[-1]
+
+    before, numbers = last.digest, (last.seq + 1, last.seq + 2)
+    with signed_lists(issuing.lists) as signed:
+        for seq in numbers:
+            update = StatusUpdate(bytes([seq]) * 32, "suspension", seq, before)
+            thiefs = issuing.signing.list_statement(about, int(time.time()), update)
+            node.up.engine.submit(thiefs.attestation.data)
+            node.wait("the finding", partial(found, node, name, (numbers[0], seq)))
+            before = update.list_digest
+    assert 0 < len(signed) <= 40
+
+
+def found(node: Maker, name: str, version_of: tuple[int, int]) -> bool:
+    """Whether a list is withheld for want of this version of so many."""
+    told = {"version": version_of[0], "of": version_of[1]}
+    return (WITHHELD, name, told) in [(f.code, f.about, f.parameters) for f in node.up.following.findings()]
+
+
+def test_no_list_is_signed_for_a_version_of_another_key(node: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The credential key was replaced after the version that was lost: the list is withheld at once, no place of
+    it is tried.
+    """
+    given, copy = revoked_after_a_copy(node, "office.db")
+    node.put_back(copy, "office.db")
+    tried: list[int] = []
+
+    def of_another(governance: Governance, kid: str, at: int) -> bool:
+        tried.append(at)
+        return False
+
+    def unasked(*_: object) -> Iterator[int]:
+        raise AssertionError("a place was tried")
+
+    monkeypatch.setattr(ledger_follower, "_could_sign", of_another)
+    monkeypatch.setattr(remaking, "_once", unasked)
+    node.start()
+    node.wait_open()
+
+    assert tried and found(node, given.entries["revocation"][0], (2, 2))
+
+
+def test_a_key_signs_from_its_beginning_to_its_end(node: Maker) -> None:
+    """
+    Which versions a key can have signed; of a key that no ledger knows that is not ruled out.
+    """
+    node.start()
+    kid, governance = node.up.passports._issuing.lists.key_id, node.up.following._history.latest
+    key, party = governance.key_by_id(kid), governance.participants[DID]
+    assert key is not None
+    begin, end = key.valid_from, key.valid_from + 9
+    keys = tuple(replace(one, valid_until=end) if one == key else one for one in party.keys)
+    left = replace(governance, participants={**governance.participants, DID: replace(party, keys=keys)})
+
+    could = [ledger_follower._could_sign(left, kid, at) for at in (begin - 1, begin, end - 1, end)]
+
+    assert could == [False, True, True, False]
+    assert ledger_follower._could_sign(governance, kid, end)
+    assert ledger_follower._could_sign(left, "did:key:z6Mk#of-a-profile", begin - 1)
