@@ -8,6 +8,7 @@ at what would be corrected names the statement, and what is carried out takes ba
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -78,9 +79,10 @@ class BulkActs:
         event, members = self.event(acting.act), {"reason": acting.reason} if acting.reason else {}
         taken_back: bytes | None = None
         if acting.act == CORRECT:
-            taken_back = self._taken_back(battery, acting.statement, named)
+            corrected = self._corrected(event, battery)
+            taken_back = self._taken_back(battery, acting.statement, named, corrected)
             members["attestation_digest"] = b64u(taken_back)
-            before = self._corrected(event, battery, members["attestation_digest"])
+            before = corrected.get(members["attestation_digest"])
         else:
             passport = self._passport(battery) if acting.act in PASSPORT_ACTS else None
             members |= {} if passport is None else {"passport_digest": b64u(passport.digest)}
@@ -128,22 +130,25 @@ class BulkActs:
             raise ProblemError(404, "passport_unknown", "Not found", told)
         return found
 
-    def _taken_back(self, battery: str, kind: str, named: bytes | None) -> bytes:
-        """The own statement about a battery that is corrected; 404 `attestation_unknown`."""
+    def _taken_back(
+        self, battery: str, kind: str, named: bytes | None, corrected: Mapping[str, bytes]
+    ) -> bytes:
+        """The own statement about a battery that is corrected: the one that is named, or else the newest that
+        still stands, and the newest where none does; 404 `attestation_unknown`.
+        """
         own = [one for one in self._office.outbox.of_battery(battery, kind) if one.state in STANDING]
         if named is not None:
             own = [one for one in own if one.digest == named]
         if not own:
             told = "this node has no statement of that kind about this battery that could be taken back"
             raise not_found("attestation_unknown", told)
-        return own[-1].digest
+        still = [one for one in own if b64u(one.digest) not in corrected]
+        return (still or own)[-1].digest
 
-    def _corrected(self, event: Event, battery: str, about: str) -> bytes | None:
-        """The own correction of that statement."""
-        for item in self._office.outbox.of_battery(battery, event.type):
-            if item.state in STANDING and self._members(item).get("attestation_digest") == about:
-                return item.digest
-        return None
+    def _corrected(self, event: Event, battery: str) -> dict[str, bytes]:
+        """The own corrections about a battery, by the statement that each takes back."""
+        items = [one for one in self._office.outbox.of_battery(battery, event.type) if one.state in STANDING]
+        return {str(self._members(one).get("attestation_digest")): one.digest for one in items}
 
     def _members(self, item: OutboxItem) -> dict[str, object]:
         document = self._office.documents.get(item.document_digest)

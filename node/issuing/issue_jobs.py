@@ -320,8 +320,8 @@ class IssueJobs:
             battery, result = None, None
             try:
                 battery = self._battery(self._bulk.code(row.data, place))
-                self._require_first(job, row.row, battery, {})
                 named = self._bulk.named(row.data, headings) if job.kind == CORRECT else None
+                self._require_first(job, row.row, battery, {}, named)
                 result = self._bulk.act(acting, row.row, battery, named)
             except ProblemError as problem:
                 if problem.status == 503:
@@ -341,11 +341,13 @@ class IssueJobs:
             raise bad_request("code_missing", "this row has no code of a battery")
         return self._issuing.signing.identifier(code).canonical
 
-    def _require_first(self, job: JobRow, row: int, battery: str, seen: dict[str, int]) -> None:
-        """409 for the second row of a sheet about one battery."""
+    def _require_first(
+        self, job: JobRow, row: int, battery: str, seen: dict[str, int], named: bytes | None = None
+    ) -> None:
+        """409 for the second row of a sheet about one battery; where it names a statement, about that one."""
         before = seen.setdefault(battery, row)
         if before == row:
-            before = self._office.jobs.first_with(job.number, battery) or row
+            before = self._office.jobs.first_with(job.number, battery, named) or row
         if before != row:
             told = "row {row} of this sheet has the same code: one of the two is wrong, or one too many"
             raise ProblemError(409, "code_repeated", "Conflict", told, row=before)

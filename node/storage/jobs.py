@@ -181,10 +181,12 @@ class JobTable:
         condition = "job = ? AND state = ? AND row > ? ORDER BY row LIMIT ?"
         return self._rows(condition, (number, state, offset, limit))
 
-    def first_with(self, number: int, battery: str) -> int | None:
-        """The first row of a job that is about this battery."""
+    def first_with(self, number: int, battery: str, digest: bytes | None = None) -> int | None:
+        """The first row of a job that is about this battery, or about this statement of it."""
+        of_it = "" if digest is None else " AND digest = ?"
+        values = (number, battery) if digest is None else (number, battery, digest)
         found = self._db.connection.execute(
-            "SELECT MIN(row) AS row FROM job_rows WHERE job = ? AND battery = ?", (number, battery)
+            f"SELECT MIN(row) AS row FROM job_rows WHERE job = ? AND battery = ?{of_it}", values
         ).fetchone()
         return None if found["row"] is None else int(found["row"])
 

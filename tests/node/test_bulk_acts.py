@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 
+from credentials.documents.canonical import b64u
 from tests.harness.net.batteries import code_of
 from tests.harness.support_service import LiveNode, live_node
 from tests.node.test_jobs import CSV, done, model_of, row_of, sheet
@@ -187,6 +189,39 @@ def test_statements_are_corrected_together(node: LiveNode) -> None:
     assert [(row["state"], row["digest"]) for row in again[:2]] == [
         ("repeated", row["digest"]) for row in rows[:2]
     ]
+
+
+def test_two_statements_about_one_battery_are_two_rows(node: LiveNode) -> None:
+    """
+    A sheet names two statements about one battery: the rules judge each, and only a row that names one again
+    is told so. Without names it is about the newest that still stands, then about the one before it.
+    """
+    issued(node, 71, 72)
+    for happened, serial in product(("fire", "flood"), (71, 72)):
+        said = {"event": "negative_event", "battery": code_of(serial), "members": {"event_kind": happened}}
+        answer = node.post_json("/attestations", said)
+        assert answer.status_code == 201, answer.text
+    node.wait_quiet()
+    outbox = node.service.stores.office.outbox
+    query = "act=correct&reason=x&statement=negative_event"
+
+    def corrected(serial: int, *named: bytes) -> list[tuple[str, Any]]:
+        lines = [f"{code_of(serial)},{b64u(one)}" for one in named] or [code_of(serial)]
+        preview, rows = looked_at(node, query, "\n".join(["code,statement", *lines]).encode())
+        if preview["counts"].get("checked"):
+            carried_out(node, preview)
+            node.wait_quiet()
+        return [(row["state"], (row["problem"] or {}).get("code") or row["digest"]) for row in rows]
+
+    first, second = (one.digest for one in outbox.of_battery(code_of(71), "negative_event"))
+    assert corrected(71, second, first, second) == [
+        ("checked", b64u(second)),
+        ("refused", "depends"),  # the last record of a battery goes first
+        ("refused", "code_repeated"),
+    ]
+    first, second = (one.digest for one in outbox.of_battery(code_of(72), "negative_event"))
+    assert corrected(72) == [("checked", b64u(second))]
+    assert corrected(72) == [("refused", "depends")], "the first one stands: it is not said to be corrected"
 
 
 def test_what_cannot_be_corrected_says_why(node: LiveNode) -> None:
