@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from heapq import nlargest
 from threading import Lock
 
 from credentials.documents.canonical import b64u
@@ -48,7 +47,6 @@ from node.storage.outbox import OutboxItem, Settled
 from node.storage.signing import SigningStore
 
 LEAVES_AT_ONCE = 2_000  # followed in one transaction
-CHANGED_MAX = 2_000  # the newest changes of own passports, whose places are tried first for a lost version
 EPOCH_BYTES = 16
 ON_RECORD = ("admitted", "claim")  # their entry is the attestation itself
 FINDINGS_SHOWN = 20
@@ -117,7 +115,6 @@ class Following:
         self._kinds_of = Derived(Kinds.of)
         self._speaking = speaking
         passports = speaking[0].lists[0]
-        self._passports = passports
         self._projection = Projection(office, ledger, passports, lambda: sorted(self._kinds.publishing))
         self._gate = gate
         self._goal = Goal(office, ledger, network_height)
@@ -338,13 +335,9 @@ class Following:
         self._renewed_for = governance
 
     def _remaking(self, lists: OwnStatusLists) -> Remaking:
-        rows: Iterable[EntryRow] = ()
-        if lists is self._passports:  # of what follows a profile the ledger says nothing
-            told = self._ledger.leaves.told_of(self._office.issuances.subjects(), self._kinds.changing)
-            rows = nlargest(CHANGED_MAX, told, key=lambda row: row.leaf_index)
-        could_sign = partial(_could_sign, self._history.latest)
-        clues, leaves = Clues(could_sign, self._projection.places(rows), self._vain), self._office.followed()
-        return Remaking(self._office, self._ledger, lists, self._did, leaves, clues=clues)
+        changed = self._projection.changed(lists, self._kinds.changing)
+        clues = Clues(partial(_could_sign, self._history.latest), changed, self._vain)
+        return Remaking(self._office, self._ledger, lists, self._did, self._office.followed(), clues=clues)
 
     def _all_lists(self) -> list[OwnStatusLists]:
         return [lists for speaking in self._speaking for lists in speaking.lists]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from heapq import nlargest
 
 from credentials.documents.status import BITS_MIN
 from credentials.ledger.standing import LIVE, REVOKED, SUSPENDED, Standing
@@ -11,10 +12,11 @@ from node.issuing.remaking import WITHHELD
 from node.issuing.statements import Batch
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction
-from node.storage.entries import EntryRow
 from node.storage.findings import Finding
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+
+CHANGED_MAX = 2_000  # the newest changes of own passports, whose places are tried first for a lost version
 
 
 class Projection:
@@ -50,11 +52,16 @@ class Projection:
         batch.store(db)
         self._account_for_lost(db, batch.now)
 
-    def places(self, rows: Iterable[EntryRow]) -> list[tuple[int, int]]:
-        """(leaf, place over all lists) of our passports that these records are about."""
+    def changed(self, lists: OwnStatusLists, kinds: Sequence[str]) -> list[tuple[int, int]]:
+        """(leaf, place over all lists) of the newest changes of our passports; of what follows a profile the
+        ledger tells none.
+        """
+        if lists is not self._lists:
+            return []
+        told = self._ledger.leaves.told_of(self._office.issuances.subjects(), kinds)
         return [
             (row.leaf_index, issuance.status_index)
-            for row in rows
+            for row in nlargest(CHANGED_MAX, told, key=lambda row: row.leaf_index)
             if row.subject is not None
             for issuance in self._office.issuances.of_subject(row.subject)
         ]
