@@ -249,7 +249,7 @@ class Following:
         refused = {o.digest for o in outcomes if o.state == "refused"}
         self._repair = self._repair or any(known[d].kind in self._kinds.listing for d in refused)
         changed = self._changed(rows)
-        with self._locked() if changed else nullcontext(), self._office.writing() as db:
+        with _locked(self._speaking) if changed else nullcontext(), self._office.writing() as db:
             self._office.outbox.settle(db, outcomes)
             for row in unknown:
                 self._adopt(db, row)
@@ -295,7 +295,7 @@ class Following:
 
     def _compare(self) -> None:
         """Everything that is numbered is taken over from the ledger; then the gate is opened."""
-        with self._locked(), self._office.writing() as db:
+        with _locked(self._speaking), self._office.writing() as db:
             batch = Batch(int(time.time()))
             for lists in self._all_lists():
                 self._remaking(lists).run(db, batch, go_on_in_new_lists=True)
@@ -312,7 +312,7 @@ class Following:
 
     def _repair_lists(self) -> None:
         """A version of ours was refused: the next one follows what the ledger has."""
-        with self._locked(), self._office.writing() as db:
+        with _locked(self._speaking), self._office.writing() as db:
             batch = Batch(int(time.time()))
             for lists in self._all_lists():
                 self._remaking(lists).run(db, batch)
@@ -327,7 +327,7 @@ class Following:
             key = governance.key_by_id(kid)
             return key is None or key.valid(now)  # None: of a profile, which no ledger ends
 
-        with self._locked(), self._office.writing() as db:
+        with _locked(self._speaking), self._office.writing() as db:
             batch = Batch(now)
             for lists in self._all_lists():
                 lists.renew(db, batch, in_force)
@@ -342,11 +342,12 @@ class Following:
     def _all_lists(self) -> list[OwnStatusLists]:
         return [lists for speaking in self._speaking for lists in speaking.lists]
 
-    def _locked(self) -> ExitStack:
-        stack = ExitStack()
-        for speaking in self._speaking:
-            stack.enter_context(speaking.lock)
-        return stack
+
+def _locked(speaking: Sequence[Speaking]) -> ExitStack:
+    stack = ExitStack()
+    for one in speaking:
+        stack.enter_context(one.lock)
+    return stack
 
 
 def _could_sign(governance: Governance, kid: str, at: int) -> bool:
