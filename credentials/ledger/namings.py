@@ -73,6 +73,11 @@ class Namings:
         origins = sum(n.kind not in parts for n in self.first)
         return self.count > len(self.first) and (not self.apart or origins >= NAMINGS_MAX)
 
+    def part_unread(self, parts: Collection[str]) -> bool:
+        """True if one that is not kept may name it as a part."""
+        kept = sum(n.kind in parts for n in self.first)
+        return self.count > len(self.first) and (not self.apart or kept >= NAMINGS_MAX)
+
     def encode(self) -> bytes:
         """The value in the map of standings."""
         first = [[n.about, n.kind, n.issuer, n.attestation, n.leaf_index] for n in self.first]

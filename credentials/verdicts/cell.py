@@ -257,7 +257,12 @@ def _read_in_it(other: Standing, standing: Standing, table: ShownAs, inquiry: In
     The vehicle was in use with both (D990). Of another holder's battery it says nothing (I5).
     """
     governance, bound = inquiry.evidence.network.governance, other.bound
-    if governance is None or bound is None or not other.holder == standing.holder != PRIVATE:
+    if (
+        governance is None
+        or bound is None
+        or other.holder is None
+        or not other.holder == standing.holder != PRIVATE
+    ):
         return False
     tests = map(governance.lifecycle.event, inquiry.events.get("soh", ()))
     facts = {event.effects.fact or "" for event in tests if event is not None}

@@ -114,6 +114,7 @@ class LedgerView:
     parts: Mapping[bytes, Standing] = field(default_factory=dict)  # what its repairs name, by key
     # The repairs of these, and of what it was made from, by key of the battery that was repaired.
     repairs: Mapping[bytes, Sequence[LedgerEntry]] = field(default_factory=dict)
+    repairs_unread: bool = False  # there are more of these than a verdict reads
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
     @property

@@ -8,7 +8,7 @@ repairs that are not kept any more are no question to it: nobody fills the place
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from credentials.documents.canonical import b64u
@@ -60,13 +60,10 @@ def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, *
 
 def built_in(inquiry: Inquiry) -> Iterator[Recorded]:
     """The repairs that name it as a part of what was, or is, in use: in there it was in use as well."""
-    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
-    if view is None or view.namings is None or governance is None:
-        return
-    parts = governance.lifecycle.naming_parts
-    leaves = {leaf.leaf_index: leaf for leaf in view.named_by}
-    for naming in _standing_still(view.namings, view):
-        if naming.kind in parts and was_used(view.named_in.get(naming.about), inquiry):
+    view = inquiry.evidence.ledger
+    leaves = {leaf.leaf_index: leaf for leaf in view.named_by} if view is not None else {}
+    for pack, naming in _packs(inquiry):
+        if was_used(pack, inquiry):
             said = admitted_at(leaves.get(naming.leaf_index))
             if said is not None:  # else it is not in hand, which `Inquiry.kin_missing` tells
                 yield said
@@ -81,18 +78,31 @@ def part_of_used(inquiry: Inquiry) -> bool:
     return any(was_used(pack, inquiry) for pack, _ in _packs(inquiry))
 
 
-def parts_of(inquiry: Inquiry) -> Iterator[tuple[Standing, int]]:
-    """The batteries that repairs name it as a part of, as far as they are in hand, with the leaf of each."""
-    return ((pack, leaf_index) for pack, leaf_index in _packs(inquiry) if pack is not None)
+def parts_of(inquiry: Inquiry) -> Iterator[tuple[Standing, Naming]]:
+    """The batteries that repairs name it as a part of, as far as they are in hand, with what says so."""
+    return ((pack, naming) for pack, naming in _packs(inquiry) if pack is not None)
 
 
-def _packs(inquiry: Inquiry) -> Iterator[tuple[Standing | None, int]]:
+def parts_unread(inquiry: Inquiry, parties: Collection[str]) -> bool:
+    """True if a repair that is not kept may name it as a part, and these filled the places of those that are.
+
+    By what others name nobody's places count: a workshop would make an honest battery one that is not known.
+    """
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    if view is None or view.namings is None or governance is None:
+        return False
+    kinds = governance.lifecycle.naming_parts
+    theirs = any(naming.kind in kinds and naming.issuer in parties for naming in view.namings.first)
+    return theirs and view.namings.part_unread(kinds)
+
+
+def _packs(inquiry: Inquiry) -> Iterator[tuple[Standing | None, Naming]]:
     view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
     if view is None or view.namings is None or governance is None:
         return
     for naming in _standing_still(view.namings, view):
         if naming.kind in governance.lifecycle.naming_parts:
-            yield view.named_in.get(naming.about), naming.leaf_index
+            yield view.named_in.get(naming.about), naming
 
 
 def was_used(pack: Standing | None, inquiry: Inquiry) -> bool:

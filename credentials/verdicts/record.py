@@ -291,12 +291,16 @@ class Inquiry:
     def kin_missing(self) -> bool:
         """True if something it was made from or taken out of is not in hand, or by what that was named.
 
-        Or what the record of another says of it.
+        Or what the record of another says of it, or what repairs of its parts name.
         """
         view = self.evidence.ledger
         if view is None or view.standing is None:
             return False
-        if view.kin_unread or (self.record.put_in is None and put_in_at(view.standing)):
+        if (
+            view.kin_unread
+            or view.repairs_unread
+            or (self.record.put_in is None and put_in_at(view.standing))
+        ):
             return True
         named_at = {naming.leaf_index for naming in view.namings.first} if view.namings else set()
         if named_at - {leaf.leaf_index for leaf in view.named_by}:

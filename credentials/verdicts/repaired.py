@@ -7,13 +7,17 @@ repair names it was lost in it. Use of a part that is told later counts where th
 whoever made or has the battery: by anybody's word a stranger could make a used one of what he once supplied
 (I5).
 
-Whether a part was put in or taken out stands in the document of the repair; the last repair that names it
-counts. Where that is not in hand nothing is decided.
+It is held by the word of who made or has it; by a repair of anybody else nothing is decided (D992). What is
+in a part is told by repairs of that from before it was put in, and since by who made or has the battery.
+
+Whether a part was put in or taken out stands in the document of the repair; of all records the last repair
+that names it counts, by the hour in which it was made. Where that is not in hand nothing is decided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from credentials.documents.canonical import b64u
@@ -24,71 +28,114 @@ from credentials.ledger.rules import LOST
 from credentials.ledger.standing import PARTY, PRIVATE, WASTE, Standing
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry, LedgerView
-from credentials.verdicts.named import AS_NEW, parts_of, was_used
+from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used
+from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
 
-RECALLED = "recalled"  # the setting
+REPAIRS_READ_MAX = 512  # of its parts, of theirs and of what it was made from, for one verdict
+ENDINGS = ("withdraw", "void")  # what authorities took back names nothing
+ALWAYS = 2**62  # a leaf beyond all
 
 
-def parts_named(entries: Iterable[LedgerEntry], governance: Governance) -> list[bytes]:
-    """The keys of all that the repairs among these entries name, each once."""
-    said = (leaf.parsed.attestation for leaf in entries if isinstance(leaf.parsed, AdmittedEntry))
-    repairs = (one for one in said if one.kind in governance.lifecycle.naming_parts)
-    return list(dict.fromkeys(key for one in repairs for key in _keys(one)))
+@dataclass(frozen=True, slots=True)
+class RepairsBehind:
+    """What its repairs name, however deep, and the repairs of all that; `cut`: there is more."""
+
+    parts: Sequence[bytes]
+    repairs: Mapping[bytes, Sequence[LedgerEntry]]
+    cut: bool
+
+
+HOLDING = ("part_recalled", "part_lost")
+
+
+def own_parties(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> frozenset[str]:
+    """Who made or has a battery, or what it was made from: their word holds it."""
+    old = (relatives.get(key) for key in made_from(standing, relatives))
+    own = [party for one in (standing, *old) if one is not None for party in (one.producer, one.holder)]
+    return frozenset(party for party in own if party is not None and party != PRIVATE)
 
 
 def repairs_behind(
     entries: Iterable[LedgerEntry],
     made_from: Iterable[bytes],
+    parties: Collection[str],
     governance: Governance,
-    said_of: Callable[[bytes], Sequence[LedgerEntry]],
-) -> tuple[list[bytes], dict[bytes, Sequence[LedgerEntry]]]:
-    """(the keys of its parts, of theirs, and of those of what it was made from; the repairs of all these).
+    said_of: Callable[[bytes, int, int], Sequence[LedgerEntry]],
+) -> RepairsBehind:
+    """What stands behind the repairs among these entries, of its own `parties`.
 
-    `said_of`: what repairs a battery, and what takes that back.
+    `said_of`: of a battery, what repairs it before a leaf, or by these parties, and what takes that back, so
+    many at most, oldest first.
     """
-    parts = dict.fromkeys(parts_named(entries, governance))
-    asked, found = [*parts, *made_from], dict[bytes, Sequence[LedgerEntry]]()
-    for key in asked:
-        if key not in found and len(found) < RELATIVES_MAX:
-            found[key] = said_of(key)
-            named = parts_named(found[key], governance)
-            parts |= dict.fromkeys(named)
-            asked += named
-    return list(parts), {key: said for key, said in found.items() if said}
+    parts = dict(_parts_named(entries, governance))
+    asked = {**parts, **dict.fromkeys(made_from, ALWAYS)}
+    found, left = dict[bytes, Sequence[LedgerEntry]](), REPAIRS_READ_MAX
+    waiting = list(asked)
+    for key in waiting:
+        if len(found) >= RELATIVES_MAX or left <= 0:
+            return RepairsBehind(list(parts), found, cut=True)
+        said = said_of(key, asked[key], left + 1)
+        left -= len(said)
+        if said:
+            found[key] = said
+        named = _parts_named(said, governance)
+        waiting += [one for one in named if one not in asked]
+        asked = named | asked
+        parts = named | parts
+    return RepairsBehind(list(parts), found, cut=left < 0)
+
+
+def _parts_named(entries: Iterable[LedgerEntry], governance: Governance) -> dict[bytes, int]:
+    """The keys of all that the repairs among these entries name, each with the last leaf that does."""
+    found = dict[bytes, int]()
+    for leaf in entries:
+        said = leaf.parsed.attestation if isinstance(leaf.parsed, AdmittedEntry) else None
+        if said is not None and said.kind in governance.lifecycle.naming_parts:
+            found |= dict.fromkeys(_keys(said), leaf.leaf_index)
+    return found
 
 
 def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:
     """Say under this check what its parts, or what it was a part of, are; True if that is against it."""
-    if inquiry.events.get("partsOut") is None:  # rules from before do not ask
+    view = inquiry.evidence.ledger
+    if inquiry.events.get("partsOut") is None or view is None:  # rules from before do not ask
         return False
-    said = False
+    own, said = own_parties(view.standing, view.relatives), False
     for part, repair in _parts(inquiry):
         reason = _against(part, repair.leaf_index, inquiry, condition) or _used(part, inquiry, condition)
         inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
         if reason is None or inside is False:
             continue
-        place = {**repair.place(), **told}
-        if inside is None:
-            found.add(name, Outcome.INDETERMINATE, why, word=UNDECIDED, about=b64u(part.key), **place)
-        else:
-            _tell(found, name, reason, about=b64u(part.key), **place)
+        reason = why if inside is None else reason if repair.attestation.issuer in own else _told(reason)
+        _tell(found, name, reason, about=b64u(part.key), **repair.place(), **told)
         said = True
-    for pack, leaf_index in parts_of(inquiry):
-        reason = _against(pack, leaf_index, inquiry, condition)
+    for pack, naming in parts_of(inquiry):
+        reason = _against(pack, naming.leaf_index, inquiry, condition)
         if reason is not None:
-            _tell(found, name, reason, about=b64u(pack.key), leaf_index=leaf_index, **told)
+            reason = reason if naming.issuer in own else _told(reason)
+            _tell(found, name, reason, about=b64u(pack.key), leaf_index=naming.leaf_index, **told)
             said = True
+    if not said and condition != WASTE and parts_unread(inquiry, own):
+        found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **told)
+        said = True
     return said
 
 
+def _told(reason: str) -> str:
+    """By whose word it is not held."""
+    return reason if reason == "part_used" else "part_stopped_told"
+
+
 def _tell(found: Findings, name: str, reason: str, **about: Any) -> None:
-    if reason == "part_used":
+    if reason in HOLDING:
+        found.failed(name, reason, **about)
+    elif reason in ("part_used", "part_stopped_told"):
         found.add(name, Outcome.INDETERMINATE, reason, rule="X7", word=UNDECIDED, **about)
     else:
-        found.failed(name, reason, **about)
+        found.add(name, Outcome.INDETERMINATE, reason, word=UNDECIDED, **about)
 
 
 def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
@@ -99,18 +146,36 @@ def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
     view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
     if view is None or view.standing is None or governance is None:
         return
-    old = made_from(view.standing, view.relatives)
-    records = {key: Record.read(LedgerView(None, view.repairs[key]), governance) for key in view.repairs}
-    asked, seen = [inquiry.record, *(records[key] for key in old if key in records)], set[bytes]()
-    for record in asked:
-        for key, repair in _named(record, governance.lifecycle.naming_parts).items():
-            part = view.parts.get(key)
-            if part is None:
-                continue
-            yield part, repair
-            if key in records and key not in seen and _inside(part, repair, inquiry)[0] is not False:
-                seen.add(key)
-                asked.append(records[key])
+    every = {**view.parts, **view.relatives}
+    records = {
+        key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
+    }
+    kinds, old = governance.lifecycle.naming_parts, made_from(view.standing, view.relatives)
+    whole = [inquiry.record, *(records[key] for key in old if key in records)]
+    inside, known = frozenset[bytes](), dict[bytes, bool]()
+    for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
+        last = _last_of([*whole, *(records[key] for key in inside)], kinds)
+        now = frozenset(
+            key
+            for key, repair in last.items()
+            if key in records and _may_be_inside(key, repair, view, inquiry, known)
+        )
+        if now == inside:
+            break
+        inside = now
+    for key, repair in last.items():
+        if key in view.parts:
+            yield view.parts[key], repair
+
+
+def _may_be_inside(
+    key: bytes, repair: Recorded, view: LedgerView, inquiry: Inquiry, known: dict[bytes, bool]
+) -> bool:
+    """Whether this repair left the part in, or that is not known; `known`: of repairs asked before."""
+    part, asked = view.parts.get(key), key + repair.attestation.digest
+    if asked not in known:
+        known[asked] = part is not None and _inside(part, repair, inquiry)[0] is not False
+    return known[asked]
 
 
 def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> list[bytes]:
@@ -122,11 +187,17 @@ def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) ->
     return asked
 
 
-def _named(record: Record, kinds: Collection[str]) -> dict[bytes, Recorded]:
+def _last_of(records: Iterable[Record], kinds: Collection[str]) -> dict[bytes, Recorded]:
+    """Of each battery that repairs on these records name, the last that does, by its hour."""
+    repairs = (
+        said
+        for record in records
+        for said in record.shown()
+        if said.attestation.kind in kinds and said.attestation.digest not in record.withdrawn
+    )
     found = dict[bytes, Recorded]()
-    for said in record.shown():
-        if said.attestation.kind in kinds and said.attestation.digest not in record.withdrawn:
-            found.update(dict.fromkeys(_keys(said.attestation), said))
+    for said in sorted(repairs, key=lambda one: (one.attestation.event_time, one.leaf_index)):
+        found.update(dict.fromkeys(_keys(said.attestation), said))
     return found
 
 
@@ -160,6 +231,13 @@ def _inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | 
     keys = _keys(repair.attestation)
     if len(stated) != len(keys):
         return None, "not_held"  # a code that nobody recorded is text: which of them that was it does not say
+    texts = {name: str(document.members[name]) for name in stated}
+    known = {name: inquiry.evidence.subjects.get(text) for name, text in texts.items()}
+    if any(
+        about is not None and standing_key(about) != key
+        for about, key in zip((known[name] for name in stated), keys, strict=True)
+    ):
+        return None, "not_held"  # its references are in another order than its document
     named = {name for name, key in zip(stated, keys, strict=True) if key == part.key}
     return named != {out.get(repair.attestation.kind)}, "ok"
 

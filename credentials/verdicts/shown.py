@@ -114,20 +114,13 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     a code that has none a recall reaches the battery all the same, and what names it (D998). Returned is what
     counts, asked as its own. `parties` have a right over the battery, under this or another code.
     """
-    evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
+    evidence, standing = inquiry.evidence, view.standing
     table, governance = evidence.network.tables.shown_as, evidence.network.governance
     if table is None:
         found.unmade(("alias",), "tables_unavailable", rule="X1")
         return None
     if standing is None or not view.on_record:
-        assert own is not None and own.standing is not None, "the passport that names the code is established"
-        about = replace(inquiry, evidence=replace(evidence, ledger=replace(own, recalls=view.recalls)))
-        cell = cell_of(table, own.standing, about, declared)
-        rows = [row for row in table.judge(cell) if row.check == "standing.recall"]
-        _tell_alias(found, text, rows)
-        named_so = replace(inquiry, evidence=replace(evidence, ledger=view))
-        if not (tell_namings(found, "alias", named_so, cell["condition"], identifier=text) or rows):
-            found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
+        _tell_unrecorded(found, text, view, inquiry, declared)
         return None
     record = Record.read(view, governance)
     if is_claim(standing, record, parties, governance):
@@ -175,6 +168,24 @@ def _tell_kin(
         return view.kin_gone
     found.failed(name, word, rule="X8", **told)
     return True
+
+
+def _tell_unrecorded(
+    found: Findings, text: str, view: LedgerView, inquiry: Inquiry, declared: Declared
+) -> None:
+    """Of a further code without a record: the recalls that reach it, and what names it (D998)."""
+    evidence, own, table = inquiry.evidence, inquiry.evidence.ledger, inquiry.evidence.network.tables.shown_as
+    assert own is not None and own.standing is not None, "the passport that names the code is established"
+    assert table is not None, "asked before"
+    about = replace(inquiry, evidence=replace(evidence, ledger=replace(own, recalls=view.recalls)))
+    cell = cell_of(table, own.standing, about, declared)
+    rows = [row for row in table.judge(cell) if row.check == "standing.recall"]
+    _tell_alias(found, text, rows)
+    named_so = replace(inquiry, evidence=replace(evidence, ledger=view))
+    tells = (tell_namings, tell_repairs)
+    said = [tell(found, "alias", named_so, cell["condition"], identifier=text) for tell in tells]
+    if not (any(said) or rows):
+        found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
 
 
 def _in_another_vehicle(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:

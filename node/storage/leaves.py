@@ -64,6 +64,22 @@ class Leaves:
         condition = f"subject = ? AND type = 'admitted' AND {who} ORDER BY leaf_index"
         return self._select(condition, (subject, *issuers, *kinds))
 
+    def told_before(  # noqa: PLR0917  (one question, in the order in which it is asked)
+        self,
+        subject: bytes,
+        kinds: Sequence[str],
+        ending: Sequence[str],
+        issuers: Sequence[str],
+        leaf_end: int,
+        limit: int,
+    ) -> list[EntryRow]:
+        """What is admitted of these kinds of a subject, before a leaf or by these, and of `ending`, in log
+        order: so many at most."""
+        told = f"kind IN ({marks(len(kinds))}) AND (leaf_index < ? OR issuer IN ({marks(len(issuers))}))"
+        condition = f"subject = ? AND type = 'admitted' AND (({told}) OR kind IN ({marks(len(ending))}))"
+        values = (subject, *kinds, leaf_end, *issuers, *ending, limit)
+        return self._select(f"{condition} ORDER BY leaf_index LIMIT ?", values)
+
     def told_of(self, subjects: Sequence[bytes], kinds: Sequence[str]) -> Iterator[EntryRow]:
         """What is admitted of these kinds about these subjects; what is said of others is not read."""
         of_a_kind = f"type = 'admitted' AND kind IN ({marks(len(kinds))})"

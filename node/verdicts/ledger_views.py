@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.errors import CredentialError
@@ -19,7 +20,7 @@ from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import made_from, repairs_behind
+from credentials.verdicts.repaired import ENDINGS, made_from, own_parties, repairs_behind
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -51,9 +52,9 @@ def read_view(
     named_at = sorted({naming.leaf_index for naming in namings.first}) if namings else []
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
-    parts, repairs = repairs_behind(
-        entries, made_from(standing, relatives), governance, lambda one: _repairs(ledger, one, governance)
-    )
+    own = own_parties(standing, relatives)
+    old = made_from(standing, relatives)
+    behind = repairs_behind(entries, old, own, governance, partial(_repairs, ledger, governance, own))
     out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     return LedgerView(
         standing,
@@ -75,8 +76,9 @@ def read_view(
         named_in=_standings(ledger, sorted({n.about for n in namings.first})) if namings else {},
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=entries_of(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
-        parts=_standings(ledger, parts) if parts else {},
-        repairs=repairs,
+        parts=_standings(ledger, behind.parts) if behind.parts else {},
+        repairs=behind.repairs,
+        repairs_unread=behind.cut,
     )
 
 
@@ -91,11 +93,15 @@ def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> f
     return found
 
 
-def _repairs(ledger: LedgerStore, key: bytes, governance: Governance) -> list[LedgerEntry]:
-    """What repairs a battery, and what takes that back."""
+def _repairs(  # noqa: PLR0917  (the first three are filled in once for a view)
+    ledger: LedgerStore, governance: Governance, parties: Collection[str], key: bytes, before: int, most: int
+) -> list[LedgerEntry]:
+    """What repairs a battery, before a leaf or by these, and what authorities took back of it."""
     events = governance.lifecycle.events.items()
-    kinds = [kind for kind, event in events if event.effects.names_parts or event.effects.undo]
-    return entries_of(ledger, ledger.leaves.said_by(key, (), kinds))
+    repairs = [kind for kind, event in events if event.effects.names_parts]
+    ends = [kind for kind, event in events if event.effects.undo in ENDINGS]
+    rows = ledger.leaves.told_before(key, repairs, ends, sorted(parties), before, most)
+    return entries_of(ledger, rows)
 
 
 def _kin_sets(

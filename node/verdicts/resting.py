@@ -86,7 +86,9 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
 
 
 def _speaking(view: LedgerView) -> Iterator[str]:
-    for leaf in (*view.entries, *view.taken_out, *view.made_into, *view.put_in, *view.behind):
+    repairs = (leaf for said in view.repairs.values() for leaf in said)
+    own = (*view.entries, *view.taken_out, *view.made_into, *view.put_in, *view.behind)
+    for leaf in (*own, *view.named_by, *repairs):
         if isinstance(leaf.parsed, AdmittedEntry):
             yield leaf.parsed.attestation.issuer
     for relative in view.relatives.values():

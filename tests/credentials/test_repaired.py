@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from credentials.verdicts import repaired as rests
 from credentials.verdicts.evidence import Missing, MissingReason
 from tests.credentials.test_namings import INLAND, module, sold_to
 from tests.credentials.test_shown import GOOD, TESTED, VIN, judged, shape
 from tests.credentials.test_two_codes import LINK, two_codes
 from tests.credentials.test_used_before import measured
+from tests.credentials.test_vehicles import IN_CAR, placed_in_car
 from tests.harness.border import World, code, replace, subject_of, tables
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RIVAL, SECOND_LIFE, WORKSHOP
 
@@ -325,3 +327,153 @@ def test_a_second_life_sheds_no_part(*, out: bool) -> None:
     assert before["verdict"] in GOOD
     assert (judged(w, new, **shown)["verdict"] in GOOD) == out
     assert out or shape(judged(w, new, **shown)) == HELD
+
+
+# -- whose word it is (I5) ------------------------------------------------------------------------------
+
+TOLD = ("undecided", "part_stopped_told")
+
+
+def used_pack(w: World) -> str:
+    """Placed in the EU, in use there, taken out by WORKSHOP, which never had it; its importer has it."""
+    text = placed_in_car(w, 1)
+    w.happen(WORKSHOP, "battery.swapped_out", text, {"vin": VIN}, **IN_CAR)
+    return text
+
+
+def repaired_by(w: World, by: str, pack: str, at: int | None = None, **parts: str) -> None:
+    said, about = {"work": "module", **parts}, tuple(map(subject_of, parts.values()))
+    when: dict[str, Any] = {"event_time": at} if at is not None else {}
+    w.happen(by, "battery.maintained", pack, said, references=about, **when)
+
+
+def test_a_trade_that_neither_made_nor_has_a_battery_holds_it_by_no_repair() -> None:
+    """
+    I5: what it says it put in may be in there, so nothing is decided; the maker's and holder's word holds.
+    """
+    w = World()
+    pack, part = used_pack(w), module(w)
+    recalled(w, part)
+    before = judged(w, pack, condition="used", **INLAND)
+    repaired_by(w, WORKSHOP, pack, child_in=part)
+
+    assert before["verdict"] in GOOD
+    assert shape(judged(w, pack, condition="used", **INLAND)) == TOLD
+
+
+def test_who_once_had_a_part_says_nothing_of_it_once_it_is_built_in() -> None:
+    """
+    I5: it is in another's battery; that it was repaired in there is told by who makes or has that.
+    """
+    w = World()
+    pack, part, cell = stock(w), module(w), module(w, 8)
+    w.happen(MAKER, "battery.handed_over", part, {"invoice": "1"}, parties=(WORKSHOP,), cosign=(WORKSHOP,))
+    lost(w, cell)
+    repaired(w, pack, child_in=part)
+    repaired_by(w, WORKSHOP, part, child_in=cell)
+
+    assert judged(w, pack)["verdict"] in GOOD
+
+
+def test_who_sold_a_part_holds_it_by_no_repair_of_before() -> None:
+    """
+    I5: told late, of a pack of its own that is under recall; of what it has no more it decides nothing.
+    """
+    w = World()
+    part, pack = module(w), stock(w)
+    for text in (part, pack):
+        w.happen(
+            MAKER, "battery.handed_over", text, {"invoice": "1"}, parties=(WORKSHOP,), cosign=(WORKSHOP,)
+        )
+    w.ledger.now += 1_000
+    w.run()
+    then = w.now
+    w.ledger.now += 1_000
+    w.happen(WORKSHOP, "battery.handed_over", part, {"invoice": "2"}, parties=(IMPORTER,), cosign=(IMPORTER,))
+    recalled(w, pack)
+    repaired_by(w, WORKSHOP, pack, at=then, child_out=part)
+
+    assert shape(judged(w, part)) == TOLD
+
+
+# -- what is not read, and in which order ---------------------------------------------------------------
+
+
+def test_many_repairs_hide_no_battery_that_it_was_a_part_of() -> None:
+    """
+    I6, I8: beyond the namings that are kept one may be of a recalled pack; as used, too.
+    """
+    w = World()
+    part, last = module(w), stock(w, 60)
+    recalled(w, last)
+    for serial in range(40, 48):
+        repaired(w, stock(w, serial), child_out=part)
+    repaired(w, last, child_out=part)
+
+    for condition in ("new", "used"):
+        assert shape(judged(w, part, condition=condition, **INLAND)) == ("undecided", "relatives_unread")
+
+
+def test_what_is_beyond_the_bound_is_said_to_be_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    I8: more repairs than a verdict reads leave it undecided.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    for serial in (20, 21, 22):
+        repaired(w, part, child_in=module(w, serial))
+    repaired(w, pack, child_in=part)
+    assert judged(w, pack)["verdict"] in GOOD
+
+    monkeypatch.setattr(rests, "REPAIRS_READ_MAX", 2)
+    assert shape(judged(w, pack)) == ("undecided", "relatives_unread")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_last_repair_is_the_last_by_its_hour(*, inside: bool) -> None:
+    """
+    I9: the order in which two true statements come decides no word.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    recalled(w, part)
+    w.ledger.now += 1_000
+    w.run()
+    then = w.now
+    w.ledger.now += 1_000
+    w.run()
+    last, first = ("child_in", "child_out") if inside else ("child_out", "child_in")
+    repaired_by(w, MAKER, pack, None, **{last: part})
+    repaired_by(w, MAKER, pack, then, **{first: part})
+
+    assert (shape(judged(w, pack)) == HELD) == inside
+    assert (judged(w, pack)["verdict"] in GOOD) != inside
+
+
+def test_what_is_taken_out_by_another_record_is_out() -> None:
+    """
+    A cell put in by the record of its module, and taken out by a repair of the pack around it.
+    """
+    w = World()
+    pack, part, cell = stock(w), module(w), module(w, 8)
+    repaired(w, part, child_in=cell)
+    repaired(w, pack, child_in=part)
+    repaired(w, pack, child_out=cell)
+    recalled(w, cell)
+
+    assert judged(w, pack)["verdict"] in GOOD
+
+
+def test_references_in_another_order_than_the_document_decide_nothing() -> None:
+    """
+    I6: which key is which code is asked of the codes, where they are known; who swaps them gains nothing.
+    """
+    w = World()
+    pack, put_in, taken = stock(w), module(w), module(w, 8)
+    said = {"work": "module", "child_in": put_in, "child_out": taken}
+    w.happen(MAKER, "battery.maintained", pack, said, references=(subject_of(put_in), subject_of(taken)))
+    recalled(w, put_in)
+    whole = w.evidence(pack)
+    known = {**whole.subjects, put_in: subject_of(put_in), taken: subject_of(taken)}
+
+    assert judged(w, pack, evidence=replace(whole, subjects=known))["verdict"] not in GOOD

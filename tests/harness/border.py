@@ -9,9 +9,9 @@ import copy
 import itertools
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import made_from, repairs_behind
+from credentials.verdicts.repaired import ENDINGS, made_from, own_parties, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -501,7 +501,8 @@ class World:
         relatives, vehicle = relatives_of(standing, self._standings), self._vehicle(standing)
         own = [replace(leaf, parsed=_parsed(leaf.entry)) for leaf in mine]
         old = made_from(standing, relatives)
-        parts, repairs = repairs_behind(own, old, self.governance, self._repairs)
+        parties = own_parties(standing, relatives)
+        behind = repairs_behind(own, old, parties, self.governance, partial(self._repairs, parties))
         return LedgerView(
             standing,
             mine,
@@ -517,18 +518,25 @@ class World:
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
-            parts=self._standings(parts),
-            repairs=repairs,
+            parts=self._standings(behind.parts),
+            repairs=behind.repairs,
+            repairs_unread=behind.cut,
             behind=self._behind(target, relatives) if self.governance.robbed else (),
             **self._named(key),
         )
 
-    def _repairs(self, key: bytes) -> list[LedgerEntry]:
-        """What repairs a battery, and what takes that back."""
-        events = self.governance.lifecycle.events
-        kinds = {kind for kind, e in events.items() if e.effects.names_parts or e.effects.undo}
-        parsed = (replace(leaf, parsed=_parsed(leaf.entry)) for leaf in self.leaves)
-        return [leaf for leaf in parsed if _repairs_it(leaf.parsed, key, kinds)]
+    def _repairs(self, parties: Collection[str], key: bytes, before: int, most: int) -> list[LedgerEntry]:
+        """What repairs a battery, before a leaf or by these, and what authorities took back of it."""
+        events = self.governance.lifecycle.events.items()
+        repairs = {kind for kind, event in events if event.effects.names_parts}
+        ends = {kind for kind, event in events if event.effects.undo in ENDINGS}
+        found = []
+        for leaf in (replace(one, parsed=_parsed(one.entry)) for one in self.leaves):
+            by = leaf.parsed.attestation.issuer if isinstance(leaf.parsed, AdmittedEntry) else ""
+            counts = leaf.leaf_index < before or by in parties
+            if _repairs_it(leaf.parsed, key, ends | (repairs if counts else set())):
+                found.append(leaf)
+        return found[:most]
 
     def _named(self, key: bytes) -> dict[str, Any]:
         """What names it without being state of it, with what is on record of that."""
