@@ -8,19 +8,21 @@ from typing import Any
 from flask import request
 from flask.typing import ResponseReturnValue
 
+from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
 from node.answers import ItemAnswer
 from node.api.problems import as_sentence, page_wanted
 from node.api.reading import integer_argument, json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, session, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.api.supervision import of_battery
-from node.errors import ProblemError, not_found
+from node.errors import ProblemError, bad_request, not_found
 from node.issuing.passport_models import number_of
 from node.service import Service
 from node.web.checks import sections
 from node.web.passport_read import glance, read_passport
 
 SEEING = frozenset({"read", "clear", "govern", "operate"})  # as the routes of alerts ask for
+FIELDS = {"condition_missing": "condition", "cell_malformed": "mass_kg"}  # of the form, by what is refused
 ATTESTING = frozenset({"issue", "govern", "clear"})  # as the route of acts asks for
 
 
@@ -69,7 +71,8 @@ def _taken(service: Service) -> ResponseReturnValue:
         words = words_for(service)
         why, step = as_sentence(words.problem(error)[1]), words.problem_step(error)["next"]
         told = {"code": form["battery"], "offered_as": form["condition"], "mass": form["mass_kg"]}
-        return page("taken.html", error.status, item=None, problem=why, step=step, **told)
+        wrong = FIELDS.get(error.code, "battery")  # what else is refused is what was typed as its code
+        return page("taken.html", error.status, item=None, problem=why, step=step, wrong=wrong, **told)
     asking = session()
     audience = service.access.audience_of(asking)
     read = read_passport(service, item["battery"], item["passport"].get("digest"), audience)
@@ -90,7 +93,12 @@ def _offered(form: Mapping[str, str]) -> dict[str, str | float]:
     """The item of a form: a battery by itself; its mass as numbers of sheets are read."""
     given = {name: value for name, value in form.items() if value and name != "mass_kg"}
     item: dict[str, str | float] = {"battery": "", "goods": "battery", **given}
+    if form["condition"] not in CONDITIONS:
+        raise bad_request("condition_missing", "Say as what the battery is offered: it is never guessed.")
     if form["mass_kg"]:
-        item["mass_kg"] = number_of(form["mass_kg"], whole=False)
+        item["mass_kg"] = mass = number_of(form["mass_kg"], whole=False)
+        if not 0 < mass <= MASS_KG_MAX:
+            told = "A mass is more than 0 and at most {most} kg."
+            raise bad_request("cell_malformed", told, most=MASS_KG_MAX)
     require_shape(item, "ClearanceRequest")
     return item

@@ -71,6 +71,17 @@ class DocumentTable:
             found.update((d.digest, d) for d in self._where(f"digest IN ({marks(len(part))})", part))
         return found
 
+    def without_bodies(self, digests: Sequence[bytes]) -> dict[bytes, StoredDocument]:
+        """Those of `digests` that are held, by digest: what each is and whose, not what it says."""
+        columns = _COLUMNS.replace("body", "x''")
+        found: dict[bytes, StoredDocument] = {}
+        for part in parts(digests):
+            rows = self._db.connection.execute(
+                f"SELECT {columns} FROM documents WHERE digest IN ({marks(len(part))})", part
+            )
+            found.update((row["digest"], StoredDocument(*row)) for row in rows)
+        return found
+
     def fetched_times(self, digests: Sequence[bytes]) -> dict[bytes, int | None]:
         """When those of `digests` that are held were fetched, without their bodies; None: our own."""
         found: dict[bytes, int | None] = {}

@@ -28,12 +28,17 @@ class Leaves:
         )
         return rows[::-1]
 
-    def newest_of_each(self, subjects: Sequence[bytes], newest: int) -> dict[bytes, list[EntryRow]]:
-        """Of each of these subjects the `newest` entries of its timeline, in log order."""
+    def newest_of_each(
+        self, subjects: Sequence[bytes], newest: int, *, admitted: bool = False
+    ) -> dict[bytes, list[EntryRow]]:
+        """Of each of these subjects the `newest` entries of its timeline, in log order; of `admitted` ones
+        alone, whatever was refused or claimed since.
+        """
         found: dict[bytes, list[EntryRow]] = {subject: [] for subject in subjects}
         for part in parts(subjects, beside=1):
             placed = "ROW_NUMBER() OVER (PARTITION BY subject ORDER BY leaf_index DESC) AS place"
-            among = f"SELECT leaf_index, {placed} FROM entries WHERE subject IN ({marks(len(part))})"
+            of_it = f"subject IN ({marks(len(part))})" + (" AND type = 'admitted'" if admitted else "")
+            among = f"SELECT leaf_index, {placed} FROM entries WHERE {of_it}"
             chosen = f"leaf_index IN (SELECT leaf_index FROM ({among}) WHERE place <= ?) ORDER BY leaf_index"
             for row in self._select(chosen, (*part, newest)):
                 found[row.subject or b""].append(row)
@@ -130,6 +135,14 @@ class Leaves:
         """One leaf."""
         found = self._select("leaf_index = ?", (leaf_index,))
         return found[0] if found else None
+
+    def at_each(self, leaf_indices: Sequence[int]) -> dict[int, EntryRow]:
+        """These leaves, those that there are."""
+        return {
+            row.leaf_index: row
+            for part in parts(leaf_indices)
+            for row in self._select(f"leaf_index IN ({marks(len(part))})", part)
+        }
 
     def of_block(self, height: int) -> EntryRow | None:
         """The last leaf of a block, by halving: heights rise with the leaves, so no index is kept for it."""

@@ -8,7 +8,7 @@ pays for so many standings at most, and for the same number of statements howeve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -30,20 +30,29 @@ from node.verdicts.sources import Gathering
 
 PARTS_SHOWN, INNER_SHOWN = 25, 8  # of the battery, at once; of each of these
 RECORDS_READ = 8  # the newest of each: what is stated about it, and what proves the last of it
+WHOLE_CODE = 24  # characters: that of a cascade product has fewer, and no type
 OBJECTS: Final = {"P": "pack", "M": "module", "C": "cell"}  # by the type that a code of GB/T 34014 says
 STATED: Final = ("children", "successors")  # members of an event that name batteries
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One battery as it was read; `fates` and `codes`: what its own events state of what came of it."""
+    """One battery as it was read; `codes`: what its own events name of what came of it."""
 
     key: bytes
     standing: Standing | None
-    records: Mapping[int, EntryRow]  # the newest, by their place in the log
-    code: str | None = None
-    codes: Mapping[bytes, str] = field(default_factory=dict)
-    fates: Mapping[bytes, str] = field(default_factory=dict)
+    proof: EntryRow | None  # the newest record of it; without one, the record that took it out of a battery
+    code: Identifier | None
+    codes: Mapping[bytes, Identifier]
+    fate: str | None  # as whoever took it out stated
+
+
+@dataclass(frozen=True, slots=True)
+class _TakenOut:
+    """A dismantling, with the code and fate that it states of each part, by its key."""
+
+    row: EntryRow
+    stated: Mapping[bytes, tuple[Identifier, str]]
 
 
 class PartsTree:
@@ -63,7 +72,7 @@ class PartsTree:
         key = standing_key(self._issuing.signing.subject(pack))
         with self._ledger.reading(), self._office.reading():
             network = self._gathering.network_view({})
-            (top,) = self._level([key], {key: pack.canonical}, audience)
+            (top,) = self._level([key], {key: pack}, audience)
             if top.standing is None:
                 told = "No record of {battery} is on this ledger; that says nothing about the battery."
                 raise not_found("battery_not_found", told, battery=pack.canonical)
@@ -97,52 +106,74 @@ class PartsTree:
         read = {one.key: one for one in self._level(keys, named, audience)}
         return {key: [read[one] for one in keys] for key, keys in asked.items()}
 
-    def _level(self, keys: Sequence[bytes], named: Mapping[bytes, str], audience: str) -> list[_Read]:
-        """These batteries, by three statements; `named`: codes that are known already."""
-        standings = self._ledger.standings.records(tuple(keys)) if keys else {}
-        rows = self._ledger.leaves.newest_of_each(keys, RECORDS_READ) if keys else {}
-        digests = [r.document_digest for one in rows.values() for r in one if r.document_digest]
-        held = self._office.documents.get_many(digests)
-        giving = self._gathering.giving
-        documents = {digest: one for digest, one in held.items() if giving.entitled(one, audience)}
-        return [
-            self._read(key, standings.get(key), rows.get(key, ()), documents, named.get(key)) for key in keys
-        ]
+    def _level(self, keys: Sequence[bytes], named: Mapping[bytes, Identifier], audience: str) -> list[_Read]:
+        """These batteries, by five statements; `named`: codes that are known already.
+
+        What took each out of a battery is read by its leaf: no number of later records hides it.
+        """
+        records = self._ledger.standings.records(tuple(keys)) if keys else {}
+        standings = {key: Standing.decode(record) for key, record in records.items()}
+        leaves = [one.parent.leaf_index for one in standings.values() if one.parent is not None]
+        took = self._ledger.leaves.at_each(sorted(set(leaves)))
+        rows = self._ledger.leaves.newest_of_each(keys, RECORDS_READ, admitted=True) if keys else {}
+        read = [*took.values(), *(row for one in rows.values() for row in one)]
+        documents = self._documents(read, audience)
+        out = {leaf: _TakenOut(row, self._stated([row], documents)) for leaf, row in took.items()}
+        found = []
+        for key in keys:
+            standing = standings.get(key)
+            of = out.get(standing.parent.leaf_index) if standing is not None and standing.parent else None
+            code = named.get(key)
+            found.append(self._read(key, standing, rows.get(key, ()), documents, code=code, out=of))
+        return found
+
+    def _documents(self, rows: Sequence[EntryRow], audience: str) -> Mapping[bytes, StoredDocument]:
+        """What this audience may see of these records' documents; of events alone what they say."""
+        held = self._office.documents
+        digests = list({row.document_digest for row in rows if row.document_digest})
+        shown = {
+            digest: one
+            for digest, one in held.without_bodies(digests).items()
+            if self._gathering.giving.entitled(one, audience)
+        }
+        return shown | held.get_many([digest for digest, one in shown.items() if one.kind == "event"])
 
     def _read(
         self,
         key: bytes,
-        standing: bytes | None,
+        standing: Standing | None,
         rows: Sequence[EntryRow],
         documents: Mapping[bytes, StoredDocument],
-        code: str | None,
+        *,
+        code: Identifier | None,
+        out: _TakenOut | None,
     ) -> _Read:
-        admitted = [row for row in rows if row.type == "admitted"]
-        said = [one for row in admitted if (one := documents.get(row.document_digest or b"")) is not None]
-        own = (one.battery for one in said if one.battery and self._key_of(one.battery) == key)
-        codes, fates = dict[bytes, str](), dict[bytes, str]()
-        for text, fate in (pair for one in said if one.kind == "event" for pair in _stated(one.body)):
-            part = self._key_of(text)
-            if part is not None and standing is not None:
-                codes[part] = self._issuing.signing.identifier(text).canonical
-                if fate:
-                    fates[part] = fate
-        return _Read(
-            key,
-            Standing.decode(standing) if standing is not None else None,
-            {row.leaf_index: row for row in admitted},
-            code or next(own, None),
-            codes,
-            fates,
-        )
+        said = [one for row in rows if (one := documents.get(row.document_digest or b"")) is not None]
+        own = (found for one in said if one.battery and (found := self._named(one.battery))[0] == key)
+        named, fate = out.stated.get(key, (None, "")) if out is not None else (None, "")
+        code = code or named or next((identifier for _, identifier in own), None)
+        codes = {part: identifier for part, (identifier, _) in self._stated(rows, documents).items()}
+        last = rows[-1] if rows else out.row if out is not None else None
+        return _Read(key, standing, last, code, codes if standing is not None else {}, fate or None)
 
-    def _key_of(self, text: str) -> bytes | None:
-        """The key of a code that a document says; None where it is none."""
+    def _stated(
+        self, rows: Sequence[EntryRow], documents: Mapping[bytes, StoredDocument]
+    ) -> Mapping[bytes, tuple[Identifier, str]]:
+        """{key: (code, fate or "")} of what the events in these records name as having come of their own."""
+        said = (documents.get(row.document_digest or b"") for row in rows)
+        pairs = (
+            pair for one in said if one is not None and one.kind == "event" for pair in _stated(one.body)
+        )
+        found = ((self._named(text), fate) for text, fate in pairs)
+        return {key: (identifier, fate) for (key, identifier), fate in found if identifier is not None}
+
+    def _named(self, text: str) -> tuple[bytes, Identifier | None]:
+        """(key, code) that a document says; b"" where it is none."""
         try:
-            found: Identifier = self._issuing.signing.identifier(text)
+            found = self._issuing.signing.identifier(text)
         except ProblemError:
-            return None
-        return standing_key(self._issuing.signing.subject(found))
+            return b"", None
+        return standing_key(self._issuing.signing.subject(found)), found
 
 
 def _stated(body: bytes) -> Iterator[tuple[str, str]]:
@@ -174,13 +205,12 @@ def _around(one: Standing, after: int) -> list[tuple[str, bytes]]:
 
 def _node(one: _Read, relation: str, under: _Read | None, shown: int) -> PartNodeRecord:
     pack = under if relation == "part" else None
-    fate = pack.fates.get(one.key) if pack is not None else None
-    proof = _proof(one, pack)
-    kind = OBJECTS.get(one.code[3]) if one.code is not None and len(one.code) == 24 else None
+    fate, proof, code = one.fate if pack is not None else None, one.proof, one.code
+    coded = code is not None and code.scheme == "gbt34014" and len(code.canonical) == WHOLE_CODE
     return {
         "key": b64u(one.key),
-        "code": one.code,
-        "object": kind,
+        "code": code.canonical if code is not None else None,
+        "object": OBJECTS.get(code.canonical[3]) if code is not None and coded else None,
         "relation": relation,
         "under": b64u(under.key) if under is not None else None,
         "state": one.standing.item_state if one.standing is not None else None,
@@ -194,11 +224,3 @@ def _node(one: _Read, relation: str, under: _Read | None, shown: int) -> PartNod
         "leaf_index": proof.leaf_index if proof is not None else None,
         "attestation": b64u(proof.digest) if proof is not None and proof.digest else None,
     }
-
-
-def _proof(one: _Read, pack: _Read | None) -> EntryRow | None:
-    """The newest record of it; of a part without one, the record that took it out of the battery."""
-    if one.records:
-        return one.records[max(one.records)]
-    taken = one.standing.parent if one.standing is not None else None
-    return pack.records.get(taken.leaf_index) if pack is not None and taken is not None else None

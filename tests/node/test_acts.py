@@ -233,3 +233,30 @@ def test_what_nobody_knows_may_not_be_taken_as_passed(node: LiveNode) -> None:
         assert odd.status_code == 400 and f'value="{mass}"' in odd.text, mass
     assert offered(node, "", mass_kg="").status_code == 400
     assert offered(node, code_of(SERIAL), condition="shiny").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("field", "form"),
+    [
+        ("battery", {"code": ""}),
+        ("condition", {"condition": ""}),
+        ("condition", {"condition": "shiny"}),
+        ("mass_kg", {"mass_kg": "heavy"}),
+        ("mass_kg", {"mass_kg": "-1"}),
+    ],
+)
+def test_a_mistake_at_the_counter_is_told_beside_its_field(
+    node: LiveNode, field: str, form: dict[str, str]
+) -> None:
+    """
+    What lacks or cannot be read is a 400, said at that field and at no other; the rest stays filled in.
+    """
+    answer = offered(node, **{"code": code_of(SERIAL), **form})
+    marked = re.findall(r'id="(\w+)"[^>]* aria-invalid="true" aria-describedby="(\w+)-problem"', answer.text)
+
+    assert answer.status_code == 400
+    assert marked == [(field, field)]
+    assert len(re.findall(rf'id="{field}-problem" role="alert"', answer.text)) == 1
+    assert 'role="alert"' not in answer.text.replace(f'id="{field}-problem" role="alert"', "")
+    if field != "battery":
+        assert f'value="{code_of(SERIAL)}"' in answer.text

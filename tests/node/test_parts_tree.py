@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from credentials.documents.identifiers import Identifier
 from node.storage.database import Database
+from node.storage.documents import DocumentTable, StoredDocument
+from node.storage.ledger import LedgerStore
 from node.use_cases import parts_tree
+from tests.harness.grown import filler
 from tests.harness.support_service import ROLES, UNKNOWN_CODE, LiveNode, live_node
 from tests.node.test_pages import BROWSER, Reader
-from tests.node.test_watching import code_of
+from tests.node.test_store import commit
+from tests.node.test_store import row as block_row
+from tests.node.test_watching import code_of, issue
 
 pytestmark = pytest.mark.check  # seven records, one after the other
 OWN = (*ROLES, "workshop", "licensed_dismantler", "waste_operator", "recycler")
@@ -137,6 +146,58 @@ def test_parts_come_a_page_at_a_time(node: LiveNode, monkeypatch: pytest.MonkeyP
     assert (split["parts"], split["shown"]) == (2, 1)
 
 
+def test_later_records_hide_no_dismantling(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What took a part out is read by its leaf, not among the newest records of the battery: codes, fates and a
+    proof are there however many records came since.
+    """
+    before = by_code(tree(node, code_of(PACK)))
+    monkeypatch.setattr(parts_tree, "RECORDS_READ", 0)
+    after = by_code(tree(node, code_of(PACK)))
+
+    assert set(after) == set(before)
+    for code in (*MODULES, *CELLS):
+        assert codes(after[code]) == codes(before[code]), code
+        assert node.get(f"/receipts/{after[code]['attestation']}").status_code == 200, code
+
+
+def test_refused_records_push_no_admitted_one_out(tmp_path: Path) -> None:
+    """
+    The newest admitted records of a battery are the newest of those: a claim since is not counted among them.
+    """
+    subject = sha256(b"one battery").digest()
+    said = [replace(filler(number), subject=subject) for number in range(3)]
+    ledger = LedgerStore(tmp_path / "ledger.db")
+    with closing(ledger):
+        commit(ledger, 1, [*said, block_row(3, subject=subject)])
+        admitted = ledger.leaves.newest_of_each([subject], 2, admitted=True)[subject]
+
+    assert [row.digest for row in admitted] == [said[1].digest, said[2].digest]
+
+
+def test_only_a_code_of_gbt34014_says_what_a_thing_is() -> None:
+    """
+    Another code of as many characters has no type in its fourth one.
+    """
+
+    def kind(scheme: str, text: str) -> str | None:
+        code = Identifier(scheme, "", text)
+        node = parts_tree._node(parts_tree._Read(bytes(32), None, None, code, {}, None), "self", None, 0)
+        return node["object"]
+
+    assert kind("gbt34014", MODULES[0]) == "module"
+    assert kind("uri", "ab:C" + "x" * 20) is None
+
+
+def test_a_page_beyond_the_last_part_names_no_part(node: LiveNode) -> None:
+    """
+    It says how many there are and leads back to the first.
+    """
+    page = node.person.get(f"/parts/{code_of(PACK)}?after=500", headers=BROWSER)
+    assert page.status_code == 200
+    assert "501" not in page.text and "0 of 3 parts of it are shown here" in Reader(page.text).text
+
+
 @contextmanager
 def statements(node: LiveNode) -> Iterator[list[str]]:
     """What SQL is run meanwhile."""
@@ -153,7 +214,7 @@ def test_a_level_costs_the_same_however_many_are_on_it(
     node: LiveNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Three statements a level, whether a page has one part or three.
+    Five statements a level, whether a page has one part or three.
     """
 
     def cost() -> int:
@@ -166,6 +227,25 @@ def test_a_level_costs_the_same_however_many_are_on_it(
     few = cost()
     assert abs(many - few) <= 3, (many, few)  # one part may have none below it
     assert many <= 24
+
+
+def test_no_passport_is_read_for_a_tree(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Bodies are read of events alone, which name parts and fates; of other documents only whose they are.
+    """
+    read: list[str] = []
+    whole = DocumentTable.get_many
+
+    def seen(table: DocumentTable, digests: Sequence[bytes]) -> dict[bytes, StoredDocument]:
+        found = whole(table, digests)
+        read.extend(one.kind for one in found.values())
+        return found
+
+    monkeypatch.setattr(DocumentTable, "get_many", seen)
+    issue(node, PACK + 5)
+    node.service.parts_tree.of(code_of(PACK + 5), "own_operator")
+    node.service.parts_tree.of(code_of(PACK), "own_operator")
+    assert set(read) == {"event"}
 
 
 def test_the_page_has_the_tree_and_compares_what_is_typed(node: LiveNode) -> None:
