@@ -48,9 +48,8 @@ class Admission:
     def __init__(self, registry: Registry, office: OfficeStore) -> None:
         self._registry = registry
         self._office = office
-        self.noted: Callable[[Attestation, str], None] = lambda _, __: (
-            None
-        )  # what is refused when it is meant
+        # What is refused, or only waits, when it is meant.
+        self.noted: Callable[[Attestation, str], None] = lambda _, __: None
 
     def standing(self, about: Subject) -> Standing | None:
         """What the own ledger knows of a battery."""
@@ -80,6 +79,8 @@ class Admission:
         except NotYet as reason:
             if queue or reason.code in PASSES or self._follows_own(statement):
                 return
+            if not only_try:
+                self.noted(statement.attestation, reason.code)
             raise ProblemError(
                 409,
                 reason.code,

@@ -29,6 +29,7 @@ from node.oversight.capacities import WHO
 from node.oversight.handling import Handling
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
 from node.oversight.tallying import Tallying
+from node.oversight.waiting import recorded_lawfully
 from node.storage.alerts import AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -88,6 +89,7 @@ class Alerting:
             rows = self._in_force(self._ledger.leaves.since(begin, LEAVES_AT_ONCE))
             raised = self._raising.of(rows) if rows else []
             settled = list(self._raising.settled(rows))
+            lawful = list(recorded_lawfully(rows, self._ledger, self._history))
             times = self._ledger.block_times({one.height for one in raised})
         if not rows:
             return False
@@ -96,6 +98,8 @@ class Alerting:
             new = sum(table.put(db, row) for row in told)
             for one in settled:
                 table.settle(db, one, WHO, int(time.time()))
+            for attempt in lawful:
+                table.settle_attempts(db, attempt, WHO, int(time.time()))
             table.bound(db)
             table.look_on(db, rows[-1].leaf_index + 1)
         if new:

@@ -1,6 +1,7 @@
 """Attempts leave a trace: what this node refuses for want of a licence is told the authority of that side.
 
-    refused (`noted.py`) -> whose signature is it? one that does not verify names nobody, and is dropped
+    refused (`noted.py`), or waits too long for a vehicle's batteries (`waiting.py`)
+    -> whose signature is it? one that does not verify names nobody, and is dropped
     -> signed by the refuser, on disk -> a letter to the authorities of the signer's jurisdiction
     -> there: both signatures verified, kept once, an alert
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from consensus.cose import SignatureInvalid, parse_sign1, sign1, verify_sign1
@@ -38,6 +40,7 @@ from node.oversight.alert_kinds import ATTEMPT, AUTHORITY, kind_of
 from node.oversight.letters import GIVEN_UP_S, TAKEN, Letters
 from node.oversight.noted import Noted
 from node.oversight.raising import RaisedAlert, code_of, row_of
+from node.oversight.waiting import RULES
 from node.storage.alerts import AlertRow
 from node.storage.database import Transaction
 from node.storage.ledger import LedgerStore
@@ -103,13 +106,14 @@ class Attempts:
         history: GovernanceHistory,
         signer: CoseSigner,
         noted: Noted,
+        waits_by: Callable[[bytes, int], str],
         office: OfficeStore,
         ledger: LedgerStore,
         letters: Letters,
     ) -> None:
         self._network_id, self._did, self._history = network_id, did, history
         self._signer, self._noted, self._office, self._letters = signer, noted, office, letters
-        self._ledger = ledger
+        self._ledger, self._waits_by = ledger, waits_by
         self._shares, self._refusers = Shares(PER_SIGNER_MAX), Shares(FROM_REFUSER_MAX)
         self._woken, self._lock = threading.Event(), threading.Lock()
         noted.came = self.wake
@@ -120,23 +124,25 @@ class Attempts:
 
     def turn(self) -> None:
         """Keep what was refused since, or rest for a moment."""
-        if not self.keep():
+        if not self.keep(int(time.time())):
             self._woken.wait(REST_S)
             self._woken.clear()
 
     # -- at the refuser --------------------------------------------------------------------------------
 
-    def keep(self) -> bool:
-        """What was refused since the last look is on disk, for whoever it concerns."""
-        refused = self._noted.take()
-        for place, (data, code) in enumerate(refused):
+    def keep(self, now: int) -> bool:
+        """What was refused since the last look, or waits too long, is on disk for whoever it concerns."""
+        refused = [(data, code, now) for data, code in self._noted.take()]
+        waited = [one for one in self._noted.waited(now) if self._waits_by(one[0], one[2]) == one[1]]
+        told = [*refused, *waited]
+        for place, one in enumerate(told):
             try:
-                self._keep(data, code, int(time.time()))
+                self._keep(*one)
             except TokenAway:  # the key that signs reports is on a token: noted again, for when it is back
-                for again in refused[place:]:
-                    self._noted.put(*again)
+                for data, code, _ in told[place:]:
+                    self._noted.put(data, code)
                 raise
-        return bool(refused)
+        return bool(told)
 
     def _keep(self, data: bytes, code: str, now: int) -> None:
         governance = self._history.latest
@@ -179,8 +185,10 @@ class Attempts:
         return TAKEN
 
     def counts(self, report: ReadReport) -> bool:
-        """True if it is an attempt still: of a code that is one, and not recorded since."""
-        return kind_of(ATTEMPT, (report.code,)) is not None and not self._on_ledger(report.attestation)
+        """True if it is an attempt still: of such a code, not recorded since, and waiting if it did."""
+        if kind_of(ATTEMPT, (report.code,)) is None or self._on_ledger(report.attestation):
+            return False
+        return report.code not in RULES or self._waits_by(report.attestation.data, report.at) == report.code
 
     def _on_ledger(self, said: Attestation) -> bool:
         return any(entry.type == "admitted" for entry in self._ledger.leaves.with_digest(said.digest))

@@ -6,14 +6,16 @@ by, whoever sent it: a peer, or this participant's own people.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
 
-from consensus.application import NotYet, Refusal
+from consensus.application import Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.registry import Registry
 from node.oversight.alert_kinds import ATTEMPT, alert_kinds
+from node.oversight.waiting import RULES, VehiclesWaiting, waits_by
 
 NOTED_MAX = 512  # between two looks; what comes beyond is counted
 
@@ -23,6 +25,7 @@ class Noted:
 
     def __init__(self) -> None:
         self._kept: deque[tuple[bytes, str]] = deque()
+        self._waiting = VehiclesWaiting()
         self._codes = frozenset(c for kind in alert_kinds() if kind.leaf == ATTEMPT for c in kind.raised_by)
         self.beyond = 0
         self.came: Callable[[], object] = lambda: None  # told of each, at once
@@ -30,6 +33,9 @@ class Noted:
     def put(self, tx: bytes | Attestation, code: str) -> None:
         """From any thread; at once."""
         if code not in self._codes:
+            return
+        if code in RULES:  # a later record may clear it
+            self.beyond += not self._waiting.put(tx, code, int(time.time()))
             return
         if len(self._kept) >= NOTED_MAX:
             self.beyond += 1
@@ -45,9 +51,13 @@ class Noted:
             found.setdefault(data, code)
         return list(found.items())
 
+    def waited(self, now: int) -> list[tuple[bytes, str, int]]:
+        """(statement, rule, since when) of what waited so long that it is an attempt, if it still waits."""
+        return self._waiting.take(now)
+
 
 class NotingRegistry(Registry):
-    """The registry; what it refuses for want of a licence is noted."""
+    """The registry; what it refuses for want of a licence, or has wait for batteries, is noted."""
 
     @cached_property
     def noted(self) -> Noted:
@@ -58,8 +68,10 @@ class NotingRegistry(Registry):
         """As the registry's; a refusal is noted and goes on."""
         try:
             return super().check_tx(tx, now)
-        except NotYet:
-            raise
         except Refusal as refusal:
             self.noted.put(tx, refusal.code)
             raise
+
+    def waits_by(self, data: bytes, at: int) -> str:
+        """The rule by which a statement of then waits now, noted nowhere; "" for one that does not."""
+        return waits_by(super().check_tx, data, at)

@@ -82,6 +82,7 @@ def oversight_of(
         history=disk.history,
         signer=signer,
         noted=registry.noted,
+        waits_by=registry.waits_by,
         office=office,
         ledger=ledger,
         letters=letters,

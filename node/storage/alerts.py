@@ -274,6 +274,16 @@ class AlertTable:
         )
 
     @staticmethod
+    def settle_attempts(db: Transaction, found: tuple[str, bytes, int], who: str, at: int) -> None:
+        """(code, battery, until): what of this kind was tried until then is dealt with. It is of no leaf."""
+        code, battery, until = found
+        db.execute(
+            "UPDATE alerts SET state = ?, handled_by = ?, handled_at = ? "
+            "WHERE code = ? AND subject = ? AND state = ? AND at <= ?",
+            (ACKNOWLEDGED, who, at, code, battery, OPEN, until),
+        )
+
+    @staticmethod
     def link(db: Transaction, alert_id: bytes, case_ref: str) -> None:
         """Link it to a case that this node knows."""
         db.execute("UPDATE alerts SET case_ref = ? WHERE id = ?", (case_ref, alert_id))

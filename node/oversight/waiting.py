@@ -1,0 +1,99 @@
+"""X6 and X21: a vehicle is sold, registered or scrapped without its batteries. That waits, and is told late.
+
+    a statement that waits by one of these rules -> watched for ten minutes -> it waits still: an attempt
+    the same sort of act about that battery is recorded lawfully -> its alert is dealt with
+
+A lawful record may come a moment later, and mostly does: what waits is no attempt before that (`attempts.py`
+tells the rest, D719). Whoever reads a report of another node asks its own ledger whether the statement waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from consensus.application import NotYet, Refusal
+from consensus.encoding import EncodingError
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation, parse_attestation
+from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.lifecycle import RESTS_ON_ALL_PACKS
+from node.oversight.alert_kinds import ADMITTED, ATTEMPT, kind_of
+from node.oversight.raising import RECORD_READ_MAX, admitted_of
+from node.storage.entries import EntryRow
+from node.storage.ledger import LedgerStore
+
+WAITED_S = 600  # what waits so long is an attempt: a pool keeps it for an hour
+WAITING_MAX = 512  # statements that are watched
+PER_SIGNER_MAX = 16  # of one party
+RULES = RESTS_ON_ALL_PACKS
+
+
+class VehiclesWaiting:
+    """Statements that wait, each since it did so first: a few of each signer."""
+
+    def __init__(self) -> None:
+        self._since: dict[bytes, tuple[int, str, str]] = {}  # signed bytes -> (when, by which rule, whose)
+
+    def put(self, tx: bytes | Attestation, rule: str, now: int) -> bool:
+        """From any thread; False for one too many."""
+        data = tx.data if isinstance(tx, Attestation) else tx
+        if data in self._since:
+            return True
+        issuer = _issuer_of(tx)
+        of_signer = sum(whose == issuer for _, _, whose in list(self._since.values()))
+        if issuer is None or of_signer >= PER_SIGNER_MAX or len(self._since) >= WAITING_MAX:
+            return False
+        self._since[data] = now, rule, issuer
+        return True
+
+    def take(self, now: int) -> list[tuple[bytes, str, int]]:
+        """(signed bytes, rule, since when) of what was put ten minutes ago: it is watched no more."""
+        due = [
+            (data, rule, since)
+            for data, (since, rule, _) in list(self._since.items())
+            if since + WAITED_S <= now
+        ]
+        for data, _, _ in due:
+            self._since.pop(data, None)
+        return due
+
+
+def waits_by(check: Callable[[bytes, int], object], data: bytes, at: int) -> str:
+    """The rule by which a statement of then waits by what is on record now; "" for one that does not wait."""
+    try:
+        check(data, at)
+    except NotYet as reason:
+        return reason.code
+    except Refusal:
+        pass
+    return ""
+
+
+def recorded_lawfully(
+    rows: Sequence[EntryRow], ledger: LedgerStore, history: GovernanceHistory
+) -> Iterator[tuple[str, bytes, int]]:
+    """(code of a kind, battery, when) of attempts that these leaves settle: their rule was asked, and passed.
+
+    Told late it is not asked (credentials D898): such a record settles nothing.
+    """
+    for row in rows:
+        event = history.at(row.height).lifecycle.event(row.kind or "") if row.type == ADMITTED else None
+        if event is None or row.subject is None or not RULES & set(event.guards):
+            continue
+        record = [
+            one for _, one in admitted_of(ledger.leaves.of(row.subject, RECORD_READ_MAX, row.leaf_index + 1))
+        ]
+        if any(one.event_time > record[-1].event_time for one in record[:-1]):
+            continue
+        at = ledger.block_times([row.height]).get(row.height, 0)
+        for rule in sorted(RULES & set(event.guards)):
+            kind = kind_of(ATTEMPT, (rule,))
+            if kind is not None:
+                yield kind.code, row.subject, at
+
+
+def _issuer_of(tx: bytes | Attestation) -> str | None:
+    try:
+        return (tx if isinstance(tx, Attestation) else parse_attestation(tx)).issuer
+    except (CredentialError, EncodingError):
+        return None
