@@ -39,12 +39,8 @@ WITHHELD = "status_list_withheld"
 class Clues:
     """What tells a version that was lost; `vain`: attestations of those that were searched for in vain."""
 
-    could_sign: Callable[
-        [str, int], bool
-    ]  # whether a version made at this time can be of the key with this id
-    changed: Sequence[
-        tuple[int, int]
-    ]  # (leaf, place over all lists) of own passports that the ledger changed
+    could_sign: Callable[[str, int], bool]  # whether a version of this time can be of the key with this id
+    changed: Sequence[tuple[int, int]]  # (leaf, place over all lists) of own passports the ledger changed
     vain: set[bytes]
 
 
