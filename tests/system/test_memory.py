@@ -177,8 +177,9 @@ BOUNDED = {
     "node/issuing/issue_jobs.py:IssueJobs._readings": "READINGS_KEPT",
     "node/issuing/issue_jobs.py:JobReading._forms": "FORMS_KEPT",
     "node/issuing/passports.py:PassportIssuing._found_by": "the orders of one call",
-    "node/issuing/ledger_follower.py:Following._vain": "of each list of ours, the one version after those that agree",
+    "node/issuing/ledger_follower.py:Following._vain": "one version of each list of ours",
     "node/issuing/outbox.py:Outbox._dropped": "its own maxlen",
+    "node/oversight/waiting.py:VehiclesWaiting._since": "WAITING_MAX",
     "node/issuing/outbox.py:Outbox._sent": (
         "what office.db has in its outbox, within the daily quota of this participant"
     ),
