@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypedDict
+from typing import IO, Any, NotRequired, TypedDict
 
 from node.config import DataDirectory
 from node.errors import SetupError
@@ -43,7 +43,7 @@ class BackupList(TypedDict):
     type: str
     participant: str
     network: str
-    made: int
+    made: NotRequired[int]  # when, for people: no restore goes by it
     files: dict[str, str]
 
 
@@ -189,7 +189,6 @@ def _read(source: Path) -> BackupList:
         "type": TAG,
         "participant": read.get("participant", ""),
         "network": read.get("network", ""),
-        "made": read.get("made", 0),
         "files": files,
     }
 

@@ -125,7 +125,7 @@ class Checking:
             schema_expected=False,
             proof_only=asked is not None and "proof" in asked and asked <= PROOF_CHECKS,
         )
-        means = self._ledger_means(shown) if isinstance(shown, dict) else None
+        means = self._ledger_means(shown)
         asking = asking or self._fetcher.for_one_request()
         examine_document(found, shown, means or self._own_means(now, asking), demands, now)
         return Verification(tuple(found.checks))
@@ -205,8 +205,8 @@ class LedgerSources:
         """True for whoever takes part now."""
         return did in self._history.latest.participants
 
-    def __call__(self, document: JSON) -> Means | None:
-        """What the ledger holds to examine a document with; None for one that names no participant."""
+    def __call__(self, document: object) -> Means | None:
+        """What the ledger holds to examine a document with; None for what names no participant."""
         said = credential_shown(document)
         issuer = said.get("issuer")
         issuer = issuer.get("id") if isinstance(issuer, dict) else issuer

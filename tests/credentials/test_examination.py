@@ -344,11 +344,22 @@ def sri(text: bytes) -> str:
             ("indeterminate", "schema_other"),
         ),
         ({"digestMultibase": "u" + b64u(b"\xb2\x40" + bytes(64))}, ("indeterminate", "schema_other")),
+        ({"digestMultibase": "u" + b64u(b"\x80\x40" + bytes(64))}, ("indeterminate", "schema_other")),
         ({"type": "JsonSchemaCredential"}, ("not_checked", "schema_unavailable")),
         ({"type": ["JsonSchema", "Other"]}, ("pass", "ok")),
         ({"id": "https://schemas.example/1"}, ("not_checked", "schema_unavailable")),
     ],
-    ids=["as it is", "its digest", "another digest", "another sha3", "unknown hash", "kind", "kinds", "id"],
+    ids=[
+        "as it is",
+        "its digest",
+        "another digest",
+        "another sha3",
+        "unknown hash",
+        "unknown hash of one bit",
+        "kind",
+        "kinds",
+        "id",
+    ],
 )
 def test_a_schema_is_passed_only_if_it_is_the_one_that_was_named(
     schema: JSON, expected: tuple[str, str]

@@ -127,6 +127,16 @@ def test_a_second_life_that_a_further_code_alone_has_begins_with_its_test(
     seen = w.evidence(text)
     lost = judged(w, text, evidence=replace(seen, events={}), **inland)
     assert lost["verdict"] not in GOOD
+    swapped = judged(w, text, evidence=replace(seen, events=_swapped(seen)), **inland)
+    assert not good or (shape(lost)[0], shape(swapped)) == ("undecided", ("hold", "wrong_payload"))
+
+
+def _swapped(seen: Evidence) -> dict[bytes, Any]:
+    """Another document in the place of each: not what its attestation is of."""
+    digests = list(seen.events)
+    return {
+        digest: seen.events[other] for digest, other in zip(digests, digests[1:] + digests[:1], strict=True)
+    }
 
 
 def test_where_the_union_does_not_judge_no_test_in_it_is_asked_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -668,11 +669,12 @@ def attested_instead(w: World, text: str, secure: Any, **changes: Any) -> dict[s
     return document
 
 
-def by(suite: str) -> Any:
+def by(suite: str, known: Mapping[str, Any] = {}) -> Any:
     from node.config import contexts
 
+    known = {**contexts(), **known}
     return lambda plain: suites.sign(
-        plain, signer(MAKER, "credential"), "2027-01-01T00:00:00Z", cryptosuite=suite, contexts=contexts()
+        plain, signer(MAKER, "credential"), "2027-01-01T00:00:00Z", cryptosuite=suite, contexts=known
     )
 
 
@@ -744,6 +746,24 @@ def test_nothing_unchecked_looks_passed(way: str, member: str, change: Any, reas
     assert verdict.conclusion.verdict == "undecided"
     assert reason in {check.reason for check in verdict.checks}
     assert verdict.conclusion.ground is None
+
+
+def test_what_nobody_can_read_here_is_not_looked_for_on_the_ledger() -> None:
+    """
+    A proof over terms of a context that is not known here is neither true nor false, and so is whatever the
+    ledger says of the document.
+    """
+    w, text, strange = World(), code(1), "https://vocabulary.example/1"
+    known: dict[str, Any] = {strange: {"@context": {}}}
+    document = attested_instead(
+        w, text, by("eddsa-rdfc-2022", known), **{"@context": lambda listed: [*listed, strange]}
+    )
+
+    verdict = judged(w, text, document)
+
+    for name in ("proof", *verifier.ADMITTED_CHECKS):
+        assert outcome(verdict, name)[1] == "context_unknown", name
+    assert verdict.conclusion.verdict == "undecided"
 
 
 def test_what_was_read_already_is_not_read_again() -> None:

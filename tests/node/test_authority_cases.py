@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -123,6 +124,8 @@ def test_an_alert_leads_to_its_case_and_a_case_to_an_alert(node: LiveNode) -> No
     assert node.get_json(f"{HERE}/{alert['case']}")["alerts"][0]["id"] == alert["id"]
     row = node.service.stores.office.alerts.get(b64u_decode(alert["id"]))
     assert row is not None and row.subject is None and row.weight < 3
+    accused = node.service.overview.status()["name"]
+    assert json.loads(row.parameters) == {"accused": accused, "act": "opened"}
     assert (
         f"{HERE}/{alert['case']}"
         in node.person.get(f"/supervision/alerts/{alert['id']}", headers={"Accept": "text/html"}).text

@@ -469,6 +469,30 @@ def test_signing_the_future_hides_no_second_checkpoint_of_the_present(
     ]
 
 
+def test_who_signs_another_checkpoint_of_a_size_that_is_past_is_found(
+    genesis: Genesis, cosigning: Cosigning
+) -> None:
+    """
+    Lines of sizes below the cosigned one are not read any more, but for those that contradict what the same
+    key signed: both are kept as evidence. The same line again contradicts nothing.
+    """
+    own = cosigning.cosign(9)
+    assert own is not None
+    size, root = own[0], own[1]
+    cosigning.receive(*lines(genesis, FIRST, size + 1, b"a" * 32))
+    for did in (ledger.CN_AUTHORITY, FIRST):
+        cosigning.receive(*lines(genesis, did, size, root))
+    assert cosigning.note() is not None
+    cosigning.cosigned_size = size + 2
+
+    cosigning.receive(*lines(genesis, FIRST, size + 1, b"a" * 32, at=10))
+    assert cosigning.rivals == []
+    cosigning.receive(*lines(genesis, FIRST, size + 1, b"b" * 32))
+
+    assert [found.key[0] for found in cosigning.rivals] == [genesis.origin, "customs.example"]
+    assert {Checkpoint.parse(found.second.body).root for found in cosigning.rivals} == {b"b" * 32}
+
+
 def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path: Path) -> None:
     """
     A validator whose guard is beyond its ledger (a ledger.db that was put back) cosigns nothing until it has

@@ -12,6 +12,8 @@ from hashlib import sha256
 import pytest
 
 from node.pdf_pages import OTHER, PARAGRAPHS_MAX, PLAIN, Paragraph, lines_of, pdf_of
+from node.words import Words
+from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import LiveNode, live_node, manifest
 
 _STREAM = re.compile(rb"/ASCII85Decode /FlateDecode.*?stream\r?\n(.*?)endstream", re.S)
@@ -59,6 +61,35 @@ def test_a_record_says_words_reasons_heights_and_who_judged(node: LiveNode) -> N
     readiness = text_of(node.get(f"{consignment}/readiness.pdf").data)
     assert "Readiness of consignment 26NLTEST000001" in readiness
     assert node.get(f"{consignment}/export.odt").status_code == 404
+
+
+def test_a_readiness_report_says_of_each_requirement_who_answered_it_and_who_must_act(node: LiveNode) -> None:
+    """
+    What the report holds is on its pages: the words of each state, the state of another day beside it, who
+    answered and who is to do what, and each line that is not counted.
+    """
+    assert node.post_json("/passports", {"code": code_of(1), "claims": claims_of(1)}).status_code == 201
+    node.wait_quiet()
+    goods = {"goods": "battery", "condition": "used", "commodity_code": "8507600000"}
+    batteries = [{"line": n, "battery": code_of(n), **goods} for n in (1, 900)]
+    asked = {**manifest(), "declaration": "26NLREADY00001", "lines": batteries}
+    consignment = f"/consignments/{node.post_json('/consignments', asked).get_json()['id']}"
+    node.wait(lambda: node.get_json(f"{consignment}?limit=0")["state"] == "done", "the verdicts")
+    other = "2030-01-01"
+    report = node.get_json(f"{consignment}/readiness?against={other}")
+    words = Words("en", lambda _: {})
+
+    said = text_of(node.get(f"{consignment}/readiness.pdf?against={other}").data).replace("\n", " ")
+
+    rows = report["rows"]
+    for row in rows:
+        assert f"{row['id']} " in said and words.sentence(f"readiness.{row['shown_as']}") in said
+        assert ", ".join(row["evidence"].get("by", ())) in said
+        assert not row["who"] or f"{row['who']}: {row['action']}"[:60] in said
+    turned = [row for row in rows if row["then"] != row["shown_as"]]
+    assert said.count(other) == len(turned) > 0 and any(row["who"] for row in rows)
+    (left,) = report["left_out"]
+    assert left["battery"] in said and left["text"][:60] in said
 
 
 def test_what_is_longer_than_a_line_or_a_page_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

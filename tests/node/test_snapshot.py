@@ -215,6 +215,10 @@ def _something_else(rows: list[Row]) -> None:
     rows[0][0] = "comity/backup/v1"
 
 
+def _cut_after_the_first(rows: list[Row]) -> None:
+    del rows[1:]
+
+
 ALTERATIONS: dict[str, tuple[Callable[[list[Row]], None], str]] = {
     "leaf": (_alter_leaf, "entr|attestation"),
     "leaf left out": (_drop_leaf, "an entry of block 1 was altered, added or left out|do not end with"),
@@ -226,6 +230,7 @@ ALTERATIONS: dict[str, tuple[Callable[[list[Row]], None], str]] = {
     "blocks swapped": (_swap_blocks, "block 1 does not follow"),
     "last block left out": (_leave_out_last_block, "do not end with its record"),
     "strange row": (_strange_row, "a row that does not belong there"),
+    "nothing after its first row": (_cut_after_the_first, "^the snapshot has no checkpoint$"),
     "something else": (_something_else, "^this is no snapshot: make one with `comity network snapshot`$"),
 }
 

@@ -383,7 +383,10 @@ def test_workers_are_let_go_once_nothing_is_to_be_judged(monkeypatch: pytest.Mon
     tickets = [workers.send(task), workers.send(task)]
     full = workers.send(task)
     workers.drop([tickets[0] or 0])
+    workers.drop([99])
     declined = workers.answer(tickets[1] or 0)
+    left = workers._answers, workers._dropped
+    assert left == ({}, set())
     workers.rest()
     still = workers.pids
     monkeypatch.setattr(workers_room, "IDLE_S", -1.0)
