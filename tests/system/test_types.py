@@ -38,7 +38,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/setup": (1, "tables of TOML"),
     "node/storage": (1, "parameters of a finding"),
     "node/use_cases": (12, "claims, manifests and options as sent; documents by right; a line's problem"),
-    "node/verdicts": (4, "documents; manifests as sent"),
+    "node/verdicts": (3, "documents; manifests as sent"),
     "node/web": (3, "claims of the sample; the context of a template"),
 }
 
