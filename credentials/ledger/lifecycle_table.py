@@ -51,7 +51,7 @@ _WHERE = "lifecycle.json"
 _KNOWN = (
     "$comment version states initial terminal final roles officials marks inherited_marks settings schemes "
     "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote resumes "
-    "namings_apart namings_by_right hears_of_then vehicles_of_then moved_on_stays"
+    "namings_apart namings_by_right hears_of_then vehicles_of_then moved_on_stays whole_pasts"
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
@@ -121,8 +121,15 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         hears_of_then=truth_of(table.get("hears_of_then", False), "hears_of_then"),
         vehicles_of_then=truth_of(table.get("vehicles_of_then", False), "vehicles_of_then"),
         moved_on_stays=truth_of(table.get("moved_on_stays", False), "moved_on_stays"),
+        whole_pasts=truth_of(table.get("whole_pasts", False), "whole_pasts"),
+        on_the_way=frozenset(s for e in events.values() if e.effects.gives_back for s in _left(e)),
         tells_late=any(event.told_late for event in events.values()),
     )
+
+
+def _left(event: Event) -> frozenset[str]:
+    """The states in which a battery that it gives back is: it left, or was declared."""
+    return event.from_states | {event.to} if event.to is not None else event.from_states
 
 
 def _resumes(value: object, words: _Words) -> dict[str, dict[str, str]]:

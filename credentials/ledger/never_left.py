@@ -22,7 +22,7 @@ def given_back(standing: Standing, attestation: Attestation, context: Context) -
     event = context.event
     if not attestation.quantities.get(event.effects.gives_back or ""):
         return {}
-    before = _before_it_left(standing, event.from_states | {event.to})
+    before = _before_it_left(standing, context.governance.lifecycle.on_the_way)
     if before is None:
         told = "how the battery stood before it was to leave is not on its record: that cannot be given back"
         raise Refusal("depends", told)
@@ -32,7 +32,7 @@ def given_back(standing: Standing, attestation: Attestation, context: Context) -
     return {"item_state": before.item_state, "named": before.named, "place": before.place}
 
 
-def _before_it_left(standing: Standing, on_the_way: frozenset[str | None]) -> Situation | None:
+def _before_it_left(standing: Standing, on_the_way: frozenset[str]) -> Situation | None:
     """The last situation in which it was not on its way yet; None: not kept.
 
     On one way a battery that was declared somewhere is in no country no more: where it is after that, it went

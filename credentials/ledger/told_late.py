@@ -139,14 +139,36 @@ def with_past(before: Standing, after: Standing, attestation: Attestation, conte
     stood = _who_could_speak(before, lifecycle)
     if stood == _who_could_speak(after, lifecycle):
         return after
-    past = before.past
-    # The first began with the battery, which its first event states.
-    began = past.begun_time or max(before.last_event_time, before.production_time or 0)
+    past, began = _with_what_it_covered(before, after, attestation, context), _began(before)
     until, rows = past.until_time, past.before
-    if began < context.at:
+    way = lifecycle.on_the_way if lifecycle.whole_pasts else frozenset()
+    leaves = after.item_state in way and before.item_state not in way  # what customs give back (0931)
+    if began < context.at or leaves:
         ended = Situation(began, context.at, *stood).encode()
         until, rows = context.at, (*rows, ended)[-SITUATIONS_MAX:]
     return replace(after, past=Past(max(began, said_at), until, rows, after.past.late_leaves))
+
+
+def _began(s: Standing) -> int:
+    """When its present situation began; the first began with the battery, which its first event states."""
+    return s.past.begun_time or max(s.last_event_time, s.production_time or 0)
+
+
+def _with_what_it_covered(
+    before: Standing, after: Standing, attestation: Attestation, context: Context
+) -> Past:
+    """The past of a record; where what made its code anew is taken back, after that of what lay under it."""
+    lifecycle, made = context.governance.lifecycle, before.undo
+    event = lifecycle.event(made.kind) if made is not None else None
+    taken_back = context.event.effects.undo and made and made.attestation in attestation.referenced_digests
+    if not (lifecycle.whole_pasts and taken_back and event is not None and event.effects.creates):
+        return before.past
+    assert made is not None, "it is taken back"
+    covered = after.past.before
+    if (began := _began(after)) < made.admitted_at:
+        stood = _who_could_speak(after, lifecycle)
+        covered = (*covered, Situation(began, made.admitted_at, *stood).encode())
+    return replace(before.past, until_time=made.admitted_at, before=(*covered, *before.past.before))
 
 
 def _who_could_speak(

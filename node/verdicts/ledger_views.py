@@ -15,12 +15,13 @@ from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
+from credentials.verdicts.cell import BESIDE_READ_MAX, tests_told
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import ENDINGS, made_from, own_parties, repairs_behind
+from credentials.verdicts.repaired import ALWAYS, ENDINGS, made_from, own_parties, repairs_behind
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -62,6 +63,7 @@ def read_view(
         ledger.ordered_attestations(lost),
         vehicle=vehicle.of(key) if vehicle is not None else None,
         beside=_standings(ledger, others) if others else {},
+        beside_told={one: _tests(ledger, governance, one) for one in others},
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=reaching,
         relatives=relatives,
@@ -102,6 +104,12 @@ def _repairs(  # noqa: PLR0917  (the first three are filled in once for a view)
     ends = [kind for kind, event in events if event.effects.undo in ENDINGS]
     rows = ledger.leaves.told_before(key, repairs, ends, sorted(parties), before, most)
     return entries_of(ledger, rows)
+
+
+def _tests(ledger: LedgerStore, governance: Governance, key: bytes) -> list[LedgerEntry]:
+    """What reads a battery, and what authorities took back of it."""
+    tests, ends = tests_told(governance)
+    return entries_of(ledger, ledger.leaves.told_before(key, tests, ends, (), ALWAYS, BESIDE_READ_MAX))
 
 
 def _kin_sets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,9 @@ from tests.harness.ledger import (
     WORKSHOP,
     Ledger,
     battery,
+    lifecycle_table,
+    make_genesis,
+    rule_files,
     set_list,
     vehicle,
 )
@@ -215,6 +219,32 @@ def test_a_production_taken_back_gives_the_enrolment_back() -> None:
 
     after = ledger.standing(subject)
     assert (after.item_state, after.holder, after.enrolled) == ("enrolled", WORKSHOP, before.enrolled)
+
+
+@pytest.mark.parametrize(("whole", "answer"), [(True, "admitted"), (False, "claim")])
+def test_a_production_taken_back_silences_no_enroller(*, whole: bool, answer: str) -> None:
+    """
+    I6: who had the battery before its maker produced the code, and took that back, still tells of then, and
+    whoever had no right then does not; under the rules before nobody did (0971).
+    """
+    table = lifecycle_table()
+    if not whole:
+        del table["whole_pasts"]
+    ledger = Ledger(make_genesis(rule_files={**rule_files(), "lifecycle.json": json.dumps(table).encode()}))
+    subject = battery(1)
+    ledger.happen(RIVAL, "battery.enrolled", subject)
+    then = ledger.now
+    ledger.now += 1_000
+    ledger.hand_over(RIVAL, subject, WORKSHOP)
+    ledger.now += 1_000
+    ledger.happen(MAKER, "battery.produced", subject)
+    made = ledger.standing(subject).undo
+    assert made is not None
+    ledger.happen(MAKER, "attestation.corrected", subject, references=(made.attestation,))
+
+    used = {"event_time": then, "quantities": {"soh_permille": 900}}
+    assert ends_as(ledger, IMPORTER, "used.exported", subject, **used) == "claim"
+    assert ends_as(ledger, RIVAL, "used.exported", subject, **used) == answer
 
 
 def void(ledger: Ledger, subject: Subject, attestation: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from typing import Any
 
@@ -23,6 +24,8 @@ from tests.harness.ledger import (
     WORKSHOP,
     Ledger,
     lifecycle_table,
+    make_genesis,
+    rule_files,
     vehicle,
 )
 
@@ -127,6 +130,39 @@ def test_a_refusal_before_this_way_stands() -> None:
     assert before["item_state"] == "refused" and before["jurisdictions"]["refused"]
 
 
+def of_rules(*, whole: bool) -> Ledger:
+    """A ledger with the rules in force, or those before records kept their pasts whole (0971)."""
+    table = lifecycle_table()
+    if not whole:
+        del table["whole_pasts"]
+    return Ledger(make_genesis(rule_files={**rule_files(), "lifecycle.json": json.dumps(table).encode()}))
+
+
+@pytest.mark.parametrize(("whole", "named"), [(True, (RIVAL,)), (False, (WORKSHOP,))])
+def test_whom_nobody_names_any_more_is_not_given_back(*, whole: bool, named: tuple[str, ...]) -> None:
+    """
+    I5: a placing is corrected, another party named and the battery declared, all in one second. Once customs
+    say that it never left, whom the corrected placing named is not named; under the rules before, as then.
+    """
+    ledger = of_rules(whole=whole)
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "market.placed", subject, parties=(WORKSHOP,))
+    ledger.now += 1_000
+    at = ledger.now
+    undo = ledger.standing(subject).undo
+    assert undo is not None
+    ledger.happen(MAKER, "attestation.corrected", subject, references=(undo.attestation,))
+    for by, kind, told in (
+        (MAKER, "battery.sold", {"parties": (RIVAL,)}),
+        (CN_CUSTOMS, "battery.presented", {}),
+        (CN_CUSTOMS, "customs.invalidated", NEVER_LEFT),
+    ):
+        ledger.now = at
+        ledger.happen(by, kind, subject, **told)
+
+    assert ledger.standing(subject).named == named
+
+
 def handed(ledger: Ledger, subject: Subject) -> None:
     ledger.hand_over(MAKER, subject, RIVAL)
 
@@ -186,12 +222,13 @@ def test_what_was_before_more_than_is_kept_is_not_given_back() -> None:
     assert invalidated(older, other) == "depends"
 
 
-def test_two_changes_in_one_second_are_not_taken_for_one_way() -> None:
+@pytest.mark.parametrize(("whole", "ends"), [(True, "admitted"), (False, "depends")])
+def test_two_changes_in_one_second_are_not_taken_for_one_way(*, whole: bool, ends: str) -> None:
     """
-    Refused and sent off again in one block: the refusal lasted no second and is no situation. It is not given
-    back as if it had never been here.
+    Refused and sent off again in one block: it is given back as what was refused here. Under the rules before
+    the refusal lasted no second and was no situation: it was not given back as if it had never been here.
     """
-    ledger = Ledger()
+    ledger = of_rules(whole=whole)
     subject = presented(ledger)
     refused = ledger.attest(CUSTOMS, "customs.refused", subject)
     ledger.registry.check_tx(refused, ledger.now)
@@ -202,7 +239,8 @@ def test_two_changes_in_one_second_are_not_taken_for_one_way() -> None:
     assert ledger.standing(subject).item_state == "exported"
     ledger.happen(CN_CUSTOMS, "battery.presented", subject)
 
-    assert invalidated(ledger, subject, CN_CUSTOMS) == "depends"
+    assert invalidated(ledger, subject, CN_CUSTOMS) == ends
+    assert ledger.standing(subject).item_state == ("refused" if whole else "presented")
 
 
 def test_what_never_left_is_clear_where_it_is_and_nobody_else_says_so() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -11,20 +11,23 @@ from typing import Any
 import pytest
 
 from credentials.ledger import admission, descendants, linked_records, namings, told_late
+from credentials.ledger.attestation import standing_key
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing
-from credentials.verdicts import battery, cell, record, shown, used
+from credentials.verdicts import battery, cell, record, repaired, shown, used
+from credentials.verdicts import shown as shown_rows
+from credentials.verdicts.record import Record, Recorded
 from tests.credentials.test_second_opinion import new_findings, taken
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.alphabet import CAR, OTHER_CAR, OURS, WATCH_DECKS, more_acts_of
-from tests.harness.opinion.bounds import Shown, too_good
+from tests.harness.opinion.bounds import BESIDE_USED, OTHERS_REPAIR, OWN_REPAIR, USED_PART, Shown, too_good
 from tests.harness.opinion.bugs import BUGS, MADE_FOR, patched, table_changed
 from tests.harness.opinion.explore import explore
 from tests.harness.opinion.histories import many
 from tests.harness.opinion.law import Archive, after
 from tests.harness.opinion.names import further
-from tests.harness.opinion.parties import CN_AUTHORITY, CN_CUSTOMS, EU_CUSTOMS, HOLDER, MAKER, RIVAL
+from tests.harness.opinion.parties import CN_AUTHORITY, CN_CUSTOMS, EU_CUSTOMS, HOLDER, MAKER, RIVAL, STRANGER
 from tests.harness.opinion.record import broken
 from tests.harness.opinion.speaking import may_speak
 from tests.harness.opinion.stage import STATE, Stage, ledger_of
@@ -628,3 +631,117 @@ def test_a_module_taken_from_whom_it_went_on_to_is_found() -> None:
         found = many(range(10387, 10388), 200).findings.values()
 
     assert [(f.about, f.said) for f in found] == [("holder", "stranger on the ledger, holder by the law")]
+
+
+@pytest.mark.parametrize(
+    ("seed", "found"),
+    [
+        (1790, ("untold", "battery.maintained by stranger", "not recorded")),
+        (2806, ("speaks", "soh.measured by holder", "recorded as state")),
+    ],
+)
+def test_a_past_that_is_lost_is_found(seed: int, found: tuple[str, str, str]) -> None:
+    """
+    I5, I6, 0971: of an enrolment that a production covered, and of a situation that lasted no second.
+    """
+    with lacking("whole_pasts"):
+        findings = many(range(seed, seed + 1), 200).findings
+
+    assert set(findings) == {found}
+
+
+RECALLED, STOLEN = Act(MAKER, "battery.recalled", "B"), Act(MAKER, "battery.reported_lost", "B")
+PUT_IN = Act(MAKER, "battery.maintained", "A", others=("B",), put_in="B")
+OUT_OF = Act(MAKER, "battery.maintained", "B", others=("A",))
+PART_IN_USE = (
+    Act(MAKER, "market.placed", "B", parties=(HOLDER,)),
+    Act(HOLDER, "battery.installed", "B", vehicle=CAR),
+)
+
+
+@pytest.mark.parametrize(
+    ("acts", "ground"),
+    [
+        ((PUT_IN, RECALLED), OWN_REPAIR),
+        ((STOLEN, PUT_IN), OWN_REPAIR),
+        ((OUT_OF, RECALLED), OWN_REPAIR),
+        ((STOLEN, OUT_OF), OWN_REPAIR),
+        ((PUT_IN, *PART_IN_USE), USED_PART),
+    ],
+)
+def test_what_repairs_tie_to_a_battery_and_binds_nothing_is_found(acts: tuple[Act, ...], ground: str) -> None:
+    """
+    I2, I6, 0989: a part that is recalled, stolen or used, told before or after the repair, and a pack.
+    """
+    shown = {"jurisdiction": "CN", "direction": "inland"}
+
+    assert said_too_well(*ON_SHELF, *acts, **shown) == set()
+    with patched(shown_rows, "tell_repairs", lambda *_, **__: False):
+        assert said_too_well(*ON_SHELF, *acts, **shown) == {ground}
+
+
+IN_ITS_CAR = (
+    Act(MAKER, "battery.exported", "A", parties=(HOLDER,)),
+    Act(HOLDER, "battery.presented", "A", declaration=OURS),
+    Act(EU_CUSTOMS, "customs.released", "A"),
+    Act(HOLDER, "market.placed", "A"),
+    Act(HOLDER, "battery.installed", "A", vehicle=CAR),
+)
+
+
+def test_what_a_workshop_put_in_and_binds_nothing_is_found() -> None:
+    """
+    I5, I8, 0992: of a part under recall that somebody else put in nobody can say whether it is in there.
+    """
+    repaired_by_it = replace(PUT_IN, by=STRANGER)
+    shown = {"condition": "used", "goods": "in_vehicle", "direction": "inland"}
+    acts = (*ON_SHELF, *IN_ITS_CAR, repaired_by_it, RECALLED)
+
+    assert said_too_well(*acts, **shown) == set()
+    with patched(shown_rows, "tell_repairs", lambda *_, **__: False):
+        assert said_too_well(*acts, **shown) == {OTHERS_REPAIR}
+    with patched(repaired, "_told", lambda _: "part_used"):  # whatever it is called
+        assert said_too_well(*acts, **shown) == set()
+
+
+def test_a_part_that_went_out_and_in_again_and_binds_nothing_is_found() -> None:
+    """
+    0989, 0992: the last repair that names a part counts, by its hour, and its document says which way.
+    """
+    shown = {"jurisdiction": "CN", "direction": "inland"}
+    taken_out = replace(PUT_IN, put_in=None)
+    again = (*ON_SHELF, taken_out, None, PUT_IN, RECALLED)
+    last = repaired._last_of
+
+    def first_of(records: Sequence[Record], kinds: Collection[str]) -> dict[bytes, Recorded]:
+        found = last(records, kinds)
+        return {key: _first(records, key, repair, kinds) for key, repair in found.items()}
+
+    assert said_too_well(*again, **shown) == set()
+    with patched(repaired, "_last_of", first_of):
+        assert said_too_well(*again, **shown) == {OWN_REPAIR}
+    with patched(repaired, "_inside", lambda *_: (False, "ok")):
+        assert said_too_well(*again, **shown) == {OWN_REPAIR}
+
+
+def _first(records: Sequence[Record], key: bytes, repair: Recorded, kinds: Collection[str]) -> Recorded:
+    """The first repair that names what the last one names."""
+    said = (one for record in records for one in record.shown() if one.attestation.kind in kinds)
+    naming = (one for one in said if key in map(standing_key, one.attestation.referenced_subjects))
+    return min(naming, key=lambda one: one.leaf_index, default=repair)
+
+
+def test_a_pack_beside_one_that_reads_as_used_and_is_new_is_found() -> None:
+    """
+    I1, 0990: two packs of one car; what the one reads the other went through.
+    """
+    placed = [Act(MAKER, "market.placed", battery, parties=(HOLDER,)) for battery in ("A", "B")]
+    built_in = [Act(HOLDER, "battery.installed", battery, vehicle=CAR) for battery in ("A", "B")]
+    read = Act(HOLDER, "soh.measured", "B")
+    shown = {"jurisdiction": "CN", "direction": "inland", "goods": "in_vehicle"}
+    acts = (*ON_SHELF, *placed, *built_in)
+
+    assert said_too_well(*acts, read, **shown) == set()
+    with patched(cell, "_read_in_it", lambda *_: False):
+        assert said_too_well(*acts, **shown) == set()
+        assert said_too_well(*acts, read, **shown) == {BESIDE_USED}

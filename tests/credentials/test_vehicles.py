@@ -503,32 +503,37 @@ def test_what_replaces_another_holders_battery_is_in_a_vehicle_that_its_own_hold
     assert w.ledger.standing(subject_of(new)).marks == ("in_used_vehicle", "installed")
 
 
-@pytest.mark.parametrize("when", ["before", "after", "since, of others"])
-def test_a_battery_beside_one_that_was_in_use_in_there_is_in_no_new_vehicle(when: str) -> None:
+@pytest.mark.parametrize("reading", [{"soh_permille": 990, "cycles": 900}, {"soh_permille": 500}])
+@pytest.mark.parametrize("when", ["before", "after", "and again", "since, of others"])
+def test_a_battery_beside_one_that_was_in_use_in_there_is_in_no_new_vehicle(
+    when: str, reading: dict[str, int]
+) -> None:
     """
-    I6, D990: two batteries of one vehicle, and one of them is read as no new one: so is the other. What was
-    read before it was built in, or of another holder's battery, says nothing of this one.
+    I6, D990, D972: two batteries of one vehicle, and one of them is read as no new one, by its health or its
+    cycles, whatever is read later: so is the other. What was read before it was built in, or of another
+    holder's battery, says nothing of this one.
     """
     w = World()
     one, other = (
         built_in(w, 1) if when == "since, of others" else in_stock(w, 1, WORKSHOP),
         placed_in_car(w, 2),
     )
-    reading = {"soh_permille": 700, "cycles": 900}
-    said = {"method": "m", "measured_on": "2027-01-15", **reading}
+    said = {"method": "m", "measured_on": "2027-01-15"}
 
-    def read() -> None:
-        w.happen(WORKSHOP, "soh.measured", one, said, quantities=reading)
+    def read(**reading: int) -> None:
+        w.happen(WORKSHOP, "soh.measured", one, {**said, **reading}, quantities=reading)
 
     if when == "before":
-        read()
+        read(**reading)
     if when != "since, of others":
         w.happen(WORKSHOP, "battery.installed", one, {"vin": VIN}, **IN_CAR)
     assert judged(w, other, **CAR, **OUT)["verdict"] in GOOD
     if when != "before":
-        read()
+        read(**reading)
+    if when == "and again":
+        read(**{**reading, "soh_permille": 1000})
 
     told = judged(w, other, **CAR, **OUT)
-    assert (shape(told) == ("hold", "used_sold_as_new")) == (when == "after")
-    assert (told["verdict"] in GOOD) == (when != "after")
+    assert (shape(told) == ("hold", "used_sold_as_new")) == (when in ("after", "and again"))
+    assert (told["verdict"] in GOOD) == (when in ("before", "since, of others"))
     assert judged(w, other, condition="used", **CAR, **OUT)["verdict"] in GOOD

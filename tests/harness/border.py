@@ -37,6 +37,7 @@ from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
+from credentials.verdicts.cell import BESIDE_READ_MAX, tests_told
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
     Evidence,
@@ -503,12 +504,14 @@ class World:
         old = made_from(standing, relatives)
         parties = own_parties(standing, relatives)
         behind = repairs_behind(own, old, parties, self.governance, partial(self._repairs, parties))
+        others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle else []
         return LedgerView(
             standing,
             mine,
             self.refused,
             vehicle=vehicle.of(key) if vehicle is not None else None,
-            beside=self._standings([o.pack for o in vehicle.installed if o.pack != key]) if vehicle else {},
+            beside=self._standings(others),
+            beside_told={other: self._tests(other) for other in others},
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
@@ -537,6 +540,12 @@ class World:
             if _repairs_it(leaf.parsed, key, ends | (repairs if counts else set())):
                 found.append(leaf)
         return found[:most]
+
+    def _tests(self, key: bytes) -> list[LedgerEntry]:
+        """What reads a battery, and what authorities took back of it."""
+        tests, ends = tests_told(self.governance)
+        leaves = (replace(one, parsed=_parsed(one.entry)) for one in self.leaves)
+        return [leaf for leaf in leaves if _repairs_it(leaf.parsed, key, {*tests, *ends})][:BESIDE_READ_MAX]
 
     def _named(self, key: bytes) -> dict[str, Any]:
         """What names it without being state of it, with what is on record of that."""

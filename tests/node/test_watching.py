@@ -32,7 +32,14 @@ from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, MAKER, gover
 from tests.harness.ledger import battery
 from tests.harness.support_service import DID, PASSPHRASE, ROLES, LiveNode, live_node
 
-DISMANTLER = (*ROLES, "licensed_dismantler", "second_life_operator", "waste_operator", "vehicle_manufacturer")
+DISMANTLER = (
+    *ROLES,
+    "licensed_dismantler",
+    "second_life_operator",
+    "waste_operator",
+    "vehicle_manufacturer",
+    "lab",
+)
 GOODS = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
 LARGE = 200
 
@@ -184,17 +191,27 @@ def test_a_recall_of_a_part_wakes_the_line_of_what_it_was_put_into(node: LiveNod
     assert word_now(node, pack) == ("hold", "part_recalled")
 
 
-def test_what_is_said_of_a_vehicle_wakes_the_lines_of_all_that_is_in_it(node: LiveNode) -> None:
+@pytest.mark.parametrize(
+    ("event", "sold", "members"),
+    [
+        ("vehicle.sold", 31, {"vin": "ZZ9DEM0E0T0000039", "invoice": "1"}),
+        ("soh.measured", 33, {"method": "m", "measured_on": "2026-01-15", "soh_permille": 500}),
+    ],
+)
+def test_what_is_said_of_a_vehicle_wakes_the_lines_of_all_that_is_in_it(
+    node: LiveNode, event: str, sold: int, members: dict[str, Any]
+) -> None:
     """
-    Sold as one battery's vehicle it is sold with the other: the open line of that one gets the new word.
+    Sold as one battery's vehicle it is sold with the other, and read as worn (0972) it was in use with both:
+    the open line of the other gets the new word.
     """
-    sold, other, vin = 31, 32, "ZZ9DEM0E0T0000039"
+    other, vin = sold + 1, "ZZ9DEM0E0T0000039" if event == "vehicle.sold" else "ZZ9DEM0E0T0000047"
     for serial in (sold, other):
         issue(node, serial)
         attest(node, "battery.installed", serial, vin=vin)
     line = {**GOODS, "goods": "in_vehicle", "commodity_code": "8703800000", "vin": vin}
     manifest = {
-        "declaration": "26NLCAR", "law_date": "2027-03-01", "direction": "import",
+        "declaration": f"26NLCAR{sold}", "law_date": "2027-03-01", "direction": "import",
         "lines": [{"line": 1, "battery": code_of(other), **line}],
     }  # fmt: skip
     made = node.post_json("/consignments", manifest).get_json()["id"]
@@ -205,7 +222,7 @@ def test_what_is_said_of_a_vehicle_wakes_the_lines_of_all_that_is_in_it(node: Li
 
     assert as_new() == ["ok"]
 
-    attest(node, "vehicle.sold", sold, vin=vin, invoice="1")
+    attest(node, event, sold, **members)
 
     node.wait(lambda: as_new() == ["used_sold_as_new"], "the line of the other battery")
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .parties import PARTIES
+
+if TYPE_CHECKING:
+    from .repairs import Tied
 
 PRIVATE = "an owner without a node"
 SECOND_LIVES = (
@@ -40,6 +44,7 @@ class Act:
     tested_in: str = "DE"  # of a second life: the country where the health of what it is made of was tested
     weights: tuple[tuple[str, int], ...] = ()  # what it weighs otherwise than any other statement, by member
     never_left: bool = False  # of a declaration that is set aside: the goods never left
+    put_in: str | None = None  # of what a repair names: the part that it put in; another it took out
     tested_before: bool = False  # of a record of a used battery: its test is of days before all that is said
 
     @property
@@ -61,6 +66,7 @@ class Act:
         more += list(self.fates)
         more += [f"{name} {grams}" for name, grams in self.weights]
         more += [f"tested in {self.tested_in}"] if self.tested_in != "DE" else []
+        more += [f"{self.put_in} put in"] if self.put_in else []
         more += ["never left"] if self.never_left else []
         more += ["tested days before"] if self.tested_before else []
         more += [f"naming {', '.join(self.names)}"] if self.names else []
@@ -126,6 +132,10 @@ class File:
     named_as: frozenset[tuple[str, str]] = frozenset()  # by what is no state of it; kept by the archive
     registered_before: int = 0  # how often its vehicle had been registered when it last left one
     not_of: frozenset[Act] = frozenset()  # dismantlings that named an enrolment which gave way since
+    tied: frozenset[Tied] = (
+        frozenset()
+    )  # what its repairs, and those that name it, bind it by; by the archive
+    read_beside: bool = False  # another battery in its vehicle reads as no new one does; by the archive
 
     @property
     def exists(self) -> bool:

@@ -38,6 +38,10 @@ def sights(conditions: Sequence[str], goods: Sequence[str | None] = GOODS) -> It
                     yield Shown(jurisdiction, condition=condition, goods=kind, direction=direction)
 
 
+# Grounds that batteries tied to each other give, counted by histories.
+OWN_REPAIR, OTHERS_REPAIR = "by a repair of who made or has it", "by somebody else's repair"
+USED_PART, BESIDE_USED = "repaired with what is used", "as new, beside what reads as used in their vehicle"
+TIED = (OWN_REPAIR, OTHERS_REPAIR, USED_PART, BESIDE_USED)
 PASSPORT_GRAMS = 452_500  # by every passport here
 Bound = tuple[str, str]  # the best word allowed, and the ground
 
@@ -92,6 +96,31 @@ def i1_part_of_used(file: File, shown: Shown) -> Bound | None:
     if named and shown.condition in ("new", "return"):
         return "undecided", "a part of a battery in use, by its repair"
     return None
+
+
+def i2_parts_stopped(file: File, shown: Shown) -> Bound | None:
+    """A recalled or stolen part is that inside of a battery, and what came out of such a pack is of it."""
+    here = [
+        tied
+        for tied in file.tied
+        if tied.what == "lost"
+        or (tied.what == "recalled" and tied.where in ("", shown.jurisdiction) and shown.condition != "waste")
+    ]
+    if any(tied.own for tied in here):
+        return "hold", OWN_REPAIR
+    return ("undecided", OTHERS_REPAIR) if here else None
+
+
+def x7_part_used(file: File, shown: Shown) -> Bound | None:
+    """A used part in the same hands is in there by a repair, in whatever order that was told."""
+    used = any(tied.what == "used" for tied in file.tied) and shown.condition in ("new", "return")
+    return ("undecided", USED_PART) if used else None
+
+
+def i1_read_beside(file: File, shown: Shown) -> Bound | None:
+    """What one battery of a vehicle reads, the other went through: the vehicle was in use."""
+    read = file.read_beside and shown.condition == "new"
+    return ("hold", BESIDE_USED) if read else None
 
 
 def x8_made_of_another(file: File, shown: Shown) -> Bound | None:
@@ -263,6 +292,7 @@ UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
     i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_closed,
     i4_declared_here, i7_condition, i1_part_of_used, x8_made_of_another,
+    i2_parts_stopped, x7_part_used, i1_read_beside,
 )  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
@@ -270,6 +300,7 @@ INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i4_declared_here, i4_not_released,
     i5_origin, i7_condition, i7_second_life, art_73_waste_still, i8_waste, annex_xiv, art_77_passport,
     i1_part_of_used, x8_made_of_another, x16_mass, x17_registration,
+    i2_parts_stopped, x7_part_used, i1_read_beside,
 )  # fmt: skip
 
 

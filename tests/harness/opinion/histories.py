@@ -7,6 +7,7 @@ record are asked; at each change of a battery's part of the ledger, and at the e
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from .alphabet import (
     is_stranger,
     more_acts_of,
 )
-from .bounds import ALL_GOODS, WORDS, Shown, bounds, sights, too_good
+from .bounds import ALL_GOODS, TIED, WORDS, Shown, bounds, sights, too_good
 from .explore import Finding
 from .kinds import LICENCES, MOVES, PUTS_ON_THE_ROAD, SHOWS_USE
 from .law import Archive, after, lately, told_beside, under
@@ -81,6 +82,16 @@ OF_OTHERS, NAMES_OTHERS = (
     ("battery.maintained", "battery.replaced", "battery.dismantled", "vehicle.scrapped", *PUTS_ON_THE_ROAD),
 )
 NEVER_LEFT, TESTED_BEFORE = 0.1, 0.5
+PUT_IN = 0.5  # of the repairs that name a part: it was put in, not taken out
+# In histories of parts, of the steps: what ties batteries to each other by repairs and vehicles, and what is
+# against them, mostly by somebody whom the law lets say it.
+OF_PARTS, RIGHTFUL = 0.6, 0.9
+TIES = (
+    *BIRTH[:2], "market.placed", *3 * ("battery.maintained",), "battery.installed", "soh.measured",
+    "battery.recalled", "battery.recall_lifted", "battery.reported_lost", "battery.found",
+    "battery.handed_over", "second_life.repurposed", "attestation.corrected", "record.withdrawn",
+    "attestation.voided",
+)  # fmt: skip
 
 
 @dataclass
@@ -96,6 +107,7 @@ class Walks:
     late: int = 0  # recorded as told late
     words: int = 0
     clear: int = 0  # verdicts that the law needs to be clear
+    tied: Counter[str] = field(default_factory=Counter)  # verdicts that a repair, or one beside, bounds
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, kind: str, about: str, said: str, history: tuple[Act, ...]) -> None:
@@ -110,6 +122,7 @@ class Walks:
         self.late += other.late
         self.words += other.words
         self.clear += other.clear
+        self.tied += other.tied
         for key, finding in other.findings.items():
             self.findings.setdefault(key, finding)
 
@@ -118,7 +131,8 @@ class Walks:
             f"{self.histories} histories, {self.steps} steps, {self.recorded} recorded, "
             f"{self.late} late, {self.claims} claims, {self.unlicensed} tried without a licence, "
             f"{self.words} verdicts, "
-            f"{self.clear} that must be clear, {len(self.findings)} findings"
+            f"{self.clear} that must be clear, {len(self.findings)} findings; bounded by "
+            + (", ".join(f"{what} {count}" for what, count in sorted(self.tied.items())) or "no repair")
         )
 
 
@@ -205,6 +219,30 @@ def _with_others(about: tuple[str, str, Archive, tuple[str, ...]]) -> list[Act]:
     return [replace(act, others=inside) for act in acts_of(*about)]
 
 
+def _of_parts(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:
+    """What ties batteries to each other, or is said against one of them."""
+    if rng.random() >= OF_PARTS:
+        return None
+    battery = rng.choice(batteries)
+    made = archive.of(battery).exists
+    about = rng.choice(TIES[2:] if made else TIES[:1]), battery, archive, batteries
+    acts = [*acts_of(*about), *more_acts_of(*about)]
+    if about[0] == "battery.maintained":
+        acts = [act for act in acts if act.others]
+    rightful = [act for act in acts if may_speak(archive, act)]
+    acts = rightful if rng.random() < RIGHTFUL else acts
+    return rng.choice(acts) if acts else None
+
+
+def _with_its_part(rng: random.Random, act: Act, batteries: tuple[str, ...]) -> Act:
+    """A repair says which part it put in; some take another out for it."""
+    if act.event != "battery.maintained" or not act.others or rng.random() >= PUT_IN:
+        return act
+    part, rest = act.others[0], [b for b in batteries if b not in (act.battery, *act.others)]
+    out = tuple(rest[:1]) if rng.random() < PUT_IN / 2 else ()
+    return replace(act, put_in=part, others=(*out, part))
+
+
 def _never_left(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Act | None:
     """Customs set a declaration aside because the goods never left: mostly those before whom it is open."""
     declared = [(b, file.declaration[1]) for b in batteries if (file := archive.of(b)).declaration]
@@ -229,12 +267,13 @@ def _under_late(rng: random.Random, archive: Archive, batteries: tuple[str, ...]
     return Act(by, "attestation.corrected", battery, undoes=act)
 
 
-def walk(seed: int, steps: int, start: Stage) -> Walks:
-    """One history of `steps` acts from an empty ledger."""
+def walk(seed: int, steps: int, start: Stage, *, of_parts: bool = False) -> Walks:
+    """One history of `steps` acts from an empty ledger; `of_parts`: mostly of what repairs tie together."""
     licences = random.Random(-1 - seed)  # of its own: who loses a licence changes no other choice
     undoing = random.Random(f"undoing {seed}")  # as well
     times, hours = random.Random(f"hours {seed}"), list[Stage]()  # of its own, too; the ledger as each ended
     cars, border = random.Random(f"cars {seed}"), random.Random(f"border {seed}")
+    ties, parts = random.Random(f"ties {seed}"), random.Random(f"parts {seed}")
     rng, walks, stage, archive = (
         random.Random(seed),
         Walks(histories=1, steps_max=steps),
@@ -257,11 +296,13 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
             _without_licence(licences, archive)
             or _under_late(undoing, archive, batteries)
             or (_never_left(border, archive, batteries) if of_others else None)
+            or (_of_parts(ties, archive, batteries) if of_parts else None)
             or _of_before(times, archive, batteries, of_others=of_others)
             or next(chosen(rng, archive, batteries))
         )
         if seed % 4 == TWO_CARS and act.vehicle and cars.random() < OTHER:
             act = replace(act, vehicle=OTHER_CAR)
+        act = _with_its_part(parts, act, batteries)
         if of_others and act.event == "used.exported" and border.random() < TESTED_BEFORE:
             act = replace(act, tested_before=True)
         if not stage.accredited(act):
@@ -355,9 +396,10 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
         if at_end
         else (SIGHTS[turn % len(SIGHTS)],)
     ):
-        if not bounds(file, shown, beside):
+        if not (found := bounds(file, shown, beside)):
             continue
         walks.words += 1
+        walks.tied.update({ground for _, ground in found if ground in TIED})
         word = stage.word(battery, shown, CAR)
         for _, ground in too_good(file, shown, word, beside):
             walks.add(
@@ -390,11 +432,11 @@ def recorded(seed: int, steps: int, start: Stage) -> tuple[Act, ...]:
     return history
 
 
-def many(seeds: range, steps: int) -> Walks:
+def many(seeds: range, steps: int, *, of_parts: bool = False) -> Walks:
     """One history per seed."""
     walks, start = Walks(), Stage.new()
     for seed in seeds:
-        walks.join(walk(seed, steps, start))
+        walks.join(walk(seed, steps, start, of_parts=of_parts))
     return walks
 
 

@@ -23,6 +23,7 @@ from .kinds import (
 from .names import LINK
 from .packs import come_out, fates_of, given_into, put_back, taken_out_of
 from .parties import is_authority, is_customs, side
+from .repairs import Repair, found_again, noted, read_beside, tied_to
 from .rights import stood
 
 NOBODYS: Mapping[str, File] = {}
@@ -54,6 +55,7 @@ class Archive:
     hours: tuple[Archive, ...] = ()  # as it stood when each hour before this one ended
     # By battery: the last record, taken back by its author; what it was before that; what is on record since.
     taken: Mapping[str, tuple[Act, File, tuple[Act, ...]]] = field(default_factory=dict)
+    repairs: tuple[Repair, ...] = ()  # that name parts, in the order of the record
     # What `of` found of this archive, which never changes; another archive begins with none.
     found: dict[str, File] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -80,7 +82,8 @@ class Archive:
                     old.append(origin)
                     seen.add(origin)
         out = bool(taken_out_of(self, battery))
-        return replace(file, fates=fates_of(self, battery), came_out=out)
+        tied, beside = tied_to(self, battery), read_beside(self, battery)
+        return replace(file, fates=fates_of(self, battery), came_out=out, tied=tied, read_beside=beside)
 
     def record(self, battery: str) -> tuple[Act, ...]:
         return self.acts.get(battery, ())
@@ -547,6 +550,12 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
 
 def after(archive: Archive, act: Act) -> Archive:
     """The archive after an act that was recorded as state."""
+    now = _after(archive, act)
+    now = replace(now, repairs=noted(archive, now, act))
+    return replace(now, repairs=found_again(archive, act, now))
+
+
+def _after(archive: Archive, act: Act) -> Archive:
     if act.event in LICENCES:
         lost = frozenset(act.parties) if act.event == LICENCES[0] else frozenset()
         return replace(archive, unlicensed=lost, without=archive.without & lost)

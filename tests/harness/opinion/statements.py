@@ -83,6 +83,14 @@ def _vehicle(act: Act, book: Any) -> Any:
     return border.subject_of(f"{act.vehicle}")
 
 
+def _one_of(act: Act, member: str, book: Any) -> Any:
+    """The one battery that a member names: of the parts of a repair what was put in, or taken out."""
+    if member == "child_in":
+        return book.code(act.put_in) if act.put_in is not None else None
+    out = [other for other in act.others if other != act.put_in]
+    return book.code(out[0]) if out else None
+
+
 def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
     kind = rule["type"]
     if member == "declaration_number":
@@ -100,7 +108,7 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
     if kind in ("did", "party"):
         return act.parties[0] if act.parties else None
     if kind == "identifier":
-        return book.code(act.others[0]) if act.others and member != "child_in" else None
+        return _one_of(act, member, book)
     if kind == "identifiers":
         return [book.code(other) for other in act.others] or None
     if kind == "texts":

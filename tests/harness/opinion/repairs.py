@@ -1,0 +1,210 @@
+"""What repairs tie to a battery: parts that are in it, and batteries that it came out of (I2, I6).
+
+A repair says of a part that it was put in, or taken out. What is in a battery is recalled, stolen or used as
+what it is, and so is it; what came out of one that is recalled or stolen is a part of that. It is held by the
+word of whoever made or has it; by anybody else's nobody can say (I5, I8). The last repair that names a part
+counts, by its hour. A correction sheds nothing: what it takes back of a part that was put in is asked all the
+same; what a removal said that was taken back is not so. What authorities took back was never said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .acts import PRIVATE, SECOND_LIVES, Act, File
+from .heard import REPAIR, WITHDRAWING, is_burnt
+from .kinds import MEASURES
+from .parties import is_authority
+
+if TYPE_CHECKING:
+    from .law import Archive
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A repair that names parts, or (`anew`) that the code began anew by this act."""
+
+    battery: str
+    act: Act
+    hour: int
+    taken_back: bool = False  # by its author
+    anew: bool = False
+    lost: frozenset[tuple[str, str]] = frozenset()  # what was reported lost by then, and by whom
+
+    @property
+    def puts_in(self) -> str | None:
+        return self.act.put_in
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tied:
+    """What binds a battery by a repair: recalled in a place or everywhere (""), lost, used; by whose word."""
+
+    what: str
+    where: str
+    own: bool
+
+
+def noted(archive: Archive, now: Archive, act: Act) -> tuple[Repair, ...]:
+    """The repairs after an act that is state."""
+    if act.undoes is not None:
+        return _without(archive.repairs, act, act.undoes)
+    began = [
+        battery
+        for battery, file in now.files.items()
+        if (was := archive.files.get(battery)) is not None and _gave_way(was, file)
+    ]
+    anew = tuple(Repair(battery, act, 0, anew=True) for battery in began)
+    if act.event != REPAIR or not act.others:
+        return (*archive.repairs, *anew)
+    lost = frozenset(
+        (battery, s.by)
+        for battery in (act.battery, *act.others)
+        for s in archive.of(battery).settings
+        if s.what == "lost"
+    )
+    return (*archive.repairs, Repair(act.battery, act, len(archive.hours) - act.ago, lost=lost))
+
+
+def _gave_way(was: File, file: File) -> bool:
+    return was.enrolled and not file.enrolled and not file.disputed
+
+
+def _without(repairs: tuple[Repair, ...], act: Act, undone: Act) -> tuple[Repair, ...]:
+    alike = [at for at, one in enumerate(repairs) if one.act == undone and one.battery == act.battery]
+    for at in alike[-1:]:
+        gone = repairs[at].anew or (act.event in WITHDRAWING and is_authority(act.by))
+        kept = () if gone else (replace(repairs[at], taken_back=True),)
+        return (*repairs[:at], *kept, *repairs[at + 1 :])
+    return repairs
+
+
+def found_again(archive: Archive, act: Act, now: Archive) -> tuple[Repair, ...]:
+    """The repairs once a report of loss is over: another of the same party is a later one."""
+    left = {(act.battery, s.by) for s in now.of(act.battery).settings if s.what == "lost"}
+    before = {(act.battery, s.by) for s in archive.of(act.battery).settings if s.what == "lost"}
+    over = before - left
+    if not over:
+        return now.repairs
+    return tuple(replace(one, lost=one.lost - over) for one in now.repairs)
+
+
+# -- what is asked of them ----------------------------------------------------------------------------
+
+
+def made_from(archive: Archive, battery: str) -> list[str]:
+    """What a battery was made from by second lives, and that in turn."""
+    found = [battery]
+    for made in found:
+        for origin, acts in archive.acts.items():
+            made_it = any(a.event in SECOND_LIVES and not a.late and made in a.others for a in acts)
+            if made_it and origin not in found:
+                found.append(origin)
+    return found[1:]
+
+
+def own_parties(archive: Archive, battery: str) -> frozenset[str]:
+    """Who made or has it, or made or had what it was made from."""
+    files = [archive.of(one) for one in (battery, *made_from(archive, battery))]
+    return frozenset(did for file in files for did in (file.maker, file.holder) if did not in (None, PRIVATE))
+
+
+def repairs_of(archive: Archive, battery: str) -> list[tuple[int, Repair]]:
+    """Its repairs with their place in the record, since its code began anew."""
+    about = [(place, one) for place, one in enumerate(archive.repairs) if one.battery == battery]
+    begun = max((place for place, one in about if one.anew), default=-1)
+    return [(place, one) for place, one in about if place > begun and not one.anew]
+
+
+def _last_in(repairs: Iterable[tuple[int, Repair]], part: str) -> Repair | None:
+    """The repair by which a part is in there, if it is: with or without what was taken back."""
+    naming = sorted(
+        ((one.hour, place, one) for place, one in repairs if part in one.act.others),
+        key=lambda found: found[:2],
+    )
+    for last in (naming[-1:], [found for found in naming if not found[2].taken_back][-1:]):
+        for *_, one in last:
+            if one.puts_in == part:
+                return one
+    return None
+
+
+def inside(archive: Archive, battery: str) -> dict[str, Repair]:
+    """What is in a battery by repairs of it, of what it was made from, and of what is in there in turn."""
+    own = own_parties(archive, battery)
+    whole = [found for one in (battery, *made_from(archive, battery)) for found in repairs_of(archive, one)]
+    known = dict[str, Repair]()
+    while True:
+        told = list(whole)
+        for part, by in known.items():
+            put_in = next(place for place, one in enumerate(archive.repairs) if one is by)
+            told += [
+                (place, one)
+                for place, one in repairs_of(archive, part)
+                if place < put_in or one.act.by in own
+            ]
+        named = {part for _, one in told for part in one.act.others} - {battery}
+        now = {part: one for part in sorted(named) if (one := _last_in(told, part)) is not None}
+        if now.keys() == known.keys():
+            return now
+        if now.keys() < known.keys():  # what comes and goes is not decided here
+            return now
+        known = now
+
+
+def came_out_of(archive: Archive, battery: str) -> Iterator[tuple[str, Repair]]:
+    """The batteries whose repairs took it out last."""
+    for pack in archive.files:
+        naming = [
+            (one.hour, place, one) for place, one in repairs_of(archive, pack) if battery in one.act.others
+        ]
+        last = max(naming, key=lambda found: found[:2], default=None)
+        if last is not None and last[2].puts_in != battery and not last[2].taken_back:
+            yield pack, last[2]
+
+
+def _stopped(archive: Archive, one: str, repair: Repair, *, own: bool) -> Iterator[Tied]:
+    file = archive.of(one)
+    for s in file.settings:
+        if s.what == "recalled":
+            yield Tied("recalled", "" if s.by == file.maker else s.where, own)
+        if s.what == "lost" and (one, s.by) in repair.lost:
+            yield Tied("lost", "", own)
+
+
+def tied_to(archive: Archive, battery: str) -> frozenset[Tied]:
+    """All that repairs bind a battery by."""
+    found, file, own = set[Tied](), archive.of(battery), own_parties(archive, battery)
+    for part, repair in inside(archive, battery).items():
+        known = archive.of(part)
+        found |= set(_stopped(archive, part, repair, own=repair.act.by in own))
+        same = known.holder not in (None, PRIVATE) and known.holder in (file.holder, file.maker)
+        if same and (known.in_use or is_burnt(archive, part)):
+            found.add(Tied("used", "", repair.act.by in own))
+    for pack, repair in came_out_of(archive, battery):
+        found |= set(_stopped(archive, pack, repair, own=repair.act.by in own))
+    return frozenset(found)
+
+
+def read_beside(archive: Archive, battery: str) -> bool:
+    """Whether another in its vehicle, in the same hands, was read as no new one since it is in there."""
+    file = archive.of(battery)
+    if file.vehicle is None or file.holder in (None, PRIVATE):
+        return False
+    return any(
+        other != battery
+        and (known.vehicle, known.holder) == (file.vehicle, file.holder)
+        and _read_in(archive, other, file.vehicle)
+        for other, known in archive.files.items()
+    )
+
+
+def _read_in(archive: Archive, battery: str, vehicle: str) -> bool:
+    """Whether it was measured after it was put in there, by its own record and in time."""
+    acts = [act for act in archive.record(battery) if not act.late]
+    put = [place for place, act in enumerate(acts) if act.event == "battery.installed"]
+    if not put or acts[put[-1]].vehicle != vehicle:
+        return False
+    return any(act.event in MEASURES for act in acts[put[-1] :])
