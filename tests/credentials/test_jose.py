@@ -548,7 +548,8 @@ def test_older_shape() -> None:
 
 def test_null_in_the_older_shape_is_what_the_claim_says() -> None:
     """
-    A member that is null says nothing beside its claim, and times may stand without a zone (VCDM 1.1, 4.6).
+    A member that is null says nothing beside its claim, and times may stand without a zone (VCDM 1.1, 4.6),
+    in what is no version 2.0.
     """
     signer = maker(P256)
     inner = {
@@ -568,6 +569,14 @@ def test_null_in_the_older_shape_is_what_the_claim_says() -> None:
     wrong = older(signer, vc={**inner, "issuanceDate": "soon"}, nbf=1704067200)
     with pytest.raises(CredentialError, match=r"issuanceDate .*VCDM 1\.1"):
         jose.verify_jwt(wrong, did_key_decode, media_type="jwt")
+    newer = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "validFrom": "2024-01-01T00:00:00",
+        "credentialSubject": {"name": "A battery"},
+    }
+    with pytest.raises(CredentialError, match=r"validFrom .*VCDM 2\.0"):
+        jose.verify_jwt(older(signer, vc=newer, nbf=1704067200), did_key_decode, media_type="jwt")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -99,6 +100,16 @@ def test_merge_of_what_is_shown(hidden: tuple[int, ...]) -> None:
         shown = [get(members, path) for members in sets.values() if get(members, path) is not None]
         expected = get(SAMPLE, path) if set(points) & sets.keys() else (shown or [None])[0]
         assert get(merged, path) == expected, path
+
+
+def test_an_answer_is_found_in_whatever_holds_it() -> None:
+    """
+    In lists at any step, and in a mapping of any kind; where nothing has the member there is no value.
+    """
+    held = MappingProxyType({"a": [MappingProxyType({"b": [1, 2]}), {"b": 3}, {"c": 4}, 5]})
+
+    assert values_of(held, {"any": [{"path": "a.b"}]}) == [1, 2, 3]
+    assert values_of(held, {"any": [{"path": "a.d"}, {"path": "d.b"}]}) == []
 
 
 PLACES = [

@@ -103,6 +103,7 @@ def test_what_comes_again_is_counted_and_opens_the_alert_again(node: LiveNode) -
     node.wait(lambda: bool(listed(node, battery=code_of(2))), "the alert")
     (first,) = listed(node, battery=code_of(2))
     node.post_json(f"/supervision/alerts/{first['id']}", {"act": "acknowledge"})
+    assert node.get_json("/supervision")["new"] > 0
     assert node.post_json("/supervision/looked", {}).status_code == 200
     assert node.get_json("/supervision")["new"] == 0
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from openpyxl import Workbook, load_workbook
 from werkzeug.test import TestResponse
 
 from node.errors import ProblemError
-from node.issuing.issue_jobs import TOGETHER
+from node.issuing.issue_jobs import RATE_S, TOGETHER
 from node.resolution.webhooks import TOPICS, WebhookEndpoint
 from node.sheets import XLSX
 from node.storage import jobs as stored
@@ -466,6 +467,25 @@ def test_a_job_is_stopped_and_goes_on_with_the_same_sheet(node: LiveNode) -> Non
 
     assert stopped.status_code in (200, 409) and late.get_json(force=True)["code"] == "final"
     assert sum(made["counts"].get(state, 0) for state in ("signed", "repeated")) == 3
+
+
+def test_the_rate_is_of_the_rows_of_the_last_parts(node: LiveNode) -> None:
+    """
+    Rows a second since the first of the parts that are counted; of one part nothing is known, and nothing of
+    parts of long ago.
+    """
+    jobs, now = node.service.jobs._jobs, time.monotonic()
+    for pace, rate in (
+        ([(now - 4, 9)], None),
+        ([(now - 4, 9), (now - 2, 10), (now, 30)], 10.0),
+        ([(now - 2 * RATE_S, 9), (now - 4, 9), (now, 30)], 7.5),
+        ([(now, 9), (now, 3)], 3_000.0),
+    ):
+        jobs._pace.clear()
+        jobs._pace.extend(pace)
+        found = jobs.rate()
+        assert found == rate if rate is None else found == pytest.approx(rate)
+    jobs._pace.clear()
 
 
 def test_progress_is_followed_by_server_sent_events(node: LiveNode) -> None:
