@@ -193,6 +193,8 @@ def test_what_waits_is_told_with_its_reason_and_end_and_can_be_held_back(node: L
         node.person.post(f"/attestations/{digest}/cancel", data={"sure": "1"}, headers=BROWSER).status_code
         == 303
     )
+    again = node.client.delete(f"/attestations/{digest}", headers=node.bearer)
+    assert (again.status_code, again.get_json()["code"]) == (409, "final")
     assert "Nothing waits" in node.person.get("/acts", headers=BROWSER).text
     assert "not sent any more" in node.person.get(f"/attestations/{digest}", headers=BROWSER).text
 

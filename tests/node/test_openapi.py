@@ -64,6 +64,14 @@ def references(value: Any) -> set[str]:
     return set()
 
 
+# The words of OpenAPI 3.1 that this description uses: another one is read by nobody.
+MEMBERS = {"operationId", "summary", "description", "parameters", "requestBody", "responses", "security"} | {
+    "x-size-bytes-max", "x-scopes",
+}  # fmt: skip
+PARAMETER_MEMBERS = frozenset({"name", "in", "required", "schema"})
+ANSWER_MEMBERS = frozenset({"description", "content"})
+
+
 def test_every_address_of_the_application_is_described(node: LiveNode) -> None:
     """
     The paths and methods of /openapi.json are exactly those Flask answers, but for static files.
@@ -99,6 +107,9 @@ def test_the_description_is_served_as_generated(node: LiveNode) -> None:
             declared = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"}
             assert declared == set(re.findall(r"{([a-z_]+)}", path)), path
             assert operation["summary"] and operation["description"]
+            assert operation.keys() <= MEMBERS, path
+            assert {frozenset(p) for p in operation.get("parameters", ())} <= {PARAMETER_MEMBERS}, path
+            assert {frozenset(a) for a in operation["responses"].values()} <= {ANSWER_MEMBERS}, path
     json.dumps(document, allow_nan=False)
 
 

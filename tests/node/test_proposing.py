@@ -194,6 +194,7 @@ def test_the_own_proposal_and_the_own_approval_are_taken_back(g: GovernedNode) -
     g.node.wait(lambda: g.proposal(theirs)["approvals"] == [], "the approval to be taken back")
     refused = g.node.post_json(f"/governance/proposals/{theirs}/object", {})
     assert refused.status_code == 422 and "cannot object" in refused.get_json()["detail"]
+    assert refused.get_json()["rule"] == refused.get_json()["code"]
 
 
 def test_who_may_not_sign_gets_no_further(g: GovernedNode) -> None:
