@@ -110,6 +110,9 @@ def test_the_description_is_served_as_generated(node: LiveNode) -> None:
             assert operation.keys() <= MEMBERS, path
             assert {frozenset(p) for p in operation.get("parameters", ())} <= {PARAMETER_MEMBERS}, path
             assert {frozenset(a) for a in operation["responses"].values()} <= {ANSWER_MEMBERS}, path
+            bodies = [operation["requestBody"]] if "requestBody" in operation else []
+            for body in (*operation["responses"].values(), *bodies):
+                assert {name for said in body["content"].values() for name in said} <= {"schema"}, path
     json.dumps(document, allow_nan=False)
 
 
