@@ -63,15 +63,17 @@ bench: .venv/installed-dev ## measured in turn against others: medians and ratio
 cometbft: .cache/cometbft/cometbft ## build the second engine, CometBFT, with Go (some two minutes, once)
 
 # A pinned version of the Go module, and nothing else of Go's is touched: what it downloads is in Go's own cache.
+# Its next line is built by `make .cache/cometbft-0.40/cometbft`: for `make long`, and for who names it in node.toml.
 COMETBFT := v0.38.25
+.cache/cometbft-0.40/cometbft: COMETBFT := v0.40.0
 GO := $(shell command -v go || echo /usr/local/go/bin/go)
 
-.cache/cometbft/cometbft:
+.cache/cometbft/cometbft .cache/cometbft-0.40/cometbft:
 	@$(GO) version >/dev/null 2>&1 || { \
 	    echo "CometBFT is built with Go, which is missing: install Go 1.22.11 or newer" >&2; \
 	    echo "(that of Debian 12 is too old)." >&2; exit 1; }
-	@echo "Building CometBFT $(COMETBFT) into .cache/cometbft (once)." >&2
-	@GOBIN="$(CURDIR)/.cache/cometbft" $(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT) || { \
+	@echo "Building CometBFT $(COMETBFT) into $(@D) (once)." >&2
+	@GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT) || { \
 	    echo "CometBFT $(COMETBFT) could not be built by `$(GO) version`: see Go's reason above." >&2; exit 1; }
 
 clean: ## remove what was made, except .venv

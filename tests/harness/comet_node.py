@@ -16,6 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -140,14 +141,21 @@ class CometNode:
     # --- asking
 
     def ask(self, method: str, **params: Any) -> Any:
+        told = self.answer(method, **params)
+        assert "error" not in told, told
+        return told["result"]
+
+    def answer(self, method: str, **params: Any) -> Any:
+        """With "result" or "error"."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.rpc}", body, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            told = json.load(answer)
-        assert "error" not in told, told
-        return told["result"]
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return json.load(refused)
 
     def submit(self, tx: bytes) -> int:
         """The code of CheckTx."""
@@ -178,11 +186,19 @@ class CometNode:
 
     @property
     def up(self) -> bool:
+        return self._status() is not None
+
+    @property
+    def follows(self) -> bool:
+        """0.40 takes nothing before it has what the others have."""
+        told = self._status()
+        return told is not None and not told["sync_info"]["catching_up"]
+
+    def _status(self) -> Any:
         try:
-            self.ask("status")
+            return self.ask("status")
         except (OSError, http.client.HTTPException):
-            return False
-        return True
+            return None
 
     def last_words(self) -> str:
         logs = (self.folder / "application.log", self.folder / "comet.log")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
 
@@ -16,9 +18,10 @@ from consensus.types import PREVOTE, Block, Vote
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
 from node.ledger.chain import chain_config
+from node.ledger.comet.mempool import CATCHING_UP, WAITS
 from node.peers.messages import ITEM_CONSENSUS
 from node.storage.ledger import LedgerStore
-from tests.harness import ledger
+from tests.harness import comet_node, ledger
 from tests.harness.comet import Application, Comet
 from tests.harness.engines import Network
 
@@ -46,6 +49,9 @@ class Ordered(Protocol):
 
     def work(self) -> None:
         """Let a moment pass."""
+
+    def rests(self) -> bool:
+        """Whether no block comes by itself any more."""
 
     def stop(self) -> None: ...
 
@@ -79,6 +85,9 @@ class Embedded:
     def work(self) -> None:
         self.network.tell()
         time.sleep(0.02)
+
+    def rests(self) -> bool:
+        return True
 
     def stop(self) -> None:
         self.network.links.nodes[OBSERVED].stop()
@@ -120,6 +129,9 @@ class Behind:
         if self.comet.mempool or self.application.behind.delivered.evidence:
             self.comet.decide(int(time.time()))
 
+    def rests(self) -> bool:
+        return True
+
     def stop(self) -> None:
         self.comet.hang_up()
         self.application.stop()
@@ -131,6 +143,76 @@ class Behind:
 
     def close(self) -> None:
         self.stop()
+
+
+class Real:
+    """Four nodes of CometBFT itself; the application of the one that is looked at is in this process."""
+
+    def __init__(self, genesis: Genesis, folder: Path, binary: str, sockets: Path) -> None:
+        self.genesis = genesis
+        self._nodes = comet_node.network(binary, genesis, ledger.VALIDATORS, folder, sockets)
+        self._node = next(node for node in self._nodes if node.did == OBSERVED)
+        self.folder = self._node.folder / self._node.data
+        self._waiting: list[bytes] = []
+        self._begun = 0
+        for node in self._nodes:
+            if node is not self._node:
+                node.start()
+        self.start()
+
+    @property
+    def store(self) -> LedgerStore:
+        return self.application.store
+
+    @property
+    def registry(self) -> Registry:
+        return self.application.registry
+
+    def submit(self, tx: bytes) -> None:
+        self._waiting.append(tx)
+
+    def accuse(self, evidence: FaultEvidence) -> None:
+        """Blocks begin, one after the other, until this node proposes one: evidence alone begins none."""
+        self.application.behind.delivered.show(evidence.encode())
+
+    def work(self) -> None:
+        if self.application.behind.delivered.evidence and not self._waiting:
+            self._begun += 1
+            self.submit(*produced(self.genesis, [100 + self._begun]))
+        self._waiting = [tx for tx in self._waiting if not self._handed_in(tx)]
+        time.sleep(0.05)
+
+    def _handed_in(self, tx: bytes) -> bool:
+        """False while CometBFT takes nothing yet, or it waits for another record."""
+        try:
+            told = self._node.answer("broadcast_tx_sync", tx=base64.b64encode(tx).decode())
+        except (OSError, HTTPException):
+            return False
+        if "error" in told:
+            return CATCHING_UP not in str(told["error"])
+        return bool(told["result"]["codespace"] != WAITS)
+
+    def rests(self) -> bool:
+        """After a block that did something it makes one more, which did nothing."""
+        last = Block.decode(self.store.blocks(height(self), 1, 1 << 30)[0][0])
+        return not last.attestations and not last.evidence
+
+    def stop(self) -> None:
+        self._node.kill_comet()
+        self.application.stop()
+        assert self.application.supervisor.failure is None
+
+    def start(self) -> None:
+        self.application = Application(
+            self.genesis, self.folder, self._node.socket, OBSERVED, self._node.signer
+        )
+        self._node.start_comet()
+        comet_node.wait("CometBFT", lambda: self._node.follows, [self._node], comet_node.START_S_MAX)
+
+    def close(self) -> None:
+        self.stop()
+        for node in self._nodes:
+            node.stop()
 
 
 # --- what the tests ask
@@ -149,6 +231,7 @@ def recorded(ordered: Ordered, *txs: bytes) -> None:
         ordered.submit(tx)
     wait(ordered, "the record", lambda: set(txs) <= set(attested(ordered)))
     wait(ordered, "its being in force", lambda: ordered.registry.height == height(ordered))
+    wait(ordered, "its rest", ordered.rests)
 
 
 def attested(ordered: Ordered) -> list[bytes]:

@@ -21,10 +21,10 @@ def _program(*names: str) -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
-def _cometbft() -> str | None:
-    """What `make cometbft` built, or the one that COMITY_COMETBFT names."""
-    built = Path(__file__).resolve().parents[2] / ".cache" / "cometbft" / "cometbft"
-    return os.environ.get("COMITY_COMETBFT") or (str(built) if built.exists() else None)
+def _cometbft(folder: str) -> str | None:
+    """What the Makefile built in this folder."""
+    built = Path(__file__).resolve().parents[2] / ".cache" / folder / "cometbft"
+    return str(built) if built.exists() else None
 
 
 def _chromium() -> str | None:
@@ -52,7 +52,8 @@ def _mounts() -> str | None:
 # part: (how to find it, what to tell somebody who lacks it)
 PARTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "chromium": (_chromium, "apt-get install chromium, or name it in COMITY_CHROMIUM"),
-    "cometbft": (_cometbft, "make cometbft, which needs Go 1.22.11 or newer"),
+    "cometbft": (lambda: _cometbft("cometbft"), "make cometbft, which needs Go 1.22.11 or newer"),
+    "cometbft-0.40": (lambda: _cometbft("cometbft-0.40"), "make .cache/cometbft-0.40/cometbft, by Go 1.25"),
     "node": (lambda: _program("node", "nodejs"), "apt-get install nodejs"),
     "npm": (lambda: _program("npm"), "apt-get install npm"),
     "namespaces": (_namespaces, "apt-get install iproute2, and run as root"),
@@ -62,6 +63,11 @@ PARTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "poppler": (lambda: _program("pdftoppm"), "apt-get install poppler-utils"),
     "make": (lambda: _program("make"), "apt-get install make"),
 }
+
+
+# The lines of CometBFT: with the second one a test is of `make long`.
+COMETBFT_PARTS = ("cometbft", "cometbft-0.40")
+COMETBFT_LINES = ("cometbft", pytest.param("cometbft-0.40", marks=pytest.mark.long))
 
 
 @functools.cache

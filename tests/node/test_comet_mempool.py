@@ -174,6 +174,23 @@ def test_nothing_is_lost_while_cometbft_is_away(socket_path: Path) -> None:
     assert node.told.take() == []
 
 
+def test_nothing_is_lost_while_cometbft_catches_up(comet: Scripted, socket_path: Path) -> None:
+    """
+    0.40 takes nothing until it follows the others: what is handed in stays, in order, until it does.
+    """
+    node, why = Node(socket_path), "endpoint is closed while node is catching up"
+    comet.answers[b"one"] = {"error": {"code": -32603, "message": "Internal error", "data": why}}
+    node.own(b"one")
+    node.own(b"two")
+    assert set(comet.given) == {b"one"}
+    comet.answers.clear()
+    comet.given.clear()
+    node.mempool.turn()
+    node.mempool.turn()
+
+    assert comet.given == [b"one", b"two"]
+
+
 @pytest.mark.parametrize(
     "answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", b"\xff\xff\r\n\r\n"]
 )

@@ -25,7 +25,7 @@ from node.errors import SetupError
 from node.ledger.comet import process as processes
 from node.ledger.comet.comet_names import address, chain_id
 from node.ledger.comet.home import LOOK_BACK_BLOCKS, Home
-from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, VERSION, CometProcess, find_binary
+from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
 from node.setup.engine_file import ENGINE_FILE, engine_of
@@ -162,13 +162,14 @@ def test_a_program_that_is_not_there_or_another_one_is_told(tmp_path: Path) -> N
     """
     with pytest.raises(SetupError, match="is no program: build it with `make cometbft`"):
         find_binary(tmp_path / "nothing")
-    with pytest.raises(SetupError, match=r"is CometBFT '1\.0\.1', and this node speaks with 0\.38"):
-        find_binary(program(tmp_path, "", version="1.0.1"))
+    for other in ("1.0.1", "0.37.9", "0.39.1", "0.380.1"):
+        with pytest.raises(SetupError, match=rf"is CometBFT '{other}', and this node speaks with 0\.38"):
+            find_binary(program(tmp_path, "", version=other))
     (tmp_path / "other").write_text("#!/bin/sh\nexit 3\n")
     (tmp_path / "other").chmod(0o700)
     with pytest.raises(SetupError, match="cannot be run"):
         find_binary(tmp_path / "other")
-    for version in (VERSION + "25", f"v{VERSION}25"):
+    for version in ("0.38.25", "v0.38.26+c0ffee", "0.40.0", "0.39.0"):  # v0.40.0 says that it is 0.39.0
         assert find_binary(program(tmp_path, "", version=version)) == tmp_path / "cometbft"
 
 

@@ -20,6 +20,7 @@ from tests.harness.comet import Application, Comet, Kept
 from tests.harness.engine_contract import (
     Behind,
     Embedded,
+    Real,
     attested,
     blocks,
     double_vote,
@@ -31,9 +32,12 @@ from tests.harness.engine_contract import (
     wait,
 )
 from tests.harness.engines import acts_of, founded_now, voters
+from tests.harness.parts import COMETBFT_PARTS, require
 
 pytestmark = pytest.mark.check
-ENGINES = ("embedded", "cometbft")
+# An application behind a script in CometBFT's part; in `make long` behind CometBFT itself, of each line.
+BEHIND, OF = "behind a script", "behind "
+ENGINES = ("embedded", BEHIND, *(pytest.param(OF + one, marks=pytest.mark.long) for one in COMETBFT_PARTS))
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +48,21 @@ def genesis() -> Genesis:
 @pytest.fixture(params=ENGINES)
 def ordered(
     request: pytest.FixtureRequest, genesis: Genesis, tmp_path: Path, socket_path: Path
-) -> Iterator[Embedded | Behind]:
+) -> Iterator[Engine]:
     """A network of each engine: a third one is one more line here."""
-    made: Embedded | Behind = (
-        Embedded(genesis, tmp_path) if request.param == "embedded" else Behind(genesis, tmp_path, socket_path)
-    )
+    made: Engine
+    match request.param:
+        case "embedded":
+            made = Embedded(genesis, tmp_path)
+        case str(name) if name == BEHIND:
+            made = Behind(genesis, tmp_path, socket_path)
+        case name:
+            made = Real(genesis, tmp_path, require(name.removeprefix(OF)), socket_path.parent)
     yield made
     made.close()
 
 
-Engine = Embedded | Behind
+Engine = Embedded | Behind | Real
 
 
 def test_the_order_follows_from_the_block_before(ordered: Engine) -> None:

@@ -13,7 +13,7 @@ from node.setup.keystore import Keys
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import CN, EU, MAKER, PASSPHRASE, Party, running, wait
 from tests.harness.net.place import Place
-from tests.harness.parts import require
+from tests.harness.parts import COMETBFT_LINES, require
 
 pytestmark = pytest.mark.check  # eight processes
 
@@ -21,12 +21,12 @@ HEARTBEAT = "[limits]\nheartbeat_ms = 2000\n"  # an idle network too shows a new
 CUSTOMS = Party("customs", "EU", ("customs",))
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    require("cometbft")
-    root = tmp_path_factory.mktemp("m")
-    with running(root / "network", [MAKER, CN, EU], engine=COMETBFT, governance=HEARTBEAT) as nodes:
-        yield Place(root, nodes)
+@pytest.fixture(scope="module", params=COMETBFT_LINES)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    root, binary = tmp_path_factory.mktemp("m"), require(request.param)
+    three = [MAKER, CN, EU]
+    with running(root / "network", three, engine=COMETBFT, binary=binary, governance=HEARTBEAT) as nodes:
+        yield Place(root, nodes, binary=binary)
 
 
 def agree(place: Place) -> None:

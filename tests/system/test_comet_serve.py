@@ -23,7 +23,7 @@ from node.demo.play import DemoFailed, Desk, produced_members
 from node.ledger.comet.comet_names import address
 from node.setup.keystore import Keys
 from tests.harness.net.harness import CN, EU, MAKER, PASSPHRASE, Node, Party, comity, found, wait
-from tests.harness.parts import require
+from tests.harness.parts import COMETBFT_LINES, require
 
 pytestmark = pytest.mark.check
 
@@ -32,11 +32,11 @@ SEED = 10
 OBSERVERS = [Party(p.name, p.jurisdiction, p.roles, validator=False) for p in (CN, EU)]
 
 
-@pytest.fixture(scope="module")
-def maker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+@pytest.fixture(scope="module", params=COMETBFT_LINES)
+def maker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """The one validator of its network; the authorities of both sides stay away."""
-    require("cometbft")
-    node = found(tmp_path_factory.mktemp("c"), [MAKER, *OBSERVERS], engine=COMETBFT)["maker"]
+    binary = require(request.param)
+    node = found(tmp_path_factory.mktemp("c"), [MAKER, *OBSERVERS], engine=COMETBFT, binary=binary)["maker"]
     node.start()
     node.wait_ready()
     yield node

@@ -17,7 +17,7 @@ from credentials.ledger.parties import Limits
 from tests.harness import ledger
 from tests.harness.comet_node import BLOCK_S_MAX, START_S_MAX, CometNode, network, wait
 from tests.harness.engines import founded_now
-from tests.harness.parts import require
+from tests.harness.parts import COMETBFT_LINES, require
 
 SEED = 10
 KILLS = 40
@@ -56,13 +56,14 @@ def recorded(nodes: list[CometNode], txs: list[bytes]) -> None:
 
 
 @pytest.mark.check
-def test_one_real_node_orders_for_our_application(tmp_path: Path, sockets: Path) -> None:
+@pytest.mark.parametrize("line", COMETBFT_LINES)
+def test_one_real_node_orders_for_our_application(line: str, tmp_path: Path, sockets: Path) -> None:
     """
     What is submitted over its RPC is recorded once; both are killed, and go on; an application that lost its
     data is replayed to the same log.
     """
     genesis = founded_now(validators=(ledger.MAKER,))
-    (node,) = nodes = network(require("cometbft"), genesis, [ledger.MAKER], tmp_path, sockets)
+    (node,) = nodes = network(require(line), genesis, [ledger.MAKER], tmp_path, sockets)
     try:
         node.start()
         wait("CometBFT", lambda: node.up, nodes, START_S_MAX)
@@ -88,14 +89,17 @@ def test_one_real_node_orders_for_our_application(tmp_path: Path, sockets: Path)
 
 
 @pytest.mark.long
-def test_after_idling_a_real_node_records_in_its_second_block(tmp_path: Path, sockets: Path) -> None:
+@pytest.mark.parametrize("line", COMETBFT_LINES)
+def test_after_idling_a_real_node_records_in_its_second_block(
+    line: str, tmp_path: Path, sockets: Path
+) -> None:
     """
     With nothing to do no block is made. The first one after that is dated before it: what is attested now
     stays in the mempool over it, and is in the next one, which CometBFT begins by itself.
     """
     limits = Limits(clock_skew_s=1)
     genesis = founded_now(validators=(ledger.MAKER,), limits=limits)
-    (node,) = nodes = network(require("cometbft"), genesis, [ledger.MAKER], tmp_path, sockets)
+    (node,) = nodes = network(require(line), genesis, [ledger.MAKER], tmp_path, sockets)
     try:
         node.start()
         wait("CometBFT", lambda: node.up, nodes, START_S_MAX)
@@ -113,13 +117,13 @@ def test_after_idling_a_real_node_records_in_its_second_block(tmp_path: Path, so
         node.stop()
 
 
-@pytest.fixture
-def four(tmp_path: Path, sockets: Path) -> Iterator[list[CometNode]]:
-    nodes = network(require("cometbft"), founded_now(), ledger.VALIDATORS, tmp_path, sockets)
+@pytest.fixture(params=COMETBFT_LINES)
+def four(request: pytest.FixtureRequest, tmp_path: Path, sockets: Path) -> Iterator[list[CometNode]]:
+    nodes = network(require(request.param), founded_now(), ledger.VALIDATORS, tmp_path, sockets)
     for node in nodes:
         node.start()
     for node in nodes:
-        wait("CometBFT", lambda: node.up, [node], START_S_MAX)  # noqa: B023
+        wait("CometBFT", lambda: node.follows, [node], START_S_MAX)  # noqa: B023
     yield nodes
     for node in nodes:
         node.stop()
@@ -166,7 +170,7 @@ def test_kills_lose_and_double_nothing(four: list[CometNode], capsys: pytest.Cap
         if node.application is None:
             node.start_application()
         node.start_comet()
-        slowest = max(slowest, wait("it", lambda: node.up, [node], START_S_MAX))  # noqa: B023
+        slowest = max(slowest, wait("it", lambda: node.follows, [node], START_S_MAX))  # noqa: B023
         wait("it to catch up", lambda: node.attested()[: len(known)] == known, [node], BLOCK_S_MAX)  # noqa: B023
 
     recorded(four, sent)

@@ -168,6 +168,7 @@ def _settings(limits: Limits, listen: tuple[str, int], look_back: int) -> dict[s
             "max_num_inbound_peers": PEERS_MAX,
         },
         "mempool": {
+            "type": "flood",
             "size": COUNT_MAX,
             "max_txs_bytes": SIZE_BYTES_MAX,
             "cache_size": 2 * COUNT_MAX,

@@ -26,6 +26,7 @@ AGAIN_S = 0.2  # CometBFT was not there
 HANDED_PER_TURN = 256  # some milliseconds each: no turn lasts until all of a pool is handed in
 WAITING_MAX = 4_000  # own ones: the outbox has them all, and sends them again
 WAITS = "waits"
+CATCHING_UP = "while node is catching up"  # 0.40: taken by nobody yet, as while it is away
 
 
 class Mempool:
@@ -98,11 +99,13 @@ class Mempool:
         )
 
     def _hand_in(self, sender: str, digest: bytes, tx: bytes) -> None:
-        """CometBFT says what the pool says of it; OSError when it does not answer."""
+        """CometBFT says what the pool says of it; OSError when it does not answer, or takes nothing yet."""
         height = self._height()
         try:
             told = self._rpc.ask("broadcast_tx_sync", tx=base64.b64encode(tx).decode())
-        except RpcRefused:
+        except RpcRefused as error:
+            if CATCHING_UP in str(error):
+                raise ConnectionError(str(error)) from error
             return  # it has it already, or its mempool is full: whoever handed it in comes again
         code = str(told.get("codespace", "")) if told.get("code") else ""
         if not code:

@@ -26,7 +26,8 @@ from node.ledger.comet.home import Home
 from node.ledger.comet.rpc import Rpc, RpcRefused
 from node.ledger.comet.server import CONNECTIONS_MAX
 
-VERSION = "0.38."  # the line whose types are here (proto/ORIGIN.md)
+# The lines that have the types that are here (proto/ORIGIN.md); v0.40.0 says of itself that it is 0.39.0.
+VERSIONS = ("0.38.", "0.40.", "0.39.0")
 TURN_S = 0.25
 ASKED_EVERY_S = 0.5
 START_S_MAX = 30.0  # until it is connected: it replays what the application lacks before it asks its signer
@@ -67,9 +68,10 @@ def find_binary(named: Path | None) -> Path:
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise Unreadable(f"{found} cannot be run ({type(error).__name__}): is it CometBFT?") from error
-    if not told.removeprefix("v").startswith(VERSION):
+    if not told.removeprefix("v").startswith(VERSIONS):
         raise SetupError(
-            f"{found} is CometBFT {told[:40]!a}, and this node speaks with {VERSION}x: run `make cometbft`"
+            f"{found} is CometBFT {told[:40]!a}, and this node speaks with 0.38.x and 0.40.x: "
+            "run `make cometbft`"
         )
     return found.resolve()
 

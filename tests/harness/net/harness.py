@@ -26,6 +26,7 @@ from typing import Any
 import urllib3
 
 from node.__main__ import run
+from node.named_files import write_own
 from tests.harness.net.forked import Forked
 
 JSON = dict[str, Any]
@@ -123,6 +124,11 @@ class Node:
                 [*within, sys.executable, "-m", module, *words],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+
+    def name_cometbft(self, binary: str) -> None:
+        """The program in node.toml; none: the usual one."""
+        if binary:
+            write_own(self.data / "node.toml", f'[cometbft]\nbinary = "{binary}"\n'.encode())
 
     def kill(self) -> None:
         """SIGKILL, by pid."""
@@ -234,11 +240,13 @@ def found(
     tls: bool = False,
     governance: str = "",
     engine: str = "embedded",
+    binary: str = "",
     forked: bool = False,
 ) -> dict[str, Node]:
     """Keys, network and joined data directories under `root`; nothing is started.
 
-    `governance` is what [governance] of the founding says, as TOML. `forked`: its nodes begin in a process
+    `governance` is what [governance] of the founding says, as TOML. `binary`: another CometBFT than the
+    usual one. `forked`: its nodes begin in a process
     that has imported all of a node, which takes a quarter of the time (`forked.py`).
     """
     root.mkdir(parents=True, exist_ok=True)
@@ -254,6 +262,7 @@ def found(
             "init", "--data", node.data, *identity, *roles, *validator, "--passphrase-file", passphrase_file
         )
         assert made == 0
+        node.name_cometbft(binary)
         nodes[party.name] = node
     founding = root / "founding.toml"
     rules = f"[governance]\n{governance}\n" if governance else ""
@@ -295,10 +304,11 @@ def running(
     governance: str = "",
     ready_s_max: float = READY_S_MAX,
     engine: str = "embedded",
+    binary: str = "",
     forked: bool = False,
 ) -> Iterator[dict[str, Node]]:
     """A founded network whose nodes are started and ready; stopped at the end."""
-    nodes = found(root, parties, governance=governance, engine=engine, forked=forked)
+    nodes = found(root, parties, governance=governance, engine=engine, binary=binary, forked=forked)
     try:
         for node in nodes.values():
             node.start()

@@ -18,6 +18,7 @@ class Place:
 
     root: Path
     nodes: dict[str, Node]
+    binary: str = ""  # of whoever comes later, where it is another CometBFT than the usual one
     told: list[str] = field(default_factory=list)  # what was typed and printed
 
     def types(self, capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
@@ -59,6 +60,7 @@ class Place:
         named = ["--did", party.did, "--name", party.name, "--jurisdiction", party.jurisdiction, *roles]
         able = ["--validator"] if party.validator else []
         self.types(capsys, "init", "--data", node.data, *named, *able, *words)
+        node.name_cometbft(self.binary)
         by = self.nodes[sponsor]
         network_id = by.get("/status")["network"]["id"]
         proofs, licence = self.root / f"{party.name}.proofs", self.root / f"{party.name}.licence"
