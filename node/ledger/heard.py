@@ -35,6 +35,10 @@ class HeardHeights:
         enough = sum(one.weight for one in known) >= validators.one_honest
         return [ahead[one.name] for one in known] if enough else []
 
+    def higher(self, height: int) -> list[str]:
+        """Whoever has later blocks."""
+        return sorted(did for did, (said, _) in self._lately().items() if said > height)
+
     def _lately(self) -> dict[str, tuple[int, bool]]:
         now = self._monotonic()
         with self._lock:

@@ -52,7 +52,7 @@ def rebuild(
     old, new = LedgerStore(path), LedgerStore(scratch)
     try:
         height, root = _replay(old, new, genesis, rule_files, certified=certified)
-        _keep_notes(old, new, policy, root)
+        keep_notes(old, new, policy, root)
     except RulesNotHere as error:
         raise SetupError(f"{path} is not rebuilt yet: {error}. Then rebuild it again") from error
     except (ConsensusError, CredentialError, StorageError, NotRead, AssertionError) as error:
@@ -179,7 +179,7 @@ def _require_carried(kept: bytes, height: int, app_hash: bytes, log: Frontier) -
         raise ConsensusError(f"block {height} leads to another state than the one that CometBFT agreed on")
 
 
-def _keep_notes(old: LedgerStore, new: LedgerStore, policy: LogPolicy, root: bytes) -> None:
+def keep_notes(old: LedgerStore, new: LedgerStore, policy: LogPolicy, root: bytes) -> None:
     """Notes that still cover what there is; of the last size, they hold the result to what was cosigned.
 
     Each by the policy that the log itself names for its size: who cosigned later is not who founded.

@@ -14,12 +14,14 @@ from node.ledger.comet.behind import Behind
 from node.ledger.comet.comet_engine import CometEngine
 from node.ledger.comet.comet_names import chain_id
 from node.ledger.comet.home import FOLDER, LOOK_BACK_BLOCKS, Home
+from node.ledger.comet.leaving import Leaving
 from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.newcomer import Newcomer
 from node.ledger.comet.process import CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.signer import SignerLink, VoteSigner
 from node.ledger.comet.state_sync import TrustedHeader
+from node.ledger.comet.takeover import Takeover
 from node.ledger.ledger import Ledger
 from node.ledger.snapshot_join import Known
 from node.ledger.subscriptions import Moments
@@ -131,8 +133,13 @@ def open_cometbft(
         checkpoints=checkpoints,
         signing=stores.signing,
         rpc=home.rpc,
+        leaving=Leaving(takeover=Takeover(disk.directory.root, _known(disk), stores.ledger)),
         newcomer=newcomer,
     )
+
+
+def _known(disk: Disk) -> Known:
+    return Known(disk.genesis, disk.network.policy, disk.network.rule_files)
 
 
 def _newcomer(disk: Disk, home: Home) -> Newcomer | None:
@@ -140,9 +147,8 @@ def _newcomer(disk: Disk, home: Home) -> Newcomer | None:
     trust = TrustedHeader.read(home)
     if trust is None or disk.tip.height:
         return None
-    known = Known(disk.genesis, disk.network.policy, disk.network.rule_files)
     heartbeat_s = disk.history.latest.limits.heartbeat_ms / 1000
-    return Newcomer(home, trust, disk.directory.root, known, heartbeat_s=heartbeat_s)
+    return Newcomer(home, trust, disk.directory.root, _known(disk), heartbeat_s=heartbeat_s)
 
 
 def _prepare(

@@ -13,6 +13,7 @@ import pytest
 from credentials.ledger.genesis import Genesis
 from node.ledger.comet.comet_engine import CometEngine
 from node.ledger.comet.home import Home
+from node.ledger.comet.leaving import Leaving
 from node.ledger.comet.mempool import Mempool
 from node.ledger.comet.process import CometProcess
 from node.ledger.comet.rpc import Rpc
@@ -67,6 +68,7 @@ class Comet:
             checkpoints=application.checkpoints,
             signing=application.signing,
             rpc=home.rpc,
+            leaving=Leaving(),
         )
         self.engine.attach(self.peers, dict)
 

@@ -15,7 +15,7 @@ from node.storage.ledger import LedgerStore
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import VALIDATORS, Node, Party, comity, running, wait
 from tests.harness.net.place import Place
-from tests.harness.parts import require
+from tests.harness.parts import COMETBFT_LINES, require
 
 pytestmark = pytest.mark.check  # eight processes
 
@@ -25,12 +25,11 @@ AFTER = Party("after", "EU", ("importer",), validator=False)
 AHEAD = 8  # blocks between the proposal and the move: more than its approvals take
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    require("cometbft")
-    root = tmp_path_factory.mktemp("e")
-    with running(root / "network", VALIDATORS, governance=HEARTBEAT, forked=True) as nodes:
-        yield Place(root, nodes)
+@pytest.fixture(scope="module", params=COMETBFT_LINES)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    root, binary = tmp_path_factory.mktemp("e"), require(request.param)
+    with running(root / "network", VALIDATORS, governance=HEARTBEAT, binary=binary, forked=True) as nodes:
+        yield Place(root, nodes, binary=binary)
 
 
 def recorded(place: Place, serial: int) -> Path:
@@ -75,12 +74,12 @@ def test_a_network_moves_to_cometbft_and_back(place: Place, capsys: pytest.Captu
     """
     Decided by all authorities, the network goes on with CometBFT after block H, and with the embedded engine
     again after a later one, while a node is killed in the middle of each. One that lacks the program ends
-    with one sentence at its last block, and follows once it has it. A newcomer joins while CometBFT orders,
-    and one after it. What was recorded before, between and after has receipts that are valid without a node;
+    with one sentence at its last block, and follows once it has it; one that was away when CometBFT ended
+    comes back and goes on from what the others have. A newcomer joins while CometBFT orders, and one after it. What was recorded before, between and after has receipts that are valid without a node;
     each block has exactly one engine; a ledger with both is made again from its own blocks, and a peer's.
     """
     receipts, customs = [recorded(place, 1)], place.nodes["customs"]
-    (customs.data / "node.toml").write_text('[cometbft]\nbinary = "/nowhere/cometbft"\n')
+    customs.name_cometbft("/nowhere/cometbft")
     customs.stop()
     customs.start()
     customs.wait_ready()
@@ -92,15 +91,21 @@ def test_a_network_moves_to_cometbft_and_back(place: Place, capsys: pytest.Captu
         customs.last_words().count("this node's network is ordered by CometBFT, and /nowhere/cometbft") == 1
     )
     assert customs.last_words().count("Traceback") == 0
-    (customs.data / "node.toml").unlink()
+    customs.name_cometbft(place.binary)
     customs.start()
     customs.wait_ready()
     place.admitted(capsys, BETWEEN, "eu", via="eu")
     wait("its moves", lambda: told(place.nodes[BETWEEN.name], first))
+    away = place.nodes.pop("customs")
+    assert away.stop() == 0
     second = moved(place, capsys, "embedded", "cn", "")
     receipts.append(recorded(place, 3))
+    away.start()
 
     place.admitted(capsys, AFTER, "eu", via="eu")
+    away.wait_for("ledger_taken")
+    away.wait_ready()
+    place.nodes["customs"] = away
     newcomer = place.nodes[AFTER.name]
     assert not [m for m in newcomer.moments("engine_moved")], "it goes on from the ledger that it compared"
 

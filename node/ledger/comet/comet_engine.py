@@ -58,22 +58,21 @@ class CometEngine:
         checkpoints: Checkpoints,
         signing: SigningStore,
         rpc: Path,
+        leaving: Leaving,
         newcomer: Newcomer | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`did` votes whenever the set of the next block names it, and follows otherwise.
-
         `rpc`: where CometBFT answers. `newcomer`: of a node that takes a ledger over first.
         """
         self._behind, self._link, self._process, self._mempool = behind, link, process, mempool
         self._did, self._node_id, self._wall = did, node_id, wall
-        self._ledger, self._checkpoints = ledger, checkpoints
+        self._ledger, self._checkpoints, self._rpc, self._newcomer = ledger, checkpoints, rpc, newcomer
         self.watch = Watch(wall=wall)
         self.intake = Intake(self.watch, mempool.inbox)
         self._memory = Memory(checkpoints, signing, ledger.height, did)
-        self._whereabouts, self._leaving = Whereabouts(), Leaving()
+        self._whereabouts, self._leaving = Whereabouts(), leaving
         self._out: Outgoing | None = None
-        self._rpc, self._newcomer = rpc, newcomer
         self.renewed = newcomer.renewed if newcomer else threading.Event()
         self._begun, self._ticked_at, self._greeted, self._cpu_s = False, 0.0, 0, 0.0
         self._evidence: list[FaultEvidence] = []
@@ -88,6 +87,7 @@ class CometEngine:
         self._whereabouts.where = where
         if self._newcomer is not None:
             self._newcomer.attach(out, self._whereabouts.peers)
+        self._leaving.attach(out, self.renewed)
 
     def lend(self, lending: Lending) -> None:
         """Newcomers take these over by state sync."""
@@ -96,8 +96,8 @@ class CometEngine:
     @property
     def trades(self) -> Sequence[OwnThread]:
         """What else needs a thread: the signer first, as CometBFT asks for it at once."""
-        newcomer = self._newcomer
-        return self._link, *(newcomer.trades if newcomer else ()), self._process, self._mempool
+        more = self._newcomer.trades if self._newcomer else self._leaving.trades
+        return self._link, *more, self._process, self._mempool
 
     # --- the engine's thread
 
@@ -132,6 +132,7 @@ class CometEngine:
         self._memory.heed(self._ledger.height, quorum_heard=heard)
         self._checkpoints.tick()
         self._accuse()
+        self._leaving.look(self._ledger.height, self._validators)
 
     def _take(self, event: Incoming) -> None:
         """Work off one event. What it raises by itself sets it aside; a broken invariant goes on up."""
@@ -165,8 +166,7 @@ class CometEngine:
 
     def _accuse(self) -> None:
         """Two checkpoints of one size by one key: as soon as they are seen."""
-        cosigning = self._checkpoints.cosigning
-        keys = self._behind.delivered.parameters.note_keys
+        cosigning, keys = self._checkpoints.cosigning, self._behind.delivered.parameters.note_keys
         for rivals in cosigning.rivals:
             if (found := rivals.evidence(keys)) is not None:
                 self._show(self._did, found.encode())

@@ -1,18 +1,21 @@
-"""When a node leaves CometBFT after the last block of its term, and what one is told that stayed behind.
+"""When a node leaves CometBFT after the last block of its term, and what becomes of one that stayed behind.
 
 Nobody can be given that block once all have left: CometBFT alone hands its blocks on, with who agreed to
-them. So whoever has it stays for those that were heard a moment ago and lack it, and not for ever.
+them. So whoever has it stays for those that were heard a moment ago and lack it, and not for ever. One that
+was away for longer takes the ledger of a peer over (`takeover.py`).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from consensus.validators import ValidatorSet
 from node import log
+from node.ledger.comet.takeover import Takeover
 from node.ledger.comet.whereabouts import read_at
+from node.ledger.engine import Outgoing, OwnThread
 from node.ledger.heard import HeardHeights
 from node.ledger.ledger import Ledger
 from node.peers.messages import Status
@@ -24,11 +27,23 @@ BEHIND_S = 20.0  # so long others go on without CometBFT, and this node has no b
 class Leaving:
     """What peers said last. Only `hear` is called from other threads than the engine's and a probe's."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, takeover: Takeover | None = None
+    ) -> None:
+        self._monotonic, self._takeover = monotonic, takeover
         self._heard = HeardHeights(monotonic)
         self._ended_s: float | None = None
         self._alone: tuple[int, float] | None = None  # the height here since others went on, since when
+
+    def attach(self, out: Outgoing, renewed: threading.Event) -> None:
+        """The way to the peers, for whoever stays behind."""
+        if self._takeover is not None:
+            self._takeover.attach(out, renewed)
+
+    @property
+    def trades(self) -> Sequence[OwnThread]:
+        """What needs a thread."""
+        return () if self._takeover is None else (self._takeover,)
 
     def hear(self, did: str, status: Status) -> None:
         """A participant says up to which block it has the ledger, and whether it runs CometBFT."""
@@ -59,8 +74,14 @@ class Leaving:
             return None
         return (
             "the network went on with another engine, and nobody gives this node the last blocks of CometBFT "
-            "any more: stop it, run `comity rebuild --from URL` with the URL of a peer, and start it"
+            "any more: it takes the ledger of a peer over. If it says so for long: stop it, run "
+            "`comity rebuild --from URL` with the URL of a peer, and start it"
         )
+
+    def look(self, height: int, validators: ValidatorSet) -> None:
+        """Ask those that went on, if this node stayed behind."""
+        if self._takeover is not None:
+            self._takeover.ask(self._heard.higher(height) if self.left_behind(height, validators) else ())
 
     def left_behind(self, height: int, validators: ValidatorSet) -> bool:
         """Whether validators have later blocks, none of them under CometBFT, and it stays so."""
