@@ -1,4 +1,4 @@
-"""Each stopper of a network for a minute: the doors and the stoppers of `make check`, six times as long.
+"""Each stopper of a network for a minute, on either engine: the doors and stoppers of `make check`, longer.
 
 The bounds are those of `test_doors.py`; what each did is printed as one table at the end: finality of the
 honest, memory that grew, how long a probe waited, and what /readyz said. Most of them are kept from doing
@@ -21,9 +21,11 @@ from itertools import count
 import pytest
 import urllib3
 
+from credentials.ledger.engine_terms import COMETBFT, EMBEDDED
 from tests.harness.net.batteries import code_of
 from tests.harness.net.clocks import Clocks
 from tests.harness.net.harness import Node, wait
+from tests.harness.parts import require
 from tests.system import test_doors as doors
 from tests.system import test_stoppers as stoppers
 from tests.system.test_doors import Net, running
@@ -136,12 +138,20 @@ STOPPERS: dict[str, Callable[[Net], None]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def net(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:  # noqa: F811
-    with running(tmp_path_factory.mktemp("chaos") / "network") as made:
+@pytest.fixture(scope="module", params=[EMBEDDED, COMETBFT])
+def net(
+    request: pytest.FixtureRequest,
+    clocks: Clocks,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Net]:
+    if request.param == COMETBFT:
+        require("cometbft")
+    with running(tmp_path_factory.mktemp("chaos") / "n", request.param) as made:
         made.seconds = float(os.environ.get("COMITY_DOORS_S", MINUTE_S))
         yield made
-        print(f"\n{made.seconds:.0f} s each, load average {os.getloadavg()[0]:.1f} at the end")
+        print(
+            f"\n{request.param}: {made.seconds:.0f} s each, load average {os.getloadavg()[0]:.1f} at the end"
+        )
         print(doors.HEAD)
         for row in made.rows:
             print(row)

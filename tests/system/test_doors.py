@@ -25,6 +25,7 @@ import pytest
 
 from consensus.cose import SeedSigner, sign1
 from consensus.encoding import encode
+from credentials.ledger.engine_terms import EMBEDDED
 from node.demo.launcher import descendants_pss_bytes, own_pss_bytes
 from node.peers.authentication import PeerAuthentication
 from node.settings import WORKERS_USUAL_MAX
@@ -66,6 +67,7 @@ class Net:
     nodes: dict[str, Node]
     hostile: PeerAuthentication
     bombs: list[float] = field(default_factory=list)  # when a node asked the hostile participant
+    engine: str = EMBEDDED
     serial: int = 0
     seconds: float = SECONDS
     rows: list[str] = field(default_factory=list)  # what each attack did, for a table
@@ -192,9 +194,9 @@ def bombing() -> Iterator[tuple[int, list[float]]]:
 
 
 @contextmanager
-def running(root: Path) -> Iterator[Net]:
+def running(root: Path, engine: str = EMBEDDED) -> Iterator[Net]:
     """The network, warm, with a hostile participant whose address is that of the bombs."""
-    nodes = found(root, (*VALIDATORS, HOSTILE), tls=True)
+    nodes = found(root, (*VALIDATORS, HOSTILE), tls=True, engine=engine)
     hostile = nodes.pop(HOSTILE.name)
     keys = Keys.load(hostile.data, HOSTILE.did, PASSPHRASE)
     genesis = networks.verify(hostile.data / "network").genesis
@@ -209,7 +211,7 @@ def running(root: Path) -> Iterator[Net]:
                 node.wait_ready()
             history, transport = genesis.history(), keys.signer("transport")
             speaker = PeerAuthentication(genesis.network_id, history, HOSTILE.did, (transport,))
-            made = Net(nodes, speaker, asked)
+            made = Net(nodes, speaker, asked, engine)
             for _ in range(20):
                 made.attest()  # everything is loaded once before memory is measured
             yield made
@@ -225,13 +227,20 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
 
 
 def keep_open(
-    node: Node, ended: threading.Event, begin: Callable[[socket.socket], socket.socket], trickle: bytes
+    node: Node,
+    ended: threading.Event,
+    begin: Callable[[socket.socket], socket.socket],
+    trickle: bytes,
+    port: int = 0,
 ) -> None:
-    """110 connections that begin like this, then a byte now and then; what is cut is made again."""
+    """110 connections that begin like this, then a byte now and then; what is cut is made again.
+
+    `port`: of another process of the node than its own.
+    """
     held: list[socket.socket] = []
     while not ended.is_set():
         while len(held) < CONNECTIONS and not ended.is_set():
-            plain = socket.create_connection(("127.0.0.1", node.port), timeout=5)
+            plain = socket.create_connection(("127.0.0.1", port or node.port), timeout=5)
             with suppress(OSError):
                 held.append(begin(plain))
         for one in list(held):

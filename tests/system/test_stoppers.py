@@ -20,6 +20,7 @@ from consensus.encoding import encode
 from consensus.pool import WAITING_PER_ISSUER_MAX
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import make_attestation
+from credentials.ledger.engine_terms import COMETBFT
 from node.setup import network as networks
 from node.setup.keystore import Keys
 from tests.bench.harness import percentile
@@ -114,11 +115,12 @@ def test_what_only_waits(net: Net) -> None:
 
     net.during("N02 what only waits", post)
 
-    assert statuses.count(200) > 20
+    assert statuses.count(200) > 2 * net.seconds
     for node in net.attacked:
         pool = node.get("/status")["pool"]
         print(f"{node.party.name}: {pool} in the pool")
-        assert 0 < pool <= WAITING_PER_ISSUER_MAX + 10
+        assert pool <= WAITING_PER_ISSUER_MAX + 10
+        assert net.engine == COMETBFT or pool, "what only waits is not in CometBFT's mempool (D625)"
 
 
 def test_records_of_yesterday(net: Net) -> None:
