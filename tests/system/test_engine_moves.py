@@ -75,8 +75,9 @@ def test_a_network_moves_to_cometbft_and_back(place: Place, capsys: pytest.Captu
     Decided by all authorities, the network goes on with CometBFT after block H, and with the embedded engine
     again after a later one, while a node is killed in the middle of each. One that lacks the program ends
     with one sentence at its last block, and follows once it has it; one that was away when CometBFT ended
-    comes back and goes on from what the others have. A newcomer joins while CometBFT orders, and one after it. What was recorded before, between and after has receipts that are valid without a node;
-    each block has exactly one engine; a ledger with both is made again from its own blocks, and a peer's.
+    comes back and goes on from what the others have. A newcomer joins while CometBFT orders, and one after
+    it. What was recorded before, between and after has receipts that are valid without a node; each block has
+    exactly one engine; a ledger with both is made again from its own blocks, and a peer's.
     """
     receipts, customs = [recorded(place, 1)], place.nodes["customs"]
     customs.name_cometbft("/nowhere/cometbft")
