@@ -8,8 +8,8 @@ An alert is neither signed nor ordered by itself: its leaf is, and from there it
 looked at again and raise the same ids. What concerns this party is asked when it is raised: as an authority
 of a side that has a hand in it, as whoever relies on it by an open line, as whoever spoke on its record.
 
-After that the code of an alert's battery is looked for: the log holds only its digest. An authority has the
-right to what was stated, and asks its author for it; whoever does not answer leaves an alert without a code.
+Which battery an alert is about another thread looks for (`battery_codes.py`): whoever is asked for a code,
+and does not answer, holds up no alert.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from node import log
 from node.capacity_rows import Capacity
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
-from node.oversight.battery_codes import BatteryCodes
+from node.oversight.battery_codes import BatteryCodes, Naming
 from node.oversight.capacities import WHO
 from node.oversight.handling import Handling
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
@@ -41,8 +41,6 @@ from node.verdicts.sources import Gathering
 LEAVES_AT_ONCE = 1_000
 LINES_TOLD_MAX = 20  # of this node that rest on it, by name
 WAIT_S = 5.0
-NAMED_AT_ONCE = 8  # batteries whose code is asked for in one turn
-NAMED_APART_S = 30  # between two times that the same are asked for
 
 
 class Alerting:
@@ -61,11 +59,10 @@ class Alerting:
         self._office, self._ledger, self._gathering = office, ledger, gathering
         self._history, self._did = gathering.history, gathering.did
         self._raising = Raising(ledger, gathering.history)
-        self._codes = BatteryCodes(ledger, gathering)
+        self.naming = Naming(office, BatteryCodes(ledger, gathering))
         self._tallying = Tallying(office, ledger, gathering.history)
         self._handling = Handling(office, ledger, gathering.history, capacities)
         self._woken = threading.Event()
-        self._named_at = 0.0  # monotonic
         moments.subscribe(self.wake, kept_max=1)
 
     def wake(self) -> None:
@@ -74,7 +71,7 @@ class Alerting:
 
     def turn(self) -> None:
         """Look at the next leaves, or wait for some."""
-        if self.look() or self._tally() or self._name():
+        if self.look() or self._tally():
             return
         self._woken.wait(WAIT_S)
         self._woken.clear()
@@ -103,7 +100,7 @@ class Alerting:
             table.bound(db)
             table.look_on(db, rows[-1].leaf_index + 1)
         if new:
-            self._named_at = 0.0  # their codes are asked for at once, once everybody is told
+            self.naming.wake()  # their codes are asked for at once, once everybody is told
             log.moment("alerts", raised=new, size=rows[-1].leaf_index + 1)
         return len(rows) == LEAVES_AT_ONCE
 
@@ -162,19 +159,3 @@ class Alerting:
             return [[one.consignment, one.line] for one in found]
         codes = ":".join(raised.maker)
         return [list(one) for one in lines.of_codes(codes, raised.prefixes, since, LINES_TOLD_MAX)]
-
-    # -- which battery it is ---------------------------------------------------------------------------
-
-    def _name(self) -> bool:
-        """Look for the codes of a few batteries; True if any was found. Never more often than it may."""
-        if time.monotonic() - self._named_at < NAMED_APART_S and self._named_at:
-            return False
-        self._named_at = time.monotonic()
-        rows = self._office.alerts.unnamed(NAMED_AT_ONCE)
-        if not rows:
-            return False
-        found = self._codes.codes_of([row.subject for row in rows if row.subject is not None])
-        with self._office.writing() as db:
-            for subject, code in found.items():
-                self._office.alerts.name(db, subject, code)
-        return bool(found)

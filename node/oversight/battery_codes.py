@@ -2,11 +2,12 @@
 
 The log holds a digest of each code under the network's key, and nobody reads a code out of it. What was
 stated holds the code; a party that may see it asks its author. What is found counts only if its own digest is
-the key that was asked about.
+the key that was asked about. Whoever does not answer leaves an alert without a code.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,10 +16,13 @@ from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.verdicts.evidence import Held
 from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
 STATEMENTS_READ_MAX = 8  # of one battery: of each something may be withheld, or its author silent
 MEMBERS = ("battery", "id", "productIdentifier")
+NAMED_AT_ONCE = 8  # batteries whose code is asked for in one turn
+NAMED_APART_S = 30.0  # between two times that the same are asked for
 
 
 class BatteryCodes:
@@ -65,6 +69,31 @@ class BatteryCodes:
         if about is None or standing_key(about) != subject:
             return None
         return read_identifier(text, self._gathering.tables.identifiers, namespace=issuer).canonical
+
+
+class Naming:
+    """One thread that gives alerts the codes of their batteries."""
+
+    name = "alert_codes"
+
+    def __init__(self, office: OfficeStore, codes: BatteryCodes) -> None:
+        self._office, self._codes, self._woken = office, codes, threading.Event()
+
+    def wake(self) -> None:
+        """An alert is new, or the node stops."""
+        self._woken.set()
+
+    def turn(self) -> None:
+        """Look for a few codes; rest, unless any was found: then there may be more."""
+        rows = self._office.alerts.unnamed(NAMED_AT_ONCE)
+        found = self._codes.codes_of([row.subject for row in rows if row.subject is not None]) if rows else {}
+        if not found:
+            self._woken.wait(NAMED_APART_S)
+            self._woken.clear()
+            return
+        with self._office.writing() as db:
+            for subject, code in found.items():
+                self._office.alerts.name(db, subject, code)
 
 
 def _texts(document: Mapping[str, object]) -> Iterator[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.parties import Accreditation
 from node.oversight import alerting, tallying
 from node.oversight.alert_kinds import AlertKind, alert_kinds, kind_of
+from node.oversight.battery_codes import BatteryCodes
 from node.storage import alerts as stored
 from node.storage import tallies
-from node.storage.alerts import AlertFilter, AlertRow
+from node.storage.alerts import AlertFilter, AlertRow, AlertTable
 from node.storage.office import OfficeStore
 from node.storage.tallies import Tally, TallyFilter
 from tests.harness.governed_node import CN_AUTHORITY, GovernedNode, others
@@ -426,3 +429,49 @@ def test_nobody_else_is_told(node: LiveNode) -> None:
     elsewhere = replace(raised, sides=frozenset({"JP"}), authors=frozenset({CN_AUTHORITY}), subject=None)
     elsewhere = replace(elsewhere, maker=("gbt34014", "ZZ8"))
     assert service.alerts._alerting._told(elsewhere, int(time.time())) is None
+
+
+def test_who_does_not_answer_for_a_code_holds_up_no_alert(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The author of one battery's statements does not answer when asked for its code: meanwhile the next alert
+    is raised within a second, as ever.
+    """
+    asked, answered = threading.Event(), threading.Event()
+
+    def silent(self: BatteryCodes, subjects: Sequence[bytes]) -> dict[bytes, str]:
+        asked.set()
+        answered.wait(30)
+        return {}
+
+    monkeypatch.setattr(BatteryCodes, "codes_of", silent)
+    monkeypatch.setattr(AlertTable, "code_of", lambda *_: None)
+    for serial in (93, 94):
+        issue(node, serial)
+    before = len(listed(node, rule="X2"))
+    produced_again(node, 93)
+    try:
+        assert asked.wait(30)
+        asked_at = time.monotonic()
+        produced_again(node, 94)
+        node.wait(lambda: len(listed(node, rule="X2")) == before + 2, "the second alert")
+        assert time.monotonic() - asked_at < 15  # well before that author is given up
+    finally:
+        answered.set()
+
+
+def test_what_comes_live_is_in_the_words_of_the_page(node: LiveNode) -> None:
+    """
+    The script that adds rows says no sentence of its own: the page gives it every word, in the reader's
+    language.
+    """
+    script = (Path(__file__).parents[2] / "node" / "web" / "static" / "alerts.js").read_text()
+    texts = re.findall(r"[\"`]([^\"`]*)[\"`]", script)
+    assert [one for one in texts if re.search(r"[a-z]{2,} [a-z]{2,}", one)] == ["use strict"]
+    words = set(re.findall(r'word\("(\w+)"\)', script))
+    for language, said in (("en", "Live: new alerts appear by themselves."), ("zh-CN", "实时")):
+        headers = {**node.bearer, "Accept": "text/html", "Accept-Language": language}
+        page = node.client.get("/supervision", headers=headers).text
+        assert said in page
+        assert words <= set(re.findall(r"data-(\w+)=", page))

@@ -224,7 +224,8 @@ def test_every_long_lived_thread_of_a_node_is_employed(node: LiveNode) -> None:
     """
     assert list(works(node.service)) == [
         "engine", "acquaintance", "outbox", "jobs", "rule files", "retired keys", "consignments", "alerts",
-        "attempts", "letters", "alert_telling", "webhooks", "snapshots", "reminding", "lookout",
+        "alert_codes", "attempts", "letters", "alert_telling", "webhooks", "snapshots", "reminding",
+        "lookout",
     ]  # fmt: skip
     assert all(fact.alive for fact in node.service.supervisor.facts())
 
@@ -274,10 +275,13 @@ def test_a_fault_that_does_not_pass_ends_the_node(node: LiveNode, name: str) -> 
 MOST_S = {
     "engine": 10, "rule files": 10, "retired keys": 10, "lookout": 10,
     "outbox": 30, "jobs": 30, "consignments": 120, "acquaintance": 120, "alerts": 120, "attempts": 120,
-    "letters": 120, "alert_telling": 120, "webhooks": 120, "reminding": 120,
+    "alert_codes": 120, "letters": 120, "alert_telling": 120, "webhooks": 120, "reminding": 120,
 }  # fmt: skip
 # A node is ready without.
-DISPENSABLE = ("lookout", "acquaintance", "attempts", "letters", "alert_telling", "webhooks", "reminding")
+DISPENSABLE = (
+    *("lookout", "acquaintance", "alert_codes", "attempts", "letters", "alert_telling", "webhooks"),
+    "reminding",
+)
 
 
 def test_a_thread_that_does_not_come_back_is_told_until_it_does(node: LiveNode) -> None:

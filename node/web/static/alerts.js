@@ -1,15 +1,16 @@
 "use strict";
-/* Puts alerts on the page as they are raised (server-sent events). Without this script the page is loaded again. */
+/* Puts alerts on the page as they are raised (server-sent events), in the words that the page gives it.
+   Without this script the page is loaded again. */
 (() => {
   const said = document.getElementById("live"), rows = document.getElementById("alerts");
   if (!said || !rows || !("EventSource" in window)) return;
-  const source = new EventSource(said.dataset.stream);
-  const because = { authority: "your jurisdiction", relying: "an open line rests on it", author: "your own statements" };
+  const source = new EventSource(said.dataset.stream), word = (name) => said.dataset[name] || name;
+  const headings = [...rows.closest("table").tHead.rows[0].cells].map((one) => one.textContent);
   let count = 0;
 
-  const cell = (tag, label, ...inside) => {
+  const cell = (tag, column, ...inside) => {
     const made = document.createElement(tag);
-    made.dataset.label = label;
+    made.dataset.label = headings[column];
     made.append(...inside);
     return made;
   };
@@ -27,31 +28,31 @@
   };
 
   source.addEventListener("open", () => {
-    if (!count) said.textContent = "Live: new alerts appear by themselves.";
+    if (!count) said.textContent = word("live");
   });
   source.addEventListener("error", () => {
-    said.textContent = "Not connected: trying again. What came meanwhile will appear.";
+    said.textContent = word("away");
   });
   source.addEventListener("alert", (event) => {
     const told = JSON.parse(event.data), row = document.createElement("tr");
     row.className = "new";
     const what = [link(told.href, told.text)];
     if (told.rule) what.push(" ", chip(told.rule));
-    if (told.times > 1) what.push(` ${told.times} times`);
+    if (told.times > 1) what.push(` × ${told.times}`);
     if (told.weight === 3) {
       const heavy = document.createElement("b");
-      heavy.textContent = " to be acted on";
+      heavy.textContent = ` ${word("heavy")}`;
       what.push(heavy);
     }
     const battery = told.battery
       ? link("/batteries/" + encodeURIComponent(told.battery), told.battery) : (told.maker || "-");
     row.append(
-      cell("th", "When", new Date(told.time * 1000).toISOString().replace("T", " ").replace(".000Z", " UTC")),
-      cell("td", "What", ...what), cell("td", "Battery", battery), cell("td", "By", told.party_name || told.party),
-      cell("td", "Why you are told", told.because.map((one) => because[one] || one).join(", ")), cell("td", "State", told.state + " ", chip("new")));
+      cell("th", 0, new Date(told.time * 1000).toISOString().replace("T", " ").replace(".000Z", " UTC")),
+      cell("td", 1, ...what), cell("td", 2, battery), cell("td", 3, told.party_name || told.party),
+      cell("td", 4, told.because.map(word).join(", ")), cell("td", 5, word(told.state) + " ", chip(word("new"))));
     document.getElementById("none")?.remove();
     rows.prepend(row);
     count += 1;
-    said.textContent = `Live: ${count} since this page was opened.`;
+    said.textContent = `${word("since")} ${count}`;
   });
 })();
