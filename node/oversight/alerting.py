@@ -24,7 +24,7 @@ from node import log
 from node.capacity_rows import Capacity
 from node.ledger.subscriptions import Moments
 from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYING
-from node.oversight.battery_codes import BatteryCodes, Naming
+from node.oversight.battery_codes import BatteryCodes, CodeSearch
 from node.oversight.capacities import WHO
 from node.oversight.handling import Handling
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
@@ -59,7 +59,7 @@ class Alerting:
         self._office, self._ledger, self._gathering = office, ledger, gathering
         self._history, self._did = gathering.history, gathering.did
         self._raising = Raising(ledger, gathering.history)
-        self.naming = Naming(office, BatteryCodes(ledger, gathering))
+        self.code_search = CodeSearch(office, BatteryCodes(ledger, gathering))
         self._tallying = Tallying(office, ledger, gathering.history)
         self._handling = Handling(office, ledger, gathering.history, capacities)
         self._woken = threading.Event()
@@ -100,7 +100,7 @@ class Alerting:
             table.bound(db)
             table.look_on(db, rows[-1].leaf_index + 1)
         if new:
-            self.naming.wake()  # their codes are asked for at once, once everybody is told
+            self.code_search.wake()  # their codes are asked for at once, once everybody is told
             log.moment("alerts", raised=new, size=rows[-1].leaf_index + 1)
         return len(rows) == LEAVES_AT_ONCE
 

@@ -71,7 +71,7 @@ class BatteryCodes:
         return read_identifier(text, self._gathering.tables.identifiers, namespace=issuer).canonical
 
 
-class Naming:
+class CodeSearch:
     """One thread that gives alerts the codes of their batteries."""
 
     name = "alert_codes"

@@ -58,7 +58,7 @@ class Oversight:
     def employ(self, supervisor: Supervisor) -> None:
         """Its threads."""
         supervisor.employ(self.alerting)
-        supervisor.employ(self.alerting.naming, tries_max=None)
+        supervisor.employ(self.alerting.code_search, tries_max=None)
         supervisor.employ(self.attempts, tries_max=None)
         supervisor.employ(self.letters, tries_max=None)
         supervisor.employ(self.telling, tries_max=None)
