@@ -29,7 +29,8 @@ def _compared(measure: Callable[..., tuple[str, Comparison]], quick: bool) -> st
 
 
 def _noted(name: str, comparison: Comparison) -> str:
-    ratios.note(f"{name}, beside {comparison.names[1]}", median(comparison.ratios))
+    rounds = comparison.ratios
+    ratios.note(f"{name}, beside {comparison.names[1]}", median(rounds), max(rounds))
     return f"{name}: {comparison.text()}"
 
 
@@ -141,7 +142,7 @@ def main() -> int:
         except NotMeasured as reason:
             print(f"{name}: not measured: {reason}")
         sys.stdout.flush()
-    print(*ratios.told(ratios.measured(), ratios.kept()), sep="\n")
+    print(*ratios.told(ratios.measured(), ratios.kept(), ratios.best()), sep="\n")
     if options.keep:
         ratios.keep(here + (", quick" if options.quick else ""), ratios.measured())
     return 0

@@ -1,8 +1,9 @@
 """The ratios of a run that was kept (`ratios.json`), and what a new run is by them: what fell is named.
 
 Each is ours by that of a peer or a floor in the same run, more is better. Absolute figures move by half
-between hours and are not kept. A row without a kept ratio, and one that was kept and not measured, are told:
-neither has passed.
+between hours and are not kept. Where a row has rounds, one that fell is said to be lost only if the best of
+them is below what was kept: what lies between its rounds tells nothing. A row without a kept ratio, and one
+that was kept and not measured, are told: neither has passed.
 """
 
 from __future__ import annotations
@@ -16,11 +17,18 @@ FELL = 0.10  # a regression is named beyond this share
 SHOWN = 12
 
 _noted: dict[str, float] = {}
+_best: dict[str, float] = {}
 
 
-def note(row: str, ratio: float) -> None:
-    """What a row of this run came to."""
+def note(row: str, ratio: float, best: float | None = None) -> None:
+    """What a row of this run came to, and the best of its rounds."""
     _noted[row] = ratio
+    _best[row] = ratio if best is None else best
+
+
+def best() -> Mapping[str, float]:
+    """Of each row of this run the best round; the ratio itself where it has none."""
+    return _best
 
 
 def measured() -> Mapping[str, float]:
@@ -43,10 +51,14 @@ def keep(circumstances: str, now: Mapping[str, float], file: Path = FILE) -> Non
     file.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def told(now: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
+def told(
+    now: Mapping[str, float], before: Mapping[str, float], best: Mapping[str, float] | None = None
+) -> list[str]:
     """Lines for the end of a run."""
+    best = now if best is None else best
     lines = [
-        f"REGRESSION: {row}: ratio {now[row]:.3g}, kept {was:.3g} ({now[row] / was - 1:+.0%})"
+        f"REGRESSION, {'beyond' if best[row] < was else 'within'} the spread of its rounds: {row}: "
+        f"ratio {now[row]:.3g}, kept {was:.3g} ({now[row] / was - 1:+.0%})"
         for row, was in before.items()
         if row in now and now[row] < was * (1 - FELL)
     ]

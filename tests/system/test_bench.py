@@ -171,15 +171,17 @@ def test_a_ratio_that_fell_is_named_and_what_was_not_compared_is_told(tmp_path: 
     """
     file = tmp_path / "ratios.json"
     assert ratios.kept(file) == {}
-    ratios.keep("a machine", {"fell": 2.0, "held": 1.0, "gone": 3.0}, file)
+    ratios.keep("a machine", {"fell": 2.0, "wide": 2.0, "held": 1.0, "gone": 3.0}, file)
 
-    lines = ratios.told({"fell": 1.79, "held": 0.9, "new": 5.0}, ratios.kept(file))
+    now = {"fell": 1.79, "wide": 1.79, "held": 0.9, "new": 5.0}
+    lines = ratios.told(now, ratios.kept(file), now | {"fell": 1.99, "wide": 2.0})
     assert lines == [
-        "REGRESSION: fell: ratio 1.79, kept 2 (-10%)",
-        "2 ratios compared with those kept: 1 fell by more than 10%",
+        "REGRESSION, beyond the spread of its rounds: fell: ratio 1.79, kept 2 (-10%)",
+        "REGRESSION, within the spread of its rounds: wide: ratio 1.79, kept 2 (-10%)",
+        "3 ratios compared with those kept: 2 fell by more than 10%",
         "1 not kept: new",
         "1 not measured: gone",
     ]
     ratios.keep("a machine", {"fell": 1.79}, file)
-    assert ratios.kept(file) == {"fell": 1.79, "gone": 3.0, "held": 1.0}
+    assert ratios.kept(file) == {"fell": 1.79, "wide": 2.0, "gone": 3.0, "held": 1.0}
     assert all(ratio > 0 for ratio in ratios.kept().values())  # the file of this folder
