@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sqlite3
 import tempfile
@@ -261,6 +262,22 @@ def test_the_signer_comes_back_whenever_cometbft_does(comet: socket.socket) -> N
         connection = called(comet)
         assert ping(connection) == "ping_response"
         connection.close()
+
+
+def test_a_vote_that_is_not_signed_is_told_in_the_log(
+    comet: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    With why, and the connection stays: whoever reads the log knows why the node does not vote.
+    """
+    connection = called(comet)
+    asked = privval.Message(sign_vote_request=privval.SignVoteRequest(vote=a_vote(), chain_id="another"))
+    connection.sendall(frame(asked.SerializeToString()))
+
+    assert connection.recv(1 << 16) and ping(connection) == "ping_response"
+    connection.close()
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "vote_refused" in line]
+    assert "votes in" in json.loads(told)["because"]
 
 
 def test_who_fetches_no_answers_is_parted_with(comet: socket.socket) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from node.__main__ import run
-from node.config import DataDirectory
+from node.config import OPERATOR_KEY_CHARS_MIN, DataDirectory
 from node.errors import SetupError
+from node.named_files import write_own
 from node.settings import Settings
 from node.setup import closing
 from node.setup.closing import SECRETS, close_to_others
@@ -276,3 +277,29 @@ def test_no_command_waits_or_ends_in_a_mistake_of_ours_whatever_a_file_is(
     assert ran.returncode == 0, f"{said[-1]}: {ran.returncode} {ran.stderr[-500:]}"
     assert "Traceback" not in ran.stderr and "should not happen" not in ran.stderr, ran.stderr
     print(f"{len(said)} commands on a data directory with {shape} in it")
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("k" * OPERATOR_KEY_CHARS_MIN, True),
+        ("k" * (OPERATOR_KEY_CHARS_MIN - 1), False),
+        ("k" * 20 + " " + "k" * 20, False),
+        ("k" * 40 + "é", False),
+        ("k" * 40 + "\x07", False),
+    ],
+)
+def test_an_operator_key_is_one_word_as_long_as_a_node_makes_it(
+    tmp_path: Path, text: str, good: bool
+) -> None:
+    """
+    Shorter, of two words, or with what no node writes, it is refused with the command that makes it anew.
+    """
+    directory = DataDirectory(tmp_path)
+    write_own(directory.operator_key, f"{text}\n".encode())
+
+    if good:
+        assert directory.operator() == text
+    else:
+        with pytest.raises(SetupError, match="holds no key that a node made"):
+            directory.operator()
