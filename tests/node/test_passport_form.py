@@ -13,8 +13,9 @@ from credentials.documents.issuer import PASSPORT_SCHEMA
 from node.catalogues import READ_IN
 from node.config import read_table, schemas, shipped
 from node.issuing.passport_fields import FormField, FormGroup, PassportFields, each_field, each_group
+from node.issuing.passport_form import FormTexts, read_form, rows_of, shown
 from node.web.sample import sample_claims
-from tests.harness.net.batteries import code_of
+from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import CODE, LiveNode, live_node
 
 PERSON = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
@@ -85,6 +86,28 @@ def test_a_form_asks_for_each_data_point_of_its_category_and_for_no_other(catego
     assert asked - {1, 7} == wanted - {1, 6, 7} and len(wanted) > 40
     assert all(set(READ_IN) <= terms["field"][name].keys() for name in names)
     assert all(set(READ_IN) <= terms["choice"][name].keys() for name in choices | {*PATHS["categories"]})
+
+
+@pytest.mark.parametrize("category", ["EV", "LMT"])
+def test_what_a_form_shows_is_what_it_reads(category: str) -> None:
+    """
+    Claims become texts and these the same claims again, typed anew or left as they are; a whole number has
+    no point, and a moment is of the clock that the form is filled in by.
+    """
+    claims = claims_of(1)
+    rows = rows_of(claims)
+    fields = PassportFields(category, schemas()[PASSPORT_SCHEMA["id"]], PATHS, POINTS)
+    sections = fields.sections(lambda path: rows.get(path, 0))
+    claims, problems = read_form(shown(claims, sections, "+08:00"), sections, claims, category)
+    texts = shown(claims, sections, "+08:00")
+
+    assert problems == {} and len(texts.fields) > 40
+    assert not [text for text in texts.fields.values() if text.endswith(".0")]
+    emptied = FormTexts({}, "+08:00", "")
+    bare, problems = read_form(emptied, sections, claims, category)
+    assert problems == {} and len(shown(bare, sections, "+08:00").fields) < 5
+    typed, problems = read_form(texts, sections, bare, category)
+    assert problems == {} and shown(typed, sections, "+08:00").fields == texts.fields
 
 
 def test_a_form_is_empty_where_nobody_said_anything(node: LiveNode) -> None:
