@@ -41,6 +41,7 @@ from node.use_cases.parts_tree import PartsTree
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.proposing import ProposalDesk
+from node.use_cases.provided_accounts import ProvidedAccounts
 from node.use_cases.records import RecordDesk
 from node.use_cases.supplier_audit import SupplierAudit
 from node.use_cases.vc_api import VcApi
@@ -99,6 +100,7 @@ class Service:
     proposing: ProposalDesk
     access: Access
     accounts: Accounts
+    provided: ProvidedAccounts
     peers: PeerDoor
     supervisor: Supervisor
     engine: Engine

@@ -4,6 +4,7 @@
     [status] issuers, [keep] audit_years consignments_years, engine, [cometbft] binary listen, workers,
     [[webhooks]] name url topics secret_file
     [pkcs11] module token roles pin_file
+    [oidc] issuer client_id secret_file algorithm name roles scopes ca_file, [oidc.gives]
     [[alerts]] webhook or mail; side maker party facility rule code model
     [[capacities]] party licence side basis events per grams_max or batteries_max since until
 
@@ -29,6 +30,8 @@ from credentials.toml_text import TomlTextError, parse_toml
 from node.capacity_rows import Capacity, capacities_of
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import read_own
+from node.provider_settings import MEMBERS as OF_PROVIDER
+from node.provider_settings import ProviderSettings
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 from node.resolution.webhooks import ALERTS, ENDPOINTS_MAX, TOPICS, WebhookEndpoint
 from node.storage.alerts import AlertFilter, AlertSubscription
@@ -126,6 +129,7 @@ class Settings:
     alerts: tuple[AlertSubscription, ...] = ()
     capacities: tuple[Capacity, ...] = ()
     pkcs11: TokenSettings | None = None  # None: every key is in keys.enc
+    oidc: ProviderSettings | None = None  # None: people sign in by accounts of this node alone
     # Processes that judge the lines of large manifests beside the one that writes; 0: it judges them itself.
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, WORKERS_USUAL_MAX))
 
@@ -164,6 +168,7 @@ class Settings:
             pkcs11=TokenSettings.of(_row(table, "pkcs11", {"module", "token", "roles", "pin_file"}), folder)
             if "pkcs11" in table
             else None,
+            oidc=_provider(_row(table, "oidc", set(OF_PROVIDER)), folder) if "oidc" in table else None,
             **({"workers": _workers(table["workers"])} if "workers" in table else {}),
         )
 
@@ -184,6 +189,7 @@ MEMBERS = {
     "alerts",
     "capacities",
     "pkcs11",
+    "oidc",
 }
 
 
@@ -342,6 +348,12 @@ def _authorities(folder: Path, named: object, setting: str) -> str:
     except (ssl.SSLError, ValueError) as error:
         raise ValueError(f"{setting} names {path}, which holds no certificates in PEM") from error
     return str(path)
+
+
+def _provider(row: Mapping[str, Any], folder: Path) -> ProviderSettings:
+    secret = _content(folder, row.get("secret_file"), "oidc.secret_file")[1]
+    ca_file = _authorities(folder, row["ca_file"], "oidc.ca_file") if "ca_file" in row else None
+    return ProviderSettings.of(row, secret, ca_file)
 
 
 def _list_issuers(row: Mapping[str, Any]) -> frozenset[str]:

@@ -35,7 +35,8 @@ def _asking() -> Session:
     return found
 
 
-def _subnet() -> str:
+def subnet() -> str:
+    """From which subnet whoever asks comes."""
     return str(request.environ.get(SUBNET) or "")
 
 
@@ -50,7 +51,19 @@ def _told(service: Service, problem: ProblemError) -> dict[str, str]:
 
 def sign_in(service: Service) -> ResponseReturnValue:
     """The form."""
-    return page("sign_in.html", name="", next=request.args.get("next", "/"))
+    return sign_in_page(service, None, next=request.args.get("next", "/"))
+
+
+def sign_in_page(
+    service: Service, problem: ProblemError | None, *, name: str = "", next: str = "/"
+) -> Response:
+    """The form, with what went wrong."""
+    told = {} if problem is None else _told(service, problem)
+    status = 200 if problem is None else problem.status
+    shown = page("sign_in.html", status, name=name, next=next, provider=service.provided.host, **told)
+    if problem is not None and "wait" in problem.parameters:
+        shown.headers["Retry-After"] = str(problem.parameters["wait"])
+    return shown
 
 
 def sign_in_by_form(service: Service) -> ResponseReturnValue:
@@ -59,12 +72,9 @@ def sign_in_by_form(service: Service) -> ResponseReturnValue:
     name, wanted = request.form.get("name", "").strip(), request.form.get("next", "/")
     try:
         words = request.form.get("passphrase", "")
-        opened = service.accounts.sign_in(name, words, _subnet(), _former(service))
+        opened = service.accounts.sign_in(name, words, subnet(), _former(service))
     except ProblemError as error:
-        shown = page("sign_in.html", error.status, name=name, next=wanted, **_told(service, error))
-        if "wait" in error.parameters:
-            shown.headers["Retry-After"] = str(error.parameters["wait"])
-        return shown
+        return sign_in_page(service, error, name=name, next=wanted)
     return _signed_in(service, opened, wanted)
 
 
@@ -94,10 +104,11 @@ def _former(service: Service) -> str | None:
 
 def _signed_in(service: Service, opened: Session, wanted: str) -> Response:
     """With the new cookie to the page that was wanted, if it is one of ours that the session may see."""
-    return with_cookie(service, see(_destination(wanted, opened)), opened)
+    return with_cookie(service, see(destination(wanted, opened)), opened)
 
 
-def _destination(wanted: str, opened: Session) -> str:
+def destination(wanted: str, opened: Session) -> str:
+    """A page of ours that the session may see, else the start."""
     if not LOCAL_PATH.fullmatch(wanted):
         return "/"
     try:
@@ -144,7 +155,8 @@ def _own(service: Service, status: int = 200, **told: str) -> Response:
     asks = _asking()
     sessions = service.accounts.sessions(asks.account, asks.shown) if asks.account else []
     roles = [person_roles()[name] for name in service.accounts.roles_of(asks) if name in person_roles()]
-    return page("account.html", status, asks=asks, sessions=sessions, roles=roles, **told)
+    shown = {"asks": asks, "sessions": sessions, "roles": roles}
+    return page("account.html", status, **shown, provided=service.provided.signs_in(asks.account), **told)
 
 
 def change(service: Service) -> ResponseReturnValue:
@@ -152,7 +164,7 @@ def change(service: Service) -> ResponseReturnValue:
     words = request.form.get("passphrase", "")
     try:
         _require_same(words)
-        opened = service.accounts.change(_asking(), request.form.get("old", ""), words, _subnet())
+        opened = service.accounts.change(_asking(), request.form.get("old", ""), words, subnet())
     except ProblemError as error:
         return _own(service, error.status, **_told(service, error))
     return with_cookie(service, see(url_for("accounts.account")), opened)

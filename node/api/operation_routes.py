@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import accounts, keys, operations, webhook_pages
+from node.api import accounts, keys, operations, provided, webhook_pages
 from node.api.route import (
     FORM,
     HTML,
@@ -155,6 +155,22 @@ OPERATIONS = (
         "Sign in",
         (SIGNED_IN,),
         body=Body(None, (FORM,), FORM_BYTES_MAX),
+    ),
+    Route(
+        "GET",
+        "/oidc",
+        provided.begin,
+        "Sign in by the identity provider of this node (OpenID Connect)",
+        (RouteAnswer(303, None, (HTML,), "To its page; a cookie is set for the way back."),),
+        query=("next",),
+    ),
+    Route(
+        "GET",
+        "/oidc/back",
+        provided.back,
+        "Back from the identity provider, with its answer",
+        (RouteAnswer(200, None, (HTML,), "Signed in: the cookie is set, and the page leads on."),),
+        query=("code", "state", "iss", "error"),
     ),
     Route(
         "POST",

@@ -147,6 +147,21 @@ class Fetcher:
             seconds = int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
             return PostAnswer(response.status, seconds)
 
+    def ask(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, size_bytes_max: int
+    ) -> tuple[int, bytes]:
+        """The status and the body that answer a post, following nobody anywhere; raises FetchError."""
+        deadline = time.monotonic() + SECONDS_MAX
+        address = _parse(url)
+        self._allow(address)
+        with (
+            self._places.one(address.origin, SLOT_S_MAX),
+            self._asked(
+                address, "POST", body, {**headers, "Accept-Encoding": "identity"}, deadline
+            ) as response,
+        ):
+            return response.status, self._whole(response, address, size_bytes_max, deadline)
+
     def for_one_request(self) -> Asking:
         """Waits so long for all answers together: many slow servers take no more time than one."""
         return _Within(self, TOGETHER_S_MAX)
@@ -201,6 +216,12 @@ class Fetcher:
             raise FetchError("not_found", f"{address.origin} has no such document")
         if response.status != 200:
             raise FetchError("unreachable", f"{address.origin} answered {response.status}")
+        return Fetcher._whole(response, address, size_bytes_max, deadline)
+
+    @staticmethod
+    def _whole(
+        response: http.client.HTTPResponse, address: _Address, size_bytes_max: int, deadline: float
+    ) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             _refuse(f"{address.origin} sent a compressed answer, which was not asked for")
         body = response.read(size_bytes_max + 1)

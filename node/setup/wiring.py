@@ -52,6 +52,7 @@ from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
 from node.use_cases.proposing import ProposalDesk
+from node.use_cases.provided_accounts import ProvidedAccounts
 from node.use_cases.vc_api import VcApi
 from node.use_cases.vehicles import VehicleDesk
 from node.use_cases.webhook_desk import WebhookDesk
@@ -187,6 +188,21 @@ def _proposing(disk: Disk, agreement: Agreement, trades: Trades) -> ProposalDesk
     return ProposalDesk(governance, acts, trades.outbox, files)
 
 
+def _vc_api(disk: Disk, trades: Trades, progress: ProgressReport) -> VcApi:
+    return VcApi(
+        history=disk.history,
+        did=disk.keys.did,
+        open_api=trades.open_api,
+        securing=trades.securing,
+        checking=trades.checking,
+        resolver=trades.resolver,
+        issuing=trades.issuing,
+        office=disk.stores.office,
+        outbox=trades.outbox,
+        progress=progress,
+    )
+
+
 def _serve(disk: Disk, agreement: Agreement, trades: Trades, port: int, hosts: Hosts) -> Service:
     history, gathering = disk.history, trades.gathering
     office, ledger = disk.stores.office, disk.stores.ledger
@@ -205,18 +221,7 @@ def _serve(disk: Disk, agreement: Agreement, trades: Trades, port: int, hosts: H
         passports=PassportDesk(history, trades.issuing, office, trades.outbox, progress),
         jobs=(desk := JobDesk(office, trades.jobs)),
         bulk=BulkDesk(office, trades.issuing, desk),
-        vc_api=VcApi(
-            history=history,
-            did=disk.keys.did,
-            open_api=trades.open_api,
-            securing=trades.securing,
-            checking=trades.checking,
-            resolver=trades.resolver,
-            issuing=trades.issuing,
-            office=office,
-            outbox=trades.outbox,
-            progress=progress,
-        ),
+        vc_api=_vc_api(disk, trades, progress),
         batteries=batteries,
         lookup=lookup,
         supplier_audit=supplier_audit_of(disk),
@@ -238,8 +243,9 @@ def _serve(disk: Disk, agreement: Agreement, trades: Trades, port: int, hosts: H
         webhooks=WebhookDesk(office, trades.webhooks),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         proposing=_proposing(disk, agreement, trades),
-        access=access_of(disk),
-        accounts=Accounts(office, access_of(disk)),
+        access=(access := access_of(disk)),
+        accounts=(accounts := Accounts(office, access)),
+        provided=ProvidedAccounts(office, access, accounts, disk.settings.oidc),
         peers=_door(agreement, trades, ledger, shelf, welcome_of(disk)),
         supervisor=supervisor,
         engine=agreement.engine,

@@ -73,6 +73,11 @@ class AccountTable:
         return _one(db, "reads = ?", reads)
 
     @staticmethod
+    def in_use(db: Transaction, account: str) -> AccountRow | None:
+        """The account in use with this id, as it is in this transaction."""
+        return _one(db, "account = ?", account)
+
+    @staticmethod
     def count(db: Transaction) -> int:
         """How many are in use."""
         found: int = db.execute("SELECT COUNT(*) FROM accounts WHERE ended IS NULL").fetchone()[0]
@@ -129,6 +134,31 @@ class AccountTable:
             "ORDER BY ended DESC, rowid DESC LIMIT -1 OFFSET ?)",
             (kept,),
         )
+
+    # -- identity providers ----------------------------------------------------------------------------
+
+    @staticmethod
+    def provided_for(db: Transaction, issuer: str, subject: str) -> str | None:
+        """The account of whom a provider calls `subject`, whether or not it ended."""
+        row = db.execute(
+            "SELECT account FROM identities WHERE issuer = ? AND subject = ?", (issuer, subject)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    @staticmethod
+    def put_identity(db: Transaction, issuer: str, subject: str, account: str) -> None:
+        row = (issuer, subject, account)
+        db.execute("INSERT INTO identities (issuer, subject, account) VALUES (?, ?, ?)", row)
+
+    @staticmethod
+    def is_provided(db: Transaction, account: str) -> bool:
+        """Whether a provider names whose account this is."""
+        found = db.execute("SELECT 1 FROM identities WHERE account = ?", (account,)).fetchone()
+        return found is not None
+
+    def provided(self) -> set[str]:
+        """The accounts that a provider names."""
+        return {str(row[0]) for row in self._db.connection.execute("SELECT account FROM identities")}
 
     # -- invitations -----------------------------------------------------------------------------------
 

@@ -18,3 +18,8 @@ def office_17_accounts(db: sqlite_utils.Database) -> None:
     db.table("audit").add_column("account", str, not_null_default="")
     db.table("audit").add_column("ref", bytes)
     db.execute("CREATE INDEX audit_ref ON audit (ref) WHERE ref IS NOT NULL")
+
+
+def office_28_identities(db: sqlite_utils.Database) -> None:
+    """Whose account a provider names; kept once the account ended, so that it stays ended."""
+    make_table(db, "identities", {"issuer": str, "subject": str, "account": str}, pk=("issuer", "subject"))

@@ -22,7 +22,7 @@ from node.storage.oversight_steps import (
     office_25_requested_sets,
     office_27_throughput,
 )
-from node.storage.people_steps import office_17_accounts
+from node.storage.people_steps import office_17_accounts, office_28_identities
 from node.storage.schema_history import History, make_index, make_table
 from node.storage.webhook_steps import office_21_webhooks
 
@@ -440,4 +440,5 @@ OFFICE = History(
     office_25_requested_sets,
     office_26_jobs_by_client,
     office_27_throughput,
+    office_28_identities,
 )

@@ -42,7 +42,10 @@ ID_BYTES = 10
 
 
 class AccountShown(TypedDict):
-    """An account; `account` is its id in the audit, `state` one of invited, active, no passphrase, ended."""
+    """An account; `account` is its id in the audit.
+
+    `state` is one of invited, active, no passphrase, identity provider, ended.
+    """
 
     account: str
     name: str
@@ -97,13 +100,13 @@ class Accounts:
         now = int(time.time())
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
-            row = self._put(db, by.name, name, roles, scopes=scopes, now=now)
+            row = self.put_account(db, by.name, name, roles, scopes=scopes, now=now)
             token = self._invite(db, row.account, now + INVITATION_S)
             told = f"{name}: {', '.join(roles)}"
             self._office.audit.put(db, now, by.name, "account.added", told)
         return _made(row, token, now + INVITATION_S)
 
-    def _put(
+    def put_account(
         self,
         db: Transaction,
         by: str,
@@ -113,6 +116,7 @@ class Accounts:
         scopes: tuple[str, ...],
         now: int,
     ) -> AccountRow:
+        """A new account under a name that nobody bears; 409 `name_taken`, 403 `too_many_accounts`."""
         reads = read_as(name)
         if self._access.is_ours(name) or self._office.accounts.named(db, reads):
             raise taken(name)
@@ -139,7 +143,7 @@ class Accounts:
         now = int(time.time())
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
-            row = _known(db, name)
+            row = _own(db, name)
             passed_on(by, tuple(row.scopes.split()))
             token = self._invite(db, row.account, now + INVITATION_S)
             self._office.audit.put(db, now, by.name, "account.invited", row.name)
@@ -154,7 +158,7 @@ class Accounts:
         scopes = passed_on(by, scopes_of(_fitting(roles, self._access.roles())))
         with self._office.writing() as db:
             self._access.require_in_force(by, now)
-            row = _known(db, name)
+            row = _own(db, name)
             passed_on(by, tuple(row.scopes.split()))
             if row.account == by.account:
                 raise forbidden("own_roles", "nobody changes the own roles: another administrator does")
@@ -178,20 +182,13 @@ class Accounts:
     def listing(self) -> list[AccountShown]:
         """Every account in use, then those that ended last."""
         now = int(time.time())
-        waiting = self._office.accounts.waiting(now)
+        waiting, provided = self._office.accounts.waiting(now), self._office.accounts.provided()
         return [
-            {
-                "account": row.account,
-                "name": row.name,
-                "roles": row.roles.split(),
-                "scopes": row.scopes.split(),
-                "state": _state(row, row.account in waiting),
-                "created": row.created,
-                "made_by": row.made_by,
-                "last_used": row.last_used,
-                "ended": row.ended,
-                "sessions": 0 if row.ended else len(self._office.accounts.sessions(row.account, now)),
-            }
+            _shown(
+                row,
+                _state(row, row.account in waiting, row.account in provided),
+                0 if row.ended else len(self._office.accounts.sessions(row.account, now)),
+            )
             for row in self._office.accounts.listing()
         ]
 
@@ -234,7 +231,9 @@ class Accounts:
             if account is None or not self._office.accounts.use(db, hash_of(token), now):
                 raise _used()
             if account == OF_NOBODY:
-                row = self._put(db, AT_THE_MACHINE.name, name, (ADMIN,), scopes=scopes_of((ADMIN,)), now=now)
+                row = self.put_account(
+                    db, AT_THE_MACHINE.name, name, (ADMIN,), scopes=scopes_of((ADMIN,)), now=now
+                )
                 told = f"{name}: {ADMIN}"
                 self._office.audit.put(db, now, name, "account.added", told, account=row.account)
             else:
@@ -248,7 +247,7 @@ class Accounts:
             self._office.audit.put(
                 db, now, row.name, "passphrase.chosen", "by an invitation", account=row.account
             )
-            return self._open(db, row, now, former)
+            return self.open_session(db, row, now, former)
 
     def change(self, by: Session, old: str, new: str, subnet: str) -> Session:
         """Another passphrase; every session of the account ends but the one that is opened now."""
@@ -265,7 +264,7 @@ class Accounts:
             ended = self._office.accounts.end_sessions(db, row.account)
             told = f"{ended} sessions ended"
             self._office.audit.put(db, now, row.name, "passphrase.changed", told, account=row.account)
-            return self._open(db, row, now)
+            return self.open_session(db, row, now)
 
     # -- signing in ------------------------------------------------------------------------------------
 
@@ -279,7 +278,7 @@ class Accounts:
         with self._office.writing() as db:
             if not self._office.accounts.touch(db, row.account, row.verifier, now):
                 raise _not_right()
-            return self._open(db, row, now, former)
+            return self.open_session(db, row, now, former)
 
     def _require_fits(self, row: AccountRow | None, reads: str, words: str, subnet: str) -> None:
         if wait_s := self._guesses.take(reads, subnet):
@@ -289,7 +288,9 @@ class Accounts:
             raise _not_right()
         self._guesses.give_back(reads, subnet)
 
-    def _open(self, db: Transaction, row: AccountRow, now: int, former: str | None = None) -> Session:
+    def open_session(
+        self, db: Transaction, row: AccountRow, now: int, former: str | None = None, how: str = "signed in"
+    ) -> Session:
         """Always a new secret: `former`, the cookie that the browser had, opens nothing any more."""
         self._access.end_in(db, former, now)
         row = _known(db, row.name)  # its scopes may have become others while the passphrase was checked
@@ -298,7 +299,7 @@ class Accounts:
         self._office.accounts.keep_newest(db, row.account, SESSIONS_MAX - 1)
         session = SessionRow(row.name, row.scopes, now, now + SESSION_S, row.name, "", row.account)
         self._office.access.put_session(db, hash_of(cookie), session)
-        self._office.audit.put(db, now, row.name, "session.opened", "signed in", account=row.account)
+        self._office.audit.put(db, now, row.name, "session.opened", how, account=row.account)
         scopes = frozenset(row.scopes.split())
         return Session(row.name, scopes, "", cookie, shown=hash_of(cookie), account=row.account)
 
@@ -335,6 +336,15 @@ def _known(db: Transaction, name: str) -> AccountRow:
     return row
 
 
+def _own(db: Transaction, name: str) -> AccountRow:
+    """An account whose roles and passphrase are given here; 404, 409 `provided`."""
+    row = _known(db, name)
+    if AccountTable.is_provided(db, row.account):
+        told = "{name} signs in by the identity provider, which gives the roles and keeps the passphrase"
+        raise ProblemError(409, "provided", "Given elsewhere", told, name=row.name)
+    return row
+
+
 def _hash_of_mark(mark: str) -> bytes:
     return bytes.fromhex(mark) if len(mark) == 64 and set(mark) <= set("0123456789abcdef") else b""
 
@@ -346,12 +356,29 @@ def _fitting(roles: tuple[str, ...], own: Iterable[str]) -> tuple[str, ...]:
     return roles
 
 
-def _state(row: AccountRow, waiting: bool) -> str:
+def _state(row: AccountRow, waiting: bool, provided: bool) -> str:
     if row.ended is not None:
         return "ended"
+    if provided:
+        return "identity provider"
     if waiting:
         return "invited"
     return "active" if row.verifier else "no passphrase"
+
+
+def _shown(row: AccountRow, state: str, sessions: int) -> AccountShown:
+    return {
+        "account": row.account,
+        "name": row.name,
+        "roles": row.roles.split(),
+        "scopes": row.scopes.split(),
+        "state": state,
+        "created": row.created,
+        "made_by": row.made_by,
+        "last_used": row.last_used,
+        "ended": row.ended,
+        "sessions": sessions,
+    }
 
 
 def _made(row: AccountRow, token: str, until: int) -> AccountMade:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,10 +115,12 @@ def live_node(
     others: Sequence[tuple[Participant, Accreditation | None]] = (),
     *,
     token: TokenSettings | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[LiveNode]:
     """Found a network of one, start its node, and stop it at the end; it judges in the EU, wherever it is.
 
     `others` take part without a node: a test holds their keys. `token`: some of its keys are there.
+    `settings`: what else its node.toml says.
     """
     directory = DataDirectory(root / "data")
     card = network.init(
@@ -131,8 +133,8 @@ def live_node(
         passphrase=PASSPHRASE,
         token=None if token is None else Token(token),
     )
-    if token is not None:
-        (directory.root / SETTINGS_FILE).write_text(tomli_w.dumps({"pkcs11": token.row()}))
+    if told := {**({} if token is None else {"pkcs11": token.row()}), **(settings or {})}:
+        (directory.root / SETTINGS_FILE).write_text(tomli_w.dumps(told))
     directory.policy_file.write_bytes(shipped_policy(policy_name("EU", roles), "EU"))
     founding = ceremony.Founding(name="tests", origin="log.tests.example")
     founding.add(card)
