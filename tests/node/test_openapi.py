@@ -219,7 +219,10 @@ def test_answers_have_the_documented_shape(node: LiveNode) -> None:
     known = addresses(node)
     for route in ROUTES:
         leads_on = {answer.status for answer in route.answers} == {303}
-        asked = route.rule not in ("/test-manifest", "/oidc/back")  # test_openid.py comes back from a provider
+        asked = route.rule not in (
+            "/test-manifest",
+            "/oidc/back",
+        )  # test_openid.py comes back from a provider
         if route.method != "GET" or leads_on or not asked:
             continue
         path = known.get(route.rule, route.rule)

@@ -16,7 +16,7 @@ import tomli_w
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from node.errors import SetupError
+from node.errors import ProblemError, SetupError
 from node.provider_settings import ProviderSettings
 from node.resolution import identity_provider
 from node.server.wsgi import SUBNET
@@ -25,6 +25,7 @@ from node.use_cases.access import AT_THE_MACHINE
 from node.use_cases.guesses import Guesses
 from node.use_cases.provided_accounts import ProvidedAccounts
 from tests.harness import openid_provider
+from tests.harness.command_line import here
 from tests.harness.net.harness import free_ports
 from tests.harness.openid_provider import ANNA, MISPLACED, SIGNED_OTHERWISE, SPOILED, Running
 from tests.harness.support_service import LiveNode, live_node
@@ -276,6 +277,30 @@ def test_new_keys_of_the_provider_are_read_and_an_old_token_is_not(
     assert "(signature)" in refused(signed_in(node)[1])  # asked a moment ago
     monkeypatch.setattr(identity_provider, "AGAIN_S", 0.0)
     assert signed_in(node)[1].status_code == 200
+
+
+@pytest.mark.check
+def test_a_stolen_provider_ends_with_its_setting_and_the_accounts_it_opened(
+    node: LiveNode, provider: Running
+) -> None:
+    """
+    Whoever has it signs in as a new administrator; without the setting the door is shut, and `comity account
+    end` ends the account that was opened by it, with its sessions.
+    """
+    address = node.data / "address"
+    address.write_text("http://127.0.0.1:9\n")
+    address.chmod(0o600)
+    provider.control(person={"sub": "m-1", "preferred_username": "Mallory", "groups": ["nl-admins"]})
+    thief, _ = signed_in(node)
+    assert thief.get("/accounts").status_code == 200
+    access, accounts = node.service.access, node.service.accounts
+    without = ProvidedAccounts(node.service.stores.office, access, accounts, None)
+    with pytest.raises(ProblemError, match="no identity provider"):
+        without.begin("http://localhost/oidc/back", "/")
+
+    assert here("account", "end", "Mallory", "--data", str(node.data)).returncode == 0
+    assert thief.get("/accounts").status_code == 401
+    assert "was ended" in refused(signed_in(node)[1])
 
 
 @pytest.mark.parametrize(

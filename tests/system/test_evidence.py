@@ -163,6 +163,9 @@ STOLEN = {
     "the passphrase of an account": (
         "tests/node/test_accounts.py::test_a_stolen_passphrase_ends_with_the_account_or_with_another_one",
     ),
+    "the identity provider of a node (`[oidc]`), or its client secret with a place between": (
+        "tests/node/test_openid.py::test_a_stolen_provider_ends_with_its_setting_and_the_accounts_it_opened",
+    ),
     "a bearer key of a node": (f"{_KEYS}a_stolen_bearer_key_ends_with_keys_revoke",),
     "the passphrase and `keys.enc`": (
         f"{_SIGNATURES}a_stolen_key_file_with_its_passphrase_ends_with_another_passphrase_and_other_keys",

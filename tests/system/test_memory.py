@@ -203,6 +203,7 @@ BOUNDED = {
     "node/peers/strikes.py:Patience._refusals": "SENDERS_MAX",
     "node/receipts/maker.py:Proofs._steps": "STEPS_KEPT_MAX",
     "node/resolution/fetch.py:_Places._taken": "FETCHES_MAX",
+    "node/resolution/identity_provider.py:IdentityProvider._kept": "two addresses of one provider",
     "node/resolution/webhooks.py:Webhooks._paused": "ENDPOINTS_MAX",
     "node/cli/watch_folder.py:WatchedFolder._seen": "ENTRIES_MAX",
     "node/server/connections.py:Connections._open": "CONNECTIONS_MAX",
