@@ -168,7 +168,8 @@ def _with_what_it_covered(
     if (began := _began(after)) < made.admitted_at:
         stood = _who_could_speak(after, lifecycle)
         covered = (*covered, Situation(began, made.admitted_at, *stood).encode())
-    return replace(before.past, until_time=made.admitted_at, before=(*covered, *before.past.before))
+    rows = (*covered, *before.past.before)[-SITUATIONS_MAX:]
+    return replace(before.past, until_time=made.admitted_at, before=rows)
 
 
 def _who_could_speak(

@@ -17,6 +17,7 @@ from credentials.ledger.records import (
     Asset,
     asset_key,
 )
+from credentials.ledger.situations import SITUATIONS_MAX
 from credentials.ledger.standing import CONTESTED_MAX
 from tests.credentials.test_routes import CAR, claims, ends_as, in_use, presented
 from tests.harness.border import World, code, subject_of
@@ -245,6 +246,26 @@ def test_a_production_taken_back_silences_no_enroller(*, whole: bool, answer: st
     used = {"event_time": then, "quantities": {"soh_permille": 900}}
     assert ends_as(ledger, IMPORTER, "used.exported", subject, **used) == "claim"
     assert ends_as(ledger, RIVAL, "used.exported", subject, **used) == answer
+
+
+def test_a_past_that_is_given_back_stays_within_its_bound() -> None:
+    """
+    However often a code that had many holders is produced and that is taken back, within one second.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(RIVAL, "battery.enrolled", subject)
+    for _ in range(SITUATIONS_MAX):
+        ledger.now += 1_000
+        ledger.hand_over(RIVAL, subject, WORKSHOP)
+        ledger.hand_over(WORKSHOP, subject, RIVAL)
+    for _ in range(2):
+        ledger.happen(MAKER, "battery.produced", subject)
+        made = ledger.standing(subject).undo
+        assert made is not None
+        ledger.now = made.admitted_at  # the same second
+        ledger.happen(MAKER, "attestation.corrected", subject, references=(made.attestation,))
+        assert len(ledger.standing(subject).past.before) == SITUATIONS_MAX
 
 
 def void(ledger: Ledger, subject: Subject, attestation: bytes) -> None:
