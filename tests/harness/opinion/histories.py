@@ -87,7 +87,7 @@ PUT_IN = 0.5  # of the repairs that name a part: it was put in, not taken out
 # against them, mostly by somebody whom the law lets say it.
 OF_PARTS, RIGHTFUL = 0.6, 0.9
 TIES = (
-    *BIRTH[:2], "market.placed", *3 * ("battery.maintained",), "battery.installed", "soh.measured",
+    *BIRTH[:2], "market.placed", *3 * ("battery.maintained", "battery.installed"), *2 * ("soh.measured",),
     "battery.recalled", "battery.recall_lifted", "battery.reported_lost", "battery.found",
     "battery.handed_over", "second_life.repurposed", "attestation.corrected", "record.withdrawn",
     "attestation.voided",
@@ -336,7 +336,8 @@ def walk(seed: int, steps: int, start: Stage, *, of_parts: bool = False) -> Walk
         stage.take(act, step)
         archive = after(archive, said)
         walks.recorded += 1
-        for battery in batteries if act.event in RECALLS else {act.battery, *act.others}:
+        reached = batteries if of_parts or act.event in RECALLS else {act.battery, *act.others}
+        for battery in reached:
             _hold(stage, archive, battery, history, walks)
             _judge(stage, archive, battery, history, walks)
     for battery in batteries:
