@@ -11,7 +11,8 @@ It is held by the word of who made or has it; by a repair of anybody else nothin
 in a part is told by repairs of that from before it was put in, and since by who made or has the battery.
 
 Whether a part was put in or taken out stands in the document of the repair; of all records the last repair
-that names it counts, by the hour in which it was made. Where that is not in hand nothing is decided.
+that names it counts, by the hour in which it was made, and the last but for those that their authors took
+back: a correction takes nothing out (D973). Where that is not in hand nothing is decided.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
 
 REPAIRS_READ_MAX = 512  # of its parts, of theirs and of what it was made from, for one verdict
-ENDINGS = ("withdraw", "void")  # what authorities took back names nothing
+UNDOING = ("withdraw", "void", "correct")
 ALWAYS = 2**62  # a leaf beyond all
 
 
@@ -103,14 +104,17 @@ def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, *
     view = inquiry.evidence.ledger
     if inquiry.events.get("partsOut") is None or view is None:  # rules from before do not ask
         return False
-    own, said = own_parties(view.standing, view.relatives), False
+    own, said, told_of = own_parties(view.standing, view.relatives), False, set[bytes]()
     for part, repair in _parts(inquiry):
+        if part.key in told_of:
+            continue
         reason = _against(part, repair.leaf_index, inquiry, condition) or _used(part, inquiry, condition)
         inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
         if reason is None or inside is False:
             continue
         reason = why if inside is None else reason if repair.attestation.issuer in own else _told(reason)
         _tell(found, name, reason, about=b64u(part.key), **repair.place(), **told)
+        told_of.add(part.key)
         said = True
     for pack, naming in parts_of(inquiry):
         reason = _against(pack, naming.leaf_index, inquiry, condition)
@@ -157,15 +161,15 @@ def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
         last = _last_of([*whole, *(records[key] for key in inside)], kinds)
         now = frozenset(
             key
-            for key, repair in last.items()
-            if key in records and _may_be_inside(key, repair, view, inquiry, known)
+            for key, repairs in last.items()
+            if key in records and any(_may_be_inside(key, one, view, inquiry, known) for one in repairs)
         )
         if now == inside:
             break
         inside = now
-    for key, repair in last.items():
+    for key, repairs in last.items():
         if key in view.parts:
-            yield view.parts[key], repair
+            yield from ((view.parts[key], repair) for repair in repairs)
 
 
 def _may_be_inside(
@@ -187,18 +191,21 @@ def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) ->
     return asked
 
 
-def _last_of(records: Iterable[Record], kinds: Collection[str]) -> dict[bytes, Recorded]:
-    """Of each battery that repairs on these records name, the last that does, by its hour."""
-    repairs = (
-        said
+def _last_of(records: Iterable[Record], kinds: Collection[str]) -> dict[bytes, list[Recorded]]:
+    """Of each battery that repairs on these records name, the last that does, by its hour; and the last that
+    its author did not take back, where that is another."""
+    repairs = [
+        (said, said.attestation.digest not in record.taken_back)
         for record in records
         for said in record.shown()
         if said.attestation.kind in kinds and said.attestation.digest not in record.withdrawn
-    )
-    found = dict[bytes, Recorded]()
-    for said in sorted(repairs, key=lambda one: (one.attestation.event_time, one.leaf_index)):
-        found.update(dict.fromkeys(_keys(said.attestation), said))
-    return found
+    ]
+    repairs.sort(key=lambda one: (one[0].attestation.event_time, one[0].leaf_index))
+    last, standing = dict[bytes, Recorded](), dict[bytes, Recorded]()
+    for said, stands in repairs:
+        last |= dict.fromkeys(_keys(said.attestation), said)
+        standing |= dict.fromkeys(_keys(said.attestation), said) if stands else {}
+    return {key: [one, *(s for s in [standing.get(key, one)] if s is not one)] for key, one in last.items()}
 
 
 def _against(one: Standing, leaf_index: int, inquiry: Inquiry, condition: str) -> str | None:

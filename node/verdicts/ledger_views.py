@@ -21,7 +21,7 @@ from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import ALWAYS, ENDINGS, made_from, own_parties, repairs_behind
+from credentials.verdicts.repaired import ALWAYS, UNDOING, made_from, own_parties, repairs_behind
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -98,10 +98,10 @@ def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> f
 def _repairs(  # noqa: PLR0917  (the first three are filled in once for a view)
     ledger: LedgerStore, governance: Governance, parties: Collection[str], key: bytes, before: int, most: int
 ) -> list[LedgerEntry]:
-    """What repairs a battery, before a leaf or by these, and what authorities took back of it."""
+    """What repairs a battery, before a leaf or by these, and what takes that back."""
     events = governance.lifecycle.events.items()
     repairs = [kind for kind, event in events if event.effects.names_parts]
-    ends = [kind for kind, event in events if event.effects.undo in ENDINGS]
+    ends = [kind for kind, event in events if event.effects.undo in UNDOING]
     rows = ledger.leaves.told_before(key, repairs, ends, sorted(parties), before, most)
     return entries_of(ledger, rows)
 

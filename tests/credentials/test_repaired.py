@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from credentials.documents.canonical import b64u
 from credentials.verdicts import repaired as rests
 from credentials.verdicts.evidence import Missing, MissingReason
 from tests.credentials.test_namings import INLAND, module, sold_to
@@ -89,6 +90,33 @@ def test_what_is_not_in_it_any_more_is_nothing_to_it(way: Callable[[World, str, 
     recalled(w, part)
 
     assert judged(w, pack)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("way", ["child_in", "child_out"])
+def test_a_correction_takes_no_part_out(*, way: str, deep: bool) -> None:
+    """
+    I2, D973: who says that a part was put in, or taken out, and takes that back, has not taken it out; also
+    of what is inside of a part.
+    """
+    w = World()
+    pack, part, cell = stock(w), module(w), module(w, 8)
+    of, named = (part, cell) if deep else (pack, part)
+    repaired(w, of, child_in=named)
+    if way == "child_out":
+        w.ledger.now += 100
+        repaired(w, of, child_out=named)
+    last = w.ledger.standing(subject_of(of)).undo
+    assert last is not None
+    corrected = {"reason": "not so", "attestation_digest": b64u(last.attestation)}
+    w.happen(MAKER, "attestation.corrected", of, corrected, references=(last.attestation,))
+    if deep:
+        repaired(w, pack, child_in=part)
+    assert judged(w, pack)["verdict"] in GOOD
+
+    recalled(w, named)
+
+    assert shape(judged(w, pack)) == HELD
 
 
 def test_put_in_again_it_is_in_it_again() -> None:

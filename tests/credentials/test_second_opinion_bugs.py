@@ -713,15 +713,30 @@ def test_a_part_that_went_out_and_in_again_and_binds_nothing_is_found() -> None:
     again = (*ON_SHELF, taken_out, None, PUT_IN, RECALLED)
     last = repaired._last_of
 
-    def first_of(records: Sequence[Record], kinds: Collection[str]) -> dict[bytes, Recorded]:
+    def first_of(records: Sequence[Record], kinds: Collection[str]) -> dict[bytes, list[Recorded]]:
         found = last(records, kinds)
-        return {key: _first(records, key, repair, kinds) for key, repair in found.items()}
+        return {key: [_first(records, key, told[0], kinds)] for key, told in found.items()}
 
     assert said_too_well(*again, **shown) == set()
     with patched(repaired, "_last_of", first_of):
         assert said_too_well(*again, **shown) == {OWN_REPAIR}
     with patched(repaired, "_inside", lambda *_: (False, "ok")):
         assert said_too_well(*again, **shown) == {OWN_REPAIR}
+
+
+def test_a_removal_that_is_taken_back_and_counts_is_found() -> None:
+    """
+    I2, 0973: who says that a part was taken out, and that this was not so, has it in there.
+    """
+    shown = {"jurisdiction": "CN", "direction": "inland"}
+    taken_out = replace(PUT_IN, put_in=None)
+    corrected = Act(MAKER, "attestation.corrected", "A", undoes=taken_out)
+    acts = (*ON_SHELF, PUT_IN, None, taken_out, corrected, RECALLED)
+    last = repaired._last_of
+
+    assert said_too_well(*acts, **shown) == set()
+    with patched(repaired, "_last_of", lambda *of: {key: told[:1] for key, told in last(*of).items()}):
+        assert said_too_well(*acts, **shown) == {OWN_REPAIR}
 
 
 def _first(records: Sequence[Record], key: bytes, repair: Recorded, kinds: Collection[str]) -> Recorded:

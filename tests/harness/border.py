@@ -62,7 +62,7 @@ from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import ENDINGS, made_from, own_parties, repairs_behind
+from credentials.verdicts.repaired import UNDOING, made_from, own_parties, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -529,10 +529,10 @@ class World:
         )
 
     def _repairs(self, parties: Collection[str], key: bytes, before: int, most: int) -> list[LedgerEntry]:
-        """What repairs a battery, before a leaf or by these, and what authorities took back of it."""
+        """What repairs a battery, before a leaf or by these, and what takes that back."""
         events = self.governance.lifecycle.events.items()
         repairs = {kind for kind, event in events if event.effects.names_parts}
-        ends = {kind for kind, event in events if event.effects.undo in ENDINGS}
+        ends = {kind for kind, event in events if event.effects.undo in UNDOING}
         found = []
         for leaf in (replace(one, parsed=_parsed(one.entry)) for one in self.leaves):
             by = leaf.parsed.attestation.issuer if isinstance(leaf.parsed, AdmittedEntry) else ""

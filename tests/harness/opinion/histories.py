@@ -85,9 +85,9 @@ NEVER_LEFT, TESTED_BEFORE = 0.1, 0.5
 PUT_IN = 0.5  # of the repairs that name a part: it was put in, not taken out
 # In histories of parts, of the steps: what ties batteries to each other by repairs and vehicles, and what is
 # against them, mostly by somebody whom the law lets say it.
-OF_PARTS, RIGHTFUL = 0.6, 0.9
+OF_PARTS, RIGHTFUL = 0.85, 0.9
 TIES = (
-    *BIRTH[:2], "market.placed", *3 * ("battery.maintained", "battery.installed"), *2 * ("soh.measured",),
+    "market.placed", *3 * ("battery.maintained", "battery.installed"), *2 * ("soh.measured",),
     "battery.recalled", "battery.recall_lifted", "battery.reported_lost", "battery.found",
     "battery.handed_over", "second_life.repurposed", "attestation.corrected", "record.withdrawn",
     "attestation.voided",
@@ -224,8 +224,9 @@ def _of_parts(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) 
     if rng.random() >= OF_PARTS:
         return None
     battery = rng.choice(batteries)
-    made = archive.of(battery).exists
-    about = rng.choice(TIES[2:] if made else TIES[:1]), battery, archive, batteries
+    file = archive.of(battery)
+    begins = BIRTH[0] if not file.exists else None if file.passport else BIRTH[1]
+    about = begins or rng.choice(TIES), battery, archive, batteries
     acts = [*acts_of(*about), *more_acts_of(*about)]
     if about[0] == "battery.maintained":
         acts = [act for act in acts if act.others]
