@@ -22,6 +22,7 @@ from node.errors import ProblemError, SetupError
 from node.ledger import snapshot
 from node.ledger.chain import tip_of
 from node.ledger.comet import relay, settling, state_sync
+from node.ledger.comet.handing import Handing
 from node.ledger.comet.headers import Header, HeaderError, read_header, validators_hash
 from node.ledger.comet.home import FOLDER, Home
 from node.ledger.comet.proto.tendermint.abci import types_pb2 as abci
@@ -254,6 +255,31 @@ def test_another_state_than_the_one_that_was_signed_is_not_taken(
     assert joining.take((tmp_path / "shelf" / "snapshot.rows").read_bytes()) == APPLIED.REJECT_SNAPSHOT
     assert "not of the state that a quorum signed" in (joining.syncing._refused or "")
     assert joining.take(b"no rows") == APPLIED.REJECT_SNAPSHOT
+
+
+class Lends:
+    """A shelf with a snapshot of so many chunks."""
+
+    def __init__(self, chunks: int) -> None:
+        self.chunks = chunks
+
+    def offered(self, height_max: int) -> list[tuple[int, tuple[bytes, ...]]]:
+        return [(height_max, (bytes(32),) * self.chunks)]
+
+    def chunk(self, height: int, index: int) -> bytes:
+        raise AssertionError("it was not offered")
+
+
+def test_a_snapshot_that_nobody_takes_is_not_offered() -> None:
+    """
+    Of more bytes than a newcomer takes of a peer: its digests would fill CometBFT's message to everybody.
+    """
+    handing, most = Handing(lambda: 9), snapshot.SNAPSHOT_BYTES_MAX // snapshot.CHUNK_BYTES
+    asked = abci.Request(list_snapshots=abci.RequestListSnapshots())
+    for chunks, offered in ((most, 1), (most + 1, 0)):
+        handing.lending = Lends(chunks)
+        answer = handing.answer(asked)
+        assert answer is not None and len(answer.list_snapshots.snapshots) == offered
 
 
 def test_a_chunk_that_was_not_offered_is_fetched_again_from_somebody_else(

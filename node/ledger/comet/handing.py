@@ -17,6 +17,7 @@ from node.ledger.comet.proto.tendermint.abci.types_pb2 import (
 from node.ledger.comet.server import RequestRefused
 from node.ledger.comet.state_sync import FORMAT, Syncing
 from node.ledger.engine import Lending
+from node.ledger.snapshot import CHUNK_BYTES, SNAPSHOT_BYTES_MAX
 
 # Of a snapshot at height h a newcomer's light client reads the headers up to h + 2: it rejects what has none.
 HEADERS_AFTER = 2
@@ -59,11 +60,13 @@ class Handing:
         return self.syncing is not None and self.syncing.delivered(height, block_hash)
 
     def _list(self) -> ResponseListSnapshots:
-        """What this node would give to any newcomer, cut into chunks."""
+        """What this node would give to any newcomer, cut into chunks; what none would take is not told of."""
         if self.lending is None:
             return ResponseListSnapshots()
         found = []
         for height, digests in self.lending.offered(self._height() - HEADERS_AFTER):
+            if len(digests) * CHUNK_BYTES > SNAPSHOT_BYTES_MAX:
+                continue
             data = b"".join(digests)
             named = sha256(data).digest()
             found.append(
