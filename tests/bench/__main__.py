@@ -10,6 +10,8 @@ from tests.bench import (
     attestation,
     before,
     block,
+    disk,
+    engines,
     finality,
     growth,
     load,
@@ -42,6 +44,14 @@ def _suites(quick: bool) -> str:
 def _finality(quick: bool) -> str:
     measured = finality.measure(count=10 if quick else 100, burst=20 if quick else 200)
     return f"finality of four validators sharing this machine: {measured.text()}"
+
+
+def _engines(quick: bool) -> str:
+    return "\n".join(engines.measure(count=10 if quick else 100, burst=20 if quick else 200))
+
+
+def _disk(quick: bool) -> str:
+    return disk.measure(rounds=1 if quick else 6)
 
 
 def _block(quick: bool) -> str:
@@ -114,6 +124,7 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "block": _block,
     "before": _before,
     "finality": _finality,
+    "engines": _engines,
     "scan": _scan,
     "load": _load,
     "low": _low,
@@ -123,6 +134,7 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "issuing": _issuing,
     "clearance": _clearance,
     "growth": _growth,
+    "disk": _disk,
 }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import requests
 
+from credentials.ledger.engine_terms import EMBEDDED
 from tests.bench.harness import NotMeasured, of_a_network, percentile
 
 VALIDATORS = 4
@@ -50,13 +51,13 @@ class Finality:
 
 
 @contextmanager
-def validators(root: Path) -> Iterator[list[Any]]:
+def validators(root: Path, engine: str = EMBEDDED) -> Iterator[list[Any]]:
     """Found the demo's network under `root`, start its four validators, stop them at the end."""
     from node.demo.founding import found
     from node.demo.launcher import free_block
     from node.demo.scenario import PARTIES
 
-    nodes = found(root, free_block(len(PARTIES), 18_470))[:VALIDATORS]
+    nodes = found(root, free_block(len(PARTIES), 18_470), engine)[:VALIDATORS]
     try:
         for node in nodes:
             node.start()
@@ -127,12 +128,12 @@ def _burst(node: Any, count: int) -> float:
     return time.perf_counter() - started
 
 
-def measure(*, count: int, burst: int) -> Finality:
+def measure(*, count: int, burst: int, engine: str = EMBEDDED) -> Finality:
     """Measure; raises NotMeasured."""
     with (
         tempfile.TemporaryDirectory(prefix="comity-bench-") as folder,
         of_a_network(ImportError, requests.RequestException),
-        validators(Path(folder)) as nodes,
+        validators(Path(folder), engine) as nodes,
     ):
         to_log, to_receipt = _one_by_one(_Maker(nodes[0]), count)
         return Finality(to_log, to_receipt, burst, _burst(nodes[0], burst))

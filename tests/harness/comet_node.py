@@ -63,19 +63,7 @@ class CometNode:
                 "app_hash": "",
             },
         )
-        config = self.home / "config" / "config.toml"
-        text = config.read_text()
-        for name, value in (
-            ("addr_book_strict", "false"),
-            ("allow_duplicate_ip", "true"),
-            ("create_empty_blocks", "false"),
-            ("pex", "false"),
-            ("timeout_commit", '"100ms"'),
-            ("indexer", '"null"'),
-        ):
-            text, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
-            assert count == 1, name
-        config.write_text(text)
+        settle(self.home)
 
     def _run(self, *arguments: str) -> str:
         command = [self.binary, *arguments, "--home", str(self.home)]
@@ -203,6 +191,26 @@ class CometNode:
     def last_words(self) -> str:
         logs = (self.folder / "application.log", self.folder / "comet.log")
         return "\n".join(log.read_text()[-2_000:] for log in logs if log.exists())
+
+
+def settle(home: Path) -> None:
+    """Write into its configuration what nodes on one machine need, and a network of ours sets."""
+    config = home / "config" / "config.toml"
+    text = config.read_text()
+    for name, value in (
+        ("addr_book_strict", "false"),
+        ("allow_duplicate_ip", "true"),
+        ("create_empty_blocks", "false"),
+        ("pex", "false"),
+        ("timeout_propose", '"1s"'),
+        ("timeout_prevote", '"500ms"'),
+        ("timeout_precommit", '"500ms"'),
+        ("timeout_commit", '"100ms"'),
+        ("indexer", '"null"'),
+    ):
+        text, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+        assert count == 1, name
+    config.write_text(text)
 
 
 def network(
