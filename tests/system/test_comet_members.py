@@ -1,8 +1,9 @@
-"""Who takes part and who votes while CometBFT orders a running network: three validators and a newcomer."""
+"""Who takes part and who votes while CometBFT orders a running network: its founders and a newcomer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,21 +12,28 @@ from credentials.ledger.engine_terms import COMETBFT
 from node.setup.engine_file import engine_of
 from node.setup.keystore import Keys
 from tests.harness.net.batteries import issue, wait_receipted
-from tests.harness.net.harness import CN, EU, MAKER, PASSPHRASE, Party, running, wait
+from tests.harness.net.harness import CN, EU, IMPORTER, MAKER, PASSPHRASE, Party, running, wait
 from tests.harness.net.place import Place
-from tests.harness.parts import COMETBFT_LINES, require
+from tests.harness.parts import COMETBFT_PARTS, require
 
 pytestmark = pytest.mark.check  # eight processes
 
 HEARTBEAT = "[limits]\nheartbeat_ms = 2000\n"  # an idle network too shows a newcomer its headers
 CUSTOMS = Party("customs", "EU", ("customs",))
+THREE = (MAKER, CN, EU)
+FOUR = (*THREE, replace(IMPORTER, validator=True))
+# The newcomer of `make check` is the fourth node, that of `make long` the fifth.
+PLACES = (
+    pytest.param(("cometbft", THREE), id="cometbft"),
+    *(pytest.param((line, FOUR), id=f"{line}, a fifth", marks=pytest.mark.long) for line in COMETBFT_PARTS),
+)
 
 
-@pytest.fixture(scope="module", params=COMETBFT_LINES)
+@pytest.fixture(scope="module", params=PLACES)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    root, binary = tmp_path_factory.mktemp("m"), require(request.param)
-    three = [MAKER, CN, EU]
-    with running(root / "network", three, engine=COMETBFT, binary=binary, governance=HEARTBEAT) as nodes:
+    line, founders = request.param
+    root, binary = tmp_path_factory.mktemp("m"), require(line)
+    with running(root / "network", founders, engine=COMETBFT, binary=binary, governance=HEARTBEAT) as nodes:
         yield Place(root, nodes, binary=binary)
 
 
@@ -53,7 +61,7 @@ def test_a_newcomer_joins_is_promoted_and_votes_with_a_key_that_was_rotated(
     assert engine_of(customs.data / "network") == COMETBFT
     agree(place)
 
-    seats = [party.did for party in (MAKER, CN, EU, CUSTOMS)]
+    seats = [node.party.did for node in place.nodes.values()]
     told = place.types(capsys, "network", "propose", "validators", *seats, "--data", eu.data, "--yes")
     place.decided(capsys, told, "cn")
     words: list[str | Path] = ["--data", customs.data, "--recovery", customs.data / "recovery.enc"]
