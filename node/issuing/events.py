@@ -10,8 +10,10 @@ from typing import Any
 
 from consensus.encoding import whole_numbers
 from credentials.documents.canonical import b64u, b64u_decode
+from credentials.documents.identifiers import Identifier
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Countersignature, countersign
+from credentials.ledger.lifecycle import Event
 from node import log
 from node.answers import CountersignAnswer
 from node.errors import ProblemError, bad_request, not_found
@@ -88,19 +90,7 @@ class EventIssuing:
 
         What `beside` writes of its digest is on disk with it, or not at all.
         """
-        event = self._signing.governance.lifecycle.event(event_type)
-        if event is None or not (event.battery_event or event.effects.recall):
-            every = self._signing.governance.lifecycle.events.values()
-            known = tuple(sorted(e.type for e in every if e.battery_event))
-            told = "there is no event {given}: it is one of {known}"
-            raise bad_request("event_unknown", told, given=repr(event_type), known=known)
-        recall = event.effects.recall is not None
-        rules = self._signing.identifiers
-        identifier = namespace_of(battery, rules) if recall else self._signing.identifier(battery)
-        if identifier.scheme == "vin":
-            raise bad_request(
-                "identifier_malformed", "that is a VIN: give the battery, and --vin for the vehicle"
-            )
+        event, identifier = self._named(event_type, battery)
         members = dict(members)
         name_vehicle(members, vin, self._signing.identifier)
         countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
@@ -111,9 +101,8 @@ class EventIssuing:
             raise _not_happened(when)
         queue, as_claim = option(members, QUEUE), option(members, AS_CLAIM)
         values = read_members(event, members, self._signing.identifier, when)
-        values = (
-            dict(spell_beginnings(values, identifier, self._signing.governance.schemes)) if recall else values
-        )
+        if event.effects.recall is not None:
+            values = dict(spell_beginnings(values, identifier, self._signing.governance.schemes))
         with self._lock:
             self._gate.require_open()
             statement, document = self._signing.event(event, identifier, values, when, countersignatures)
@@ -132,6 +121,23 @@ class EventIssuing:
             self._store(statement, document, beside)
         log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
         return Queued(statement.digest, identifier.canonical, repeated=False)
+
+    def _named(self, event_type: str, battery: str) -> tuple[Event, Identifier]:
+        """The event, and what it is about: a battery, or of a recall the namespace of codes."""
+        lifecycle = self._signing.governance.lifecycle
+        event = lifecycle.event(event_type)
+        if event is None or not (event.battery_event or event.effects.recall):
+            known = tuple(sorted(e.type for e in lifecycle.events.values() if e.battery_event))
+            told = "there is no event {given}: it is one of {known}"
+            raise bad_request("event_unknown", told, given=repr(event_type), known=known)
+        if event.effects.recall is not None:
+            return event, namespace_of(battery, self._signing.identifiers)
+        identifier = self._signing.identifier(battery)
+        if identifier.scheme == "vin":
+            raise bad_request(
+                "identifier_malformed", "that is a VIN: give the battery, and --vin for the vehicle"
+            )
+        return event, identifier
 
     def _store(self, statement: Statement, document: StoredDocument, beside: Beside | None) -> None:
         batch = Batch(int(time.time()))

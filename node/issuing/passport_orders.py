@@ -11,9 +11,7 @@ from typing import Any
 import orjson
 
 from consensus.application import NotYet
-from credentials.documents.canonical import b64u
 from credentials.documents.issuer import IssuedPassport
-from credentials.ledger.attestation import SETS_TAG
 from node.errors import busy
 from node.storage.documents import StoredDocument
 
@@ -85,10 +83,3 @@ def set_documents(issued: IssuedPassport, battery: str, did: str) -> list[Stored
         )
         for point, document in issued.credentials.items()
     ]
-
-
-def set_list_document(issued: IssuedPassport, version: int, battery: str, did: str) -> StoredDocument:
-    """The list of them, which the ledger is told of."""
-    digests = {str(point): b64u(digest) for point, digest in issued.digests.items()}
-    body = orjson.dumps({"type": SETS_TAG, "version": version, "sets": digests})
-    return StoredDocument(issued.digest, "set_list", body, did, battery=battery)

@@ -24,9 +24,9 @@ from node.errors import ProblemError, bad_request
 from node.issuing.admission import Admission
 from node.issuing.earlier_versions import EarlierVersions
 from node.issuing.gate import Gate
-from node.issuing.passport_orders import Issued, OneBatch, Order, set_documents, set_list_document
+from node.issuing.passport_orders import Issued, OneBatch, Order, set_documents
 from node.issuing.signing import SET_LIST_TYPE, StatementSigner
-from node.issuing.statements import Batch, stamp
+from node.issuing.statements import Batch, set_list_document, stamp
 from node.issuing.status_lists import OwnStatusLists, Place
 from node.storage.database import Transaction, part_of
 from node.storage.found_by import passport_text
@@ -182,7 +182,7 @@ class PassportIssuing:
         issued = draft.with_digests() if order.tried else draft.signed(signer, stamp(now))
         batch = Batch(now)
         batch.documents += set_documents(issued, battery, self._signing.did)
-        batch.documents.append(set_list_document(issued, version, battery, self._signing.did))
+        batch.documents.append(set_list_document(version, issued.digests, battery, self._signing.did))
         produced = self._production(identifier, about, issued.category, order.claims, batch, known=standing)
         published = self._signing.statement(
             self._signing.event_with("publish" if replaced is None else "supersede"),

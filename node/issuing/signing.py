@@ -17,13 +17,11 @@ from typing import Any, Required, TypedDict, TypeVar, Unpack
 import orjson
 
 from consensus.cose import Signer
-from consensus.encoding import encode
 from credentials.documents.canonical import b64u, b64u_decode, jcs
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.documents.issuer import issue_event
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import (
-    SETS_TAG,
     Countersignature,
     SetList,
     StatusUpdate,
@@ -41,7 +39,7 @@ from node.config import DATA_POINTS
 from node.errors import ProblemError, bad_request
 from node.issuing.admission import ACT_EXPIRES_S
 from node.issuing.members import read_criteria, read_members, require_day_of_code, seconds_of
-from node.issuing.statements import Statement, stamp
+from node.issuing.statements import Statement, set_list_document, stamp
 from node.storage.documents import StoredDocument
 
 JSON = dict[str, Any]
@@ -176,52 +174,49 @@ class StatementSigner:
         if event.effects.creates:
             require_day_of_code(identifier, values["production_date"])
         battery = identifier.canonical
-        if "set_list" in fields:
-            sets = fields["set_list"]
-            digest = sha256(encode(sets.value)).digest()
-            points = {str(point): b64u(d) for point, d in sets.points.items()}
-            body = orjson.dumps({"type": SETS_TAG, "version": sets.version, "sets": points})
-            document = StoredDocument(digest, "set_list", body, self.did, battery=battery)
+        if (sets := fields.get("set_list")) is not None:
             content_type = SET_LIST_TYPE
+            document = set_list_document(sets.version, sets.points, battery, self.did)
         else:
-            words = jcs([event.type, identifier.uri, values, event_time])
-            salted = hmac.new(self._salt, words, sha256).digest()
-            try:
-                credential, digest = issue_event(
-                    event.type,
-                    identifier,
-                    values,
-                    event_id=f"urn:uuid:{uuid.UUID(bytes=salted[:16], version=4)}",
-                    event_time=stamp(event_time),
-                    issuer_did=self.did,
-                    signer=self.signers.credential,
-                    valid_from=stamp(event_time),
-                    created=stamp(event_time),
-                )
-            except CredentialError as error:
-                raise bad_request("members_malformed", str(error)) from error
             content_type = CREDENTIAL_TYPE
-            document = StoredDocument(
-                digest,
-                "event",
-                orjson.dumps(credential),
-                self.did,
-                battery=battery,
-                credential_id=credential["id"],
-            )
+            document = self._event_document(event, identifier, values, event_time)
         statement = self.statement(
             event,
             battery,
             self.subject(identifier),
             int(time.time()),
             event_time=event_time,
-            document_digest=digest,
+            document_digest=document.digest,
             content_type=content_type,
             countersignatures=tuple(countersignatures),
             expires=int(time.time()) + ACT_EXPIRES_S,
             **fields,
         )
         return statement, document
+
+    def _event_document(
+        self, event: Event, identifier: Identifier, values: JSON, event_time: int
+    ) -> StoredDocument:
+        words = jcs([event.type, identifier.uri, values, event_time])
+        salted = hmac.new(self._salt, words, sha256).digest()
+        at = stamp(event_time)
+        try:
+            credential, digest = issue_event(
+                event.type,
+                identifier,
+                values,
+                event_id=f"urn:uuid:{uuid.UUID(bytes=salted[:16], version=4)}",
+                event_time=at,
+                issuer_did=self.did,
+                signer=self.signers.credential,
+                valid_from=at,
+                created=at,
+            )
+        except CredentialError as error:
+            raise bad_request("members_malformed", str(error)) from error
+        body = orjson.dumps(credential)
+        battery, of = identifier.canonical, credential["id"]
+        return StoredDocument(digest, "event", body, self.did, battery=battery, credential_id=of)
 
     def _ledger_fields(self, event: Event, values: JSON) -> LedgerFields:
         """The delta's fields, from the members that the table puts on the ledger."""

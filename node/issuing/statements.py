@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from credentials.ledger.attestation import Attestation, standing_key
+import orjson
+
+from credentials.documents.canonical import b64u
+from credentials.documents.passport import set_list_digest
+from credentials.ledger.attestation import SETS_TAG, Attestation, standing_key
 from node.storage.database import Transaction
 from node.storage.documents import DocumentTable, StoredDocument
 from node.storage.outbox import OutboxTable
@@ -50,6 +55,13 @@ class Batch:
                 document_digest=signed.document_digest,
                 created=self.now,
             )
+
+
+def set_list_document(version: int, sets: Mapping[int, bytes], battery: str, did: str) -> StoredDocument:
+    """The list of a passport's sets, which the ledger is told of: their digests by Annex XIII point."""
+    digests = {str(point): b64u(digest) for point, digest in sets.items()}
+    body = orjson.dumps({"type": SETS_TAG, "version": version, "sets": digests})
+    return StoredDocument(set_list_digest(version, sets), "set_list", body, did, battery=battery)
 
 
 def stamp(at: int) -> str:
