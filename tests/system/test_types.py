@@ -29,7 +29,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/config": (2, "tables of TOML and JSON"),
     "node/demo": (43, "claims, manifests and answers over HTTP, as any client has them"),
     "node/governance_answers": (1, "conditions of a recognition"),
-    "node/issuing": (44, "claims, models of claims, lines of sheets, members of events, credentials"),
+    "node/issuing": (45, "claims, models of claims, lines of sheets, members of events, credentials"),
     "node/ledger": (4, "answers and settings of CometBFT, its own or a peer's"),
     "node/proposal_answers": (2, "records before and after, as the ledger has them"),
     "node/resolution": (3, "DID documents"),
