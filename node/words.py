@@ -427,4 +427,7 @@ def alert_words(words: Words, code: str, parameters: Mapping[str, Any]) -> tuple
         **dict.fromkeys(SAID_OF_ALERTS, "-"),
         **parameters,
     }
+    if row["leaf"] == "attempt" and "kind" in parameters:  # an event by its name of ours
+        name = str(parameters["kind"]).replace(".", " ").replace("_", " ")
+        told["kind"] = in_language(name, words.language)
     return words.fill(row, told), row["fault"], words.fill(row["next"], told)

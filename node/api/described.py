@@ -51,6 +51,7 @@ from node.governance_answers import (
 )
 from node.oversight.alert_desk import AlertAnswer, AlertsAnswer, AlertToldAnswer
 from node.oversight.case_desk import CaseAnswer, CasesAnswer
+from node.oversight.dependents import RestingAnswer
 from node.oversight.facility_desk import FacilitiesAnswer
 from node.oversight.request_desk import RequestAnswer, RequestsAnswer, SetsToAskFor
 from node.oversight.risk import RiskAnswer
@@ -253,6 +254,7 @@ ANSWERS: dict[str, type] = {
     "Accounts": AccountsAnswer,
     "Alert": AlertAnswer,
     "AlertTold": AlertToldAnswer,
+    "Resting": RestingAnswer,
     "Alerts": AlertsAnswer,
     "Aside": SetAsideAnswer,
     "AsideItem": AsideAnswer,

@@ -135,6 +135,12 @@ def stream(service: Service) -> ResponseReturnValue:
     return Response(Feed(poll), content_type=f"{EVENT_STREAM}; charset=utf-8", direct_passthrough=True)
 
 
+def resting(service: Service, leaf: int) -> ResponseReturnValue:
+    """What rests on one record: looked at before it is taken back, contested or made a case of."""
+    found = service.alerts.resting.of(leaf, int(time.time()))
+    return reply(found, "resting.html", found=found)
+
+
 def risk(service: Service, consignment_id: str) -> ResponseReturnValue:
     """The lines of a consignment by the sum of named indicators: what to look at first, and why."""
     found = service.alerts.risk.of(consignment_id, words_for(service).language)

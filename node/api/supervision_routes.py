@@ -129,6 +129,14 @@ SUPERVISION = (
         SEE_CLEARED,
     ),
     Route(
+        "GET",
+        "/supervision/records/<int:leaf>",
+        supervision.resting,
+        "What rests on a record: what was recorded since, and the open lines that are judged again with it",
+        _shown("Resting"),
+        SEE_ALERTS,
+    ),
+    Route(
         "POST",
         "/supervision/looked",
         supervision.looked,

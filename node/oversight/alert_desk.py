@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
@@ -17,6 +17,7 @@ from credentials.ledger.governance import GovernanceHistory
 from node.errors import ProblemError, bad_request, not_found
 from node.oversight.alert_kinds import ATTEMPT, NO_ENTRY, raised_of
 from node.oversight.alerting import Alerting
+from node.oversight.dependents import ReliedLine, Resting
 from node.oversight.forwarding import Forwarding
 from node.oversight.risk import RiskDesk
 from node.storage.alerts import ACKNOWLEDGED, OPEN, AlertFilter, AlertRow
@@ -37,13 +38,6 @@ COLUMNS = (
     *("sides", "because", "leaf_index", "last_leaf_index", "height", "time", "times", "state"),
     *("assigned", "case", "note", "text"),
 )
-
-
-class ReliedLine(TypedDict):
-    """An open line of this node that rests on what an alert is about."""
-
-    consignment: str
-    line: int
 
 
 class AlertRecord(TypedDict):
@@ -157,6 +151,7 @@ class AlertDesk:
         self._office, self._ledger = office, ledger
         self._gathering, self._alerting = gathering, alerting
         self.risk, self.forwarding = RiskDesk(office), forwarding
+        self.resting = Resting(office, ledger, gathering)
         self._history: GovernanceHistory = gathering.history
 
     def wanted(
@@ -273,6 +268,11 @@ class AlertDesk:
             "report": b64u(row.report),
         }
 
+    def _named(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The same, with the name of whoever refused."""
+        refuser = self._history.latest.participant(str(parameters.get("refuser", "")))
+        return parameters if refuser is None else {**parameters, "refuser": refuser.name}
+
     def _record(self, row: AlertRow, seen: int) -> AlertRecord:
         party = self._history.latest.participant(row.party)
         name = party.name if party is not None else None
@@ -289,7 +289,7 @@ class AlertDesk:
             "battery": row.battery,
             "sides": row.sides.split(",") if row.sides else [],
             "because": row.because.split(","),
-            "parameters": {**json.loads(row.parameters), "party": name or row.party},
+            "parameters": {**self._named(json.loads(row.parameters)), "party": name or row.party},
             "relied": [{"consignment": one, "line": line} for one, line in json.loads(row.relied)],
             "leaf_index": row.leaf,
             "last_leaf_index": row.last_leaf,

@@ -86,7 +86,7 @@ def test_an_unlicensed_act_is_an_alert_at_the_authority_of_that_side(node: LiveN
 
     (alert,) = alerts(node)
     assert (alert["party"], alert["battery"], alert["rule"]) == (IMPORTER, code_of(1), "X9")
-    assert "battery.sold" in alert["text"]
+    assert "battery sold" in alert["text"] and alert["parameters"]["kind"] == "battery.sold"
     (one,) = node.get_json(f"/supervision/alerts/{alert['id']}")["attempts"]
     assert (one["refuser"], one["code"]) == (DID, "X9")
     read = node.service.peers._attempts.read(rows(node)[0].report)

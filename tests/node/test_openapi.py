@@ -169,10 +169,12 @@ def addresses(node: LiveNode) -> dict[str, str]:
     told.endpoints = (WebhookEndpoint("mes", URL, frozenset({"job.ended"}), b""),)
     with office.writing() as db:
         told.post(db, "job.ended", "a", {})
+    first = node.get_json(f"/batteries/{CODE}")["timeline"][0]["leaf_index"]
     return {
         "/webhooks/<name>/posts": "/webhooks/mes/posts",
         "/supervision/alerts/<alert_id>": f"/supervision/alerts/{b64u(alert.id)}",
         "/supervision/cases/<case_id>": f"/supervision/cases/{case}",
+        "/supervision/records/<int:leaf>": f"/supervision/records/{first}",
         "/suppliers.<form>": f"/suppliers.csv?party={DID}",
         "/set-requests/new": f"/set-requests/new?consignment={made['id']}&requirement=MAT-05",
         "/set-requests/<request_id>": f"/set-requests/{b64u(asked.id)}",

@@ -22,6 +22,7 @@ from tests.node.test_watching import attest, code_of, issue
 
 VIN = "ZZ9DEM0E0T0000061"
 KEPT, THERE, SPARE = 61, 62, 63
+pytestmark = pytest.mark.check
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_what_waits_a_moment_is_nothing_and_what_goes_on_waiting_is_an_alert(nod
 
     (alert,) = alerts(node)
     assert (alert["rule"], alert["battery"], alert["state"]) == ("X6", code_of(THERE), "open")
-    assert "vehicle.scrapped" in alert["text"]
+    assert "vehicle scrapped" in alert["text"] and "did:" not in alert["text"]
     shown = node.get_json(f"/supervision/alerts/{alert['id']}")["attempts"]
     assert {one["code"] for one in shown} == {"X6"}
 

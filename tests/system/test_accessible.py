@@ -67,6 +67,7 @@ def filled(node: LiveNode) -> tuple[str, ...]:
     node.wait(lambda: node.get_json(passport)["receipted_at"] is not None, "the receipt")
     node.wait(lambda: node.get_json(made)["state"] == "done", "the verdicts")
     act = f"/acts?battery={CODE}"
+    first = node.get_json(f"/batteries/{CODE}")["timeline"][0]["leaf_index"]
     return (
         passport,
         f"{passport}/label",
@@ -76,6 +77,7 @@ def filled(node: LiveNode) -> tuple[str, ...]:
         act,
         f"/batteries/{CODE}",
         f"/parts/{CODE}",
+        f"/supervision/records/{first}",
         f"/suppliers?party={DID}",
         f"/set-requests/new?consignment={made.rpartition('/')[2]}&requirement=MAT-05",
     )
