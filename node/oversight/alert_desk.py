@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
@@ -268,7 +268,7 @@ class AlertDesk:
             "report": b64u(row.report),
         }
 
-    def _named(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _named(self, parameters: dict[str, str | int]) -> dict[str, str | int]:
         """The same, with the name of whoever refused."""
         refuser = self._history.latest.participant(str(parameters.get("refuser", "")))
         return parameters if refuser is None else {**parameters, "refuser": refuser.name}
