@@ -247,7 +247,7 @@ class IdentityProvider:
             "azp": claims.get("azp", own if len(listed) == 1 else None) == own,
             "exp": _moment(claims.get("exp")) > now - LEEWAY_S,
             "iat": 0 < _moment(claims.get("iat")) < now + LEEWAY_S,
-            "nonce": hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()),
+            "nonce": claims.get("nonce") == nonce,
             "sub": isinstance(subject, str) and 0 < len(subject) <= 255 and subject.isascii(),
         }
         for name, holds in held.items():

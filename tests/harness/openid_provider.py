@@ -45,6 +45,7 @@ SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "nonce": lambda claims: {**claims, "nonce": "another"},
     "no nonce": lambda claims: {name: value for name, value in claims.items() if name != "nonce"},
     "nonces": lambda claims: {**claims, "nonce": [claims["nonce"], "another"]},
+    "half a character": lambda claims: {**claims, "nonce": "\ud800"},
     "sub": lambda claims: {**claims, "sub": 7},
     "name": lambda claims: {**claims, "preferred_username": ["Anna Berg"]},
 }
