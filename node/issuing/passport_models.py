@@ -19,10 +19,8 @@ from typing import Any
 
 import orjson
 
-from credentials.documents.canonical import jcs
 from credentials.documents.spelling import trimmed
 from credentials.documents.tables import FORMULA, JOINED, ROUNDED
-from credentials.errors import CredentialError
 from node.errors import ProblemError, bad_request
 from node.issuing.item_sheets import CELL_CHARACTERS_MAX, RETURNED
 
@@ -121,10 +119,6 @@ class PassportModel:
         offset = value.get("utc_offset")
         if offset is not None and not OFFSET.fullmatch(offset):
             raise bad_request("model_malformed", "utc_offset is written as +08:00 or Z")
-        try:
-            jcs(value["claims"])
-        except CredentialError as error:
-            raise bad_request("claims_malformed", str(error)) from error
         return cls(value["name"], value["claims"], columns, offset)
 
     def as_json(self) -> bytes:

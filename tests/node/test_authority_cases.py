@@ -211,6 +211,29 @@ def test_a_case_stands_alike_whatever_the_order(monkeypatch: pytest.MonkeyPatch)
     assert how.due_until == late + case_rules.REVIEW_S  # the first review opened it again
 
 
+def test_who_decided_or_is_concerned_reviews_nothing() -> None:
+    """
+    Once a case is closed another authority of its side may review it, and nobody else: not who closed it, no
+    authority of another side, neither party; and nobody what was withdrawn.
+    """
+
+    def one(act: str, author: str, **more: Any) -> CaseStatement:
+        made = act.encode().ljust(32)
+        return CaseStatement(
+            case=b"c" * 32, act=act, author=author, at=len(act), text="", digest=made, data=b"", **more
+        )
+
+    opening = one("opened", "a", side="EU", accused="b", days=30)
+    officials = case_rules.Officials({"o": "EU", "p": "EU", "q": "CN", "a": "EU", "b": "EU"})
+
+    def reviewing(end: CaseStatement) -> set[str]:
+        said, everybody = [opening, end], ("a", "b", "o", "p", "q", "r")
+        return {d for d in everybody if "reviewed" in case_rules.may_act(opening, said, officials, d, 20)}
+
+    assert reviewing(one("closed", "o", outcome="founded")) == {"p"}
+    assert reviewing(one("withdrawn", "a")) == set()
+
+
 def test_cases_and_letters_are_bounded(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     On disk the oldest cases go, those that are over first, and the oldest letters; what one party says in a

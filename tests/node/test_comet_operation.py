@@ -65,6 +65,10 @@ def test_a_network_that_cometbft_orders_is_founded_with_a_home_for_each(tmp_path
         "unix://rpc",
     }
     assert config["consensus"]["double_sign_check_height"] == LOOK_BACK_BLOCKS
+    waits = ("propose", "prevote", "precommit")
+    assert {f"timeout_{step}{delta}" for step in waits for delta in ("", "_delta")} < config[
+        "consensus"
+    ].keys()
     assert (
         config["consensus"]["create_empty_blocks_interval"] == f"{founded.governance.limits.heartbeat_ms}ms"
     )

@@ -21,6 +21,7 @@ from credentials.ledger.recognition import Effect, Recognition
 from node.api.governance_routes import GOVERN, GOVERNANCE
 from node.cli.proposing import propose
 from node.config import rule_files
+from node.use_cases.drafted import every_of
 from node.use_cases.drafting import FORMS
 from node.web.labels import governed, member_word, moment
 from node.words import when
@@ -313,6 +314,8 @@ def test_a_form_shows_the_exact_effect_before_anything_is_signed(g: GovernedNode
     sign_in(g)
     empty = g.node.person.get(f"/governance/propose?kind={kind}", headers=BROWSER).text
     assert all(f'name="{field}"' in empty for field in FORMS[kind]) and "Propose exactly" not in empty
+    everybody = [f'value="{every_of(side)}"' in empty for side in ("CN", "EU")]
+    assert everybody == ["issuer" in FORMS[kind]] * 2
     before = len(g.node.get_json("/governance/proposals")["open"])
 
     status, text = fill(g, kind, **FILLED[kind])

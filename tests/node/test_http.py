@@ -754,6 +754,25 @@ def test_bodies_of_pages_take_no_place_of_those_of_peers(monkeypatch: pytest.Mon
         assert answer(address, head % b"peer/messages" + b"x" * 100_000).endswith(b"ok")
 
 
+def test_what_is_forgotten_of_a_connection_leaves_it_to_its_subnet() -> None:
+    """
+    Whose it was, what was shown on it and its rank are gone: its share is that of strangers from there.
+    """
+    one = Connection("192.0.2.0/24", lambda: None)
+    one.proven, one.known_as, one.shown, one.peer, one.rank = (
+        True,
+        "anna",
+        ("a", None),
+        "did:web:a",
+        Rank.VOTES,
+    )
+    assert one.of == "did:web:a"
+
+    one.forget()
+
+    assert (one.of, one.proven, one.shown, one.rank) == ("192.0.2.0/24", False, (None, None), Rank.STRANGER)
+
+
 def test_feeds_are_few_and_need_no_thread() -> None:
     """
     N06: streams beyond the bound of a client are a 503; the others take none of the threads; leaving frees.

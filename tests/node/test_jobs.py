@@ -111,6 +111,8 @@ def test_each_row_of_a_sheet_is_a_passport(node: LiveNode) -> None:
     general = public["credentialSubject"][GENERAL]
 
     assert [one["state"] for one in rows] == ["signed"] * 3 and [one["line"] for one in rows] == [2, 3, 4]
+    after = node.get_json(f"/jobs/{made['id']}/rows?after={rows[0]['row']}&limit=1")["rows"]
+    assert [one["row"] for one in after] == [rows[1]["row"]]
     assert told["counts"] == {"signed": 3} and told["on_ledger"] == {"receipted": 3}
     assert general["batteryMass"] == 452.5 and general["manufacturingDate"] == "2026-06-03T00:00:00+08:00"
     assert general["productIdentifier"] == f"urn:comity:item:gbt34014:{code_of(2)}"

@@ -53,6 +53,18 @@ def test_keys_survive_a_round_trip_to_disk(saved: tuple[Path, Keys]) -> None:
     assert opened.signer("attest").key_id == "did:web:maker.example#attest-1"
 
 
+def test_profiles_sign_as_the_participant_or_as_their_own_key(saved: tuple[Path, Keys]) -> None:
+    """
+    A profile of the participant names its DID, every other one the DID of the key that it signs with.
+    """
+    issuers = saved[1].issuers()
+
+    assert {issuer.profile.as_participant for issuer in issuers.values()} == {True, False}
+    for issuer in issuers.values():
+        own = issuer.signer.key_id.partition("#")[0]
+        assert issuer.did == own and (own == DID) == issuer.profile.as_participant
+
+
 def test_a_wrong_passphrase_is_one_sentence(saved: tuple[Path, Keys]) -> None:
     """
     A wrong passphrase is refused with a sentence that says so and names the file, and nothing else.

@@ -12,9 +12,10 @@ import pytest
 from credentials.documents.canonical import b64u, b64u_decode
 from node.errors import ProblemError
 from node.oversight import set_requests
-from node.oversight.request_statements import make_request
+from node.oversight.request_statements import make_request, read_request
 from node.storage import requested_sets
 from node.storage.requested_sets import RequestedRow
+from node.verdicts.reports import UnseenSet
 from tests.harness.governed_node import EU_AUTHORITY, others
 from tests.harness.ledger import IMPORTER, MAKER, signer
 from tests.harness.support_service import DID, LiveNode, live_node
@@ -142,6 +143,40 @@ def test_a_row_asks_and_turns_by_what_is_handed_over(node: LiveNode, sets: dict[
     assert node.get_json(f"{HERE}/{b64u(asked.id)}")["state"] == "given"
     item = node.get_json(f"/consignments/{consignment}/items/1")
     assert any(gap["point"] == 2 for gap in item["withheld"])
+
+
+def test_another_maker_is_asked_by_one_letter_for_what_is_not_asked_for_yet(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What is asked is made and shown (201), signed, and sent to whoever issued the sets; the same once more has
+    nothing left to ask for. Without a ground or a reason nothing is asked.
+    """
+    unseen = [UnseenSet(1, code_of(7), MAKER, point, bytes([point]) * 32) for point in (2, 3)]
+    other = UnseenSet(1, code_of(8), IMPORTER, 2, b"o" * 32)
+    monkeypatch.setattr(node.service.set_requests._reports, "unseen", lambda *_: [*unseen, other])
+    order = {
+        "consignment": "c",
+        "requirement": "MAT-05",
+        "whom": MAKER,
+        "ground": "duties",
+        "text": "to know",
+    }
+    for wrong in ({"ground": "curious"}, {"text": "  "}, {"whom": "did:web:nobody.example"}):
+        assert node.post_json(HERE, {**order, **wrong}).status_code == 400
+
+    made = node.post_json(HERE, order)
+    again = node.post_json(HERE, order)
+
+    told = made.get_json()
+    assert (made.status_code, told["asked"], told["state"], told["sets"]) == (201, MAKER, "open", 2)
+    assert [one["points"] for one in told["batteries"]] == [[2, 3]]
+    assert (again.status_code, again.get_json()["code"]) == (400, "nothing_to_ask")
+    desk = node.service.set_requests._requests
+    letters = node.service.stores.office.letters._select("path = 'set-requests' AND told = ?", (MAKER,))
+    network, governance = node.service.overview.genesis.network_id, desk.history.latest
+    (said,) = [read_request(one.data, network, governance) for one in letters]
+    assert (said.author, said.whom, said.sets) == (DID, MAKER, tuple(one.digest for one in unseen))
 
 
 def altered(data: bytes) -> bytes:

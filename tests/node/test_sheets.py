@@ -283,6 +283,22 @@ def test_what_a_formatted_text_says_is_read_without_how_it_is_pronounced() -> No
     assert list(rows_of(book)) == [TableRow(1, ("abc",))]
 
 
+def test_texts_that_cells_refer_to_by_number_are_read() -> None:
+    """
+    As Excel saves them: each text once, in a part of its own, plain or in pieces, and a cell has its number.
+    """
+    texts = b"<si><t>battery</t></si><si><r><t>ZZ1</t></r><r><t>_x005F_7</t></r></si><si><t/></si>"
+    space = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    strings = b'<sst xmlns="%s" count="3">%s</sst>' % (space, texts)
+    cells = b"".join(b'<row><c t="s"><v>%d</v></c></row>' % number for number in (0, 1, 2, 1))
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    listed = b'<Override PartName="/xl/sharedStrings.xml" ContentType="%s"/></Types>' % kind.encode()
+    types = xml_of(PLAIN, "[Content_Types].xml").replace(b"</Types>", listed)
+    book = repacked(PLAIN, strings=strings, sheet=sheet_of(cells), **{"[Content_Types].xml": types})
+
+    assert [row.cells for row in rows_of(book)] == [("battery",), ("ZZ1_7",), ("ZZ1_7",)]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_bytes_of_a_workbook_are_rows_or_are_refused(data: st.DataObject) -> None:

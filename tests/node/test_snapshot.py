@@ -20,6 +20,8 @@ from consensus.encoding import Value, decode, encode
 from consensus.merkle import leaf_hash
 from consensus.types import Block
 from credentials.ledger.entries import BLOCK_OPENING
+from credentials.ledger.governance import VALIDATORS_AHEAD
+from credentials.ledger.governance_records import PROPOSAL
 from node.errors import ProblemError, SetupError
 from node.ledger import incoming, snapshot, snapshot_join
 from node.ledger import shelf as shelves
@@ -255,6 +257,24 @@ def test_an_altered_snapshot_is_refused(
 
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_change_of_what_governs_is_of_whole_heights() -> None:
+    """
+    From the next block on, or for who votes the one after: true is no height, and no proposal waits.
+    """
+    good = [7, 8, "limits", "", b"x"]
+    assert snapshot_join._governance_row([*good])[:2] == (7, 8)
+    assert snapshot_join._governance_row([7, 7 + VALIDATORS_AHEAD, *good[2:]])[1] == 7 + VALIDATORS_AHEAD
+    for wrong in (
+        [True, 2, *good[2:]],
+        [7, 7, *good[2:]],
+        [7, 8.0, *good[2:]],
+        [7, 7 + VALIDATORS_AHEAD, PROPOSAL, "p", b"x"],
+        good[:4],
+    ):
+        with pytest.raises(snapshot_join.SnapshotRefused):
+            snapshot_join._governance_row([*wrong])
 
 
 def known_of(checked: networks.Network) -> snapshot_join.Known:

@@ -644,6 +644,22 @@ def test_a_newer_version_is_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["signing", "ledger", "office"])
+def test_every_index_is_of_columns(tmp_path: Path, name: str) -> None:
+    """
+    SQLite takes a quoted name that is no column for a text: such an index finds nothing, and a unique one
+    refuses what it should not.
+    """
+    file = tmp_path / f"{name}.db"
+    Database(file, HISTORIES[name]).close()
+    opened = sqlite3.connect(file)
+    indexes = [row[0] for row in opened.execute("SELECT name FROM sqlite_master WHERE type = 'index'")]
+    named = {one: [row[2] for row in opened.execute(f"PRAGMA index_info('{one}')")] for one in indexes}
+    opened.close()
+
+    assert indexes and not [one for one, columns in named.items() if None in columns]  # None: an expression
+
+
+@pytest.mark.parametrize("name", ["signing", "ledger", "office"])
 def test_a_file_that_lacks_a_table_is_damaged(tmp_path: Path, name: str) -> None:
     """
     Whichever it is, it is told when the file is opened: a guard that is gone was taken all the same.

@@ -20,7 +20,7 @@ class _Local(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: Path, seconds_max: float) -> None:
-        super().__init__("localhost", timeout=seconds_max)
+        super().__init__("localhost")
         self._path, self._seconds_max = path, seconds_max
 
     def connect(self) -> None:
