@@ -256,11 +256,9 @@ def message_of_an_assert(mutant: Mutant) -> bool:
 
 def type_of_a_cast(mutant: Mutant) -> bool:
     """True if it changes nothing but the type of a `cast`: that is for who checks types."""
-    before, _, after = mutant.new.partition("cast(None, ")
-    named = mutant.old.removeprefix(f"{before}cast(").removesuffix(f", {after}")
-    if mutant.old != f"{before}cast({named}, {after}" or re.search(r"[\w.]$", before):
-        return False
-    return re.fullmatch(r"[\w.]+(\[[\w., |\[\]]+\])?", named) is not None
+    typed = r"(?<![\w.])cast\((?:\"[^\"]*\"|[\w.]+(?:\[[\w., |\[\]]+\])?), "
+    old, new = (re.sub(typed, "cast(", text) for text in (mutant.old, mutant.new))
+    return old == new and old != mutant.old
 
 
 def strictness_of_a_zip(mutant: Mutant) -> bool:

@@ -1138,6 +1138,24 @@ def test_an_answer_that_waits_takes_no_thread() -> None:
     assert all(told.startswith(b"HTTP/1.1 200") and b"Content-Length: 5" in told for told in answers)
 
 
+def test_an_application_is_told_the_size_that_was_read_and_not_how_it_came() -> None:
+    """
+    Of a body in pieces its whole size, of none nothing; the header that says how it was sent stays here.
+    """
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        start("200 OK", [("Content-Type", "application/json")])
+        names = ("CONTENT_LENGTH", "HTTP_CONTENT_LENGTH", "TRANSFER_ENCODING", "HTTP_TRANSFER_ENCODING")
+        return [json.dumps({name: environ[name] for name in names if name in environ}).encode()]
+
+    pieces = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with serving(application) as address:
+        told = [answer(address, one) for one in (GET % b"/", pieces + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")]
+
+    found = [json.loads(one.partition(b"\r\n\r\n")[2]) for one in told]
+    assert found == [{}, {"CONTENT_LENGTH": "5"}]
+
+
 def test_a_late_refusal_keeps_its_status() -> None:
     """
     What is refused while an answer waits is told as a refusal, not as a broken answer.

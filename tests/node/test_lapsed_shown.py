@@ -7,12 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from node import governance_words
 from node.__main__ import run
+from node.words import Words
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, proposal_of, served_node
 from tests.harness.support_service import PASSPHRASE
 from tests.node.test_pages import page
 
 WHY = "what it was written for had changed: it can be made again"
+
+
+@pytest.mark.parametrize("code", [*governance_words.REASONS, "of_a_later_version"])
+def test_each_reason_has_a_sentence_and_one_of_a_later_version_is_shown_as_it_is(code: str) -> None:
+    """
+    Whoever reads why a change is over reads a sentence, and never a code that this version knows.
+    """
+    told = governance_words._reason(Words("en", lambda _: {}), code)
+
+    assert told is not None and told["code"] == code and told["next"]
+    assert (told["text"] == code) == (code not in governance_words.REASONS)
 
 
 @pytest.mark.check

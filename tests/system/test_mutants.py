@@ -270,6 +270,7 @@ def test_what_changes_no_behaviour_is_argued_by_rule() -> None:
     assert not argued('raise E("why not")', 'raise E("XXwhy notXX")')
     assert argued("told = cast(Mapping[str, Any], table)", "told = cast(None, table)")
     assert argued("f(cast(Value, a), cast(Value, b))", "f(cast(Value, a), cast(None, b))")
+    assert argued('f(cast("list[Row]", a))', 'f(cast("list[row]", a))')
     assert not argued("told = cast(Value, table)", "told = cast(Value, None)")
     assert not argued("told = cast(Value, f(1))", "told = cast(None, f(2))")
     assert not argued("told = forecast(Value, a)", "told = forecast(None, a)")
