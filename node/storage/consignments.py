@@ -13,7 +13,7 @@ from node.storage.found_by import CONSIGNMENTS, WordTable
 from node.storage.rests_on import Rest, hasten_if_had, put_rests, put_rests_again
 
 NUMBER_MAX = 1 << 53
-EXPORT_LINES = 50  # read at once when all of them are wanted
+EXPORT_LINES = 50  # read at once when all of them are wanted (0653)
 
 
 @dataclass(frozen=True, slots=True)
