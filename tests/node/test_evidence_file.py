@@ -15,6 +15,7 @@ from consensus.log_policy import LogPolicy
 from node.receipts.evidence_check import CheckedEvidence, NoEvidenceFile, check_evidence
 from node.web.sample import sample_claims
 from tests.harness.command_line import here
+from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import CODE, LiveNode, live_node, manifest
 
 pytestmark = pytest.mark.check
@@ -195,3 +196,32 @@ def test_the_command_checks_it_and_says_what_it_did_not(
     assert good.returncode == 0 and good.stdout.startswith("holds: 2 lines of consignment 26NLTEST000001")
     assert "no file shows that the log holds no other record" in good.stdout
     assert bad.returncode == 1 and bad.stdout.startswith("does not hold")
+
+
+def test_words_of_two_heights_are_shown_by_the_blocks_of_both(node: LiveNode, policy: LogPolicy) -> None:
+    """
+    A line that was judged again later rests on a later block: the newest height is proven whole, the other
+    one by the receipt of its block; without that its line is not checked.
+    """
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    known, late = code_of(81), code_of(82)
+    assert node.post_json("/passports", {"code": known, "claims": claims_of(81)}).status_code == 201
+    node.wait_quiet()
+    lines = [{"line": n, "battery": code, **goods} for n, code in ((1, known), (2, late))]
+    asked = {**manifest(), "declaration": "26NLHEIGHTS001", "lines": lines}
+    path = f"/consignments/{node.post_json('/consignments', asked).get_json()['id']}"
+    node.wait(lambda: node.get_json(f"{path}?limit=0")["state"] == "done", "the last verdict")
+    assert node.post_json("/passports", {"code": late, "claims": claims_of(82)}).status_code == 201
+    node.wait(lambda: node.get_json(f"{path}/items/2")["verdict"] == "clear", "it to be judged again")
+    node.wait_quiet()
+
+    told = lines_of(node.get(f"{path}/evidence").data)
+
+    first, second = (node.get_json(f"{path}/items/{n}")["height"] for n in (1, 2))
+    assert first < second and [one["block"] for one in of(told, "block")] == [first]
+    made = checked(told, policy)
+    assert made.whole and [one.again for one in made.lines] == ["clear", "clear"]
+    (block,) = of(told, "block")
+    del block["receipt"]
+    block["missing"] = "no_receipt_yet"
+    assert not checked(told, policy).whole
