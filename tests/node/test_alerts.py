@@ -270,6 +270,7 @@ def test_a_supervised_side_is_shown_by_facility_and_month(node: LiveNode) -> Non
     assert refused > 0
     assert sum(row["refused"] for row in told["facilities"]) == refused
     assert told["months"][-1]["refused"] == refused
+    assert {row["side"] for row in told["facilities"] if row["refused"]} == {"EU"}
     assert (len(told["months"]), told["months"][-1]["bar"]) == (12, 1_000)
     (own,) = [row for row in told["facilities"] if row["party"] == DID and row["events"]]
     assert (own["events"], own["state"]) == (sum(expected.values()), "in_force")

@@ -125,6 +125,9 @@ def test_an_alert_leads_to_its_case_and_a_case_to_an_alert(node: LiveNode) -> No
     row = node.service.stores.office.alerts.get(b64u_decode(alert["id"]))
     assert row is not None and row.subject is None and row.weight < 3
     accused = node.service.overview.status()["name"]
+    (shown,) = [one for one in node.get_json(HERE)["cases"] if one["id"] == alert["case"]]
+    assert (shown["opener"], shown["accused_name"]) == (EU_AUTHORITY, accused)
+    assert shown["opener_name"] == node.service.cases._cases.history.latest.participants[EU_AUTHORITY].name
     assert json.loads(row.parameters) == {"accused": accused, "act": "opened"}
     assert (
         f"{HERE}/{alert['case']}"

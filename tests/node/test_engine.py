@@ -542,6 +542,7 @@ def test_a_block_is_told_to_whoever_subscribed_with_its_height(network: Network)
     for did, node in network.links.nodes.items():
         assert node.tree.size == 2
         assert {moment.height for moment in told[did]} == {1}
+        assert {moment.cosigned_size for moment in told[did]} <= {0, 2}
 
 
 def test_a_validator_that_cosigns_two_logs_is_on_record_as_the_one_who_did(network: Network) -> None:

@@ -542,6 +542,16 @@ def test_a_job_and_its_receipts_are_told_to_endpoints(
     assert node.get("/webhooks/none/posts").get_json()["code"] == "webhook_unknown"
 
 
+def test_the_form_of_a_sheet_offers_the_models_that_are_remembered(node: LiveNode) -> None:
+    """
+    Each by its name; whoever has none is led to make one.
+    """
+    page = node.person.get("/jobs/new", headers={"Accept": "text/html"}).text
+
+    assert [name for name in node.service.jobs.models() if f">{name}<" not in page] == []
+    assert "P75" in node.service.jobs.models()
+
+
 def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:
     """
     The form takes a sheet, its page shows the refused row with its cell and leads to the file and the labels;

@@ -168,6 +168,9 @@ def test_each_version_is_read_once_and_the_newest_when_it_is_had(
             reads = Counter(read)
             robbed = history.of(*asked[:2], robbed_from_the_start(asked[2]))
             again = history.of(*asked)
+            monkeypatch.setattr(list_history, "HISTORIES_BYTES_MAX", 0)
+            history.of(*asked[:2], robbed_from_the_start(asked[2]))  # all that is kept gives way to it
+            bounded = history.of(*asked)
             unread = [one["unread_before"] for one in (before, *after, again)]
 
     assert unread == [0] * 5
@@ -175,4 +178,4 @@ def test_each_version_is_read_once_and_the_newest_when_it_is_had(
     assert raised_in(before) == set(places)
     assert [raised_in(one) for one in after] == [{places[0]}] * 3
     assert set(reads.values()) == {1} and len(reads) == 4
-    assert (raised_in(robbed), raised_in(again)) == (set(), {places[0]})
+    assert (raised_in(robbed), raised_in(again), raised_in(bounded)) == (set(), {places[0]}, {places[0]})

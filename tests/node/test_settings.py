@@ -11,7 +11,7 @@ import pytest
 from node.config import DataDirectory, passphrase, shipped_policy
 from node.errors import SetupError
 from node.peers.certificates import make_certificate
-from node.settings import Settings, files_of_settings
+from node.settings import Settings, TokenSettings, files_of_settings
 from node.setup.wiring import open_service
 from tests.harness.ledger import MAKER, signer
 from tests.harness.support_service import PASSPHRASE, live_node
@@ -67,6 +67,28 @@ def test_a_file_that_a_setting_names_is_there(tmp_path: Path, setting: str, text
         with pytest.raises(SetupError, match=rf"node\.toml: {setting} {says}"):
             settings_with(tmp_path, text.format(named))
     settings_with(tmp_path, text.format('"whole.pem"'))
+
+
+def test_a_token_is_read_with_the_roles_of_its_keys(tmp_path: Path) -> None:
+    """
+    Its library and the file of its PIN are found beside node.toml; what is written down is read again the
+    same. A role list that is none, and a member that nobody reads, are told by their names.
+    """
+    text = '[pkcs11]\nmodule = "token.so"\ntoken = "one"\nroles = ["attest", "cosign"]\npin_file = "pin"\n'
+
+    read = settings_with(tmp_path, text).pkcs11
+
+    assert read is not None and (read.module, read.pin_file) == (tmp_path / "token.so", tmp_path / "pin")
+    assert (read.token, sorted(read.roles)) == ("one", ["attest", "cosign"])
+    assert TokenSettings.of(read.row(), tmp_path) == read
+    for wrong, says in (
+        (text.replace('["attest", "cosign"]', '"attest"'), r"pkcs11\.roles"),
+        (text.replace('["attest", "cosign"]', "[]"), r"pkcs11\.roles"),
+        (text.replace('"one"', '""'), r"pkcs11\.token"),
+        (text + "slot = 1\n", "slot"),
+    ):
+        with pytest.raises(SetupError, match=says):
+            settings_with(tmp_path, wrong)
 
 
 def test_authorities_are_found_beside_node_toml(tmp_path: Path) -> None:
