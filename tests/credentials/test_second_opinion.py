@@ -10,10 +10,11 @@ import pytest
 from credentials.ledger import speaking
 from credentials.ledger.standing import PARTY, Setting
 from credentials.verdicts import cell
+from credentials.verdicts import shown as shown_rows
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.alphabet import CAR, OURS, RECALLS
-from tests.harness.opinion.bounds import Shown, sights, too_good
+from tests.harness.opinion.bounds import TIED, Shown, sights, too_good
 from tests.harness.opinion.bugs import patched
 from tests.harness.opinion.explore import Finding
 from tests.harness.opinion.histories import EVENTS, liftings, many, side_by_side
@@ -415,6 +416,42 @@ def test_a_hundred_thousand_random_steps_agree_with_the_law() -> None:
 
     print(walks, "seeds 0 to 499")
     assert walks.steps == 100_000
+    assert not new_findings(walks.findings.values())
+
+
+@pytest.mark.check
+def test_histories_of_parts_agree_with_the_law() -> None:
+    """
+    Repairs that put parts in and take them out, recalled, stolen, used, and two packs of one car: each ground
+    bounds verdicts, and no verdict is better (0989, 0990, 0992).
+    """
+    walks = many(range(24, 32), 200, of_parts=True)
+
+    print(walks)
+    assert set(walks.tied) == set(TIED) and walks.clear
+    assert not new_findings(walks.findings.values())
+
+
+@pytest.mark.check
+def test_histories_of_parts_find_what_binds_nothing() -> None:
+    """
+    They can fail: where no verdict asks what repairs tie to a battery, they say so.
+    """
+    with patched(shown_rows, "tell_repairs", lambda *_, **__: False):
+        walks = many(range(52, 53), 200, of_parts=True)
+
+    assert {f.kind for f in walks.findings.values()} == {"word"}
+
+
+@pytest.mark.long
+def test_a_thousand_histories_of_parts_agree_with_the_law() -> None:
+    """
+    200,000 random steps of what repairs and vehicles tie together.
+    """
+    walks = side_by_side(range(1_000, 2_000), 200, of_parts=True)
+
+    print(walks, "seeds 1000 to 1999, of parts")
+    assert walks.steps == 200_000
     assert not new_findings(walks.findings.values())
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 
 from .acts import SECOND_LIVES, Act
@@ -442,11 +443,11 @@ def many(seeds: range, steps: int, *, of_parts: bool = False) -> Walks:
     return walks
 
 
-def side_by_side(seeds: range, steps: int, processes: int = 2) -> Walks:
+def side_by_side(seeds: range, steps: int, processes: int = 2, *, of_parts: bool = False) -> Walks:
     """The same, shared among processes."""
     shares = [seeds[n::processes] for n in range(processes)]
     walks = Walks()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for share in pool.map(many, shares, [steps] * processes):
+        for share in pool.map(partial(many, of_parts=of_parts), shares, [steps] * processes):
             walks.join(share)
     return walks

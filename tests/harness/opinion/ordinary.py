@@ -83,8 +83,8 @@ def _untouched(file: File, steps: list[int]) -> bool:
     """Nobody's mark, stop or recall is on it, and no setting but those of its own steps."""
     if file.used or file.stops or file.recalls or file.enrolled or file.disputed or file.vehicle:
         return False
-    if file.withdrawn_by_operator or file.paused_by_operator:
-        return False
+    if file.withdrawn_by_operator or file.paused_by_operator or file.tied or file.read_beside:
+        return False  # also by a repair that was taken back (0973)
     if any(how != PART for how, _ in file.named_as) or file.weighs not in (None, PASSPORT_GRAMS):
         return False
     explained = ({"released"} if RELEASED in steps else set()) | ({"placed"} if PLACED in steps else set())

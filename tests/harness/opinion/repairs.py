@@ -155,13 +155,19 @@ def inside(archive: Archive, battery: str) -> dict[str, Repair]:
 
 
 def came_out_of(archive: Archive, battery: str) -> Iterator[tuple[str, Repair]]:
-    """The batteries whose repairs took it out last."""
+    """The batteries whose repairs took it out last, where they are heard of it: else it is a claim (I5)."""
+    heard = [one.act for one in archive.heard if one.named == battery]
     for pack in archive.files:
         naming = [
             (one.hour, place, one) for place, one in repairs_of(archive, pack) if battery in one.act.others
         ]
         last = max(naming, key=lambda found: found[:2], default=None)
-        if last is not None and last[2].puts_in != battery and not last[2].taken_back:
+        if (
+            last is not None
+            and last[2].puts_in != battery
+            and not last[2].taken_back
+            and last[2].act in heard
+        ):
             yield pack, last[2]
 
 
