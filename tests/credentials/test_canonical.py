@@ -155,6 +155,26 @@ def test_a_member_by_itself_is_as_deep_as_in_its_object() -> None:
         jcs_member("a", [deep])
 
 
+@pytest.mark.parametrize("shown", ["]", "}", '"]', "]]", "\\]", "}{]"])
+def test_brackets_in_strings_hide_no_level(shown: str) -> None:
+    """
+    Strings that seem to close what is open, and others that seem to open it again, make nothing shallower.
+    """
+    opened = shown.translate(str.maketrans("]}", "[{"))
+    for levels in (DEPTH_MAX, DEPTH_MAX + 1):
+        value: Any = []
+        for _ in range(levels - 1):
+            value = [shown, value, opened]
+        data = json.dumps(value).encode()
+        if levels > DEPTH_MAX:
+            with pytest.raises(CredentialError, match="deeper"):
+                parse_json(data)
+            with pytest.raises(CredentialError, match="deeper"):
+                jcs(value)
+        else:
+            assert jcs(parse_json(data)) == rfc8785.dumps(value)
+
+
 @pytest.mark.parametrize("value", EDGES)
 def test_number_borders(value: float) -> None:
     """
