@@ -189,9 +189,9 @@ def _is_small(text: bytes) -> bool:
 def _is_plainly_small(text: bytes) -> bool:
     """The same at a third of the cost, of most texts; False: the text has to be cut up to tell.
 
-    Strings lose all but quotation marks and brackets, and marks that stand side by side are taken out. From the
-    left, each that opens a string then meets the one that closes it, up to the first string with a bracket:
-    from there on marks are left over.
+    Strings lose all but quotation marks and brackets, and marks that stand side by side are taken out. From
+    the left, each that opens a string then meets the one that closes it, up to the first string with a
+    bracket: from there on marks are left over.
     """
     if len(text) > STRING_CHARACTERS_MAX or b"\\" in text or b"e+" in text:
         return False
