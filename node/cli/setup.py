@@ -18,7 +18,7 @@ from node.ledger import snapshot as snapshots
 from node.named_files import write_own
 from node.peers.authentication import PeerAuthentication
 from node.settings import SETTINGS_FILE, TokenSettings
-from node.setup import ceremony, joining, rule_files
+from node.setup import ceremony, rule_files
 from node.setup import network as networks
 from node.setup.key_token import PIN, Token
 from node.setup.keystore import Keys
@@ -227,6 +227,8 @@ def join(
     with directory.lock():
         if source is None:
             assert via is not None and fingerprint is not None, "asked for above"
+            from node.setup import joining  # noqa: PLC0415 - it reads what CometBFT says: slow to be loaded
+
             joined = joining.join_via(directory, via, fingerprint, passphrase(passphrase_file))
             say(f"joined {joined.genesis.name}, id {networks.fingerprint(joined.genesis)}")
             _write_home(directory, networks.verify(directory.network))

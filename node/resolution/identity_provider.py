@@ -23,18 +23,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import nacl.exceptions
 import nacl.secret
 import orjson
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from node.provider_settings import KEY_TYPES, ProviderSettings
 from node.resolution.fetch import Fetcher, FetchError, FetchPolicy, origin_of
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
 
 BEGUN_S = 600  # from the first page of the provider until the person is back
 DOCUMENT_BYTES_MAX = 256 << 10
@@ -212,6 +212,9 @@ class IdentityProvider:
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         """What a token says whose signature one of the provider's keys made; new keys are asked for once."""
+        from joserfc import jwt  # noqa: PLC0415 - most nodes know no identity provider
+        from joserfc.errors import JoseError  # noqa: PLC0415
+
         url = self._discovered()["jwks_uri"]
         for kept_s in (KEPT_S, AGAIN_S):
             keys = self._keys(self._document(url, kept_s))
@@ -222,6 +225,9 @@ class IdentityProvider:
         _unfit("signature")
 
     def _keys(self, found: Mapping[str, Any]) -> KeySet:
+        from joserfc.errors import JoseError  # noqa: PLC0415
+        from joserfc.jwk import KeySet  # noqa: PLC0415
+
         rows = found.get("keys")
         fitting = [
             row
