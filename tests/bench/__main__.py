@@ -79,7 +79,7 @@ def _low(quick: bool) -> str:
 
 
 def _stream(what: str, rate: int, *, seconds: float, aim: int) -> str:
-    verified_s = office.floor()[1]
+    verified_s = office.floor(office.ATTESTATION_BYTES)[1]
     measured = load.measure(rate=rate, seconds=seconds)
     units = measured.cpu_us / verified_s / 1e6
     ratios.note(f"{what}, {rate}/s asked", 1 / units)

@@ -60,10 +60,12 @@ def test_a_receipt_is_verified_in_little_memory(tmp_path: Path) -> None:
 
 def test_a_node_loads_nothing_of_an_engine_or_a_provider_that_it_has_not() -> None:
     """
-    What `comity serve` loads before it opens its ledger: messages of CometBFT and the reading of tokens take a
-    tenth of a second each.
+    What `comity serve` loads before it opens its ledger; messages of CometBFT and the reading of tokens take
+    a tenth of a second each.
     """
-    asked_of = "import node.cli.serve, node.setup.wiring, node.api, node.server.http, sys; print(*sys.modules)"
+    asked_of = (
+        "import node.cli.serve, node.setup.wiring, node.api, node.server.http, sys; print(*sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", asked_of], capture_output=True, text=True, check=True)
     loaded = ran.stdout.split()
 
