@@ -24,7 +24,7 @@ from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.comet import process as processes
 from node.ledger.comet.comet_names import address, chain_id
-from node.ledger.comet.home import LOOK_BACK_BLOCKS, Home
+from node.ledger.comet.home import GOSSIP_MS, LOOK_BACK_BLOCKS, Home
 from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
@@ -59,6 +59,8 @@ def test_a_network_that_cometbft_orders_is_founded_with_a_home_for_each(tmp_path
     assert (told["chain_id"], told["initial_height"]) == (chain_id(founded.network_id), "1")
     assert config["p2p"]["persistent_peers"] == "" and config["p2p"]["pex"] is False
     assert config["filter_peers"] is True
+    assert config["p2p"]["flush_throttle_timeout"] == f"{GOSSIP_MS}ms"
+    assert config["consensus"]["peer_gossip_sleep_duration"] == f"{GOSSIP_MS}ms"
     assert {config["proxy_app"], config["priv_validator_laddr"], config["rpc"]["laddr"]} == {
         "unix://app",
         "unix://votes",

@@ -34,6 +34,7 @@ from node.named_files import make_folder, read_own, write_own
 
 FOLDER = "comet"
 COMMIT_MS = 100  # waits so long for votes that are late: they count in the next block's time
+GOSSIP_MS = 10  # between two looks at what a peer lacks, and at most before what is small is sent
 LOOK_BACK_BLOCKS = 100  # for own votes, by who remembers none
 PEERS_MAX = 256
 LIGHT_SERVERS = 4  # it parts with one that has no answer, and ends without any
@@ -166,6 +167,7 @@ def _settings(limits: Limits, listen: tuple[str, int], look_back: int) -> dict[s
             "allow_duplicate_ip": True,
             "persistent_peers": "",
             "max_num_inbound_peers": PEERS_MAX,
+            "flush_throttle_timeout": f"{GOSSIP_MS}ms",
         },
         "mempool": {
             "type": "flood",
@@ -182,6 +184,7 @@ def _settings(limits: Limits, listen: tuple[str, int], look_back: int) -> dict[s
             "timeout_precommit": f"{limits.timeout_precommit_ms}ms",
             "timeout_precommit_delta": f"{limits.timeout_delta_ms}ms",
             "timeout_commit": f"{COMMIT_MS}ms",
+            "peer_gossip_sleep_duration": f"{GOSSIP_MS}ms",
             "create_empty_blocks": False,
             "create_empty_blocks_interval": f"{limits.heartbeat_ms}ms",
             "double_sign_check_height": look_back,
