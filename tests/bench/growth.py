@@ -30,6 +30,7 @@ from node.ledger.chain import constitution_of, tip_of
 from node.setup.network import Network, joined
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore, SqliteStandingReader
+from tests.bench import plots
 from tests.bench.block import steps_of
 from tests.bench.harness import ROOT, NotMeasured
 from tests.harness.grown import certificate_of, load
@@ -128,15 +129,22 @@ def measure(*, largest: int, rounds: int) -> Iterator[str]:
     """Yield the table line by line, with the ratios to its first row; raises NotMeasured."""
     with tempfile.TemporaryDirectory(prefix="comity-bench-") as folder:
         data, digests = founded(Path(folder))
-        network, first = joined(data), None
+        network, rows = joined(data), list[Row]()
         yield HEAD
         for size in SIZES:
             if size > largest:
                 yield f"| {size:,} | not measured |"
                 continue
-            row = _measured(data, network, digests, size, rounds)
-            first = first or row
-            yield f"| {' | '.join(row.cells(first))} |"
+            rows.append(_measured(data, network, digests, size, rounds))
+            yield f"| {' | '.join(rows[-1].cells(rows[0]))} |"
+        yield f"drawn in {drawn(rows)}"
+
+
+def drawn(rows: Sequence[Row]) -> Path:
+    """Each figure as times that of the first row."""
+    figures = {name: [getattr(row, name) for row in rows] for name, _ in FORMS}
+    title = "What a node costs on larger ledgers, as times the smallest"
+    return plots.draw("growth", title, [row.size for row in rows], figures)
 
 
 def founded(root: Path) -> tuple[DataDirectory, list[str]]:

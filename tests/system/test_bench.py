@@ -3,13 +3,30 @@
 import json
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from credentials.errors import CredentialError
-from tests.bench import attestation, before, office, passport, ratios, starts, suites
+from tests.bench import attestation, before, office, passport, plots, ratios, starts, suites
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
 from tests.harness.parts import missing, require
+
+
+def test_what_grows_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An SVG with a line for each figure that begins at once its first value, and what it came to beside it.
+    """
+    monkeypatch.setattr(plots, "FOLDER", tmp_path / "plots")
+    path = plots.draw(
+        "g", "What <grows>", [10, 100, 1_000], {"open": [2.0, 2.0, 3.0], "scan": [1.0, 2.0, 4.0]}
+    )
+
+    drawing = ElementTree.parse(path).getroot()
+    lines = [one for one in drawing if one.tag.endswith("polyline")]
+    told = {one.text for one in drawing if one.tag.endswith("text")}
+    assert len(lines) == 2 and all(len(one.attrib["points"].split()) == 3 for one in lines)
+    assert {"What <grows>", "10", "100", "1,000", "open 1.50x", "scan 4.00x", "4x"} <= told
 
 
 def test_rounds_alternate_and_medians_are_compared() -> None:
