@@ -26,6 +26,7 @@ from typing import Any
 
 from credentials.ledger.genesis import Genesis
 from node.ledger.comet.comet_names import chain_id
+from node.ledger.comet.home import GOSSIP_MS
 from tests.harness import ledger
 from tests.harness.comet import Application
 from tests.harness.net.harness import free_ports
@@ -206,6 +207,8 @@ def settle(home: Path) -> None:
         ("timeout_prevote", '"500ms"'),
         ("timeout_precommit", '"500ms"'),
         ("timeout_commit", '"100ms"'),
+        ("peer_gossip_sleep_duration", f'"{GOSSIP_MS}ms"'),
+        ("flush_throttle_timeout", f'"{GOSSIP_MS}ms"'),
         ("indexer", '"null"'),
     ):
         text, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
