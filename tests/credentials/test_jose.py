@@ -579,6 +579,24 @@ def test_null_in_the_older_shape_is_what_the_claim_says() -> None:
         jose.verify_jwt(older(signer, vc=newer, nbf=1704067200), did_key_decode, media_type="jwt")
 
 
+def test_an_issuer_that_says_more_than_its_id_has_that_of_the_claim() -> None:
+    """
+    What stands beside the id of an issuer or subject stays, and the id is the claim's.
+    """
+    signer = maker(P256)
+    inner = {
+        "@context": ["https://www.w3.org/2018/credentials/v1"],
+        "type": ["VerifiableCredential"],
+        "issuer": {"name": "Maker"},
+        "credentialSubject": {"name": "A battery"},
+    }
+
+    document = jose.verify_jwt(older(signer, vc=inner), did_key_decode, media_type="jwt").document
+
+    assert document["issuer"] == {"id": did_key(signer.public_key), "name": "Maker"}
+    assert document["credentialSubject"] == {"id": "urn:a", "name": "A battery"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

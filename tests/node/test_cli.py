@@ -8,7 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -590,6 +592,8 @@ def test_a_receipt_verifies_without_node_and_network(issued: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("valid: entry ")
     assert f"admitted: passport.published by {MAKER.did}, about the gbt34014 subject ZZ1 " in done.stdout
+    (of,) = re.findall(r", of (.*) UTC$", done.stdout, re.M)
+    assert abs(datetime.fromisoformat(f"{of}+00:00").timestamp() - time.time()) < 3_600
     assert "\nwhat was recorded since is not in it: " in done.stdout
     assert f"passport.published of {code_of(1)} by {MAKER.did}" in done.stdout
     signed = next(line for line in done.stdout.splitlines() if line.startswith("cosigned by "))

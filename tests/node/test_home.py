@@ -116,6 +116,7 @@ def test_the_start_page_is_the_day_of_who_is_signed_in(node: LiveNode) -> None:
 
     text = officer.get("/", headers=BROWSER).text
     assert re.search(r'class="urgent"><a href="/consignments"><b>1</b> <span>to decide', text)
+    assert "being judged" not in text  # of what is done nothing is counted
     assert f"/consignments/{made}" in text
     assert "to decide:" not in person(node, "Rea Reader", "reader").get("/", headers=BROWSER).text
     assert "Sign in" in node.app.test_client().get("/", headers=BROWSER).text

@@ -213,7 +213,8 @@ def test_a_workbook_is_a_sheet_and_comes_back_as_one(node: LiveNode) -> None:
     _, results = done(node, corrected.getvalue(), kind=XLSX)
 
     assert [one["state"] for one in rows] == ["signed", "refused", "refused", "signed", "refused"]
-    assert {one["problem"]["cell"] for one in rows if one["problem"]} == {"mass (kg)"}
+    told = [(one["problem"]["code"], one["problem"]["cell"]) for one in rows if one["problem"]]
+    assert told == [("cell_malformed", "mass (kg)")] * 3
     assert back.mimetype == XLSX and [one["state"] for one in results] == ["signed"] * 3
 
 

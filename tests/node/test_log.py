@@ -78,6 +78,8 @@ def test_what_was_left_out_is_told_though_nobody_does_it_again(clock: SimpleName
 
     told = [(line["at"], line.get("peer"), line.get("left_out")) for line in read()]
     assert told == [("conflict", "did:web:a.example", 7), ("commit", None, None), ("commit", None, None)]
+    log.moment("conflict", peer="did:web:a.example")
+    assert read() == []  # the line that said it was paid for
 
 
 def test_what_a_node_does_at_its_own_pace_is_written_always(clock: SimpleNamespace, read: Read) -> None:
