@@ -288,7 +288,8 @@ def test_a_supervised_side_is_shown_by_facility_and_month(node: LiveNode) -> Non
         "since=2027-02&until=2027-01",
         "until=x-01",
     ):
-        assert node.get(f"/supervision/facilities?{wrong}").status_code == 400
+        refused_as = node.get(f"/supervision/facilities?{wrong}")
+        assert refused_as.status_code == 400 and refused_as.get_json()["code"] in ("bad_month", "bad_months")
     page = node.person.get("/supervision/facilities", headers={"Accept": "text/html"})
     assert page.text.count("<rect") == 12
     assert "L-ZZ7" in page.text

@@ -103,7 +103,8 @@ def test_each_row_of_a_sheet_is_a_passport(node: LiveNode) -> None:
     What the model says and what the row says are the claims: numbers, days and the code in their places; each
     row is signed, recorded and receipted by itself, and its credentials verify.
     """
-    made, rows = done(node, sheet([row_of(n) for n in range(1, 4)]))
+    made, rows = done(node, sheet([row_of(n) for n in range(1, 4)]), "model=P75&name=June.csv")
+    assert made["name"] == "June.csv"
     node.wait(lambda: node.get_json(f"/jobs/{made['id']}")["finished"], "the receipts")
     told = node.get_json(f"/jobs/{made['id']}")
     sets = node.get_json(f"/passports/{rows[1]['digest']}")["sets"]

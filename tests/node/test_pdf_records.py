@@ -12,6 +12,7 @@ from hashlib import sha256
 import pytest
 
 from node.pdf_pages import OTHER, PARAGRAPHS_MAX, PLAIN, Paragraph, lines_of, pdf_of
+from node.sheets import rows_of
 from node.words import Words
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import LiveNode, live_node, manifest
@@ -90,6 +91,16 @@ def test_a_readiness_report_says_of_each_requirement_who_answered_it_and_who_mus
     assert said.count(other) == len(turned) > 0 and any(row["who"] for row in rows)
     (left,) = report["left_out"]
     assert left["battery"] in said and left["text"][:60] in said
+    head, *lines = [
+        one.cells for one in rows_of(node.get(f"{consignment}/readiness.csv?against={other}").data)
+    ]
+    at, then = head.index("state"), head.index(f"state_{other}")
+    assert [(one[0], one[at]) for one in lines[: len(rows)]] == [
+        (row["id"], words.sentence(f"readiness.{row['shown_as']}")) for row in rows
+    ]
+    assert [one[then] for one in lines[: len(rows)]] == [
+        words.sentence(f"readiness.{row['then']}") for row in rows
+    ]
 
 
 def test_what_is_longer_than_a_line_or_a_page_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,7 @@ def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
     assert "set it aside" in found["items"][0]["text"]
     assert found["done"] == 2 and found["counts"]["undecided"] == 2
     [row] = aside(node)
+    assert row.keys() == {"number", "what", "ref", "because", "at", "tries"}
     assert (row["what"], row["ref"], row["tries"]) == ("line", f"{made}/1", 1)
     assert row["because"] == "ZeroDivisionError: planted"
     ready = node.get("/readyz").get_json()

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from credentials.ledger.records import Claim, Claims
 from credentials.verdicts.verdict import Check, Outcome
+from credentials.verdicts.verdict_record import GapRecord
 from node.answers import LineRecord, Progress, RefusalRecord, WaitingRecord
 from node.catalogues import LANGUAGES
 from node.config import read_table, shipped
@@ -478,3 +479,5 @@ def test_a_data_point_is_called_what_it_was_called_at_the_height_of_the_verdict(
     assert [gaps[0]["name"] for gaps in told] == ["Capacity", "Rated capacity", "Capacity"]
     assert [gaps[0]["provision"][-3:] for gaps in told] == ["(a)", "(b)", "(a)"]
     assert told[0][1]["name"] == ""
+    information = w.gap(cast("GapRecord", {"row": "ID-05"}), 4)
+    assert information["provision"] == "" and "information" in information["name"]  # of a row of the policy
