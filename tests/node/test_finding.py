@@ -344,6 +344,13 @@ def test_parts_are_opened_compared_and_checked_offline(node: LiveNode, tmp_path:
     assert "All 3 parts" in whole.stdout and "Not checked" in alone.stdout
     assert valid.returncode == 0 and parts[1] in valid.stdout, valid.stdout + valid.stderr
     assert false.returncode == 1 and "not under this commitment" in false.stdout
+    (way,) = kept["parts"]
+    blinded = way.pop("blind")
+    shown_alone = [
+        node.post_json("/parts/check", {"battery": code_of(84), "parts": [one]}).get_json()["parts"][0]
+        for one in ({"code": parts[1]}, way, {**way, "code": parts[0]})
+    ]
+    assert blinded and [one["committed"] for one in shown_alone] == [False, True, False]
     twice = node.post_json("/parts/check", {"battery": code_of(84), "parts": [{"code": parts[0]}] * 2})
     assert twice.status_code == 400 and twice.get_json()["code"] == "part_twice"
 

@@ -22,6 +22,7 @@ from node.issuing.members import (
     require_day_of_code,
     seconds_of,
     spell_beginnings,
+    wrong_members,
 )
 
 LIFECYCLE = Path(__file__).parents[2] / "config" / "rules" / "lifecycle.json"
@@ -238,6 +239,24 @@ MORNING = seconds_of("2026-11-02") + 6 * 3_600  # six o'clock, UTC
 
 def read(event: str, members: dict[str, Any], happened: int = MORNING) -> Any:
     return read_members(EVENTS[event], members, lambda text, *_: Identifier("gbt34014", "", text), happened)
+
+
+def test_all_that_is_wrong_with_a_form_is_told_at_once_by_member() -> None:
+    """
+    What is missing, what cannot be read and what cannot be; an amount within its bounds is in nobody's way.
+    """
+
+    def wrong(**changes: str) -> dict[str, str]:
+        said = {"method": "m", "measured_on": "2026-11-02", "soh_permille": "900", **changes}
+        found = wrong_members(EVENTS["soh.measured"], said, lambda text, *_: Identifier("gbt34014", "", text))
+        return {name: problem.code for name, problem in found.items()}
+
+    assert wrong() == {}
+    assert wrong(method="", measured_on="soon", soh_permille="100000") == {
+        "method": "members_malformed",
+        "measured_on": "members_malformed",
+        "soh_permille": "value_impossible",
+    }
 
 
 @pytest.mark.parametrize(
