@@ -101,6 +101,8 @@ def test_rows_that_are_still_wrong_stay_left_out(node: LiveNode) -> None:
     back = [list(row.cells) for row in rows_of(node.get(f"{path}/left-out.csv").data)]
     back[1][3], back[2][2:4] = "7", ["alt", "7"]
 
+    empty = node.post_raw(f"{path}/rows", b" \n", XLSX)
+    assert (empty.status_code, empty.get_json(force=True)["code"]) == (400, "manifest_missing")
     sent = node.post_raw(f"{path}/rows", workbook_of(back, "x"), XLSX)
     assert sent.status_code == 400  # of the operator no columns are known
     assert "unknown columns" in sent.get_json(force=True)["detail"]

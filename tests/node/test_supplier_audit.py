@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,10 @@ def test_two_suppliers_stand_side_by_side_with_what_each_figure_is_of(node: Live
     assert (maker["answer_median"]["value"], maker["answer_median"]["of"]) == (60, 1)
     assert (maker["requests_waiting"]["value"], maker["answer_median"]["source"]) == (1, "node")
     assert maker["key_age"]["value"] > 0 and own["keys_stolen"]["value"] == 0
+    one_refused = [replace(leaves[0], type="refused"), *leaves[1:]]
+    of = {one["name"]: one["value"] for one in supplier_audit._statements(one_refused, {})}
+    assert (of["statements"], of["refused"], of["late_median"]) == (len(leaves) - 1, 1, None)
+    assert of["refused_share"] == 100 / len(leaves)
     page = node.person.get(f"/suppliers?party={DID}&party={MAKER}", headers={"Accept": "text/html"}).text
     assert "not known" in page and "the ledger: the same at every node" in page
 
