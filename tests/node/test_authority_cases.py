@@ -133,7 +133,9 @@ def test_an_alert_leads_to_its_case_and_a_case_to_an_alert(node: LiveNode) -> No
         f"{HERE}/{alert['case']}"
         in node.person.get(f"/supervision/alerts/{alert['id']}", headers={"Accept": "text/html"}).text
     )
-    case = opened(node, alert=alert["id"], text="as alerted")
+    case = opened(node, alert=alert["id"], text="as alerted", days=45)
+    longer = node.get_json(f"{HERE}/{case}")
+    assert longer["due_until"] - longer["opened_at"] == 45 * DAY_S
     assert [one["id"] for one in node.get_json(f"{HERE}/{case}")["alerts"]] == [alert["id"]]
 
 

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from node.errors import ProblemError
 from node.issuing.issue_jobs import RATE_S, TOGETHER
+from node.issuing.passport_models import number_of
 from node.resolution.webhooks import TOPICS, WebhookEndpoint
 from node.sheets import XLSX
 from node.storage import jobs as stored
@@ -296,6 +297,18 @@ def test_the_same_key_is_the_same_job(node: LiveNode) -> None:
     assert first.get_json()["id"] == again.get_json()["id"]
     assert (other.status_code, other.get_json(force=True)["code"]) == (409, "idempotency_key_reused")
     assert strange.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("said", "number"), [("\u22124,5", -4.5), ("-7", -7), ("+1.0", 1.0), ("0,125", 0.125), ("12", 12)]
+)
+def test_a_number_is_read_as_people_write_it(said: str, number: float) -> None:
+    """
+    With a comma or a point, and with the sign of a minus as a spreadsheet shows it.
+    """
+    found = number_of(said, whole=False)
+
+    assert (found, type(found)) == (number, type(number))
 
 
 ODD = {
