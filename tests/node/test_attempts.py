@@ -244,8 +244,12 @@ def test_trying_is_no_attempt(node: LiveNode) -> None:
     noted = node.service.batteries._issuing.admission._registry.noted  # type: ignore[attr-defined]
     noted.take()
     with pytest.MonkeyPatch.context() as patch:
-        kept: list[str] = []
-        patch.setattr(node.service.batteries._issuing.admission, "noted", lambda _, code: kept.append(code))
+        kept: list[tuple[str, str]] = []
+        patch.setattr(
+            node.service.batteries._issuing.admission,
+            "noted",
+            lambda said, code: kept.append((said.kind, code)),
+        )
         events = node.service.batteries._issuing.events
         order = ("recycling.received", code_of(1), {"facility_licence": "L-1", "mass_in_grams": 1000})
         with pytest.raises(ProblemError):
@@ -253,7 +257,7 @@ def test_trying_is_no_attempt(node: LiveNode) -> None:
         assert kept == []
         with pytest.raises(ProblemError):
             events.attest(*order)
-        assert kept == ["X9"]
+        assert kept == [("recycling.received", "X9")]
 
 
 def handed_on(node: LiveNode, alert: str, leaf: int, report: bytes, by: str, *, at: int = -1) -> bytes:

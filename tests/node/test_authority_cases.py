@@ -121,6 +121,8 @@ def test_an_alert_leads_to_its_case_and_a_case_to_an_alert(node: LiveNode) -> No
     """
     take(node, signed(node, EU_AUTHORITY, "opened", side="EU", accused=DID, battery=code_of(1), days=30))
     (alert,) = listed(node, code="case_opened")
+    with pytest.raises(ProblemError, match="is open already"):
+        take(node, signed(node, EU_AUTHORITY, "opened", side="EU", accused=DID, battery=code_of(1), days=31))
     assert node.get_json(f"{HERE}/{alert['case']}")["alerts"][0]["id"] == alert["id"]
     row = node.service.stores.office.alerts.get(b64u_decode(alert["id"]))
     assert row is not None and row.subject is None and row.weight < 3
@@ -148,6 +150,7 @@ def test_who_has_no_hand_or_no_ground_opens_nothing(node: LiveNode) -> None:
     for by, about, why in (
         (IMPORTER, good, "no record of a battery"),
         (CN_AUTHORITY, good, "its own side only"),
+        (IMPORTER, {**good, "side": "CN"}, "one of the two parties' own"),
         (EU_AUTHORITY, {**good, "accused": EU_AUTHORITY}, "another participant"),
         (EU_AUTHORITY, {**good, "side": "IN"}, "no authority"),
         (EU_AUTHORITY, {**good, "battery": "no code"}, "cannot be read"),

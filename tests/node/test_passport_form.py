@@ -82,6 +82,8 @@ def test_a_form_asks_for_each_data_point_of_its_category_and_for_no_other(catego
     names = {step for one in parts for step in one.path.split(".") if not step.isdecimal()}
     choices = {choice for one in each_field(sections) for choice in one.choices}
 
+    paths = [one.path for one in each_field(sections)]
+    assert len(paths) == len(set(paths)), "each is asked for in one section"
     # 1 and 6 are the code and the category, with which a form begins.
     assert asked - {1, 7} == wanted - {1, 6, 7} and len(wanted) > 40
     assert all(set(READ_IN) <= terms["field"][name].keys() for name in names)
