@@ -86,6 +86,8 @@ def test_what_cannot_be_reached_says_why_and_comes_back(node: LiveNode) -> None:
     A sheet of codes: what is so already is told as said before, a stranger's battery and no code with their
     reasons, a code twice once; the refused rows come back as a sheet with them.
     """
+    lines = node.post_raw("/jobs/acts?act=recall&reason=x", b'{"code": "x"}\n', CSV)
+    assert (lines.status_code, lines.get_json()["code"]) == (400, "sheet_malformed")
     issued(node, 11, 12)
     first, _ = looked_at(node, "act=recall&reason=cells+swell", codes(code_of(11)))
     carried_out(node, first)
