@@ -415,6 +415,7 @@ def _ask(words: Words, ask: AskRecord) -> str:
 SAID_OF_ALERTS = (
     *("rule", "maker", "winner", "kind", "refuser", "accused", "until"),
     *("licence", "period", "most", "basis"),  # of a capacity
+    *("metal", "grams"),  # of lots
 )
 
 

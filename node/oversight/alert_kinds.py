@@ -18,6 +18,7 @@ ATTEMPT = "attempt"  # no entry: what a node refused, and told (`attempts.py`)
 CASE = "case"  # no entry: a statement of a case (`cases.py`)
 BALANCE = "balance"  # an admitted entry after which a sum does not come out (`balances.py`)
 TRAVEL = "travel"  # an admitted entry that nobody can have made in time (`travels.py`)
+LOTS = "lots"  # an admitted entry whose document says more than there was (`lots.py`)
 DUTY = "duty"  # an entry, and time: what it opened was not kept (`reminding.py`)
 DATE = "date"  # no entry, but a date that comes (`reminding.py`)
 CAPACITY = "capacity"  # no entry, but a sum over many (`capacities.py`)
@@ -39,6 +40,7 @@ _RAISED_BY: Mapping[str, str | None] = {
     CASE: "acts",
     BALANCE: None,
     TRAVEL: None,
+    LOTS: None,
     DUTY: None,
     DATE: "ends",
     CAPACITY: None,

@@ -27,6 +27,7 @@ from node.oversight.alert_kinds import AUTHOR, AUTHORITY, EVERY_AUTHORITY, RELYI
 from node.oversight.battery_codes import BatteryCodes, CodeSearch
 from node.oversight.capacities import WHO
 from node.oversight.handling import Handling
+from node.oversight.lots import LotsByMetal
 from node.oversight.raising import RaisedAlert, Raising, code_of, row_of
 from node.oversight.tallying import Tallying
 from node.oversight.waiting import recorded_lawfully
@@ -59,7 +60,8 @@ class Alerting:
         self._office, self._ledger, self._gathering = office, ledger, gathering
         self._history, self._did = gathering.history, gathering.did
         self._raising = Raising(ledger, gathering.history)
-        self.code_search = CodeSearch(office, BatteryCodes(ledger, gathering))
+        self.lots = LotsByMetal(office, ledger, gathering, self.sides)
+        self.code_search = CodeSearch(office, BatteryCodes(ledger, gathering), self.lots.turn)
         self._tallying = Tallying(office, ledger, gathering.history)
         self._handling = Handling(office, ledger, gathering.history, capacities)
         self._woken = threading.Event()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from credentials.documents.identifiers import read_identifier
 from credentials.ledger.attestation import standing_key
@@ -72,22 +72,23 @@ class BatteryCodes:
 
 
 class CodeSearch:
-    """One thread that gives alerts the codes of their batteries."""
+    """One thread that asks authors: for the codes of batteries of alerts, for the metals of lots."""
 
     name = "alert_codes"
 
-    def __init__(self, office: OfficeStore, codes: BatteryCodes) -> None:
+    def __init__(self, office: OfficeStore, codes: BatteryCodes, lots: Callable[[], bool]) -> None:
         self._office, self._codes, self._woken = office, codes, threading.Event()
+        self._lots = lots
 
     def wake(self) -> None:
         """An alert is new, or the node stops."""
         self._woken.set()
 
     def turn(self) -> None:
-        """Look for a few codes; rest, unless any was found: then there may be more."""
+        """Look for a few codes and lots; rest, unless any was found: then there may be more."""
         rows = self._office.alerts.unnamed(NAMED_AT_ONCE)
         found = self._codes.codes_of([row.subject for row in rows if row.subject is not None]) if rows else {}
-        if not found:
+        if not self._lots() and not found:
             self._woken.wait(NAMED_APART_S)
             self._woken.clear()
             return

@@ -149,6 +149,10 @@ class Raising:
         if kind is not None and out_of_balance(one for _, one in left):
             yield replace(self._about_goods(row, kind, said), rule=RULE)
 
+    def about(self, row: EntryRow, kind: AlertKind) -> RaisedAlert:
+        """An alert of this kind about what an admitted leaf says, whoever found it."""
+        return self._about_goods(row, kind, _said(parse_entry(row.entry)))
+
     def _of_travel(self, row: EntryRow) -> Iterator[RaisedAlert]:
         """X12, by all hands that this battery was in up to this leaf."""
         said, kind = _said(parse_entry(row.entry)), kind_of(TRAVEL, ())

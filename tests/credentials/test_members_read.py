@@ -68,7 +68,10 @@ FOR_PERSONS = {
     ("recycling.received", "facility_licence"): PAPER,
     ("recycling.completed", "method"): WHAT,
     ("material.recovered", "lot"): PAPER,
-    ("material.recovered", "element"): "which metal the mass is of: lots are not balanced by metal (X13)",
+    (
+        "material.recovered",
+        "element",
+    ): "which metal the mass is of: an authority balances lots by it (node D710)",
     ("battery.reported_lost", "reference"): PAPER,
     ("responsibility.transferred", "contract_reference"): PAPER,
     ("battery.sold", "invoice"): PAPER,

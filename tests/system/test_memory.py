@@ -143,6 +143,7 @@ BOUNDED = {
     "node/oversight/alert_desk.py:AlertToldAnswer.attempts": "LEAVES_KEPT_MAX",
     "node/oversight/alert_desk.py:AlertToldAnswer.leaves": "LEAVES_KEPT_MAX",
     "node/oversight/alert_kinds.py:alert_kinds()": "one file of config/",
+    "node/oversight/lots.py:LotsByMetal._waiting": "UNREAD_MAX",
     "node/oversight/noted.py:Noted._kept": "NOTED_MAX",
     "node/oversight/risk.py:indicators()": "one file of config/",
     "node/peers/acquaintance.py:Acquaintance._known": "participants",

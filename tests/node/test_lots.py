@@ -1,0 +1,150 @@
+"""X13 by metal: more of a metal in lots than was recovered of it is an alert to whoever may read that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+
+from node.oversight import lots as by_metal
+from node.oversight.lots import LotsByMetal, beyond
+from tests.harness.support_service import DID, ROLES, LiveNode, live_node
+from tests.node.test_alerts import listed
+from tests.node.test_watching import attest, code_of, issue
+
+IN = {"co_in_grams": 9_200, "ni_in_grams": 45_100, "li_in_grams": 8_700, "cu_in_grams": 30_000}
+OUT = {"co_out_grams": 8_600, "ni_out_grams": 42_000, "li_out_grams": 4_700, "cu_out_grams": 28_000}
+METALS = ("co", "ni", "li", "cu", "mn")
+TRIALS = 2_000
+
+
+def restated(recovered: Mapping[str, int], lots: Sequence[tuple[str, int]]) -> set[str]:
+    """The metals of which more is in lots than was recovered, a metal at a time."""
+    found = set()
+    for metal in METALS:
+        name = f"{metal}_out_grams"
+        if name in recovered and sum(grams for said, grams in lots if said == metal) > recovered[name]:
+            found.add(metal)
+    return found
+
+
+def test_lots_by_metal_add_up_as_restated() -> None:
+    """
+    Of random recyclings and lots: a metal is named just where a slow sum finds too much of it, and of several
+    the one with most; what a recycling does not state is not compared.
+    """
+    rng, seen = Random(20261130), Counter[bool]()
+    for _ in range(TRIALS):
+        recovered = {f"{metal}_out_grams": rng.randrange(5) * 100 for metal in METALS if rng.random() < 0.8}
+        lots = [(rng.choice(METALS), rng.randrange(1, 200)) for _ in range(rng.randrange(9))]
+        made, mine = beyond(recovered, lots), restated(recovered, lots)
+        assert (made is None) == (not mine)
+        seen[made is None] += 1
+        if made is not None:
+            metal, said, there = made
+            assert metal in mine and said == sum(grams for one, grams in lots if one == metal)
+            assert said - there == max(
+                sum(g for m, g in lots if m == one) - recovered[f"{one}_out_grams"] for one in mine
+            )
+    assert min(seen.values()) > TRIALS // 10
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """Three batteries that are recycled; this node's party recycles them, and supervises that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("node.oversight.battery_codes.NAMED_APART_S", 0.1)
+        roles = (*ROLES, "recycler", "waste_operator")
+        with live_node(tmp_path_factory.mktemp("lots"), roles) as made:
+            for serial in (41, 42, 43):
+                issue(made, serial)
+                attest(made, "battery.declared_waste", serial, reason="worn")
+                attest(made, "recycling.received", serial, facility_licence="L", mass_in_grams=400_000)
+                attest(made, "recycling.completed", serial, **IN, **OUT, method="hydrometallurgy")
+            yield made
+
+
+def lot(node: LiveNode, serial: int, metal: str, grams: int, number: str) -> None:
+    attest(node, "material.recovered", serial, lot=number, element=metal, mass_grams=grams)
+
+
+def looked(node: LiveNode) -> None:
+    """Everything on the log was looked at, and nothing waits."""
+    search = node.service.alerts._alerting.lots
+    size = node.service.stores.ledger.log_size()
+    node.wait(lambda: search._looked >= size and not search._waiting, "the look at lots")
+
+
+def alerts(node: LiveNode, serial: int) -> list[dict[str, Any]]:
+    return [one for one in listed(node, rule="X13") if one["battery"] == code_of(serial)]
+
+
+@pytest.mark.check
+def test_a_metal_of_which_there_was_less_is_one_alert_and_an_honest_recycling_none(node: LiveNode) -> None:
+    """
+    All lots of a battery weigh less than what was recovered of it; of lithium alone there are six kilograms,
+    of the 4.7 that were recovered: one alert, with both. The lots of another battery add up: none.
+    """
+    for metal in ("co", "ni", "li", "cu"):
+        lot(node, 41, metal, OUT[f"{metal}_out_grams"], f"LOT-{metal}")
+    lot(node, 42, "co", 8_600, "LOT-co")
+    lot(node, 42, "li", 3_000, "LOT-li")
+    looked(node)
+    assert alerts(node, 41) == alerts(node, 42) == []
+
+    lot(node, 42, "li", 3_000, "LOT-li-2")
+    looked(node)
+
+    node.wait(lambda: bool(alerts(node, 42)), "the alert")
+    (alert,) = alerts(node, 42)
+    assert (alert["code"], alert["party"], alert["weight"]) == ("lots_of_a_metal", DID, 3)
+    assert "6000 g of Li" in alert["text"] and "4700 g" in alert["text"]
+    assert alerts(node, 41) == []
+
+
+@pytest.mark.check
+def test_a_lot_whose_document_is_kept_back_waits_and_holds_up_no_other(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whoever does not show what a lot is of is asked again, also after a start; other batteries are compared
+    meanwhile, and nothing is said of the one that is not checked.
+    """
+    search = node.service.alerts._alerting.lots
+    proper = search._metals
+
+    def without(lots: Sequence[Any]) -> dict[bytes, str]:
+        return {} if any(one.quantities.get("mass_grams") == 4_699 for one in lots) else proper(lots)
+
+    monkeypatch.setattr(search, "_metals", without)
+    lot(node, 43, "li", 4_699, "LOT-kept")
+    lot(node, 43, "li", 4_699, "LOT-kept-2")
+    lot(node, 41, "co", 1, "LOT-more")
+    node.wait(lambda: bool(alerts(node, 41)), "the other's alert")
+    node.wait(lambda: len(search._waiting) == 1, "the one that waits")
+    assert alerts(node, 43) == []
+    begin = int.from_bytes(node.service.stores.office.remembered(by_metal.LOOKED) or b"", "big")
+    assert begin <= next(iter(search._waiting.values()))
+
+    again = LotsByMetal(search._office, search._ledger, search._gathering, search._sides)
+    while again.turn():
+        pass
+    node.wait(lambda: bool(alerts(node, 43)), "the alert of whoever shows it")
+
+
+@pytest.mark.check
+def test_a_lot_that_is_taken_back_closes_it(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Once the lot that was too much does not count any more, the alert is dealt with by the node.
+    """
+    looked(node)
+    (alert,) = alerts(node, 42)
+    leaf = node.service.stores.ledger.log_size()
+    monkeypatch.setattr(by_metal, "still_said", lambda record, _: list(record)[:-1])
+    search, battery = node.service.alerts._alerting.lots, node.service.alerts._get(alert["id"]).subject
+    assert alert["state"] == "open" and battery is not None
+    assert search._compare(battery, leaf)
+    assert [one["state"] for one in alerts(node, 42)] == ["acknowledged"]
