@@ -19,7 +19,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Held
 from node.oversight.alert_kinds import ADMITTED, AUTHORITY, LOTS, kind_of
-from node.oversight.balances import COMPLETED, OUT, RECOVERED, RULE
+from node.oversight.balances import COMPLETED, OUT, RECOVERED, RULE, out_of_balance
 from node.oversight.capacities import WHO
 from node.oversight.counted_again import TAKEN_BACK, still_said
 from node.oversight.raising import RECORD_READ_MAX, Raising, admitted_of, code_of, row_of
@@ -112,7 +112,9 @@ class LotsByMetal:
         too_much = beyond(given[-1] if given else {}, said)
         last = next((row for row, one in reversed(left) if one.kind == RECOVERED), None)
         with self._office.writing() as db:
-            if too_much is not None and last is not None:
+            if out_of_balance(one for _, one in left):
+                pass  # an alert of X13 is there already: one for each rule and addressee
+            elif too_much is not None and last is not None:
                 self._raise(db, last, too_much, at.get(last.height, int(time.time())))
             elif len(metals) == len(lots) and (kind := kind_of(LOTS, ())) is not None:
                 self._office.alerts.settle(db, (leaf, kind.code, battery), WHO, int(time.time()))

@@ -136,6 +136,22 @@ def test_a_lot_whose_document_is_kept_back_waits_and_holds_up_no_other(
 
 
 @pytest.mark.check
+def test_where_all_masses_do_not_add_up_there_is_one_alert_and_not_two(node: LiveNode) -> None:
+    """
+    A lot that is heavier than all that was recovered is an alert by X13 already: by its metal there is none
+    beside it.
+    """
+    issue(node, 44)
+    attest(node, "battery.declared_waste", 44, reason="worn")
+    attest(node, "recycling.received", 44, facility_licence="L", mass_in_grams=400_000)
+    attest(node, "recycling.completed", 44, **IN, **OUT, method="hydrometallurgy")
+    lot(node, 44, "co", 99_000, "LOT-99")
+    looked(node)
+    node.wait(lambda: bool(alerts(node, 44)), "the alert")
+    assert [one["code"] for one in alerts(node, 44)] == ["mass_balance"]
+
+
+@pytest.mark.check
 def test_a_lot_that_is_taken_back_closes_it(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Once the lot that was too much does not count any more, the alert is dealt with by the node.
