@@ -36,7 +36,7 @@ def _before_it_left(standing: Standing, on_the_way: frozenset[str]) -> Situation
     """The last situation in which it was not on its way yet; None: not kept.
 
     On one way a battery that was declared somewhere is in no country no more: where it is after that, it went
-    off anew, from a situation that lasted no second and is on no record.
+    off anew, from a situation that lasted no second and is on no record: by rules from before 0971.
     """
     places = [standing.place]
     for past in standing.past.situations():

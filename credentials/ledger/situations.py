@@ -5,7 +5,8 @@
 
 The last member of a standing's core (`standing.py`), and absent until there is something to say. Kept only
 where the rules in force let an event be told late (`told_late.py`), the latest `SITUATIONS_MAX`; each is
-written once, and read only where something is told of it.
+written once, and read only where something is told of it. One that lasted no second is kept where the battery
+left from it, and those that a production covered come back with its correction (`whole_pasts`, 0971).
 """
 
 from __future__ import annotations
