@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from credentials.ledger.governance import Governance
 from credentials.ledger.standing import (
     LIVE,
     PARTY,
@@ -21,16 +20,16 @@ from credentials.ledger.standing import (
 )
 from credentials.verdicts.content import LAW_NOT_GIVEN, no_passport
 from credentials.verdicts.event_documents import event_members
-from credentials.verdicts.evidence import LedgerView, declaration_text
+from credentials.verdicts.evidence import declaration_text
 from credentials.verdicts.kin import recalls_of_kin
-from credentials.verdicts.record import Inquiry, Record, Recorded
+from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.shown_as import NOT_GIVEN, ShownAs
+from credentials.verdicts.tests_read import tests_of
 
 Cell = Mapping[str, str]
 HERE, ELSEWHERE = "here", "elsewhere"
 CLOSED = "closed"  # of the axis `presented`
 ENDED = "ended"  # of the axis `use`
-BESIDE_READ_MAX = 512  # tests of one battery beside the one that is judged, the first ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +257,9 @@ def _read_in_it(other: Standing, standing: Standing, table: ShownAs, inquiry: In
 
     The vehicle was in use with both (D990). Of another holder's battery it says nothing (I5).
     """
-    governance, bound, view = inquiry.evidence.network.governance, other.bound, inquiry.evidence.ledger
+    governance, bound = inquiry.evidence.network.governance, other.bound
     if (
         governance is None
-        or view is None
         or bound is None
         or other.holder is None
         or not other.holder == standing.holder != PRIVATE
@@ -271,17 +269,10 @@ def _read_in_it(other: Standing, standing: Standing, table: ShownAs, inquiry: In
     facts = {event.effects.fact or "" for event in tests if event is not None}
     if not any(other.facts.get(fact, -1) > bound.leaf_index for fact in facts):
         return False
-    told = Record.read(LedgerView(other, view.beside_told.get(other.key, ())), governance).in_order()
+    told = tests_of(other, inquiry).in_order()
     read = [said.attestation.quantities for said in told if said.leaf_index > bound.leaf_index]
     counts = {name.partition("/")[0]: n for name, n in other.readings.items()}
     return any(map(table.beyond_new, (counts, *read)))
-
-
-def tests_told(governance: Governance) -> tuple[list[str], list[str]]:
-    """The kinds of statements that read a battery, and those by which authorities take one back."""
-    events = governance.lifecycle.events.items()
-    tests = [kind for kind, event in events if any(member.monotone for member in event.ledger_members)]
-    return tests, [kind for kind, event in events if event.effects.undo == "void"]
 
 
 def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]:

@@ -88,7 +88,8 @@ class LedgerView:
     refused: Mapping[bytes, bytes] = field(default_factory=dict)  # bytes, by digest: which passport lost
     vehicle: Installed | None = None  # the vehicle in which it is, as far as that is about this battery
     beside: Mapping[bytes, Standing] = field(default_factory=dict)  # the others in that vehicle, by key
-    beside_told: Mapping[bytes, Sequence[LedgerEntry]] = field(default_factory=dict)  # tests of these
+    # What reads these, and the parts that repairs put in, and what authorities took back of it.
+    tests: Mapping[bytes, Sequence[LedgerEntry]] = field(default_factory=dict)
     claims: Claims | None = None  # what parties without a right over it said: never read for a word
     recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
     # Standings, by their keys, of what it was made from or taken out of, and so on (`relatives_of`).

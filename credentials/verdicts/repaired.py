@@ -33,6 +33,7 @@ from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used
 from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.tests_read import reads_as_used
 from credentials.verdicts.verdict import Findings, Outcome
 
 REPAIRS_READ_MAX = 512  # of its parts, of theirs and of what it was made from, for one verdict
@@ -224,7 +225,7 @@ def _used(part: Standing, inquiry: Inquiry, condition: str) -> str | None:
     if condition not in AS_NEW or own is None or part.holder in (None, PRIVATE):
         return None
     same = part.holder in (own.holder, own.producer)
-    return "part_used" if same and was_used(part, inquiry) else None
+    return "part_used" if same and (was_used(part, inquiry) or reads_as_used(part, inquiry)) else None
 
 
 def _inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | None, str]:

@@ -15,13 +15,13 @@ from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
-from credentials.verdicts.cell import BESIDE_READ_MAX, tests_told
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.repaired import ALWAYS, UNDOING, made_from, own_parties, repairs_behind
+from credentials.verdicts.tests_read import tests_behind
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -56,14 +56,16 @@ def read_view(
     own = own_parties(standing, relatives)
     old = made_from(standing, relatives)
     behind = repairs_behind(entries, old, own, governance, partial(_repairs, ledger, governance, own))
+    beside = _standings(ledger, others) if others else {}
+    parts = _standings(ledger, behind.parts) if behind.parts else {}
     out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     return LedgerView(
         standing,
         entries,
         ledger.ordered_attestations(lost),
         vehicle=vehicle.of(key) if vehicle is not None else None,
-        beside=_standings(ledger, others) if others else {},
-        beside_told={one: _tests(ledger, governance, one) for one in others},
+        beside=beside,
+        tests=tests_behind({**parts, **beside}, governance, partial(_tests, ledger)),
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=reaching,
         relatives=relatives,
@@ -78,7 +80,7 @@ def read_view(
         named_in=_standings(ledger, sorted({n.about for n in namings.first})) if namings else {},
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=entries_of(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
-        parts=_standings(ledger, behind.parts) if behind.parts else {},
+        parts=parts,
         repairs=behind.repairs,
         repairs_unread=behind.cut,
     )
@@ -106,10 +108,11 @@ def _repairs(  # noqa: PLR0917  (the first three are filled in once for a view)
     return entries_of(ledger, rows)
 
 
-def _tests(ledger: LedgerStore, governance: Governance, key: bytes) -> list[LedgerEntry]:
-    """What reads a battery, and what authorities took back of it."""
-    tests, ends = tests_told(governance)
-    return entries_of(ledger, ledger.leaves.told_before(key, tests, ends, (), ALWAYS, BESIDE_READ_MAX))
+def _tests(
+    ledger: LedgerStore, key: bytes, tests: Sequence[str], voiding: Sequence[str], most: int
+) -> list[LedgerEntry]:
+    """What tests a battery, and what authorities voided of it."""
+    return entries_of(ledger, ledger.leaves.told_before(key, tests, voiding, (), ALWAYS, most))
 
 
 def _kin_sets(

@@ -505,3 +505,23 @@ def test_references_in_another_order_than_the_document_decide_nothing() -> None:
     known = {**whole.subjects, put_in: subject_of(put_in), taken: subject_of(taken)}
 
     assert judged(w, pack, evidence=replace(whole, subjects=known))["verdict"] not in GOOD
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_part_whose_health_alone_reads_as_used_is_not_new_in_there(*, again: bool) -> None:
+    """
+    I1, D974: no test has to say cycles; whoever measures again does not make it new. Voided, it never was.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    repaired(w, pack, child_in=part)
+    w.happen(MAKER, "battery.sold", part, {"invoice": "1"}, parties=(WORKSHOP,))
+    said = {"method": "m", "measured_on": "2027-01-15"}
+    for health in (500, 1000) if again else (500,):
+        read = {"soh_permille": health}
+        test = w.happen(WORKSHOP, "soh.measured", part, {**said, **read}, quantities=read)
+
+    assert shape(judged(w, pack)) == ("undecided", "part_used")
+    case, both = {"case": "1"}, (EU_AUTHORITY,)
+    w.happen(CN_AUTHORITY, "attestation.voided", part, case, cosign=both, references=(test,))
+    assert (judged(w, pack)["verdict"] in GOOD) != again

@@ -667,6 +667,7 @@ PART_IN_USE = (
         ((OUT_OF, RECALLED), OWN_REPAIR),
         ((STOLEN, OUT_OF), OWN_REPAIR),
         ((PUT_IN, *PART_IN_USE), USED_PART),
+        ((PUT_IN, PART_IN_USE[0], Act(HOLDER, "soh.measured", "B")), USED_PART),
     ],
 )
 def test_what_repairs_tie_to_a_battery_and_binds_nothing_is_found(acts: tuple[Act, ...], ground: str) -> None:

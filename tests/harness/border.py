@@ -37,7 +37,6 @@ from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
-from credentials.verdicts.cell import BESIDE_READ_MAX, tests_told
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
     Evidence,
@@ -64,6 +63,7 @@ from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.repaired import UNDOING, made_from, own_parties, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
+from credentials.verdicts.tests_read import tests_behind
 from node.config import contexts, related_resources
 from node.words import Words
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
@@ -504,14 +504,17 @@ class World:
         old = made_from(standing, relatives)
         parties = own_parties(standing, relatives)
         behind = repairs_behind(own, old, parties, self.governance, partial(self._repairs, parties))
-        others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle else []
+        beside = self._standings(
+            [one.pack for one in vehicle.installed if one.pack != key] if vehicle else []
+        )
+        parts = self._standings(behind.parts)
         return LedgerView(
             standing,
             mine,
             self.refused,
             vehicle=vehicle.of(key) if vehicle is not None else None,
-            beside=self._standings(others),
-            beside_told={other: self._tests(other) for other in others},
+            beside=beside,
+            tests=tests_behind({**parts, **beside}, self.governance, self._tests),
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
@@ -521,7 +524,7 @@ class World:
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
-            parts=self._standings(behind.parts),
+            parts=parts,
             repairs=behind.repairs,
             repairs_unread=behind.cut,
             behind=self._behind(target, relatives) if self.governance.robbed else (),
@@ -541,11 +544,12 @@ class World:
                 found.append(leaf)
         return found[:most]
 
-    def _tests(self, key: bytes) -> list[LedgerEntry]:
-        """What reads a battery, and what authorities took back of it."""
-        tests, ends = tests_told(self.governance)
+    def _tests(
+        self, key: bytes, tests: Sequence[str], voiding: Sequence[str], most: int
+    ) -> list[LedgerEntry]:
+        """What tests a battery, and what authorities voided of it."""
         leaves = (replace(one, parsed=_parsed(one.entry)) for one in self.leaves)
-        return [leaf for leaf in leaves if _repairs_it(leaf.parsed, key, {*tests, *ends})][:BESIDE_READ_MAX]
+        return [leaf for leaf in leaves if _repairs_it(leaf.parsed, key, {*tests, *voiding})][:most]
 
     def _named(self, key: bytes) -> dict[str, Any]:
         """What names it without being state of it, with what is on record of that."""

@@ -187,7 +187,7 @@ def tied_to(archive: Archive, battery: str) -> frozenset[Tied]:
         known = archive.of(part)
         found |= set(_stopped(archive, part, repair, own=repair.act.by in own))
         same = known.holder not in (None, PRIVATE) and known.holder in (file.holder, file.maker)
-        if same and (known.in_use or is_burnt(archive, part)):
+        if same and (known.in_use or "worn" in known.used or is_burnt(archive, part)):
             found.add(Tied("used", "", repair.act.by in own))
     for pack, repair in came_out_of(archive, battery):
         found |= set(_stopped(archive, pack, repair, own=repair.act.by in own))

@@ -1,0 +1,46 @@
+"""What tests read of other batteries by which one is judged: those in its vehicle, the parts put into it.
+
+A standing keeps counts that never fall; the health stands in the tests themselves (D972, D974).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from credentials.ledger.governance import Governance
+from credentials.ledger.standing import Standing
+from credentials.verdicts.evidence import LedgerEntry, LedgerView
+from credentials.verdicts.record import Inquiry, Record
+
+TESTS_BESIDE_MAX = 512  # of one battery, the first ones
+
+TestsSaid = Callable[[bytes, Sequence[str], Sequence[str], int], Sequence[LedgerEntry]]
+
+
+def tests_behind(
+    known: Mapping[bytes, Standing], governance: Governance, said_of: TestsSaid
+) -> dict[bytes, Sequence[LedgerEntry]]:
+    """Of each battery that was tested what read it, and by which authorities voided that.
+
+    `said_of`: of a battery what is of these kinds, and of those that void, so many at most, oldest first.
+    """
+    events = governance.lifecycle.events.items()
+    tests = {kind: e for kind, e in events if any(member.monotone for member in e.ledger_members)}
+    voiding = [kind for kind, event in events if event.effects.undo == "void"]
+    facts = {event.effects.fact for event in tests.values()}
+    tested = (key for key, one in known.items() if not facts.isdisjoint(one.facts))
+    return {key: said_of(key, list(tests), voiding, TESTS_BESIDE_MAX) for key in tested}
+
+
+def tests_of(one: Standing, inquiry: Inquiry) -> Record:
+    """The tests of another battery as a record."""
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    return Record.read(LedgerView(one, view.tests.get(one.key, ()) if view is not None else ()), governance)
+
+
+def reads_as_used(one: Standing, inquiry: Inquiry) -> bool:
+    """Whether any of them reads as no new battery does, whatever is read later."""
+    table = inquiry.evidence.network.tables.shown_as
+    if table is None:
+        return False
+    return any(table.beyond_new(said.attestation.quantities) for said in tests_of(one, inquiry).shown())
