@@ -115,7 +115,7 @@ def test_what_only_waits(net: Net) -> None:
 
     net.during("N02 what only waits", post)
 
-    assert statuses.count(200) > net.seconds
+    assert statuses.count(200) > 5, "it was taken in until its share was full"
     for node in net.attacked:
         pool = node.get("/status")["pool"]
         print(f"{node.party.name}: {pool} in the pool")
