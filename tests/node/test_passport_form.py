@@ -84,6 +84,9 @@ def test_a_form_asks_for_each_data_point_of_its_category_and_for_no_other(catego
 
     paths = [one.path for one in each_field(sections)]
     assert len(paths) == len(set(paths)), "each is asked for in one section"
+    either = [dp for one in each_field(sections) if one.asked.either for dp in one.asked.points]
+    assert {dp for dp in either if either.count(dp) > 1} == {*either} >= {5, 47}, "one of several is enough"
+    assert all("any" in PATHS["dataPoints"][str(dp)] for dp in either)
     # 1 and 6 are the code and the category, with which a form begins.
     assert asked - {1, 7} == wanted - {1, 6, 7} and len(wanted) > 40
     assert all(set(READ_IN) <= terms["field"][name].keys() for name in names)
