@@ -20,7 +20,7 @@ from credentials.documents.canonical import b64u, jcs
 from credentials.documents.keys import did_key, did_key_url
 from credentials.documents.model import Credential, StatusEntry
 from credentials.documents.status import make_list_credential
-from credentials.documents.suites import jose
+from credentials.documents.suites import jose, reading
 from credentials.errors import UNDECIDED, CredentialError
 from credentials.verdicts.examination import examine_document
 from credentials.verdicts.ledger_means import participants_keys
@@ -697,3 +697,12 @@ def test_what_is_no_object_is_told_and_a_jwt_with_where_it_belongs(shown: Any, h
     assert (check.name, check.outcome, check.reason) == ("parse", Outcome.FAIL, "malformed")
     assert detail.startswith("The document is not a JSON object.")
     assert ("EnvelopedVerifiableCredential" in detail) is hint
+
+
+@pytest.mark.parametrize("named", ["https://other.example/Passport", ["A", "https://other.example/Passport"]])
+def test_a_type_that_is_named_by_its_address_is_expanded(named: str | list[str]) -> None:
+    """
+    Alone or among others: an address stands for itself, and so may a member under it.
+    """
+    assert not reading._is_plain({"type": named}, 0)
+    assert reading._is_plain({"type": ["A", "B"], "name": "x"}, 0)
