@@ -25,7 +25,7 @@ from tests.system.test_stoppers import clocks  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.check
 
-SECONDS = float(os.environ.get("COMITY_DOORS_S", "2"))
+SECONDS = float(os.environ.get("COMITY_DOORS_S", "3"))
 # What a node's own desk is asked has nothing to do with what orders: in `make long` alone, it takes a minute.
 OF_THE_DESK = frozenset({"N08", "N13"})
 
