@@ -113,13 +113,23 @@ class ConsignmentHead(TypedDict):
     items_total: int  # of those asked for
 
 
-class ChangeAnswer(TypedDict):
-    """A line whose word is not the one it was judged with first."""
+class ChangeRecord(TypedDict):
+    """A line whose word is not its first one; `newest`: what was recorded about it last."""
 
     line: int
     was: str
     verdict: str
     overtaken: bool
+    reason: str
+    unmade: int
+    evaluated_at: int
+    newest: StepRecord | None
+
+
+class ChangeAnswer(ChangeRecord):
+    """The same, and the reason in a sentence."""
+
+    text: str
 
 
 class ConsignmentListed(ConsignmentHead):
@@ -139,7 +149,7 @@ class ConsignmentRecord(ConsignmentListed):
     """One consignment with the lines asked for."""
 
     changed_total: int
-    changed: list[ChangeAnswer]
+    changed: list[ChangeRecord]
     decisions: list[DecisionAnswer]  # about what governs, that reached its lines; newest first
     same_declaration: list[str]  # other consignments under its declaration number
     uploaded_before: bool

@@ -30,6 +30,7 @@ from credentials.verdicts.verdict_record import (
     SourceRecord,
 )
 from node.answers import (
+    ChangeAnswer,
     CheckAnswer,
     ConditionAnswer,
     ConsignmentAnswer,
@@ -231,7 +232,10 @@ class Words:
 
     def consignment(self, shown: ConsignmentRecord) -> ConsignmentAnswer:
         """A consignment with its lines."""
-        return {**shown, "items": [self.line(line) for line in shown["items"]]}
+        changed: list[ChangeAnswer] = [
+            {**one, "text": self.reason(one["reason"], {"unmade": one["unmade"]})} for one in shown["changed"]
+        ]
+        return {**shown, "items": [self.line(line) for line in shown["items"]], "changed": changed}
 
     def gap(self, gap: GapRecord, height: int) -> GapAnswer:
         """A data point, or a row of the policy that is recognised for information only, by name."""

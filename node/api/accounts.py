@@ -193,6 +193,7 @@ def _shown(service: Service) -> dict[str, object]:
             row["account"]: service.accounts.sessions(row["account"]) for row in rows if row["sessions"]
         },
         "roles": [role for role in person_roles().values() if role.fits(service.access.roles())],
+        "titles": {name: role.title for name, role in person_roles().items()},
         "given": {"name": "", "roles": ()},
     }
 

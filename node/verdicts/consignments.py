@@ -20,12 +20,13 @@ from credentials.verdicts.policy import Policy
 from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict_record import ItemRecord, ReportRecord
 from node import log
-from node.answers import ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
+from node.answers import ChangeRecord, ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
 from node.errors import ProblemError, bad_request, busy, not_found
 from node.sheets import csv_of, workbook_of
 from node.storage.consignments import ConsignmentRow
 from node.storage.found_by import consignment_text
 from node.storage.office import OfficeStore
+from node.storage.overtaken import ChangedRow
 from node.storage.stopped_consignments import STOPPED
 from node.verdicts.choosing import Choice, Chosen
 from node.verdicts.completing import Completing
@@ -189,6 +190,8 @@ class Consignments:
             part = lines[offset:] if limit is None else lines[offset : offset + limit]
             bodies = table.items_of(consignment_id, part)
             changed = self._office.overtaken.changed(consignment_id)
+            first = [one.line for one in changed[:CHANGES_SHOWN]]
+            changes = table.items_of(consignment_id, first)
             behind = self._overtaking.lines(consignment_id)
             left = self._office.left_out.counts([consignment_id]).get(consignment_id, 0)
         items = [_listed(orjson.loads(body), behind) for body in bodies]
@@ -199,8 +202,8 @@ class Consignments:
             "items_total": sum(counts.values()) if every else len(lines),
             "changed_total": len(changed),
             "changed": [
-                {"line": c.line, "was": c.was, "verdict": c.verdict, "overtaken": c.line in behind}
-                for c in changed[:CHANGES_SHOWN]
+                _changed(one, orjson.loads(body), one.line in behind)
+                for one, body in zip(changed, changes, strict=False)
             ],
             "decisions": [
                 {"proposal": b64u(one.proposal), "at": one.at}
@@ -330,6 +333,21 @@ def _left_out(table: TableManifest | None) -> bytes:
     """What was left out, as a part of what tells one upload from another."""
     rows = [] if table is None else [one.row.cells for one in table.left_out]
     return orjson.dumps(rows) if rows else b""
+
+
+def _changed(row: ChangedRow, item: ItemRecord, behind: bool) -> ChangeRecord:
+    """Why a line has another word now, and what was recorded about its battery last."""
+    recorded = [step for step in item["timeline"] if step["state"] == "admitted"]
+    return {
+        "line": row.line,
+        "was": row.was,
+        "verdict": row.verdict,
+        "overtaken": behind,
+        "reason": item["reason"],
+        "unmade": item["unmade"],
+        "evaluated_at": item["evaluated_at"],
+        "newest": recorded[-1] if recorded else None,
+    }
 
 
 def _listed(item: ItemRecord, behind: Set[int]) -> LineRecord:

@@ -124,11 +124,11 @@ def plural(count: int, word: str, language: str = LANGUAGES[0]) -> str:
     return f"{count} {word if count == 1 else word + 's'}"
 
 
-def moment(seconds: int | str | None) -> Markup:
+def moment(seconds: int | str | None, language: str = LANGUAGES[0]) -> Markup:
     """The same as a `<time>` element."""
     text = when(seconds)
     if not isinstance(seconds, int) or not text.endswith(" UTC"):
-        return escape(text)
+        return escape(in_language(text, language))
     return Markup('<time datetime="{}Z">{}</time>').format(text[:19].replace(" ", "T"), text)
 
 
@@ -267,11 +267,11 @@ def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable
         "plain": plain_word,
         "statement": statement_word,
         "said": said,
+        "moment": moment,
     }
     return {
         "when": when,
         "capitalize": begun,  # Jinja's own makes small letters of a language's nouns
-        "moment": moment,
         "short": short,
         "reason_text": words.reason,
         "unit": unit_of,

@@ -48,7 +48,9 @@ def acted(person: Officer, event: str, fields: dict[str, str], name: str) -> Non
     page.click("form.panel > button[type=submit]")
     page.wait_for_selector("[aria-invalid=true]")
     for member, value in fields.items():
-        page.fill(f"#m-{member}", value)
+        field = page.locator(f"#m-{member}")
+        chosen = field.evaluate("one => one.tagName") == "SELECT"
+        field.select_option(value) if chosen else field.fill(value)
     page.click("form.panel > button[type=submit]")
     page.wait_for_selector("#what-it-does")
     person.photograph(f"{name}-effect")
