@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 from credentials.verdicts.verdict_record import (
+    ChangeRecord,
     CheckRecord,
     CountedRecord,
     Day,
@@ -111,19 +112,6 @@ class ConsignmentHead(TypedDict):
     counts: dict[str, int]  # by verdict, of the whole
     overtaken: int  # of these lines: being judged again
     items_total: int  # of those asked for
-
-
-class ChangeRecord(TypedDict):
-    """A line whose word is not its first one; `newest`: what was recorded about it last."""
-
-    line: int
-    was: str
-    verdict: str
-    overtaken: bool
-    reason: str
-    unmade: int
-    evaluated_at: int
-    newest: StepRecord | None
 
 
 class ChangeAnswer(ChangeRecord):

@@ -157,6 +157,19 @@ class ItemRecord(LineHead, VerdictRecord):
     """The verdict of one line."""
 
 
+class ChangeRecord(TypedDict):
+    """A line whose word is not its first one; `newest`: what was recorded about it last."""
+
+    line: int
+    was: str
+    verdict: str
+    overtaken: bool
+    reason: str
+    unmade: int
+    evaluated_at: int
+    newest: StepRecord | None
+
+
 class AskRecord(TypedDict):
     """Who must still give which part of a requirement, and why what there is does not do."""
 

@@ -18,9 +18,9 @@ from credentials.verdicts.manifest import Manifest
 from credentials.verdicts.manifest_csv import TableManifest
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.severity import ORDER
-from credentials.verdicts.verdict_record import ItemRecord, ReportRecord
+from credentials.verdicts.verdict_record import ChangeRecord, ItemRecord, ReportRecord
 from node import log
-from node.answers import ChangeRecord, ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
+from node.answers import ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
 from node.errors import ProblemError, bad_request, busy, not_found
 from node.sheets import csv_of, workbook_of
 from node.storage.consignments import ConsignmentRow
@@ -190,8 +190,7 @@ class Consignments:
             part = lines[offset:] if limit is None else lines[offset : offset + limit]
             bodies = table.items_of(consignment_id, part)
             changed = self._office.overtaken.changed(consignment_id)
-            first = [one.line for one in changed[:CHANGES_SHOWN]]
-            changes = table.items_of(consignment_id, first)
+            changes = table.items_of(consignment_id, [one.line for one in changed[:CHANGES_SHOWN]])
             behind = self._overtaking.lines(consignment_id)
             left = self._office.left_out.counts([consignment_id]).get(consignment_id, 0)
         items = [_listed(orjson.loads(body), behind) for body in bodies]
@@ -201,10 +200,7 @@ class Consignments:
             "items": items,
             "items_total": sum(counts.values()) if every else len(lines),
             "changed_total": len(changed),
-            "changed": [
-                _changed(one, orjson.loads(body), one.line in behind)
-                for one, body in zip(changed, changes, strict=False)
-            ],
+            "changed": [_changed(*both, behind) for both in zip(changed, changes, strict=False)],
             "decisions": [
                 {"proposal": b64u(one.proposal), "at": one.at}
                 for one in self._office.reached.of_consignment(consignment_id, DECISIONS_SHOWN)
@@ -335,14 +331,15 @@ def _left_out(table: TableManifest | None) -> bytes:
     return orjson.dumps(rows) if rows else b""
 
 
-def _changed(row: ChangedRow, item: ItemRecord, behind: bool) -> ChangeRecord:
+def _changed(row: ChangedRow, body: bytes, behind: Set[int]) -> ChangeRecord:
     """Why a line has another word now, and what was recorded about its battery last."""
+    item: ItemRecord = orjson.loads(body)
     recorded = [step for step in item["timeline"] if step["state"] == "admitted"]
     return {
         "line": row.line,
         "was": row.was,
         "verdict": row.verdict,
-        "overtaken": behind,
+        "overtaken": row.line in behind,
         "reason": item["reason"],
         "unmade": item["unmade"],
         "evaluated_at": item["evaluated_at"],
