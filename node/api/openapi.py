@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from node.api.route import FORM, MULTIPART, PROBLEM, Route
-from node.api.schemas import SCHEMAS
+from node.api.schemas import schemas
 
 PARAMETER = re.compile(r"<(?:(?P<kind>[a-z]+):)?(?P<name>[a-z_]+)>")
 
@@ -84,7 +84,7 @@ def describe(routes: tuple[Route, ...], *, version: str, cookie: str) -> dict[st
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": schemas(),
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": cookie},

@@ -95,6 +95,7 @@ def serve(
 ) -> int:
     """Run the node of a data directory until SIGTERM or Ctrl-C."""
     os.umask(0o077)  # whatever it writes is for its owner
+    gc.set_threshold(*COLLECT_AT)  # before most is loaded
     _settle_memory()
     if die_with_parent:
         _die_with_parent()
@@ -166,7 +167,6 @@ def _settle_interpreter() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT_AT)
 
 
 def _settle_memory() -> None:
