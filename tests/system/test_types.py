@@ -60,6 +60,7 @@ DOCUMENTS = {
     "node/api/schemas.py:_object": "JSON Schema",
     "node/api/schemas.py:_ref": "JSON Schema",
     "node/api/schemas.py:schema_document": "JSON Schema",
+    "node/api/schemas.py:schemas": "JSON Schema",
     "node/use_cases/records.py:document": "a document by right",
     "node/use_cases/vc_api.py:did_document": "a DID document",
     "node/use_cases/vc_api.py:status_list": "a status list credential",
