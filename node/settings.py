@@ -5,6 +5,7 @@
     [[webhooks]] name url topics secret_file
     [pkcs11] module token roles pin_file
     [oidc] issuer client_id secret_file algorithm name roles scopes ca_file, [oidc.gives]
+    [hosting] participants; host
     [[alerts]] webhook or mail; side maker party facility rule code model
     [[capacities]] party licence side basis events per grams_max or batteries_max since until
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from credentials.documents.canonical import Contexts
-from credentials.documents.uri import is_url, parse_uri
+from credentials.documents.uri import is_url, parse_did, parse_uri
 from credentials.errors import CredentialError
 from credentials.ledger.engine_terms import ENGINES
 from credentials.toml_text import TomlTextError, parse_toml
@@ -39,6 +40,7 @@ from node.storage.alerts import AlertFilter, AlertSubscription
 SETTINGS_FILE = "node.toml"
 KEEP_YEARS_MAX = 100
 SUBSCRIPTIONS_MAX = 64
+HOSTED_MAX = 64  # participants: each asks twice a second
 ALERT_MEMBERS = ("side", "maker", "party", "facility", "rule", "code", "model")
 WORKERS_USUAL_MAX, WORKERS_MAX = 4, 64  # without a setting; with one
 
@@ -130,6 +132,8 @@ class Settings:
     capacities: tuple[Capacity, ...] = ()
     pkcs11: TokenSettings | None = None  # None: every key is in keys.enc
     oidc: ProviderSettings | None = None  # None: people sign in by accounts of this node alone
+    hosting: frozenset[str] = frozenset()  # participants whose address is this node's: it passes on, sealed
+    host: str | None = None  # the participant whose node does that for this one
     # Processes that judge the lines of large manifests beside the one that writes; 0: it judges them itself.
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, WORKERS_USUAL_MAX))
 
@@ -169,6 +173,8 @@ class Settings:
             if "pkcs11" in table
             else None,
             oidc=_provider(_row(table, "oidc", set(OF_PROVIDER)), folder) if "oidc" in table else None,
+            hosting=_participants(_row(table, "hosting", {"participants"})),
+            host=_did(table["host"], "host") if "host" in table else None,
             **({"workers": _workers(table["workers"])} if "workers" in table else {}),
         )
 
@@ -190,7 +196,26 @@ MEMBERS = {
     "capacities",
     "pkcs11",
     "oidc",
+    "hosting",
+    "host",
 }
+
+
+def _participants(row: Mapping[str, Any]) -> frozenset[str]:
+    """[hosting] participants: for whom this node takes what other nodes ask."""
+    listed = _list(row, "participants", "hosting.participants", "DIDs of participants")
+    found = frozenset(_did(one, "hosting.participants") for one in listed)
+    if len(found) > HOSTED_MAX:
+        raise ValueError(
+            f"hosting.participants has {len(found)} of them, and at most {HOSTED_MAX} are hosted"
+        )
+    return found
+
+
+def _did(value: object, setting: str) -> str:
+    if not isinstance(value, str) or parse_did(value) is None:
+        raise ValueError(f"{setting} is the DID of a participant, such as did:web:host.example")
+    return value
 
 
 def _workers(value: object) -> int:

@@ -9,6 +9,7 @@ from node.api.credentials import list_version
 from node.api.reading import raw_body
 from node.api.reply import json_reply
 from node.api.route import CBOR, COSE
+from node.peers.mailboxes import waited
 from node.service import Service
 
 PEER_TYPES = (COSE, CBOR)
@@ -47,4 +48,5 @@ def peer(service: Service, kind: str) -> ResponseReturnValue:
     application that is called without a server, and for `/openapi.json`.
     """
     answer = service.peers.handle(kind, raw_body())
-    return Response(answer.body, content_type=COSE)
+    body = answer.body if answer.later is None else waited(answer.later)
+    return Response(body, content_type=COSE)

@@ -36,6 +36,15 @@ class AddressBook:
         hints = {did: at for did, at in self._hints.items() if self._authentication.takes_part(did)}
         return {**hints, **self._authentication.addresses()}
 
+    def at(self, did: str, address: str) -> list[str]:
+        """Who may answer there for a party: itself, or whoever is at the same address and hosts it.
+
+        What is said there is signed by its author and sealed to its reader all the same.
+        """
+        named = {**self.named(), self._authentication.did: self._authentication.own_address()}
+        beside = [other for other, at in named.items() if at.rstrip("/") == address.rstrip("/")]
+        return [did, *(other for other in beside if other != did)]
+
     def is_hint(self, did: str, address: str) -> bool:
         """Whether this is the operator's own word, wherever it leads."""
         return self._hints.get(did) == address.rstrip("/")

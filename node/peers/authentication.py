@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from consensus.cose import SeedSigner, Sign1, Signer, parse_sign1, sign1, verify_sign1
-from consensus.encoding import decode, encode, whole_numbers
+from consensus.encoding import Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key, Participant
@@ -33,6 +33,17 @@ ENVELOPE_VALUES = 16  # a list of eight: whoever sent it is not known yet
 NONCES_PER_SENDER_MAX = 50_000
 # Who left is answered these for so long: the block that says it left comes to it like every other one.
 PARTING, PARTING_S = frozenset({"status", "messages", "blocks"}), 7 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """What is read of a message without opening it; `key`: its sender's, by which it is signed."""
+
+    sender: str
+    sent: int
+    nonce: bytes
+    key: bytes
+    sealed: bytes
 
 
 class PeerAuthentication:
@@ -82,6 +93,11 @@ class PeerAuthentication:
         now, others = int(self._now()), self._history.latest.participants.values()
         return {p.did: p.address for p in others if p.address and p.takes_part(now) and p.did != self.did}
 
+    def own_address(self) -> str:
+        """Where the ledger says that this node is; empty where it says nothing."""
+        own = self._history.latest.participant(self.did)
+        return own.address if own is not None else ""
+
     def takes_part(self, did: str) -> bool:
         """True for a participant, by now."""
         participant = self._history.latest.participant(did)
@@ -118,12 +134,34 @@ class PeerAuthentication:
 
     def open_request(self, data: bytes, path: str) -> tuple[str, bytes, bytes]:
         """(sender, nonce, body) of a request that is for this node, fresh, and seen for the first time."""
-        sender, sent, nonce, body, opened_by = self._open(REQUEST_TAG, data, path)
+        envelope, body, opened_by = self._open(REQUEST_TAG, data, path)
+        self._require_once(envelope, opened_by)
+        return envelope.sender, envelope.nonce, body
+
+    def receiver_of(self, data: bytes) -> str:
+        """Whom a request names, whoever sent it; empty for what is none."""
+        with suppress(ConsensusError):
+            match _payload(data)[1]:
+                case [_, _, _, str(receiver), *_]:
+                    return receiver
+        return ""
+
+    def sender_of_sealed(self, data: bytes, path: str, receiver: str) -> str:
+        """Who sent a request, fresh and seen for the first time, to whom this node hosts: it stays sealed."""
+        try:
+            envelope = self._envelope(REQUEST_TAG, data, path, receiver)
+        except ConsensusError as error:
+            raise not_authenticated(f"the peer request cannot be read: {error}") from error
+        self._require_once(envelope, next(iter(self._keys)))
+        return envelope.sender
+
+    def _require_once(self, envelope: _Envelope, opened_by: Signer) -> None:
+        sender, nonce = envelope.sender, envelope.nonce
         with self._lock:
             # Whoever sends it again need not be who signed it: the signer is not struck for it.
             if nonce in self._nonces.get(sender, {}):
                 raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
-            self._require_fresh(sender, sent, answered=False)
+            self._require_fresh(sender, envelope.sent, answered=False)
             passed = self._passed()
             for each in (next(iter(self._nonces), sender), sender):  # in turn also who asks no more
                 self._forget(each, passed)
@@ -131,7 +169,6 @@ class PeerAuthentication:
             if len(nonces) >= NONCES_PER_SENDER_MAX:
                 raise ProblemError(503, "busy", "Come again", "too many of your requests in four minutes")
             nonces[nonce] = passed, opened_by
-        return sender, nonce, body
 
     def _forget(self, sender: str, passed: float) -> None:
         """Its nonces that no fresh request can have any more; from now on it is the last in turn."""
@@ -144,10 +181,10 @@ class PeerAuthentication:
 
     def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:
         """The body of `sender`'s reply to the request with `nonce`."""
-        replied_by, sent, echoed, body, _ = self._open(REPLY_TAG, data, path)
-        if replied_by != sender or echoed != nonce:
+        envelope, body, _ = self._open(REPLY_TAG, data, path)
+        if envelope.sender != sender or envelope.nonce != nonce:
             raise not_authenticated("the reply is of another peer or to another request")
-        self._require_fresh(sender, sent, answered=True)
+        self._require_fresh(sender, envelope.sent, answered=True)
         return body
 
     def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
@@ -208,47 +245,56 @@ class PeerAuthentication:
         payload = encode([tag, self._network_id, self.did, receiver, now, nonce, path, sealed])
         return sign1({}, payload, signer)
 
-    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes, Signer]:
+    def _open(self, tag: str, data: bytes, path: str) -> tuple[_Envelope, bytes, Signer]:
         try:
-            message = parse_sign1(data, size_bytes_max=PEER_BODY_BYTES_MAX)
-            payload = decode(message.payload, size_bytes_max=PEER_BODY_BYTES_MAX, values_max=ENVELOPE_VALUES)
-            match payload:
-                case [
-                    str(said),
-                    bytes(network),
-                    str(sender),
-                    str(receiver),
-                    sent,
-                    bytes(nonce),
-                    str(to),
-                    bytes(sealed),
-                ] if said == tag and len(nonce) == 16 and whole_numbers(sent):
-                    pass
-                case _:
-                    raise not_authenticated("this is not a peer request")
-            if network != self._network_id:
-                raise forbidden(
-                    "other_network",
-                    f"the request is of network {network.hex()[:16]}, this node is in network "
-                    f"{self._network_id.hex()[:16]}: compare genesis.toml",
-                )
-            if receiver != self.did:
-                raise forbidden("wrong_receiver", f"the request is for {receiver}, this node is {self.did}")
-            participant = self._history.latest.participant(sender)
-            if participant is None:
-                raise not_authenticated(f"{sender} is not a participant of this network")
-            if self.patience.exhausted(sender):
-                raise ProblemError(
-                    429, "too_many_refused", "Come again", "too many of your messages had to be refused"
-                )
-            key = _key_of(message, _as_heard(participant, path), sent)
-            verify_sign1(message, key.public)
-            body, opened_by = self._unseal(key.public, sealed)
+            envelope = self._envelope(tag, data, path, self.did)
+            body, opened_by = self._unseal(envelope.key, envelope.sealed)
         except (ConsensusError, SealingError) as error:
             raise not_authenticated(f"the peer request cannot be read: {error}") from error
-        if to != path:
-            raise not_authenticated(f"the request was signed for /peer/{to}, it came to /peer/{path}")
-        return sender, sent, nonce, body, opened_by
+        return envelope, body, opened_by
+
+    def _envelope(self, tag: str, data: bytes, path: str, to: str) -> _Envelope:
+        """Of a message that a participant signed, and that names this network, reader and path."""
+        message, payload = _payload(data)
+        match payload:
+            case [
+                str(said),
+                bytes(network),
+                str(sender),
+                str(receiver),
+                sent,
+                bytes(nonce),
+                str(signed_for),
+                bytes(sealed),
+            ] if said == tag and len(nonce) == 16 and whole_numbers(sent):
+                pass
+            case _:
+                raise not_authenticated("this is not a peer request")
+        if network != self._network_id:
+            raise forbidden(
+                "other_network",
+                f"the request is of network {network.hex()[:16]}, this node is in network "
+                f"{self._network_id.hex()[:16]}: compare genesis.toml",
+            )
+        if receiver != to:
+            raise forbidden("wrong_receiver", f"the request is for {receiver}, this node is {self.did}")
+        participant = self._history.latest.participant(sender)
+        if participant is None:
+            raise not_authenticated(f"{sender} is not a participant of this network")
+        if self.patience.exhausted(sender):
+            raise ProblemError(
+                429, "too_many_refused", "Come again", "too many of your messages had to be refused"
+            )
+        key = _key_of(message, _as_heard(participant, path), sent)
+        verify_sign1(message, key.public)
+        if signed_for != path:
+            raise not_authenticated(f"the request was signed for /peer/{signed_for}, it came to /peer/{path}")
+        return _Envelope(sender, sent, nonce, key.public, sealed)
+
+
+def _payload(data: bytes) -> tuple[Sign1, Value]:
+    message = parse_sign1(data, size_bytes_max=PEER_BODY_BYTES_MAX)
+    return message, decode(message.payload, size_bytes_max=PEER_BODY_BYTES_MAX, values_max=ENVELOPE_VALUES)
 
 
 def _as_heard(party: Participant, path: str) -> Participant:

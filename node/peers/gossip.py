@@ -134,6 +134,7 @@ class Gossip:
         self._stopping = threading.Event()
         self.patience = authentication.patience
         self.votes, self.last_height_for = authentication.votes, authentication.last_height_for
+        self.receiver_of, self.sender_of_sealed = authentication.receiver_of, authentication.sender_of_sealed
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
@@ -144,7 +145,7 @@ class Gossip:
         }
 
     def _link(self, did: str, address: str) -> Link:
-        trusts = [self._authentication.trust(did), *self._trusts]
+        trusts = [*map(self._authentication.trust, self.book.at(did, address)), *self._trusts]
         return Link(address, trusts, elsewhere=self.book.is_elsewhere(did, address))
 
     def named(self) -> Mapping[str, str]:

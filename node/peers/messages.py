@@ -12,6 +12,7 @@
     attempts   COSE_Sign1 of the refuser   -> 1           (node/oversight/attempts.py)
     cases      COSE_Sign1 of its author    -> 1           (node/oversight/case_statements.py)
     alerts     COSE_Sign1 of its sender    -> 1           (node/oversight/forwarding.py)
+    collect    [[number, status, answer], ...] -> [[number, path, request], ...]  (mailboxes.py)
     snapshot   [height or 0, offset, log size] -> [height, size, chunk]  (snapshot.py)
     engine     [method, {name: number}]    -> JSON of CometBFT's RPC (node/ledger/comet/relay.py)
 

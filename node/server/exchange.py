@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
+from node.peers.mailboxes import ANSWERED_S_MAX, away
 from node.peers.messages import PEER_BODY_BYTES_MAX
 from node.server import tickets
 from node.server.connections import (
@@ -64,6 +66,7 @@ class PeerAnswer:
     body: bytes
     sender: str = ""  # of a signed request
     rank: Rank = Rank.STRANGER
+    later: Future[bytes] | None = None  # in the place of the body: somebody else answers, who is hosted here
 
 
 class Peers(Protocol):
@@ -86,6 +89,20 @@ class Door:
     knows: Callable[[str | None, str | None], str | None] = lambda authorization, cookie: None
     peers: Peers | None = None
     lanes: Lanes = field(default_factory=Lanes)
+
+
+async def _body_of(made: PeerAnswer) -> bytes:
+    """What is answered, once whoever answers has: on no thread."""
+    if made.later is None:
+        return made.body
+    waiting = asyncio.wrap_future(made.later)
+    try:
+        await asyncio.wait([waiting], timeout=ANSWERED_S_MAX)
+        if not waiting.done() or waiting.cancelled():
+            raise away()
+        return waiting.result()
+    finally:
+        waiting.cancel()  # nobody waits for it any more
 
 
 class _LateRefusals:
@@ -285,7 +302,7 @@ class Exchange:
             await self._late.wait(peers.refusal_wait_s(connection.subnet))
             raise
         shown = [(tickets.HEADER, self._tickets.give(made.sender, made.rank))] if made.sender else []
-        return WholeAnswer.of(200, "OK", "application/cose", made.body, *shown)
+        return WholeAnswer.of(200, "OK", "application/cose", await _body_of(made), *shown)
 
     # -- sending -------------------------------------------------------------------------------------
 

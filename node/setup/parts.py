@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from node.errors import SetupError
 from node.ledger.engine import Engine
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write
+from node.peers.mailboxes import Mailboxes
 from node.receipts.maker import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy, origin_of
 from node.resolution.webhooks import Webhooks
@@ -85,6 +87,17 @@ def welcome_of(disk: Disk) -> Welcome:
     """What a newcomer is given."""
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
     return Welcome(own, disk.genesis, disk.history, files, disk.network_key, disk.tree, at)
+
+
+def mailboxes_of(disk: Disk) -> Mailboxes:
+    """Where what is asked of the participants waits whom this node hosts."""
+    own, settings = disk.keys.did, disk.settings
+    if own in settings.hosting or own == settings.host:
+        raise SetupError(
+            "node.toml names this participant as its own host",
+            step="Name the other party: in `host` who hosts this one, in [hosting] whom this one hosts.",
+        )
+    return Mailboxes(settings.hosting)
 
 
 def shelf_of(disk: Disk, engine: Engine) -> Shelf:

@@ -31,6 +31,7 @@ from node.ledger.subscriptions import Moments
 from node.oversight.noted import NotingRegistry
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
+from node.peers.collecting import Collecting
 from node.peers.gossip import Gossip
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
@@ -70,6 +71,7 @@ class Agreement:
     gossip: Gossip
     moments: Moments
     retiring: Retiring
+    collecting: Collecting | None  # of who has a host
 
 
 def agree(disk: Disk, listen_host: str | None) -> Agreement:
@@ -99,7 +101,9 @@ def agree(disk: Disk, listen_host: str | None) -> Agreement:
     )
     engine.attach(gossip, gossip.named)
     retiring = Retiring(disk.held, cosigning.lacks_an_end, moments)
-    return Agreement(registry, engine, gossip, moments, retiring)
+    host = disk.settings.host
+    collecting = None if host is None else Collecting(host, gossip)
+    return Agreement(registry, engine, gossip, moments, retiring, collecting)
 
 
 # -- what issues and judges -------------------------------------------------------------------------

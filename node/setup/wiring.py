@@ -24,6 +24,7 @@ from node.setup.maker_line import words_of
 from node.setup.parts import (
     access_of,
     evidence_of,
+    mailboxes_of,
     own_part_of,
     records_of,
     shelf_of,
@@ -31,7 +32,6 @@ from node.setup.parts import (
     welcome_of,
 )
 from node.setup.trades import Agreement, Trades, agree, put_to_work
-from node.storage.ledger import LedgerStore
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
 from node.use_cases.accounts import Accounts
@@ -56,7 +56,6 @@ from node.use_cases.provided_accounts import ProvidedAccounts
 from node.use_cases.vc_api import VcApi
 from node.use_cases.vehicles import VehicleDesk
 from node.use_cases.webhook_desk import WebhookDesk
-from node.use_cases.welcoming import Welcome
 from node.verdicts.sources import unread_rules
 
 
@@ -99,6 +98,8 @@ def _employ(agreement: Agreement, trades: Trades) -> tuple[Supervisor, Lanes]:
         supervisor.employ(sender, tries_max=None)
     met = Acquaintance(agreement.gossip, supervisor, partial(agreement.moments.subscribe, kept_max=1))
     supervisor.employ(met, tries_max=None)
+    if agreement.collecting is not None:
+        supervisor.employ(agreement.collecting, tries_max=None)
     supervisor.employ(trades.outbox, turn_s_max=WRITING_S_MAX)
     supervisor.employ(trades.jobs, turn_s_max=WRITING_S_MAX)
     supervisor.employ(trades.holding, turn_s_max=PROMPT_S_MAX)
@@ -140,6 +141,7 @@ def _look_out(
             readiness.of_unread_rules(lambda: unread_rules(trades.gathering)),
             readiness.of_addresses(agreement.gossip.book.unknown, lambda: history.height),
             readiness.of_token(disk.keys.token),
+            readiness.of_host(agreement.collecting),
             readiness.of_openness(open_api=trades.open_api),
         )
     )
@@ -170,9 +172,13 @@ def _overview(
     )
 
 
-def _door(own: Agreement, trades: Trades, ledger: LedgerStore, shelf: Shelf, welcome: Welcome) -> PeerDoor:
-    parts = (own.gossip, own.engine, ledger, trades.gathering, shelf)
-    return PeerDoor(*parts, welcome=welcome, oversight=trades.oversight.doors)
+def _door(disk: Disk, own: Agreement, trades: Trades, shelf: Shelf) -> PeerDoor:
+    parts = (own.gossip, own.engine, disk.stores.ledger, trades.gathering, shelf)
+    oversight, mailboxes = trades.oversight.doors, mailboxes_of(disk)
+    door = PeerDoor(*parts, welcome=welcome_of(disk), oversight=oversight, mailboxes=mailboxes)
+    if own.collecting is not None:
+        own.collecting.answer_by(lambda path, request: door.handle(path, request).body)
+    return door
 
 
 def _proposing(disk: Disk, agreement: Agreement, trades: Trades) -> ProposalDesk:
@@ -246,7 +252,7 @@ def _serve(disk: Disk, agreement: Agreement, trades: Trades, port: int, hosts: H
         access=(access := access_of(disk)),
         accounts=(accounts := Accounts(office, access)),
         provided=ProvidedAccounts(office, access, accounts, disk.settings.oidc),
-        peers=_door(agreement, trades, ledger, shelf, welcome_of(disk)),
+        peers=_door(disk, agreement, trades, shelf),
         supervisor=supervisor,
         engine=agreement.engine,
         gossip=agreement.gossip,

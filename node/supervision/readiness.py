@@ -61,6 +61,15 @@ class Readiness:
         return not any(condition.stops for condition in self.conditions)
 
 
+class Hosted(Protocol):
+    """What asks the host of this node."""
+
+    host: str
+
+    def silence_s(self) -> int | None:
+        """For how long it has not answered; None while it does."""
+
+
 class Lookout:
     """Asks the sources, and remembers since when each condition holds."""
 
@@ -411,6 +420,19 @@ def of_token(token: KeyToken | None) -> Source:
         because = None if token is None else token.trouble()
         if token is not None and because is not None:
             yield Condition("token_away", stops=True, parameters={"token": token.label, "because": because})
+
+    return look
+
+
+def of_host(collecting: Hosted | None) -> Source:
+    """The node that takes what is asked of this one does not answer: nobody reaches this one."""
+
+    def look() -> Iterator[Condition]:
+        seconds = None if collecting is None else collecting.silence_s()
+        if collecting is not None and seconds is not None:
+            yield Condition(
+                "host_away", stops=False, parameters={"host": collecting.host, "seconds": seconds}
+            )
 
     return look
 

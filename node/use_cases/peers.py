@@ -15,6 +15,7 @@ from node.oversight.cases import Cases
 from node.oversight.forwarding import Forwarding
 from node.oversight.set_requests import SetRequests
 from node.peers.gossip import Gossip
+from node.peers.mailboxes import Mailboxes
 from node.peers.messages import (
     BLOCKS_BYTES_MAX,
     BLOCKS_PER_REQUEST,
@@ -44,6 +45,7 @@ class PeerDoor:
         *,
         welcome: Welcome,
         oversight: tuple[Attempts, Cases, Forwarding, SetRequests],
+        mailboxes: Mailboxes | None = None,
     ) -> None:
         self._gossip = gossip
         self._engine = engine
@@ -51,6 +53,7 @@ class PeerDoor:
         self._gathering = gathering
         self._shelf = shelf
         self._welcome = welcome
+        self._mailboxes = mailboxes or Mailboxes()
         self._attempts, self._cases, self._forwarding, self._set_requests = oversight
 
     def handle(self, path: str, body: bytes) -> PeerAnswer:
@@ -64,6 +67,9 @@ class PeerDoor:
         with gossip.receiving() as known:
             if path == HELLO:
                 return PeerAnswer(self._welcome.hello(body))
+            hosted = self._mailboxes.hosted
+            if hosted and (receiver := gossip.receiver_of(body)) in hosted:
+                return self._pass_on(receiver, path, body, known)
             sender, nonce, content = gossip.open(path, body)
             known.append(sender)
             last = gossip.last_height_for(sender)
@@ -93,6 +99,8 @@ class PeerDoor:
                     answer = self._cases.take(sender, content)
                 case "alerts":
                     answer = self._forwarding.take(sender, content)
+                case "collect":
+                    answer = self._mailboxes.collect(sender, content)
                 case "set-requests":
                     answer = self._set_requests.take(sender, content)
                 case _:
@@ -101,8 +109,17 @@ class PeerDoor:
                         "peers ask for status, messages, blocks, documents, snapshot, engine, joining, "
                         "attempts, cases, alerts and set-requests",
                     )
-            rank = Rank.VOTES if gossip.votes(sender) else Rank.TAKES_PART
-            return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, rank)
+            return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, self._rank(sender))
+
+    def _pass_on(self, receiver: str, path: str, body: bytes, known: list[str]) -> PeerAnswer:
+        """To whom this node hosts, as it came: sealed."""
+        sender = self._gossip.sender_of_sealed(body, path, receiver)
+        known.append(sender)
+        later = self._mailboxes.put(receiver, sender, path, body)
+        return PeerAnswer(b"", sender, self._rank(sender), later)
+
+    def _rank(self, sender: str) -> Rank:
+        return Rank.VOTES if self._gossip.votes(sender) else Rank.TAKES_PART
 
     def refuse_large(self) -> None:
         """A peer's request is longer than any may be: counted like every refusal, and not read."""

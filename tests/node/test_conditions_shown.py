@@ -298,6 +298,8 @@ SHOWN = {
     "not_final": _HALT,
     "engine_away": "tests/system/test_comet_serve.py::test_cometbft_is_killed_and_both_are_back",
     "token_away": "tests/node/test_key_token.py::test_while_a_token_is_out_work_waits_and_goes_on_by_itself",
+    "host_away": "tests/system/test_hosted_firm.py::"
+    "test_a_hosted_firm_is_read_through_its_host_and_leaves_with_all",
     "comparing_records": _HALT,
     "behind": _BEHIND,
     "peers_unknown": _BEHIND,

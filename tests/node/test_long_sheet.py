@@ -124,23 +124,27 @@ def issued(root: Path) -> dict[str, tuple[bytes, int]]:
     return found
 
 
-@pytest.mark.long
-def test_two_sheets_with_the_same_rows_killed_twenty_times(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("count", "kills"),
+    [pytest.param(300, 3, marks=pytest.mark.check), pytest.param(ROWS, KILLS, marks=pytest.mark.long)],
+)
+def test_two_sheets_with_the_same_rows_killed_again_and_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, kills: int
 ) -> None:
     """
-    Two people's sheets of which the second is half of the first, one row in a hundred bad, SIGKILL at twenty
+    Two people's sheets of which the second is half of the first, one row in a hundred bad, SIGKILL at so many
     passports: gone on with, each battery has one passport, one attestation and one receipt, what was on disk
     keeps its bytes, and the process that ends the jobs never holds 250 MB.
     """
-    rows = [row_of(n, **({"mass": "heavy"} if n % BAD_EACH == 0 else {})) for n in range(1, ROWS + 1)]
-    chosen, good = Random(14), ROWS - ROWS // BAD_EACH
+    rows = [row_of(n, **({"mass": "heavy"} if n % BAD_EACH == 0 else {})) for n in range(1, count + 1)]
+    bad = count // BAD_EACH
+    chosen, good = Random(14), count - bad
     with maker(tmp_path) as node:
         (tmp_path / "a").write_bytes(sheet(rows))
-        (tmp_path / "b").write_bytes(sheet(rows[ROWS // 2 :]))
+        (tmp_path / "b").write_bytes(sheet(rows[count // 2 :]))
         before: dict[str, tuple[bytes, int]] = {}
-        for _ in range(KILLS):
-            two_sheets(tmp_path, chosen.randint(1, 2 * good // (KILLS + 2)))
+        for _ in range(kills):
+            two_sheets(tmp_path, chosen.randint(1, 2 * good // (kills + 2)))
             after = issued(tmp_path)
             assert before.items() <= after.items(), "what was on disk is another one now"
             before = after
@@ -153,9 +157,9 @@ def test_two_sheets_with_the_same_rows_killed_twenty_times(
         ).fetchone()
     with capsys.disabled():
         rate, most = told["issued"] / told["s"], told["peak_kib"] >> 10
-        print(f"\n{ROWS} rows, {KILLS} kills with {len(before)} issued; the rest {rate:.0f}/s, {most} MB")
+        print(f"\n{count} rows, {kills} kills with {len(before)} issued; the rest {rate:.0f}/s, {most} MB")
 
     assert tuple(published) == (good, good, good) and before.items() <= issued(tmp_path).items()
     assert sum(one["signed"] + one.get("repeated", 0) for one in told["counts"]) == good + good // 2
-    assert sum(one["refused"] for one in told["counts"]) == ROWS // BAD_EACH + ROWS // BAD_EACH // 2
+    assert sum(one["refused"] for one in told["counts"]) == bad + bad // 2
     assert told["peak_kib"] < 250 << 10

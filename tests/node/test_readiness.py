@@ -92,6 +92,15 @@ def records(comparing: str | None = None, **lost: int) -> Source:
     return readiness.of_records(lambda: Records(comparing, lost))
 
 
+class HostSilent:
+    """The node that takes what is asked of this one does not answer."""
+
+    host = "did:web:host.example"
+
+    def silence_s(self) -> int:
+        return 12
+
+
 class TokenOut:
     """A token that was taken out."""
 
@@ -133,6 +142,7 @@ STOPS: dict[str, Source] = {
     "not_known": broken,
 }
 TELLS: dict[str, Source] = {
+    "host_away": readiness.of_host(HostSilent()),
     "document_lost": records(document_lost=3),
     "status_list_withheld": records(status_list_withheld=1),
     "set_aside": readiness.of_set_aside(lambda: 2),

@@ -44,6 +44,7 @@ class Party:
     roles: tuple[str, ...]
     validator: bool = True
     schemes: tuple[tuple[str, str], ...] = (("gbt34014", "*"),)
+    host: str = ""  # the party, named before it, on whose node it is to be: founded without an address
 
     @property
     def did(self) -> str:
@@ -270,7 +271,13 @@ def found(
     arguments: list[str | Path] = ["network", "create", "--name", "test", "--out", root / "network"]
     arguments += ["--founding", founding, "--engine", engine]
     for node in nodes.values():
-        arguments += ["--card", node.data / "participant.toml", "--address", f"{node.party.did}={node.url}"]
+        arguments += ["--card", node.data / "participant.toml"]
+        if node.party.host:
+            (node.data / "node.toml").write_text(f'host = "{nodes[node.party.host].party.did}"\n')
+            hosting = f'[hosting]\nparticipants = ["{node.party.did}"]\n'
+            (nodes[node.party.host].data / "node.toml").write_text(hosting)
+        else:
+            arguments += ["--address", f"{node.party.did}={node.url}"]
     assert comity(*arguments) == 0
     for node in nodes.values():
         joined = comity(
