@@ -112,10 +112,9 @@ class LotsByMetal:
         too_much = beyond(given[-1] if given else {}, said)
         last = next((row for row, one in reversed(left) if one.kind == RECOVERED), None)
         with self._office.writing() as db:
-            if out_of_balance(one for _, one in left):
-                pass  # an alert of X13 is there already: one for each rule and addressee
-            elif too_much is not None and last is not None:
-                self._raise(db, last, too_much, at.get(last.height, int(time.time())))
+            if too_much is not None and last is not None:
+                if out_of_balance(one for _, one in left) is None:  # else that is the alert of X13
+                    self._raise(db, last, too_much, at.get(last.height, int(time.time())))
             elif len(metals) == len(lots) and (kind := kind_of(LOTS, ())) is not None:
                 self._office.alerts.settle(db, (leaf, kind.code, battery), WHO, int(time.time()))
         return len(metals) == len(lots)

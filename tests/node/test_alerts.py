@@ -477,3 +477,19 @@ def test_what_comes_live_is_in_the_words_of_the_page(node: LiveNode) -> None:
         page = node.client.get("/supervision", headers=headers).text
         assert said in page
         assert words <= set(re.findall(r"data-(\w+)=", page))
+
+
+def test_an_alert_is_shown_in_the_readers_language(node: LiveNode) -> None:
+    """
+    Who reads Chinese, German or Dutch finds no English word among what can be done with an alert, nor as its
+    state.
+    """
+    row = listed(node, rule="X2")[0]
+    for language in ("zh-CN", "de", "nl"):
+        headers = {**node.bearer, "Accept": "text/html", "Accept-Language": language}
+        page = node.client.get(f"/supervision/alerts/{row['id']}", headers=headers).text
+        for english in ("Assign to", "Link to case", ">Note<", f"<dd>{row['state']}</dd>", "What rests on"):
+            assert english not in page or (language, english) == ("nl", "<dd>open</dd>")
+        assert "未满足" not in page  # that is a requirement's
+        listing = node.client.get("/supervision", headers=headers).text
+        assert "<span>acknowledged</span>" not in listing
