@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from credentials.ledger.rules import PUT_IN
 from credentials.ledger.standing import (
     LIVE,
     PARTY,
@@ -252,27 +253,53 @@ def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
     return next(reversed(record.of_kinds(events.get("presentation", ()))), None)
 
 
-def _read_in_it(other: Standing, standing: Standing, table: ShownAs, inquiry: Inquiry) -> bool:
-    """True if another battery in its vehicle and the same hands was read as no new one since it is in there.
+def _lived_through(standing: Standing, table: ShownAs, inquiry: Inquiry) -> Iterator[str]:
+    """What others of the same hands went through in its vehicle, and so did that: a word of the axis each.
 
-    The vehicle was in use with both (D990). Of another holder's battery it says nothing (I5).
+    Those that are in it (D990), and the one in whose place it was put: worn in there, whatever else it met
+    left with it (D1000). Of another holder's battery it says nothing (I5).
     """
-    governance, bound = inquiry.evidence.network.governance, other.bound
-    if (
-        governance is None
-        or bound is None
-        or other.holder is None
-        or not other.holder == standing.holder != PRIVATE
-    ):
-        return False
-    tests = map(governance.lifecycle.event, inquiry.events.get("soh", ()))
-    facts = {event.effects.fact or "" for event in tests if event is not None}
-    if not any(other.facts.get(fact, -1) > bound.leaf_index for fact in facts):
+    view = inquiry.evidence.ledger
+    for other in view.beside.values() if view is not None else ():
+        if other.bound is not None and other.holder == standing.holder not in (None, PRIVATE):
+            since = other.bound.leaf_index
+            if _worn_since(other, since, table, inquiry):
+                yield "used"
+            yield from (word for word in _met_since(other, since, table, inquiry) if word == "damaged")
+    old = view.replaced if view is not None else None
+    if old is not None:
+        since = max(old.facts.get(fact, -1) for fact in (*_facts(inquiry, "inVehicle"), PUT_IN))
+        if since < standing.facts.get(PUT_IN, -1) and _worn_since(old, since, table, inquiry):
+            yield "used"  # it was in no other vehicle since
+
+
+def _worn_since(other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry) -> bool:
+    """True if it was tested after this leaf, and reads as no new battery does."""
+    if not any(other.facts.get(fact, -1) > leaf_index for fact in _facts(inquiry, "soh")):
         return False
     told = tests_of(other, inquiry).in_order()
-    read = [said.attestation.quantities for said in told if said.leaf_index > bound.leaf_index]
+    read = [said.attestation.quantities for said in told if said.leaf_index > leaf_index]
     counts = {name.partition("/")[0]: n for name, n in other.readings.items()}
     return any(map(table.beyond_new, (counts, *read)))
+
+
+def _met_since(other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry) -> Iterator[str]:
+    """What statements after this leaf show by being there."""
+    governance = inquiry.evidence.network.governance
+    for kind, word in table.shown_by.items():
+        event = governance.lifecycle.event(kind) if governance is not None else None
+        fact = event.effects.fact if event is not None else None
+        if other.facts.get(fact or "", -1) > leaf_index:
+            yield word
+
+
+def _facts(inquiry: Inquiry, group: str) -> set[str]:
+    """The facts that events of a group leave."""
+    governance = inquiry.evidence.network.governance
+    events = (
+        (governance.lifecycle.event(kind) for kind in inquiry.events.get(group, ())) if governance else ()
+    )
+    return {event.effects.fact for event in events if event is not None and event.effects.fact is not None}
 
 
 def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]:
@@ -290,9 +317,7 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     vehicle = inquiry.evidence.ledger.vehicle if inquiry.evidence.ledger is not None else None
     # Said of the vehicle about another battery in it (D773).
     yield from (table.shown_by.get(kind, "used") for kind in (vehicle.told if vehicle is not None else ()))
-    view = inquiry.evidence.ledger
-    if view is not None and any(_read_in_it(one, standing, table, inquiry) for one in view.beside.values()):
-        yield "used"
+    yield from _lived_through(standing, table, inquiry)
     readings = [*(r.attestation.quantities for r in record.shown()), standing.readings]
     # Only what was made as new has to read as new: a second life begins with what is left.
     beyond = table.grown(readings) if SECOND_LIFE in standing.marks else any(map(table.beyond_new, readings))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
     from credentials.ledger.entries import Entry
     from credentials.ledger.governance import Governance
+    from credentials.ledger.lifecycle import Lifecycle
     from credentials.ledger.namings import Namings
     from credentials.ledger.recalls import Recall, Recalls
     from credentials.ledger.recognition import Recognition
@@ -88,6 +89,7 @@ class LedgerView:
     refused: Mapping[bytes, bytes] = field(default_factory=dict)  # bytes, by digest: which passport lost
     vehicle: Installed | None = None  # the vehicle in which it is, as far as that is about this battery
     beside: Mapping[bytes, Standing] = field(default_factory=dict)  # the others in that vehicle, by key
+    replaced: Standing | None = None  # in whose place it was last put into a vehicle
     # What reads these, and the parts that repairs put in, and what authorities took back of it.
     tests: Mapping[bytes, Sequence[LedgerEntry]] = field(default_factory=dict)
     claims: Claims | None = None  # what parties without a right over it said: never read for a word
@@ -117,6 +119,8 @@ class LedgerView:
     # The repairs of these, and of what it was made from, by key of the battery that was repaired.
     repairs: Mapping[bytes, Sequence[LedgerEntry]] = field(default_factory=dict)
     repairs_unread: bool = False  # there are more of these than a verdict reads
+    # The recalls in force about the codes of its parts, and of what names it as one, by key of these.
+    part_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
     @property
@@ -252,6 +256,17 @@ def alias_texts(document: object) -> tuple[str, ...]:
     general = subject.get("GeneralProductInformation") if isinstance(subject, Mapping) else None
     text = general.get("productIdentifier") if isinstance(general, Mapping) else None
     return (text.strip(),) if isinstance(text, str) and text.strip() else ()
+
+
+def part_texts(document: object, lifecycle: Lifecycle) -> tuple[str, ...]:
+    """The codes of the parts that a repair names."""
+    subject = credential_shown(document).get("credentialSubject")
+    told = subject if isinstance(subject, Mapping) else {}
+    kind, members = told.get("event"), told.get("members")
+    event = lifecycle.event(str(kind)) if str(kind) in lifecycle.naming_parts else None
+    named = [m.name for m in event.ledger_members if m.ledger == "references"] if event is not None else []
+    said = [members.get(name) for name in named] if isinstance(members, Mapping) else []
+    return tuple(trimmed(text) for text in said if isinstance(text, str))
 
 
 def issuer_shown(document: object) -> str:

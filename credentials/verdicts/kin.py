@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from credentials.documents.identifiers import Identifier, read_identifier
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
-from credentials.ledger.recalls import Recall
+from credentials.ledger.recalls import Recall, Recalls
 from credentials.ledger.standing import PLACED, Standing
 from credentials.verdicts.evidence import RELATIVES_MAX, LedgerView
 from credentials.verdicts.record import Inquiry
@@ -64,12 +64,15 @@ def _asked(inquiry: Inquiry) -> Iterator[tuple[tuple[Recall, ...], bool]]:
     if view is None:
         return
     for key, recalls in view.kin_recalls.items():
-        one = view.relatives[key]
-        identifier = identifier_in_hand(key, inquiry)
-        if identifier is not None:
-            yield recalls.covering(identifier, key, one), False
-        else:
-            yield recalls.covering_unnamed(key, one)
+        yield reaching(recalls, view.relatives[key], inquiry)
+
+
+def reaching(recalls: Recalls, one: Standing, inquiry: Inquiry) -> tuple[tuple[Recall, ...], bool]:
+    """(those that reach this battery, whether others may: its code is not in hand)."""
+    identifier = identifier_in_hand(one.key, inquiry)
+    if identifier is not None:
+        return recalls.covering(identifier, one.key, one), False
+    return recalls.covering_unnamed(one.key, one)
 
 
 def identifier_in_hand(key: bytes, inquiry: Inquiry) -> Identifier | None:

@@ -3,9 +3,10 @@
 A dismantling ties a module to its pack on the ledger. A repair writes nothing on its parts, and on the
 battery what they carry when it is recorded. So a verdict asks what became of them: a recall of a part is one
 of what it is in, and of a battery one of the parts that came out of it. What was reported lost before a
-repair names it was lost in it. Use of a part that is told later counts where the part is in the hands of
-whoever made or has the battery: by anybody's word a stranger could make a used one of what he once supplied
-(I5).
+repair names it was lost in it, and what is in a battery goes with it, lost or ended (D999). Use, loss or end
+of a part that is told later counts where the part was, at the repair, or is in the hands of whoever made or
+has the battery, and a loss that an authority reports: by anybody's word a stranger could make a used one of
+what he once supplied (I5).
 
 It is held by the word of who made or has it; by a repair of anybody else nothing is decided (D992). What is
 in a part is told by repairs of that from before it was put in, and since by who made or has the battery.
@@ -22,17 +23,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from credentials.documents.canonical import b64u
+from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import PARTY, PRIVATE, WASTE, Standing
+from credentials.verdicts.cell import ENDED
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry, LedgerView
+from credentials.verdicts.kin import reaching
 from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used
 from credentials.verdicts.parts_check import RECALLED
-from credentials.verdicts.record import Inquiry, Record, Recorded
+from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at, ended_as
 from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.stolen import is_stolen
 from credentials.verdicts.tests_read import reads_as_used
 from credentials.verdicts.verdict import Findings, Outcome
 
@@ -105,39 +110,79 @@ def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, *
     view = inquiry.evidence.ledger
     if inquiry.events.get("partsOut") is None or view is None:  # rules from before do not ask
         return False
-    own, said, told_of = own_parties(view.standing, view.relatives), False, set[bytes]()
-    for part, repair in _parts(inquiry):
-        if part.key in told_of:
-            continue
-        reason = _against(part, repair.leaf_index, inquiry, condition) or _used(part, inquiry, condition)
-        inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
-        if reason is None or inside is False:
-            continue
-        reason = why if inside is None else reason if repair.attestation.issuer in own else _told(reason)
-        _tell(found, name, reason, about=b64u(part.key), **repair.place(), **told)
-        told_of.add(part.key)
-        said = True
-    for pack, naming in parts_of(inquiry):
-        reason = _against(pack, naming.leaf_index, inquiry, condition)
-        if reason is not None:
-            reason = reason if naming.issuer in own else _told(reason)
-            _tell(found, name, reason, about=b64u(pack.key), leaf_index=naming.leaf_index, **told)
-            said = True
+    own = own_parties(view.standing, view.relatives)
+    said = _tell_parts(found, name, inquiry, condition, own, **told)
+    said = _tell_packs(found, name, inquiry, condition, own, **told) or said
     if not said and condition != WASTE and parts_unread(inquiry, own):
         found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **told)
         said = True
     return said
 
 
+def _tell_parts(
+    found: Findings, name: str, inquiry: Inquiry, condition: str, own: Collection[str], **told: Any
+) -> bool:
+    """What is against its parts; True if anything is."""
+    told_of = set[bytes]()
+    for part, repair in _parts(inquiry):
+        if part.key in told_of:
+            continue
+        reason = _of_part(part, repair, inquiry, condition, own)
+        inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
+        if reason is None or inside is False:
+            continue
+        reason = why if inside is None else reason if repair.attestation.issuer in own else _told(reason)
+        _tell(found, name, reason, about=b64u(part.key), **repair.place(), **told)
+        told_of.add(part.key)
+    return bool(told_of)
+
+
+def _tell_packs(
+    found: Findings, name: str, inquiry: Inquiry, condition: str, own: Collection[str], **told: Any
+) -> bool:
+    """What is against what it is or was a part of; True if anything is."""
+    said, last = False, _last_naming(inquiry)
+    for pack, naming in parts_of(inquiry):
+        reason = _against(pack, naming.leaf_index, inquiry, condition)
+        if reason is None and last is not None and last.leaf_index == naming.leaf_index:
+            reason = _gone_with(pack, last, inquiry, condition)
+        if reason is not None:
+            reason = reason if naming.issuer in own else _told(reason)
+            _tell(found, name, reason, about=b64u(pack.key), leaf_index=naming.leaf_index, **told)
+            said = True
+    return said
+
+
+def _last_naming(inquiry: Inquiry) -> Recorded | None:
+    """The last repair, by its hour, that names it as a part."""
+    view = inquiry.evidence.ledger
+    assert view is not None, "asked before"
+    named_at = {naming.leaf_index for _, naming in parts_of(inquiry)}
+    repairs = [said for leaf in view.named_by if leaf.leaf_index in named_at and (said := admitted_at(leaf))]
+    return max(repairs, key=lambda one: (one.attestation.event_time, one.leaf_index), default=None)
+
+
+def _gone_with(pack: Standing, repair: Recorded, inquiry: Inquiry, condition: str) -> str | None:
+    """The reason, where it is in a battery that was lost or that ended since."""
+    view = inquiry.evidence.ledger
+    own = view.standing if view is not None else None
+    if own is None or view is None or pack.key in view.relatives:  # what came of that is judged as that
+        return None
+    ended = condition != WASTE and _has_ended(pack, inquiry)
+    reason = "part_lost" if pack.settings(LOST) else "part_ended" if ended else None
+    inside, why = _inside(own, repair, inquiry) if reason is not None else (False, "ok")
+    return reason if inside else None if inside is False else why
+
+
 def _told(reason: str) -> str:
     """By whose word it is not held."""
-    return reason if reason == "part_used" else "part_stopped_told"
+    return "part_stopped_told" if reason in HOLDING else reason
 
 
 def _tell(found: Findings, name: str, reason: str, **about: Any) -> None:
     if reason in HOLDING:
         found.failed(name, reason, **about)
-    elif reason in ("part_used", "part_stopped_told"):
+    elif reason in ("part_used", "part_ended", "part_stopped_told"):
         found.add(name, Outcome.INDETERMINATE, reason, rule="X7", word=UNDECIDED, **about)
     else:
         found.add(name, Outcome.INDETERMINATE, reason, word=UNDECIDED, **about)
@@ -155,11 +200,11 @@ def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
     records = {
         key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
     }
-    kinds, old = governance.lifecycle.naming_parts, made_from(view.standing, view.relatives)
+    old = made_from(view.standing, view.relatives)
     whole = [inquiry.record, *(records[key] for key in old if key in records)]
     inside, known = frozenset[bytes](), dict[bytes, bool]()
     for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
-        last = _last_of([*whole, *(records[key] for key in inside)], kinds)
+        last = _last_of([*whole, *(records[key] for key in inside)], governance)
         now = frozenset(
             key
             for key, repairs in last.items()
@@ -192,14 +237,16 @@ def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) ->
     return asked
 
 
-def _last_of(records: Iterable[Record], kinds: Collection[str]) -> dict[bytes, list[Recorded]]:
+def _last_of(records: Iterable[Record], governance: Governance) -> dict[bytes, list[Recorded]]:
     """Of each battery that repairs on these records name, the last that does, by its hour; and the last that
-    its author did not take back, where that is another."""
+    its author did not take back, where that is another. No thief's: it takes nothing out (D999)."""
     repairs = [
         (said, said.attestation.digest not in record.taken_back)
         for record in records
         for said in record.shown()
-        if said.attestation.kind in kinds and said.attestation.digest not in record.withdrawn
+        if said.attestation.kind in governance.lifecycle.naming_parts
+        and said.attestation.digest not in record.withdrawn
+        and not is_stolen(said, governance)
     ]
     repairs.sort(key=lambda one: (one[0].attestation.event_time, one[0].leaf_index))
     last, standing = dict[bytes, Recorded](), dict[bytes, Recorded]()
@@ -211,21 +258,50 @@ def _last_of(records: Iterable[Record], kinds: Collection[str]) -> dict[bytes, l
 
 def _against(one: Standing, leaf_index: int, inquiry: Inquiry, condition: str) -> str | None:
     """The reason by which what is set on one binds the other, by the repair at this leaf."""
-    recalled, here = one.settings(RECALLED), inquiry.policy.jurisdiction
-    if condition != WASTE and (here in recalled or PARTY in recalled):
-        return "part_recalled"
+    recalled, unasked = _recalled(one, inquiry) if condition != WASTE else (False, False)
     before = any(report.leaf_index < leaf_index for report in one.settings(LOST).values())
-    return "part_lost" if before else None
+    if recalled or before:
+        return "part_recalled" if recalled else "part_lost"
+    return "recall_of_kin_unread" if unasked else None
 
 
-def _used(part: Standing, inquiry: Inquiry, condition: str) -> str | None:
-    """The reason, where a part shows use and is in the hands of whoever made or has the battery."""
-    view = inquiry.evidence.ledger
-    own = view.standing if view is not None else None
-    if condition not in AS_NEW or own is None or part.holder in (None, PRIVATE):
-        return None
-    same = part.holder in (own.holder, own.producer)
-    return "part_used" if same and (was_used(part, inquiry) or reads_as_used(part, inquiry)) else None
+def _recalled(one: Standing, inquiry: Inquiry) -> tuple[bool, bool]:
+    """(whether a recall counts here, of it or of its code; whether one may that its code would tell)."""
+    set_on, here, view = one.settings(RECALLED), inquiry.policy.jurisdiction, inquiry.evidence.ledger
+    of_codes = view.part_recalls.get(one.key) if view is not None else None
+    reached, unasked = reaching(of_codes, one, inquiry) if of_codes is not None else ((), False)
+    where = {*set_on, *(recall.jurisdiction for recall in reached)}
+    return bool(where & {here, PARTY}), unasked
+
+
+def _of_part(
+    part: Standing, repair: Recorded, inquiry: Inquiry, condition: str, own: Collection[str]
+) -> str | None:
+    """The reason by which a part binds what this repair put it into."""
+    reason = _against(part, repair.leaf_index, inquiry, condition)
+    if reason in HOLDING:
+        return reason
+    had = _had_it(part, repair, own)
+    if any(report.role or had for report in part.settings(LOST).values()):
+        return "part_lost"
+    before = part.last_event_time <= repair.attestation.event_time
+    if condition != WASTE and (had or before) and _has_ended(part, inquiry):
+        return "part_ended"
+    used = condition in AS_NEW and had and (was_used(part, inquiry) or reads_as_used(part, inquiry))
+    return "part_used" if used else reason
+
+
+def _had_it(part: Standing, repair: Recorded, own: Collection[str]) -> bool:
+    """True if the part is in the hands of these, or was when it was put in: whoever got it has it of them."""
+    then = as_it_stood(part, repair.attestation.event_time)
+    return not {part.holder, *(stood.holder for stood in then)}.isdisjoint(own)
+
+
+def _has_ended(one: Standing, inquiry: Inquiry) -> bool:
+    """True of what is waste, became another, is recycled, or was certified to have ended."""
+    tables = inquiry.evidence.network.tables
+    marks = tables.shown_as.use_of if tables.shown_as is not None else {}
+    return ended_as(one, tables.verdicts) is not None or any(marks.get(mark) == ENDED for mark in one.marks)
 
 
 def _inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | None, str]:

@@ -15,6 +15,7 @@ from credentials.documents.identifiers import canonical_commodity_code
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
 from credentials.ledger.standing import LIVE, WASTE, Passport, Setting, Standing
+from credentials.verdicts.beside import tell_beside
 from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, presentation, recalls
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
@@ -86,6 +87,8 @@ def check_shown(
     for tell in (tell_namings, tell_repairs):
         if tell(found, "standing.state", inquiry, cell["condition"]):
             said.add("standing.state")
+    if tell_beside(found, "standing.state", inquiry, declared, cell["condition"]):
+        said.add("standing.state")
     undecided = None if cell["condition"] == WASTE else UNDECIDED
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),
@@ -146,6 +149,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     _tell_kin(found, "alias", beside.ledger, named, identifier=text)
     for tell in (tell_changes, tell_fates, tell_namings, tell_repairs):
         tell(found, "alias", about, named["condition"], identifier=text)
+    tell_beside(found, "alias", about, declared, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if _is_of_alias(row, standing, declared)]
     _tell_alias(found, text, rows)
     if _in_another_vehicle(standing, inquiry, declared):

@@ -45,7 +45,10 @@ def stolen_in(inquiry: Inquiry, governance: Governance) -> list[Recorded]:
 
 
 def stolen_behind(inquiry: Inquiry, governance: Governance) -> list[Recorded]:
-    """Statements of stolen keys about what it was made from, and liftings of recalls that would reach it."""
+    """Statements of stolen keys about what it was made from, and liftings of what would reach it.
+
+    By what a repair ties to it, too.
+    """
     view = inquiry.evidence.ledger
     if view is None or view.standing is None:
         return []
@@ -54,7 +57,13 @@ def stolen_behind(inquiry: Inquiry, governance: Governance) -> list[Recorded]:
         about = [leaf for leaf in view.behind if _about(leaf) == key]
         record = Record.read(LedgerView(one, about), governance)
         found += deciding_of([r for r in record.shown() if is_stolen(r, governance)], governance)
-    for key, one in {view.standing.key: view.standing, **view.relatives}.items():
+    tied = {**view.named_in, **view.parts}
+    for key, one in tied.items():  # of these what is lifted counts, and what is unsaid (D999)
+        record = Record.read(
+            LedgerView(one, [leaf for leaf in view.behind if _about(leaf) == key]), governance
+        )
+        found += [r for r in record.shown() if _gives_way(r, governance) and is_stolen(r, governance)]
+    for key, one in {**tied, view.standing.key: view.standing, **view.relatives}.items():
         of_codes = Recalls(one.subject.scheme, one.subject.namespace)
         about = [leaf for leaf in view.behind if _about(leaf) == of_codes.key]
         record = Record.read(LedgerView(None, about), governance)
@@ -70,6 +79,12 @@ def _about(leaf: LedgerEntry) -> bytes | None:
     except CredentialError:
         return None
     return standing_key(entry.attestation.subject) if isinstance(entry, AdmittedEntry) else None
+
+
+def _gives_way(recorded: Recorded, governance: Governance) -> bool:
+    """True if what it says is that something else holds no more."""
+    event = governance.lifecycle.event(recorded.attestation.kind)
+    return event is not None and (event.lifts is not None or event.effects.undo is not None)
 
 
 def _lifts(recorded: Recorded, governance: Governance) -> bool:
@@ -100,7 +115,7 @@ def _reaches(published: Recorded, of_codes: Recalls, key: bytes, inquiry: Inquir
     """True if this recall reaches the battery, or may: a recall never misses (D757)."""
     view = inquiry.evidence.ledger
     assert view is not None and view.standing is not None, "asked of a battery that is on record"
-    standing = view.relatives.get(key, view.standing)
+    standing = {**view.named_in, **view.parts, **view.relatives}.get(key, view.standing)
     said = published.attestation
     batteries = tuple(standing_key(subject) for subject in said.referenced_subjects)
     criteria: Criteria | None = said.criteria

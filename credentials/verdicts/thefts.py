@@ -28,7 +28,8 @@ def had_nobody_been_robbed(inquiry: Inquiry) -> Evidence | None:
 def _touched(inquiry: Inquiry, robbed: frozenset[str]) -> bool:
     """Whether one that was robbed may have spoken; of documents shown and of kin it is not looked at who."""
     evidence = inquiry.evidence
-    kin = evidence.ledger is not None and bool(evidence.ledger.relatives)
+    view = evidence.ledger
+    kin = view is not None and bool(view.relatives or view.parts or view.named_in)
     if evidence.presented or evidence.aliases or kin:
         return True
     said = (recorded.attestation for recorded in inquiry.record.shown())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from credentials.documents.identifiers import Identifier, Subject
@@ -59,31 +59,47 @@ def read_view(
     beside = _standings(ledger, others) if others else {}
     parts = _standings(ledger, behind.parts) if behind.parts else {}
     out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
+    named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
+    put_in, tied = _at(ledger, put_in_at(standing)), [*named_in.values(), *parts.values()]
+    replaced = _replaced(ledger, put_in)
     return LedgerView(
         standing,
         entries,
         ledger.ordered_attestations(lost),
         vehicle=vehicle.of(key) if vehicle is not None else None,
         beside=beside,
-        tests=tests_behind({**parts, **beside}, governance, partial(_tests, ledger)),
+        tests=tests_behind({**parts, **beside, **replaced}, governance, partial(_tests, ledger)),
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=reaching,
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
         kin_recalls=recalls_of(relatives, ledger.standings.records),
-        taken_out=entries_of(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
-        made_into=entries_of(ledger, [r for a in into_at if (r := ledger.leaves.at(a)) is not None]),
-        put_in=entries_of(ledger, [r for a in put_in_at(standing) if (r := ledger.leaves.at(a)) is not None]),
+        taken_out=_at(ledger, out_at),
+        made_into=_at(ledger, into_at),
+        put_in=put_in,
+        replaced=next(iter(replaced.values()), None),
         kin_placed=_times(ledger, placings_of(relatives)),
-        behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
+        behind=_behind(ledger, about, [*tied, *relatives.values()], governance) if governance.robbed else (),
         namings=namings,
-        named_in=_standings(ledger, sorted({n.about for n in namings.first})) if namings else {},
+        named_in=named_in,
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
-        named_by=entries_of(ledger, [r for a in named_at if (r := ledger.leaves.at(a)) is not None]),
+        named_by=_at(ledger, named_at),
         parts=parts,
+        part_recalls=recalls_of({**named_in, **parts}, ledger.standings.records),
         repairs=behind.repairs,
         repairs_unread=behind.cut,
     )
+
+
+def _at(ledger: LedgerStore, leaves: Iterable[int]) -> list[LedgerEntry]:
+    return entries_of(ledger, [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None])
+
+
+def _replaced(ledger: LedgerStore, put_in: Sequence[LedgerEntry]) -> dict[bytes, Standing]:
+    """The battery that the act is about by which another was put into its place, by its key."""
+    said = (leaf.parsed.attestation for leaf in put_in if isinstance(leaf.parsed, AdmittedEntry))
+    keys = [standing_key(one.subject) for one in said]
+    return _standings(ledger, keys) if keys else {}
 
 
 def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> frozenset[bytes]:
@@ -138,16 +154,17 @@ def _times(ledger: LedgerStore, leaves: Sequence[int]) -> dict[int, int]:
 
 
 def _behind(
-    ledger: LedgerStore, about: Subject, relatives: Mapping[bytes, Standing], governance: Governance
+    ledger: LedgerStore, about: Subject, others: Sequence[Standing], governance: Governance
 ) -> list[LedgerEntry]:
     """What a thief may have said that its own record does not hold (D806); read only once a key was stolen.
 
-    About what it was made from: by whoever was robbed, and what takes statements back. About recalls: all.
+    About what it was made from, its parts and what it was one of: by whoever was robbed, and what takes
+    statements back. About recalls: all.
     """
     undoing = [kind for kind, event in governance.lifecycle.events.items() if event.effects.undo]
-    codes = {recall_subject(s.scheme, s.namespace) for s in (about, *(r.subject for r in relatives.values()))}
+    codes = {recall_subject(s.scheme, s.namespace) for s in (about, *(one.subject for one in others))}
     robbed = sorted(governance.robbed)
-    rows = [row for key in relatives for row in ledger.leaves.said_by(key, robbed, undoing)]
+    rows = [row for one in others for row in ledger.leaves.said_by(one.key, robbed, undoing)]
     rows += [row for one in sorted(codes, key=standing_key) for row in ledger.leaves.of(standing_key(one))]
     return entries_of(ledger, rows)
 
@@ -188,14 +205,14 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     """The statements by which others became this battery: their documents name the codes of these.
 
     By which it was taken out of its pack: they say what was to become of it. By which its predecessors became
-    it: they say what was tested. The repairs of these, and of its parts: they say what was put in. Those
-    before only where recalls of such codes are in force, or a thief may have lifted them.
+    it: they say what was tested. The repairs of these, of its parts, and of what it was one of: they say what
+    was put in. Those before only where recalls of such codes are in force, or a thief may have lifted them.
     """
     leaves = made_at(view) if view.kin_recalls or view.behind else ()
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
-    repairs = (leaf.parsed for said in view.repairs.values() for leaf in said)
+    repairs = (leaf.parsed for said in (*view.repairs.values(), view.named_by) for leaf in said)
     repaired = [entry.attestation for entry in repairs if isinstance(entry, AdmittedEntry)]
     every = (*taken_out_of(view), *made_into_of(view), *kin, *repaired)
     return tuple({a.digest: a for a in every}.values())

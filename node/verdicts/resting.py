@@ -2,8 +2,9 @@
 
 A line is judged again when the record under a key changes that its verdict looked up: a battery that it came
 of, a code that one of these is named by and that nobody recorded yet, a battery whose repair names it, one
-that its own repair names, another one in its vehicle. And when a status list that was read, or asked for, is
-another one; when what governs changes for a party whose words are on one of these records.
+that its own repair names, another one in its vehicle, or the one that it replaced. When a recall is about the
+codes of what repairs tie to it. And when a status list that was read, or asked for, is another one; when what
+governs changes for a party whose words are on one of these records.
 
 Beside the ledger: when a document is had that was not, or a status list again that was too old (D590); when
 what governs changes for this party, where something is withheld from it.
@@ -28,6 +29,7 @@ def rests_of(evidence: Evidence, own: str, list_age_s_max: int, now: int) -> fro
     keys = {standing_key(about) for about in evidence.subjects.values()}
     keys.update(key for view in views for key in _looked_up(view))
     lists = {issuer for issuer, _, _ in evidence.network.status_lists}
+    named = [one.subject for view in views for one in (*view.parts.values(), *view.named_in.values())]
     parties = {party for view in views for party in _speaking(view)}
     missing = dict(_missing(evidence))
     if MissingReason.WITHHELD in missing.values():
@@ -36,6 +38,7 @@ def rests_of(evidence: Evidence, own: str, list_age_s_max: int, now: int) -> fro
     return frozenset(
         [
             *((KIN, key) for key in keys),
+            *(("namespace", as_stored(f"{one.scheme}:{one.namespace}")) for one in named),
             *(("issuer", as_stored(issuer)) for issuer in lists),
             *((PARTY, as_stored(party)) for party in parties - lists),
             *((DOCUMENT, digest) for digest in missing),
@@ -83,6 +86,8 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
     if view.namings is not None:
         yield from (naming.about for naming in view.namings.first)
     yield from (*view.parts, *view.repairs, *view.beside)
+    if view.replaced is not None:
+        yield view.replaced.key
 
 
 def _speaking(view: LedgerView) -> Iterator[str]:

@@ -10,7 +10,7 @@ was fetched.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -34,6 +34,7 @@ from credentials.verdicts.evidence import (
     Tables,
     battery_text,
     identifiers_in_play,
+    part_texts,
 )
 from credentials.verdicts.means import OpenedList
 from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE
@@ -246,7 +247,7 @@ class Gathering:
         known = {**reading.named, **reading.subjects}
         subjects = {  # of further codes as well: dismantlings name what came out by them (credentials D867)
             text: found
-            for text in (*in_play, *reading.aliases)
+            for text in (*in_play, *reading.aliases, *_parts_named(reading, self.history.at(reading.height)))
             if (found := known.get(text) or self.subject_of(text)) is not None
         }
         receipts, shown = line.get("receipts"), line.get("documents")
@@ -362,6 +363,15 @@ def _named(reading: Reading) -> list[tuple[bytes, str]]:
     named = [(digest, sets.issuer) for digest in points.values()] if sets is not None else []
     events = (*reading.events, *reading.declared, *reading.kin)
     return [*named, *reading.earlier, *((event.document_digest, event.issuer) for event in events)]
+
+
+def _parts_named(reading: Reading, governance: Governance) -> Iterator[str]:
+    """The codes of parts in the documents of repairs, where recalls of such codes are in force."""
+    if any(view.part_recalls for view in (reading.view, *reading.aliases.values())):
+        for said in (*reading.events, *reading.declared, *reading.kin):
+            held = reading.documents[said.document_digest]
+            if isinstance(held, Held):
+                yield from part_texts(held.document, governance.lifecycle)
 
 
 def _beside_passports(reading: Reading) -> list[Mapping[str, Any]]:

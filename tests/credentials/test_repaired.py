@@ -16,7 +16,16 @@ from tests.credentials.test_two_codes import LINK, two_codes
 from tests.credentials.test_used_before import measured
 from tests.credentials.test_vehicles import IN_CAR, placed_in_car
 from tests.harness.border import World, code, replace, subject_of, tables
-from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RIVAL, SECOND_LIFE, WORKSHOP
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    OTHER_MAKER,
+    RIVAL,
+    SECOND_LIFE,
+    WORKSHOP,
+)
 
 HELD = ("hold", "part_recalled")
 
@@ -155,21 +164,26 @@ def test_where_it_is_not_known_whether_it_was_put_in_nothing_is_decided() -> Non
 
 def test_what_was_lost_before_it_was_put_in_is_lost_in_there() -> None:
     """
-    X18: reported lost once it was built in, by whoever sold it without handing it over, it holds nobody (I5).
+    X18: whoever lost it; reported lost once it was built in, by whoever sold it without handing it over, it
+    holds nobody (I5).
     """
     before, after = World(), World()
     for w in (before, after):
         stock(w)
-        module(w)
-    pack, part = code(1), code(7)
-    lost(before, part)
+        w.happen(OTHER_MAKER, "battery.sold", module(w, by=OTHER_MAKER), {"invoice": "1"}, parties=(MAKER,))
+    pack, part = code(1), code(7, maker="ZZ3")
+
+    def report(w: World) -> None:
+        w.happen(OTHER_MAKER, "battery.reported_lost", part, {"reference": "1"})
+
+    report(before)
     for w in (before, after):
         repaired(w, pack, child_in=part)
-    lost(after, part)
+    report(after)
 
     assert shape(judged(before, pack)) == ("hold", "part_lost")
     assert judged(after, pack)["verdict"] in GOOD
-    before.happen(MAKER, "battery.found", part, {"reason": "1"})
+    before.happen(OTHER_MAKER, "battery.found", part, {"reason": "1"})
     assert judged(before, pack)["verdict"] in GOOD
 
 

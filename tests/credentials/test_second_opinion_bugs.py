@@ -12,6 +12,7 @@ import pytest
 
 from credentials.ledger import admission, descendants, linked_records, namings, told_late
 from credentials.ledger.attestation import standing_key
+from credentials.ledger.governance import Governance
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing
 from credentials.verdicts import battery, cell, record, repaired, shown, used
@@ -714,8 +715,8 @@ def test_a_part_that_went_out_and_in_again_and_binds_nothing_is_found() -> None:
     again = (*ON_SHELF, taken_out, None, PUT_IN, RECALLED)
     last = repaired._last_of
 
-    def first_of(records: Sequence[Record], kinds: Collection[str]) -> dict[bytes, list[Recorded]]:
-        found = last(records, kinds)
+    def first_of(records: Sequence[Record], governance: Governance) -> dict[bytes, list[Recorded]]:
+        found, kinds = last(records, governance), governance.lifecycle.naming_parts
         return {key: [_first(records, key, told[0], kinds)] for key, told in found.items()}
 
     assert said_too_well(*again, **shown) == set()
@@ -758,6 +759,6 @@ def test_a_pack_beside_one_that_reads_as_used_and_is_new_is_found() -> None:
     acts = (*ON_SHELF, *placed, *built_in)
 
     assert said_too_well(*acts, read, **shown) == set()
-    with patched(cell, "_read_in_it", lambda *_: False):
+    with patched(cell, "_lived_through", lambda *_: iter(())):
         assert said_too_well(*acts, **shown) == set()
         assert said_too_well(*acts, read, **shown) == {BESIDE_USED}

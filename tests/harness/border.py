@@ -50,6 +50,7 @@ from credentials.verdicts.evidence import (
     alias_texts,
     identifiers_in_play,
     issuer_shown,
+    part_texts,
     relatives_of,
 )
 from credentials.verdicts.kin import made_at, placings_of
@@ -501,34 +502,41 @@ class World:
         claims, recalls = found.get(claims_key(key)), found.get(about)
         relatives, vehicle = relatives_of(standing, self._standings), self._vehicle(standing)
         own = [replace(leaf, parsed=_parsed(leaf.entry)) for leaf in mine]
-        old = made_from(standing, relatives)
+        older = made_from(standing, relatives)
         parties = own_parties(standing, relatives)
-        behind = repairs_behind(own, old, parties, self.governance, partial(self._repairs, parties))
+        behind = repairs_behind(own, older, parties, self.governance, partial(self._repairs, parties))
         beside = self._standings(
             [one.pack for one in vehicle.installed if one.pack != key] if vehicle else []
         )
-        parts = self._standings(behind.parts)
+        parts, tied = self._standings(behind.parts), self._named(key)
+        put_in = [self.leaves[leaf] for leaf in put_in_at(standing)]
+        old = [one for leaf in put_in if (one := _read_subject(leaf.entry)) is not None]
+        replaced = self._standings([standing_key(one) for one in old])
         return LedgerView(
             standing,
             mine,
             self.refused,
             vehicle=vehicle.of(key) if vehicle is not None else None,
             beside=beside,
-            tests=tests_behind({**parts, **beside}, self.governance, self._tests),
+            tests=tests_behind({**parts, **beside, **replaced}, self.governance, self._tests),
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
             made_into=[self.leaves[leaf] for leaf in made_into_at(standing, relatives)],
-            put_in=[self.leaves[leaf] for leaf in put_in_at(standing)],
+            put_in=put_in,
+            replaced=next(iter(replaced.values()), None),
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             parts=parts,
+            part_recalls=recalls_of({**tied.get("named_in", {}), **parts}, reader.get_many),
             repairs=behind.repairs,
             repairs_unread=behind.cut,
-            behind=self._behind(target, relatives) if self.governance.robbed else (),
-            **self._named(key),
+            behind=self._behind(target, {**relatives, **tied.get("named_in", {}), **parts})
+            if self.governance.robbed
+            else (),
+            **tied,
         )
 
     def _repairs(self, parties: Collection[str], key: bytes, before: int, most: int) -> list[LedgerEntry]:
@@ -566,9 +574,9 @@ class World:
         named_by = [self.leaves[naming.leaf_index] for naming in namings.first]
         return {"namings": namings, "named_in": named_in, "unnamed": unnamed, "named_by": named_by}
 
-    def _behind(self, about: Subject, relatives: Mapping[bytes, Standing]) -> list[LedgerEntry]:
-        """The leaves about what it was made from, and about recalls of the codes of all of these."""
-        family = (about, *(one.subject for one in relatives.values()))
+    def _behind(self, about: Subject, others: Mapping[bytes, Standing]) -> list[LedgerEntry]:
+        """The leaves about what it was made from or is a part of, and about recalls of all their codes."""
+        family = (about, *(one.subject for one in others.values()))
         recalled = (recall_subject(one.scheme, one.namespace) for one in family)
         wanted = [one.as_list() for one in (*family[1:], *recalled)]
         return [leaf for leaf in self.leaves if _read(leaf.entry)[0] in wanted]
@@ -592,7 +600,7 @@ class World:
 
     def _taken_out_of(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which it came out of its pack and of others, and that of its own."""
-        repairs = (leaf for said in view.repairs.values() for leaf in said)
+        repairs = (leaf for said in (*view.repairs.values(), view.named_by) for leaf in said)
         digests = [_read(leaf.entry)[1] for leaf in (*view.taken_out, *view.made_into, *repairs)]
         return [self.documents[d] for d in digests if d in self.documents]
 
@@ -693,7 +701,11 @@ class World:
             earlier |= sets | self._earlier(aliases[namer], live=True)
             aliases |= {t: v for t, v in more.items() if key_if_readable(t) != own}
         of_packs = [document for one in (view, *aliases.values()) for document in self._taken_out_of(one)]
-        in_play = (*in_play, *identifiers_in_play({}, of_packs))
+        cited = {_read(leaf.entry)[1] for one in (view, *aliases.values()) for leaf in one.entries}
+        said = [self.documents[digest] for digest in cited if digest in self.documents]
+        lifecycle = self.governance.lifecycle
+        named = (text for document in (*said, *of_packs) for text in part_texts(document, lifecycle))
+        in_play = (*in_play, *identifiers_in_play({}, of_packs), *named)
         leaves = [
             leaf
             for one in (view, *aliases.values())
@@ -701,7 +713,7 @@ class World:
                 *one.entries,
                 *one.taken_out,
                 *one.made_into,
-                *itertools.chain(*one.repairs.values()),
+                *itertools.chain(*one.repairs.values(), one.named_by),
             )
         ]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
@@ -795,6 +807,11 @@ def _twin(begun: World) -> World:
 def _parsed(entry: bytes) -> Entry:
     """A leaf, read once: what the harness gathers for one verdict asks again for most of the last one's."""
     return parse_entry(entry)
+
+
+def _read_subject(entry: bytes) -> Subject | None:
+    parsed = _parsed(entry)
+    return parsed.attestation.subject if isinstance(parsed, AdmittedEntry) else None
 
 
 @lru_cache(maxsize=4096)

@@ -191,6 +191,24 @@ def test_a_recall_of_a_part_wakes_the_line_of_what_it_was_put_into(node: LiveNod
     assert word_now(node, pack) == ("hold", "part_recalled")
 
 
+def test_a_recall_of_codes_wakes_the_line_of_what_such_a_part_was_put_into(node: LiveNode) -> None:
+    """
+    I9: it is about the part's code, which the repair's document has alone; the pack's own is not recalled.
+    """
+    pack, part = 78, 79
+    for serial in (pack, part):
+        issue(node, serial)
+    attest(node, "battery.maintained", pack, work="module", child_in=code_of(part))
+    open_line = judged(node, "26NLCODES", pack)
+    assert word_now(node, pack)[1] != "part_recalled"
+    members = {"reason": "cells", "criteria": {"prefixes": [code_of(part)]}}
+    recall = {"event": "recall.published", "battery": "gbt34014:ZZ1", "members": members}
+
+    assert node.post_json("/attestations", recall).status_code == 201
+
+    node.wait(lambda: item(node, open_line)["reason"] == "part_recalled", "the recall on the line")
+
+
 @pytest.mark.parametrize(
     ("event", "sold", "members"),
     [

@@ -1,0 +1,65 @@
+"""What holds another battery in the vehicle that is shown: it is in there, whichever of them is asked about.
+
+A vehicle goes where all that is in it goes. Where another battery of the same holder, or one that the same
+party built in, is on record in it as lost, under a recall here, refused here, before customs that suspended
+its release, forbidden to have a passport, or certified to have ended, nothing is decided about this one in it
+(I2, I6; D1000). Of a battery of other hands a maker's recall and an authority's word count, where the same
+party built both in; nothing else does, and nothing where another did: whoever binds its own battery to the
+number of another's car would hold that (I5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from credentials.documents.canonical import b64u
+from credentials.ledger.rules import LOST
+from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, PRIVATE, REFUSED, WASTE, Standing
+from credentials.verdicts.cell import ENDED, Declared
+from credentials.verdicts.parts_check import RECALLED
+from credentials.verdicts.record import Inquiry
+from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.verdict import Findings, Outcome
+
+ANYWHERE = (LOST, BANNED, PASSPORT_SUSPENDED)  # settings that bind whichever side set them
+HERE = (RECALLED, REFUSED)  # and those of this side, or of a party
+
+
+def tell_beside(
+    found: Findings, name: str, inquiry: Inquiry, declared: Declared, condition: str, **told: Any
+) -> bool:
+    """Say under this check what holds another battery of its vehicle; True if anything does."""
+    view = inquiry.evidence.ledger
+    if view is None or view.standing is None or declared.goods != "in_vehicle":
+        return False
+    said = False
+    for other in view.beside.values():
+        why = sorted({*_held_by(other, view.standing, inquiry, declared)})
+        why = [one for one in why if condition != WASTE or one == LOST]
+        if why:
+            about = {"about": b64u(other.key), "held": why, **told}
+            found.add(name, Outcome.INDETERMINATE, "vehicle_held", word=UNDECIDED, **about)
+            said = True
+    return said
+
+
+def _held_by(other: Standing, own: Standing, inquiry: Inquiry, declared: Declared) -> Iterator[str]:
+    """What holds another battery, by whose word it is heard of."""
+    same = other.holder == own.holder not in (None, PRIVATE)
+    installers = {one.bound.by for one in (other, own) if one.bound is not None}
+    if not (same or len(installers) == 1):
+        return
+    here = inquiry.policy.jurisdiction
+    for name in (*ANYWHERE, *HERE):
+        if name == REFUSED and declared.direction == "export":
+            continue  # what was refused may be sent back
+        settings = other.settings(name).items()
+        heard = same or name == RECALLED
+        if any((name in ANYWHERE or at in (here, PARTY)) and (one.role or heard) for at, one in settings):
+            yield name
+    if other.item_state == "suspended":
+        yield "release_suspended"
+    table = inquiry.evidence.network.tables.shown_as
+    if table is not None and any(table.use_of.get(mark) == ENDED for mark in other.marks):
+        yield "end_of_life"
