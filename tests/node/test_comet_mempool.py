@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from consensus.events import AttestationReceived
+from node.ledger.comet import mempool
 from node.ledger.comet.mempool import HANDED_PER_TURN, Mempool
 from node.ledger.comet.rpc import Rpc
 from node.ledger.inbox import OWN
@@ -151,6 +152,22 @@ def test_a_turn_has_an_end_however_much_is_handed_in(comet: Scripted, socket_pat
     node.mempool.turn()
 
     assert comet.given == pool
+
+
+def test_a_turn_has_an_end_however_slowly_it_is_answered(
+    comet: Scripted, socket_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A busy machine takes long for one: the turn ends after a moment, and the next one goes on where it ended.
+    """
+    monkeypatch.setattr(mempool, "TURN_S_MAX", 0.0)
+    node = Node(socket_path)
+    node.mempool.again([b"one", b"two"])
+    node.mempool.turn()
+    assert comet.given == [b"one"]
+    node.mempool.turn()
+
+    assert comet.given == [b"one", b"two"]
 
 
 def test_nothing_is_lost_while_cometbft_is_away(socket_path: Path) -> None:

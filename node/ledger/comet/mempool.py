@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from hashlib import sha256
@@ -24,6 +25,7 @@ from node.ledger.subscriptions import Moments, PoolDropped
 TICK_S = 0.25
 AGAIN_S = 0.2  # CometBFT was not there
 HANDED_PER_TURN = 256  # some milliseconds each: no turn lasts until all of a pool is handed in
+TURN_S_MAX = 1.0  # where each takes longer
 WAITING_MAX = 4_000  # own ones: the outbox has them all, and sends them again
 WAITS = "waits"
 CATCHING_UP = "while node is catching up"  # 0.40: taken by nobody yet, as while it is away
@@ -59,10 +61,13 @@ class Mempool:
         """Hand some in, or wait for some; what could not be handed in is tried again."""
         if not self._todo:
             self._fill()
+        until_s = time.monotonic() + TURN_S_MAX
         try:
             for _ in range(min(len(self._todo), HANDED_PER_TURN)):
                 self._hand_in(*self._todo[0])
                 self._todo.popleft()
+                if time.monotonic() >= until_s:
+                    break
         except OSError:
             self._woken.wait(AGAIN_S)
 
