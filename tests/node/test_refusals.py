@@ -63,7 +63,7 @@ UNTOLD = {
     "node/issuing/gate.py": (1, "how far the comparison with the ledger came"),
     "node/ledger/comet/relay.py": (1, "what the decoder of a peer's question says"),
     "node/issuing/item_sheets.py": (1, "what `_no_sheet` is given"),
-    "node/issuing/passport_models.py": (2, "what `wrong_cell` is given, and what the reader of claims says"),
+    "node/issuing/passport_models.py": (1, "what the reader of claims says"),
     "node/issuing/members.py": (4, "what a reader of identifiers or values says; the members of an event"),
     "node/issuing/passports.py": (2, "what the reader of claims says"),
     "node/issuing/profiled.py": (2, "what a reader of documents says"),

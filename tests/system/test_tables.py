@@ -22,6 +22,7 @@ TABLES = sorted([*CONFIG.glob("*.toml"), *CONFIG.glob("policies/*.toml"), *CONFI
 # documents of others. They are looked up by what a battery, a document or another table says.
 DATA = {
     "alerts.toml": ("",),
+    "desks.toml": (".role",),
     "risk.toml": ("",),
     "reasons.toml": ("",),
     "refusals.toml": (".code", ".problem"),
