@@ -34,6 +34,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
             issue(made, serial)
         for serial in (KEPT, THERE):
             attest(made, "battery.installed", serial, vin=VIN)
+        made.wait_quiet()  # an act upon an own one that is under way waits for it, and is not refused
         yield made
 
 
@@ -83,6 +84,7 @@ def test_the_lawful_record_closes_it(node: LiveNode) -> None:
     """
     (alert,) = alerts(node, state="open")
     attest(node, "battery.replaced", KEPT, vin=VIN, replacement=code_of(SPARE), reason="a cell had failed")
+    node.wait_quiet()
     answer = scrap(node, THERE, SPARE)
     assert answer.status_code == 201, answer.text
     node.wait(lambda: not alerts(node, state="open"), "the alert to be closed")
