@@ -95,7 +95,7 @@ class Resting:
             beside = self._beside(said, key)
             since = [*_of_battery(said, leaf, record), *self._of_others(said, leaf, beside)]
             since.sort(key=lambda one: one.row.leaf_index)
-            network = self._gathering.network_view({})
+            network = self._gathering.network_view()
             times = self._ledger.block_times({row.height, *(one.row.height for one in since)})
             way, until = self._way(said, key, record, times.get(row.height, 0))
             lines = [one for about in (key, *beside) for one in self._lines(about, now)]

@@ -147,7 +147,7 @@ class Batteries:
         with self._ledger.reading(), self._office.reading():
             view = self._gathering.ledger_view(about, found, RECORDS_SHOWN, before)
             total = self._ledger.leaves.count_of(standing_key(about))
-            network = self._gathering.network_view({})
+            network = self._gathering.network_view()
             record = Record.read(view, network.governance)
             standing = view.standing
             published = [r.attestation for r in record.admitted if r.attestation.set_list is not None]

@@ -48,7 +48,7 @@ class PartsDesk:
             raise bad_request("part_twice", "One part is named twice: name each once.")
         with self._ledger.reading():
             view = self._gathering.ledger_view(signing.subject(pack), pack)
-            network = self._gathering.network_view({})
+            network = self._gathering.network_view()
             standings = self._standings(keys)
             parts = [
                 PartShown(subject, code, standings.get(key), _opened(one))

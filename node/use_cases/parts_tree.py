@@ -71,7 +71,7 @@ class PartsTree:
         pack = battery_named(self._issuing, battery)
         key = standing_key(self._issuing.signing.subject(pack))
         with self._ledger.reading(), self._office.reading():
-            network = self._gathering.network_view({})
+            network = self._gathering.network_view()
             (top,) = self._level([key], {key: pack}, audience)
             if top.standing is None:
                 told = "No record of {battery} is on this ledger; that says nothing about the battery."

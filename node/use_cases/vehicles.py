@@ -68,7 +68,7 @@ class VehicleDesk:
         now, lifecycle = int(time.time()), self._gathering.history.latest.lifecycle
         asked = VehicleQuestion(act, jurisdiction or self._policy.jurisdiction, now)
         with self._ledger.reading():
-            network = self._gathering.network_view({})
+            network = self._gathering.network_view()
             found = self._found(self._issuing.signing.subject(vehicle), named)
         made = check_vehicle(found, asked, table, lifecycle)
         return {

@@ -89,7 +89,7 @@ class Judgement:
 
 
 def _not_judged(gathering: Gathering, lines: Sequence[Line], row: ConsignmentRow) -> list[ItemRecord]:
-    network, now = gathering.network_view({}), int(time.time())
+    network, now = gathering.network_view(), int(time.time())
     conclusion = Conclusion(UNDECIDED, "set_aside", None, "unreachable")
     verdict = Verdict(conclusion, (), At(law_date_of(row, now), now), network.height, network.block_time)
     return [ItemVerdict(line, verdict).as_dict() for line in lines]

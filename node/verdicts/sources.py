@@ -30,7 +30,6 @@ from credentials.verdicts.evidence import (
     LedgerView,
     Missing,
     NetworkView,
-    StatusSource,
     Tables,
     battery_text,
     identifiers_in_play,
@@ -161,7 +160,7 @@ class Gathering:
         """The same of several lines, all of them at one height."""
         found = []
         with self._ledger.reading(), self._office.reading():
-            network = self.network_view({})
+            network = self.network_view()
             for line, read in lines:
                 if read is None or read.height != network.height:
                     self._hold([read := self._read(line, network.height)])
@@ -202,8 +201,8 @@ class Gathering:
         governance = self.history.at(self.history.height)
         return read_view(self._ledger, about, identifier, newest, before, governance=governance)
 
-    def network_view(self, status: Mapping[tuple[str, str, str], StatusSource]) -> NetworkView:
-        """What is the same for every battery at this height; inside a read transaction.
+    def network_view(self) -> NetworkView:
+        """What is the same for every battery at this height, without status lists; in a read transaction.
 
         Governance is that of the height the ledger is read at: the verdict names this height, and whoever
         asks again for it, however much later, must get the same answer.
@@ -220,7 +219,6 @@ class Gathering:
             lists_opened=rules.lists_opened,
             lag_heights=self.lag.lag_heights(height),
             quorum_silence_s=self.lag.quorum_silence_s(),
-            status_lists=status,
         )
 
     def event_of(self, row: EntryRow) -> Event | None:
