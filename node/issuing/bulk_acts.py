@@ -143,7 +143,7 @@ class BulkActs:
             told = "this node has no statement of that kind about this battery that could be taken back"
             raise not_found("attestation_unknown", told)
         still = [one for one in own if b64u(one.digest) not in corrected]
-        return (still or own)[-1].digest
+        return max(still or own, key=_recorded).digest
 
     def _corrected(self, event: Event, battery: str) -> dict[str, bytes]:
         """The own corrections about a battery, by the statement that each takes back."""
@@ -177,3 +177,11 @@ class BulkActs:
     def _is_about(self, item: OutboxItem, passport: Issuance | None) -> bool:
         """Whether a statement is about this passport; about a battery alone each is."""
         return passport is None or self._members(item).get("passport_digest") == b64u(passport.digest)
+
+
+def _recorded(item: OutboxItem) -> tuple[bool, int, int]:
+    """Where a statement stands in the order of the ledger; what is not on it yet comes after.
+
+    Statements that were put down one after the other may be recorded the other way round.
+    """
+    return item.leaf_index is None, item.leaf_index or 0, item.number

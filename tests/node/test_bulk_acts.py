@@ -196,7 +196,8 @@ def test_statements_are_corrected_together(node: LiveNode) -> None:
 def test_two_statements_about_one_battery_are_two_rows(node: LiveNode) -> None:
     """
     A sheet names two statements about one battery: the rules judge each, and only a row that names one again
-    is told so. Without names it is about the newest that still stands, then about the one before it.
+    is told so. Without names it is about the last on record that still stands, then about the one before it,
+    in whatever order they were put down.
     """
     issued(node, 71, 72)
     for happened, serial in product(("fire", "flood"), (71, 72)):
@@ -204,8 +205,14 @@ def test_two_statements_about_one_battery_are_two_rows(node: LiveNode) -> None:
         answer = node.post_json("/attestations", said)
         assert answer.status_code == 201, answer.text
     node.wait_quiet()
-    outbox = node.service.stores.office.outbox
+    office = node.service.stores.office
+    with office.writing() as db:
+        db.execute("UPDATE outbox SET number = -number WHERE battery = ?", (code_of(72),))
     query = "act=correct&reason=x&statement=negative_event"
+
+    def recorded(serial: int) -> list[bytes]:
+        said = office.outbox.of_battery(code_of(serial), "negative_event")
+        return [one.digest for one in sorted(said, key=lambda one: one.leaf_index or 0)]
 
     def corrected(serial: int, *named: bytes) -> list[tuple[str, Any]]:
         lines = [f"{code_of(serial)},{b64u(one)}" for one in named] or [code_of(serial)]
@@ -215,13 +222,13 @@ def test_two_statements_about_one_battery_are_two_rows(node: LiveNode) -> None:
             node.wait_quiet()
         return [(row["state"], (row["problem"] or {}).get("code") or row["digest"]) for row in rows]
 
-    first, second = (one.digest for one in outbox.of_battery(code_of(71), "negative_event"))
+    first, second = recorded(71)
     assert corrected(71, second, first, second) == [
         ("checked", b64u(second)),
         ("refused", "depends"),  # the last record of a battery goes first
         ("refused", "code_repeated"),
     ]
-    first, second = (one.digest for one in outbox.of_battery(code_of(72), "negative_event"))
+    _, second = recorded(72)
     assert corrected(72) == [("checked", b64u(second))]
     assert corrected(72) == [("refused", "depends")], "the first one stands: it is not said to be corrected"
 

@@ -425,9 +425,10 @@ def test_a_verdict_does_not_rot(network: dict[str, Node]) -> None:
     wait("the new word", lambda: customs.get(path)["counts"]["hold"] == 1)
 
     changed, item = customs.get(path), customs.get(f"{path}/items/1")
-    assert changed["changed"] == [
-        {"line": 1, "was": judged["items"][0]["verdict"], "verdict": "hold", "overtaken": False}
-    ]
+    (line,) = changed["changed"]
+    told = [line[name] for name in ("line", "was", "verdict", "overtaken", "reason")]
+    assert told == [1, judged["items"][0]["verdict"], "hold", False, "recalled"]
+    assert (line["newest"]["kind"], line["newest"]["issuer_name"]) == ("battery.recalled", "maker")
     assert changed["worst"] == "hold" and changed["changed_total"] == 1
     assert (item["reason"], item["before"]["verdict"]) == ("recalled", judged["items"][0]["verdict"])
     assert item["height"] > item["before"]["height"] == judged["items"][0]["height"]
