@@ -253,7 +253,8 @@ class Lifecycle:
     hears_of_then: bool = False
     vehicles_of_then: bool = False  # what is told late of a vehicle binds what was in it then
     moved_on_stays: bool = False  # voiding a dismantling leaves a child where it went on to since
-    # A record keeps also how it stood under what made its code anew, and for no second before it left.
+    # A record keeps also how it stood under what made its code anew, and for no second before it left; and is
+    # asked of then about the vehicle of then.
     whole_pasts: bool = False
     on_the_way: frozenset[str] = frozenset()  # states in which customs may say that it never left
     tells_late: bool = False  # whether anything may be told late, so that how it stood is kept

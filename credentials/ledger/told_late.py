@@ -41,13 +41,23 @@ def told_late(standing: Standing, attestation: Attestation, context: Context) ->
     if not context.event.told_late or not past.before or attestation.event_time >= past.until_time:
         return None
     early = before_last_change(standing, attestation, context)
-    if not early and _voice(standing, standing, attestation, context) is not None:
+    if (
+        not (early or _is_of_the_vehicle_of_then(standing, attestation, context))
+        and _voice(standing, standing, attestation, context) is not None
+    ):
         return None
     for then in as_it_stood(standing, attestation.event_time):
         voice = _voice(then, standing, attestation, context)
         if voice is not None and _unopposed(then, attestation, context):
             return voice
     return None
+
+
+def _is_of_the_vehicle_of_then(standing: Standing, attestation: Attestation, context: Context) -> bool:
+    """True of what the present record does not hear by X5, though it may be said of it: it is in another."""
+    asked = "X5" in context.event.guards and context.event.effects.bound != "bind"
+    in_another = asked and standing.bound_asset != attestation.bound_asset
+    return context.governance.lifecycle.whole_pasts and in_another
 
 
 def _voice(then: Standing, now: Standing, attestation: Attestation, context: Context) -> Voice | None:

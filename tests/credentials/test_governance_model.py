@@ -89,7 +89,7 @@ def test_random_events_with_the_clock_at_every_date() -> None:
 
 @pytest.mark.check
 @pytest.mark.parametrize(
-    ("owner", "method", "seed"), [(Stop, "holds", 87), (Key, "valid", 57), (Wanting, "ready", 40)]
+    ("owner", "method", "seed"), [(Stop, "holds", 87), (Key, "valid", 158), (Wanting, "ready", 40)]
 )
 def test_an_answer_that_is_a_second_late_is_found(owner: type, method: str, seed: int) -> None:
     """

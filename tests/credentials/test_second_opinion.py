@@ -425,7 +425,7 @@ def test_histories_of_parts_agree_with_the_law() -> None:
     Repairs that put parts in and take them out, recalled, stolen, used, and two packs of one car: each ground
     bounds verdicts, and no verdict is better (0989, 0990, 0992).
     """
-    walks = many(range(24, 32), 200, of_parts=True)
+    walks = many(range(48, 56), 200, of_parts=True)
 
     print(walks)
     assert set(walks.tied) == set(TIED) and walks.clear

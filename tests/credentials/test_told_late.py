@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -33,12 +34,15 @@ from tests.harness.ledger import (
     Ledger,
     battery,
     lifecycle_table,
+    make_genesis,
+    rule_files,
     vehicle,
 )
 
 LATER_S = 1_000  # beyond the skew of clocks
 NAMED = (WORKSHOP, RECYCLER, SECOND_LIFE, IMPORTER)
 OTHER_CAR = vehicle(2)
+OTHER_VIN = "ZZ9DEM0E0T0000047"
 MOVED = ("item_state", "eu_status", "holder", "named", "place", "lineage", "children", "last_event_time",
          "presentation", "jurisdictions", "readings", "responsible", "passport", "facts")  # fmt: skip
 
@@ -685,3 +689,54 @@ def test_a_car_that_is_told_late_to_have_been_on_the_road_is_no_new_one_abroad(
         assert shape(judged(w, text, **car)) == ("hold", "used_sold_as_new")
     now = w.ledger.standing(subject_of(code(1)))
     assert (now.holder, now.place, now.jurisdictions) == (held.holder, held.place, held.jurisdictions)
+
+
+def test_a_vehicle_is_told_late_of_a_battery_that_is_in_another_by_now() -> None:
+    """
+    I6, 0971: registered with two batteries, and recorded after one of them went into another vehicle: the one
+    that stayed is no new one, and the other stays where it is.
+    """
+    w = World()
+    in_car: dict[str, Any] = {"bound_asset": subject_of(VIN)}
+    texts = [code(1), code(2)]
+    for text in texts:
+        w.produce(text)
+        w.publish(text)
+        w.happen(MAKER, "market.placed", text, parties=NAMED)
+        w.happen(MAKER, "battery.installed", text, {"vin": VIN}, **in_car)
+    w.ledger.now += LATER_S
+    w.run()
+    then = w.now
+    w.ledger.now += LATER_S
+    w.happen(WORKSHOP, "battery.swapped_out", texts[0], {"vin": VIN}, **in_car)
+    w.happen(MAKER, "battery.installed", texts[0], {"vin": OTHER_VIN}, bound_asset=subject_of(OTHER_VIN))
+    moved = w.ledger.standing(subject_of(texts[0]))
+    car: dict[str, Any] = {
+        **{"goods": "in_vehicle", "commodity_code": "8703800000", "mass_kg": None},
+        **{"vin": VIN, "direction": "export"},
+    }
+    assert judged(w, texts[1], **car)["verdict"] in GOOD
+
+    w.happen(CN_AUTHORITY, "vehicle.registered", texts[0], {"vin": VIN}, event_time=then, **in_car)
+
+    assert shape(judged(w, texts[1], **car)) == ("hold", "used_sold_as_new")
+    now = w.ledger.standing(subject_of(texts[0]))
+    assert (now.bound, now.item_state, now.holder) == (moved.bound, moved.item_state, moved.holder)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_said_of_the_vehicle_of_then_waits_for_ever_under_the_rules_before(*, whole: bool) -> None:
+    """
+    0971: a table without `whole_pasts` hears it of the present record, as it did.
+    """
+    table = lifecycle_table()
+    if not whole:
+        del table["whole_pasts"]
+    ledger = Ledger(make_genesis(rule_files={**rule_files(), "lifecycle.json": json.dumps(table).encode()}))
+    subject, then = named(ledger, "installed")
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+    ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=OTHER_CAR)
+
+    ended = ends_as(ledger, EU_AUTHORITY, "vehicle.registered", subject, event_time=then, bound_asset=CAR)
+
+    assert ended == ("admitted" if whole else "X5")

@@ -40,7 +40,8 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
         return
     once = [step for step in steps if step != SALE]
     if (
-        any(_is_known(archive, battery, name) for act in published for name in act.names)
+        any(one.battery == battery for one in archive.repairs)  # also one that was taken back (0973)
+        or any(_is_known(archive, battery, name) for act in published for name in act.names)
         or len(set(once)) != len(once)
         or not _as_declared_here(acts)
         or not _untouched(archive.bound(battery), once)
@@ -66,9 +67,12 @@ def _is_known(archive: Archive, battery: str, name: str) -> bool:
 
 
 def _is_part_of_stopped(archive: Archive, battery: str) -> bool:
-    """Whether a repair says that it was part of what is recalled, or was reported lost or stolen (0989)."""
+    """Whether a repair says that it was part of what is recalled, lost or stolen, or ended (0989, 0999)."""
     packs = [archive.bound(other) for how, other in archive.bound(battery).named_as if how == PART]
-    return any(pack.recalls or pack.is_set("recalled") or pack.is_set("lost") for pack in packs)
+    return any(
+        pack.recalls or pack.is_set("recalled") or pack.is_set("lost") or pack.ended or "waste" in pack.used
+        for pack in packs
+    )
 
 
 def _as_declared_here(acts: tuple[Act, ...]) -> bool:
@@ -84,7 +88,7 @@ def _untouched(file: File, steps: list[int]) -> bool:
     if file.used or file.stops or file.recalls or file.enrolled or file.disputed or file.vehicle:
         return False
     if file.withdrawn_by_operator or file.paused_by_operator or file.tied or file.read_beside:
-        return False  # also by a repair that was taken back (0973)
+        return False
     if any(how != PART for how, _ in file.named_as) or file.weighs not in (None, PASSPORT_GRAMS):
         return False
     explained = ({"released"} if RELEASED in steps else set()) | ({"placed"} if PLACED in steps else set())
