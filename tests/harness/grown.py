@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -108,16 +108,15 @@ def _without_indexes(path: Path) -> Iterator[None]:
     """Those of what every block adds to are made again at the end, of what is there by then."""
     many = ("entries", "standings", "finals")
     query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         indexes = db.execute(f"{query} (?, ?, ?)", many).fetchall()
         for name, _ in indexes:
             db.execute(f"DROP INDEX {name}")
     yield
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA cache_size=-200000")
         for _, statement in indexes:
             db.execute(statement)
-    db.close()
 
 
 def _commit(
