@@ -31,13 +31,14 @@ test: .venv/installed-dev ## everything that needs only Python (at most 5 minute
 # and hold no time against it (tried with all of `make test` beside them).
 BESIDE := $(patsubst %,tests/%.py, \
     node/test_batch node/test_desk node/test_governance_cli node/test_joining node/test_lapsed_shown \
-    node/test_list_history node/test_named_files node/test_odd_sheets node/test_opening \
-    node/test_proposing node/test_queries node/test_restore node/test_rule_files node/test_rule_tables \
-    node/test_rules_of_the_time node/test_set_aside node/test_snapshot node/test_snapshot_governance \
-    node/test_standalone node/test_two_codes node/test_vc_api node/test_woken node/test_woken_by \
-    system/test_expelling system/test_governance_browser system/test_interop system/test_leaving \
-    system/test_live_keys system/test_rules_lacking system/test_schemathesis system/test_stolen_keys \
-    system/test_stolen_signatures system/test_third_jurisdiction)
+    node/test_list_history node/test_long_sheet node/test_named_files node/test_odd_sheets \
+    node/test_openid node/test_opening node/test_parts_tree node/test_proposing node/test_queries \
+    node/test_restore node/test_rule_files node/test_rule_tables node/test_rules_of_the_time \
+    node/test_set_aside node/test_snapshot node/test_snapshot_governance node/test_standalone \
+    node/test_two_codes node/test_vc_api node/test_woken node/test_woken_by system/test_browser_days \
+    system/test_browser_trades system/test_expelling system/test_governance_browser system/test_interop \
+    system/test_leaving system/test_live_keys system/test_rules_lacking system/test_schemathesis \
+    system/test_stolen_keys system/test_stolen_signatures system/test_third_jurisdiction)
 
 # What only computes or waits runs side by side; what measures nodes in real time has the machine for itself.
 check: .venv/installed-dev ## browser, kills, interoperation, more seeds (at most 40 minutes)
