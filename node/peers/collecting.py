@@ -12,7 +12,7 @@ from consensus.encoding import Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from node.errors import ProblemError
 from node.peers.gossip import Gossip
-from node.peers.mailboxes import AWAY_S
+from node.peers.mailboxes import ASKED_MAX, AWAY_S
 from node.peers.messages import PEER_BODY_BYTES_MAX, not_authenticated
 
 EACH_S = 0.5  # between two questions while nothing is asked
@@ -28,6 +28,7 @@ class Collecting:
     def __init__(self, host: str, gossip: Gossip) -> None:
         self.host = host
         self._gossip = gossip
+        self._asked: list[tuple[int, str, bytes]] = []  # number, path, request: what waits to be answered
         self._answers: list[tuple[int, int, bytes]] = []  # number, status, answer
         self._woken = threading.Event()
         self._heard_s = time.monotonic()  # as if just now: a start is no fault of the host
@@ -42,15 +43,21 @@ class Collecting:
         return int(silent_s) if silent_s > AWAY_S else None
 
     def turn(self) -> None:
-        """Hand over what was answered, collect what is asked, answer it; or wait a moment."""
+        """Hand over what was answered, collect what is asked, answer it; or wait a moment.
+
+        A host, honest or not, is heard of as much as an honest one keeps, and answered by one body's worth at
+        a time: it takes no memory beyond that.
+        """
         try:
             asked = self._collected()
         except (OSError, ConsensusError, ProblemError):
-            self._answers = []  # whoever waited for them does no more
+            self._asked, self._answers = [], []  # whoever waited for them does no more
             self._wait(AGAIN_S)
             return
         self._heard_s = time.monotonic()
-        self._answers += [self._answered(*one) for one in asked]
+        self._asked = [*self._asked, *asked][:ASKED_MAX]
+        while self._asked and sum(len(answer) for *_, answer in self._answers) < ANSWERS_BYTES_MAX:
+            self._answers.append(self._answered(*self._asked.pop(0)))
         if not self._answers:
             self._wait(EACH_S)
 

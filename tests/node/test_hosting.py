@@ -13,7 +13,7 @@ from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError
 from node.named_files import write_own
 from node.peers.authentication import PeerAuthentication
-from node.peers.collecting import Collecting
+from node.peers.collecting import ANSWERS_BYTES_MAX, Collecting
 from node.peers.gossip import Gossip
 from node.peers.mailboxes import (
     ANSWERED_S_MAX,
@@ -256,6 +256,28 @@ def test_a_firm_answers_by_itself_and_says_when_its_host_is_silent(
     collecting._heard_s -= AWAY_S + 1
     collecting.turn()
     assert (collecting.silence_s() or 0) >= AWAY_S
+
+
+def test_a_host_that_hands_over_too_much_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Of a thousand requests at each turn as many are kept as an honest host has, and answers that are not
+    handed over yet are never more than one body, and one answer.
+    """
+
+    class Way:
+        def request(self, _did: str, _path: str, _body: bytes) -> bytes:
+            rows: list[Value] = [[number, "documents", b"asked"] for number in range(1_000)]
+            return encode(rows)
+
+    way: Any = Way()
+    collecting = Collecting(HOST, way)
+    collecting.answer_by(lambda path, request: b"a" * (1 << 20))
+    monkeypatch.setattr(collecting, "_wait", lambda seconds: None)
+    for _ in range(3):
+        collecting.turn()
+
+        assert len(collecting._asked) <= ASKED_MAX
+        assert sum(len(answer) for *_, answer in collecting._answers) <= ANSWERS_BYTES_MAX + (1 << 20)
 
 
 @pytest.mark.parametrize(
