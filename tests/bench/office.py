@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from node.verdicts.workers import LINES_MIN
 from tests.bench import ratios
 from tests.bench.harness import NotMeasured
 from tests.harness.net.batteries import claims_of, code_of
+from tests.harness.peaks import peak_mib
 from tests.harness.support_service import LiveNode, live_node
 
 SIGNED, VERIFIED = 7, 2  # signatures of a passport and its production; of the documents that a line reads
@@ -130,7 +130,7 @@ def clearance(*, lines: int, compared: int = 0) -> list[str]:
     return [
         _row(f"{lines:,} fresh lines", lines, judged, floor_s, AIM_LINES_S),
         f"their readiness: {told[0]:.1f} s, {1000 * told[1] / lines:.2f} ms of the processor a line; "
-        f"aim 3 s for 9,000; peak of the whole process, client and tests in it: {_peak_mb():.0f} MB; aim 250",
+        f"aim 3 s for 9,000; peak of the whole process, client and tests in it: {peak_mib():.0f} MB; aim 250",
         *(_told(compared, count, *each) for count, each in enumerate(taken)),
     ]
 
@@ -141,10 +141,6 @@ def _told(lines: int, count: int, wall_s: float, own_s: float, theirs_s: float) 
         f"{lines:,} lines by {count} workers: {lines / wall_s:,.0f}/s; of the processor {own_ms:.2f} ms a "
         f"line in the node and {theirs_ms:.2f} in workers"
     )
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _judged(node: LiveNode, serials: range) -> str:

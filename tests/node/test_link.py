@@ -1,7 +1,6 @@
 """How an answer of another node is read: bounded in bytes, time and form (node/peers/link.py)."""
 
 import gzip
-import resource
 import socket
 import threading
 import time
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from node.peers.link import Link, LinkError, _PlainSocket
+from tests.harness.peaks import forget_peak, peak_mib
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: %d\r\n\r\n"
@@ -39,10 +39,6 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
         thread.join(5)
-
-
-def memory_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def sending(data: bytes) -> Callable[[socket.socket], None]:
@@ -81,12 +77,12 @@ def test_what_no_peer_sends_is_not_read(answer: Callable[[socket.socket], None],
     """
     N07: compressed, too long or no HTTP: an error that names the other side, and no memory for it.
     """
-    before = memory_mib()
+    before = forget_peak()
     with answering(answer) as url, pytest.raises(LinkError, match=says) as caught:
         Link(url).post("/peer/status", b"", seconds_max=5, size_bytes_max=1000)
 
     assert url in str(caught.value)
-    assert memory_mib() - before < 20
+    assert peak_mib() - before < 20
 
 
 @pytest.mark.parametrize("beginning", [b"", OK, OK + LENGTH % 100_000], ids=["no", "head", "body"])

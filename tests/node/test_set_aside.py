@@ -391,11 +391,10 @@ def test_clients_take_turns_at_having_manifests_read(monkeypatch: pytest.MonkeyP
 
 
 MANIFESTS = """
-import json, resource, sys, threading
+import json, sys, threading
 from pathlib import Path
+from tests.harness.peaks import peak_mib as peak
 from tests.harness.support_service import live_node
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 lines = [
     {"line": n, "battery": f"ZZ1PE75QH00001G62{n:07d}", "goods": "battery", "commodity_code": "8507600000"}
     for n in range(1, 20001)
@@ -438,11 +437,10 @@ def test_further_manifests_cost_no_further_memory(tmp_path: Path) -> None:
 
 
 BOMBS = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
+from tests.harness.peaks import forget_peak, peak_mib as peak
 from tests.harness.support_service import live_node
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 def many(member, what, count):
     return b'{"%s":[' % member + (what + b",") * count + b"0]}"
 json_, table = "application/json", "text/csv"
@@ -459,8 +457,9 @@ bombs = {
 }
 with live_node(Path(sys.argv[1])) as node:
     node.post_raw("/consignments", b'{"lines":[{}]}', json_)
-    before, told = peak(), {}
+    told = {}
     for name, (path, kind, body) in bombs.items():
+        before = forget_peak()
         told[name] = [node.post_raw(path, body(), kind).status_code, round(peak() - before)]
     print(json.dumps(told))
 """
@@ -482,7 +481,7 @@ def test_a_body_is_refused_before_it_takes_many_times_its_size(tmp_path: Path) -
         timeout=120,
     )
     told = json.loads(done.stdout)
-    print(f"\nstatus, and MiB beyond the peak before, by then: {told}")
+    print(f"\nstatus, and MiB beyond what was held before it: {told}")
 
     assert {status for status, _ in told.values()} == {400}
     assert (

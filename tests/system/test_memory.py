@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from tests.harness.peaks import forget_peak, peak_mib
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = frozenset(
@@ -433,3 +437,20 @@ def asked(): ...
 """
 
     assert growing(text) == {"seen", "Keeps._of", "Keeps.kept", "Keeps.late", "Fields.rows", "asked()"}
+
+
+def test_a_peak_is_of_the_program_that_is_measured() -> None:
+    """
+    A program started by one that held 100 MB has a peak of its own, and one that is forgotten begins anew; no
+    test asks `getrusage` of itself, which tells the peak of whoever started it, too.
+    """
+    held = bytes(b"x" * (100 << 20))
+    asked = "from tests.harness.peaks import peak_mib; print(peak_mib())"
+    ran = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    most = peak_mib()
+    del held
+
+    assert float(ran.stdout) < 60 and most > 100
+    assert forget_peak() < most - 50
+    asking = "RUSAGE_" + "SELF).ru_maxrss"
+    assert [path for path in (ROOT / "tests").rglob("*.py") if asking in path.read_text()] == []
