@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -250,7 +250,7 @@ def _wait_final(node: Node, sent: Mapping[bytes, float]) -> dict[bytes, tuple[in
     """digest -> (leaf index, height), once all are on the disk of `node` and under a cosigned checkpoint."""
     deadline = time.monotonic() + SETTLE_S_MAX
     while time.monotonic() < deadline:
-        with sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True)) as db, db:
             final = db.execute(
                 "SELECT COUNT(*), MAX(leaf_index) FROM entries WHERE type = 'admitted'"
             ).fetchone()
@@ -258,7 +258,7 @@ def _wait_final(node: Node, sent: Mapping[bytes, float]) -> dict[bytes, tuple[in
         if final[0] >= len(sent) and size > final[1]:
             break
         time.sleep(0.2)
-    with sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True)) as db, db:
         rows = db.execute("SELECT digest, leaf_index, height FROM entries WHERE type = 'admitted'").fetchall()
     found = {digest: (leaf, height) for digest, leaf, height in rows if digest in sent}
     if len(found) != len(sent):

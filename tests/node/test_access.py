@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
@@ -312,7 +312,7 @@ def test_the_audit_is_only_added_to(node: LiveNode) -> None:
     """
     The database itself refuses to change or delete what stands in the audit.
     """
-    with sqlite3.connect(node.data / "office.db") as db:
+    with closing(sqlite3.connect(node.data / "office.db")) as db, db:
         for statement in ("UPDATE audit SET who = 'nobody'", "DELETE FROM audit"):
             with pytest.raises(sqlite3.IntegrityError, match="never changed"):
                 db.execute(statement)

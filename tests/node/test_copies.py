@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -299,7 +299,7 @@ TABLES = ("blocks", "entries", "standings", "finals", "checkpoints", "validators
 
 
 def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         return {table: sorted(db.execute(f"SELECT * FROM {table}").fetchall()) for table in TABLES}
 
 
@@ -314,7 +314,7 @@ def test_projections_are_rebuilt_from_the_blocks(node: Maker) -> None:
     node.stop()
     ledger = node.data / "ledger.db"
     before = rows(ledger)
-    with sqlite3.connect(ledger) as db:
+    with closing(sqlite3.connect(ledger)) as db, db:
         db.execute("DELETE FROM standings")
         db.execute("UPDATE entries SET kind = 'passport.revoked', entry = x'00'")
         db.execute("DELETE FROM finals")
@@ -346,7 +346,7 @@ def test_altered_blocks_are_not_rebuilt_from(node: Maker, capsys: pytest.Capture
     node.wait_quiet()
     node.stop()
     ledger = node.data / "ledger.db"
-    with sqlite3.connect(ledger) as db:
+    with closing(sqlite3.connect(ledger)) as db, db:
         block = db.execute("SELECT block FROM blocks WHERE height = 1").fetchone()[0]
         db.execute("UPDATE blocks SET block = ? WHERE height = 1", (block[:-1] + bytes([block[-1] ^ 1]),))
     db.close()

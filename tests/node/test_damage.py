@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -42,7 +43,7 @@ def flipped(value: Any, number: int) -> Any:
 
 def change(data: Path, table: str, column: str, where: str, value: Any, *, name: str = "ledger.db") -> Any:
     """Put a value into a database; what was there."""
-    with sqlite3.connect(data / name) as db:
+    with closing(sqlite3.connect(data / name)) as db, db:
         (before,) = db.execute(f"SELECT {column} FROM {table} WHERE {where}").fetchone()
         db.execute(
             f"UPDATE {table} SET {column} = ? WHERE {where}", (value(before) if callable(value) else value,)
@@ -68,7 +69,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         told = made.post_json("/passports", {"code": CODE, "claims": sample_claims(made.service, CODE)})
         digest = told.get_json()["digest"]
         made.wait(lambda: made.get(f"/receipts/{digest}").status_code == 200, "the receipt")
-    with sqlite3.connect(made.data / "ledger.db") as db:
+    with closing(sqlite3.connect(made.data / "ledger.db")) as db, db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     return made.data

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def test_the_command_goes_by_node_toml(
 
     assert comity("archive", "--data", tmp_path, "--out", tmp_path / "old") == 0
     assert "nothing is that old" in capsys.readouterr().out
-    with sqlite3.connect(tmp_path / "office.db") as db:
+    with closing(sqlite3.connect(tmp_path / "office.db")) as db, db:
         db.execute("INSERT INTO audit (at, who, did, about) VALUES (7, 'x', 'y', 'z')")
     db.close()
     (tmp_path / "node.toml").write_text("[keep]\naudit_years = 30\n")

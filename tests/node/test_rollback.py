@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -231,7 +232,7 @@ def test_a_damaged_record_stops_the_node_with_one_sentence(genesis: Genesis, tmp
     signing = SigningStore(path)
     assert signing.wal(0) == []
     for damaged in (b"damaged", encode(["comity/wal/v1", 1, 0, "prevote", b"not a vote", None, []])):
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db, db:
             db.execute("INSERT OR REPLACE INTO wal VALUES (1, 1, ?, ?)", (damaged, summed(1, damaged)))
         db.close()
         with pytest.raises(SetupError, match=r"signing\.db holds a damaged record"):
@@ -338,7 +339,7 @@ def test_a_cosignature_beyond_the_guard_withholds_as_well(genesis: Genesis, tmp_
     victim = ledger.CUSTOMS
     network.wait("its checkpoint", lambda: network.links.nodes[victim].ledger.checkpoint() is not None)
     network.links.nodes[victim].stop()
-    with sqlite3.connect(tmp_path / victim.removeprefix("did:web:") / "signing.db") as db:
+    with closing(sqlite3.connect(tmp_path / victim.removeprefix("did:web:") / "signing.db")) as db, db:
         db.execute("DELETE FROM cosign_guard")
     db.close()
 

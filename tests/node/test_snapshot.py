@@ -96,7 +96,7 @@ def test_a_node_joins_from_a_snapshot_and_goes_on(network: dict[str, Node], rows
 
 
 def _table(node: Node, name: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True)) as db, db:
         rows = db.execute(f"SELECT * FROM {name}").fetchall()
     certificate = 5  # of a block: any quorum will do, so nodes may differ
     return sorted(row[:certificate] + row[6:] if name == "blocks" else row for row in rows)
@@ -306,7 +306,7 @@ def test_nobody_waits_while_a_snapshot_is_made(
     """
     monkeypatch.setattr(snapshot, "WAIT_COSIGNED_S_MAX", 120.0)
     ledger, rival = copied_ledger(network["cn"], tmp_path), copied_ledger(network["cn"], tmp_path / "rival")
-    with sqlite3.connect(tmp_path / "rival" / "ledger.db") as db:
+    with closing(sqlite3.connect(tmp_path / "rival" / "ledger.db")) as db, db:
         db.execute("DELETE FROM checkpoints")
     genesis = networks.verify(network[JOINER].data / "network").genesis
     waiting = Shelf(partial(snapshot.write, rival, genesis), tmp_path / "rival", rival.log_size)

@@ -6,6 +6,7 @@ import copy
 import resource
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -136,7 +137,7 @@ def table(store: LedgerStore, folder: Path, name: str) -> list[tuple[Any, ...]]:
     copied = folder / "copied.db"
     copied.unlink(missing_ok=True)
     store._db.connection.execute("VACUUM INTO ?", (str(copied),))
-    with sqlite3.connect(copied) as db:
+    with closing(sqlite3.connect(copied)) as db, db:
         return sorted(db.execute(f"SELECT * FROM {name}").fetchall(), key=repr)
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -454,7 +455,7 @@ def test_an_earlier_version_is_brought_forwards(tmp_path: Path, path: Path) -> N
     """
     name = path.stem.partition("-")[0]
     file = tmp_path / f"{name}.db"
-    with sqlite3.connect(file) as made:
+    with closing(sqlite3.connect(file)) as made, made:
         made.executescript(path.read_text())
         had = tables(made)
     made.close()
@@ -530,7 +531,7 @@ def test_a_manifest_of_an_earlier_version_is_found_where_it_is_now(tmp_path: Pat
     """
     What was taken in before manifests had a table of their own can be judged again.
     """
-    with sqlite3.connect(tmp_path / "office.db") as made:
+    with closing(sqlite3.connect(tmp_path / "office.db")) as made, made:
         made.executescript((EARLIER / "office-10.sql").read_text())
         ((id_, manifest),) = made.execute("SELECT id, manifest FROM consignments").fetchall()
     made.close()
@@ -569,7 +570,7 @@ def test_reports_of_attempts_that_wait_in_an_earlier_version_wait_as_letters(tmp
             [("did:a", "waits"), ("did:b", "sent"), ("", "waits"), ("did:c", "given_up")], 5
         )
     ]
-    with sqlite3.connect(tmp_path / "office.db") as made:
+    with closing(sqlite3.connect(tmp_path / "office.db")) as made, made:
         made.executescript((EARLIER / "office-22.sql").read_text())
         made.execute("DELETE FROM attempts")
         made.executemany(f"INSERT INTO attempts VALUES ({', '.join('?' * 13)})", more)
@@ -671,7 +672,7 @@ def test_a_file_that_lacks_a_table_is_damaged(tmp_path: Path, name: str) -> None
     for table in tables:
         file.unlink(missing_ok=True)
         Database(file, HISTORIES[name]).close()
-        with sqlite3.connect(file) as changed:
+        with closing(sqlite3.connect(file)) as changed, changed:
             changed.execute(f"DROP TABLE {table}")
         changed.close()
         with pytest.raises(SetupError):

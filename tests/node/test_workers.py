@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -134,7 +134,7 @@ def rows(data: Path, since: int) -> list[tuple[Any, ...]]:
             return [plain(one) for one in value]
         return "since" if type(value) is int and value >= since else value
 
-    with sqlite3.connect(data / "office.db") as db:
+    with closing(sqlite3.connect(data / "office.db")) as db, db:
         items = db.execute(
             "SELECT line, seq, verdict, body, subject, namespace, issuer, settled FROM items ORDER BY line"
         ).fetchall()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_a_backup_that_is_killed_is_none_and_is_made_again(tmp_path: Path) -> No
 def restores(data: Path, out: Path) -> bool:
     if comity("restore", "--data", data, "--from", out) != 0:
         return False
-    with sqlite3.connect(data / "office.db") as db:
+    with closing(sqlite3.connect(data / "office.db")) as db, db:
         return bool(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
 
 
