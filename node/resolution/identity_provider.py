@@ -220,7 +220,7 @@ class IdentityProvider:
             keys = self._keys(self._document(url, kept_s))
             try:
                 return dict(jwt.decode(token, keys, algorithms=[self._settings.algorithm]).claims)
-            except (JoseError, ValueError):
+            except (JoseError, ValueError, TypeError):  # TypeError: of a header that is none
                 continue
         _unfit("signature")
 

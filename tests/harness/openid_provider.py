@@ -8,6 +8,8 @@ and what is wrong with what it says next (`SPOILED`, and of its discovery docume
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 import sys
 import time
@@ -55,6 +57,7 @@ SIGNED_OTHERWISE = (
     "by the public key",
     "by a stranger",
     "by a key of its own",
+    "under a header that is none",
 )
 MISPLACED = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -151,6 +154,9 @@ class Provider:
             stranger = _key("own")
             own = {"alg": "RS256", "jwk": stranger.as_dict(private=False), "jku": f"{ELSEWHERE}/keys"}
             return jwt.encode(own, claims, stranger, ["RS256"])
+        if self.wrong == "under a header that is none":
+            strange = json.dumps({**header, "crit": 7}).encode()
+            return f"{base64.urlsafe_b64encode(strange).rstrip(b'=').decode()}.e30.AA"
         return jwt.encode(header, claims, self.key, ["RS256"])
 
 
