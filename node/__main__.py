@@ -14,11 +14,12 @@ from node import NOT_INSTALLED
 
 try:
     import click
+    from click.exceptions import NoArgsIsHelpError
 
     from consensus.errors import ConsensusError
     from credentials.errors import CredentialError
     from node.cli import comity
-    from node.cli.terminal import one_line, step_line
+    from node.cli.terminal import one_line, say, step_line
     from node.config import environment
     from node.errors import AnsweredProblem, ProblemError, SetupError
 except ModuleNotFoundError as missing:
@@ -37,8 +38,13 @@ def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
     try:
         result = comity.main(arguments, prog_name="comity", standalone_mode=False)
+    except NoArgsIsHelpError as error:
+        say(error.format_message(), err=True)
+        return EXIT_USAGE
     except click.UsageError as error:
-        return _say(error, error.format_message(), EXIT_USAGE)
+        typed = "comity" if error.ctx is None else error.ctx.command_path
+        step = f"next: `{typed} --help` says what can be typed there."
+        return _say(error, error.format_message(), EXIT_USAGE, step)
     except click.ClickException as error:
         return _say(error, error.format_message(), EXIT_DATA)
     except click.Abort:

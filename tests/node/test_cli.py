@@ -491,6 +491,41 @@ def test_usage_errors_are_64(arguments: list[str]) -> None:
     sentence(run(*arguments), USAGE)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "begins"),
+    [([], "Usage: comity [OPTIONS]"), (["keys"], "Usage: comity keys [OPTIONS]")],
+)
+def test_a_command_alone_prints_its_help(arguments: list[str], begins: str) -> None:
+    """
+    Whoever types `comity`, or a group of commands, reads what there is, line by line; it is still exit code 64.
+    """
+    done = run(*arguments)
+
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith(begins) and "Commands:" in lines
+    assert done.stderr == run(*arguments, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "step"),
+    [
+        (["isue"], "No such command 'isue'. Did you mean 'issue'?", "comity --help"),
+        (["keys", "grand"], "No such command 'grand'. Did you mean 'grant'?", "comity keys --help"),
+        (["init"], "Missing option '--data'.", "comity init --help"),
+        (["status"], "which node? Give --data DIR, --node URL, or set COMITY_NODE", "comity status --help"),
+    ],
+)
+def test_a_usage_error_says_where_help_is(arguments: list[str], told: str, step: str) -> None:
+    """
+    A mistyped word is told with its likely meaning, and what was typed with the help of that command.
+    """
+    done = run(*arguments)
+
+    assert sentence(done, USAGE) == told
+    assert done.stderr.splitlines()[1] == f"comity: next: `{step}` says what can be typed there."
+
+
 def test_a_node_that_does_not_answer_is_69(founded: dict[str, Node]) -> None:
     """
     A node that is not there is exit code 69, and the sentence names the address.
