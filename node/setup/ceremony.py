@@ -96,7 +96,7 @@ class Founding:
         except FileNotFoundError as error:
             raise Unreadable(f"the founding file {path} cannot be read: {error.strerror}") from error
         known = {"name", "origin", "participants", "accreditations", "recognitions", "limits", "governance"}
-        for key in table.keys() - known:
+        for key in sorted(table.keys() - known):
             raise Unfit(f"the founding file {path} has the unknown member {key!r}")
         try:
             self.name = table.get("name", self.name)

@@ -116,11 +116,11 @@ class SupplierAudit:
                 *_statements(rows, times),
                 *_keys(party, now),
                 *_cases(self._office.cases.counts_against(did, now)),
-                *self._answers(did, now),
+                *self._answers(did),
             ],
         }
 
-    def _answers(self, did: str, now: int) -> list[SupplierFigure]:
+    def _answers(self, did: str) -> list[SupplierFigure]:
         """How long this party's own requests to be shown sets waited for an answer."""
         asked = self._office.requested.of_pair(self._did, did)
         took = [row.answered_at - row.at for row in asked if row.answered_at is not None]

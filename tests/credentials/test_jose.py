@@ -597,6 +597,18 @@ def test_an_issuer_that_says_more_than_its_id_has_that_of_the_claim() -> None:
     assert document["credentialSubject"] == {"id": "urn:a", "name": "A battery"}
 
 
+def test_of_many_contradictions_the_documents_first_is_named() -> None:
+    """
+    What is said of a JWT does not depend on how this process hashes names.
+    """
+    names = [f"member{number:02}" for number in range(20)]
+    inner = {"@context": [V2], "type": ["VerifiableCredential"], **dict.fromkeys(names, "one")}
+    text = older(maker(P256), vc=inner, **dict.fromkeys(names, "another"))
+
+    with pytest.raises(CredentialError, match=r"^member00 beside the vc claim"):
+        jose.verify_jwt(text, did_key_decode, media_type="jwt")
+
+
 @pytest.mark.parametrize(
     "changes",
     [

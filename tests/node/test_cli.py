@@ -497,7 +497,7 @@ def test_usage_errors_are_64(arguments: list[str]) -> None:
 )
 def test_a_command_alone_prints_its_help(arguments: list[str], begins: str) -> None:
     """
-    Whoever types `comity`, or a group of commands, reads what there is, line by line; it is still exit code 64.
+    Whoever types `comity`, or a group of commands, reads what there is, by lines; the exit code is 64.
     """
     done = run(*arguments)
 

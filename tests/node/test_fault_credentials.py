@@ -248,6 +248,7 @@ def test_an_export_is_a_verifiable_credential_of_a_fault(exported: dict[str, Any
     """
     Whoever reads credentials reads it: its first type is that of the data model, its second says what it is.
     """
+    assert exported
     assert all(found["type"] == ["VerifiableCredential", CREDENTIAL_TYPE] for found in exported.values())
 
 

@@ -40,8 +40,8 @@ def older_document(payload: Mapping[str, Any], claims: Mapping[str, Any]) -> dic
     if not isinstance(inner, dict):
         _refuse("A JWT of this shape has one vc or vp claim that is an object (VC Data Model 1.1, 6.3.1)")
     document = dict(inner)
-    for name in payload.keys() & document.keys():
-        if payload[name] != document[name]:
+    for name, member in document.items():
+        if name in payload and payload[name] != member:
             _refuse(f"{name[:40]} beside the {names[0]} claim is not what stands in it")
     contexts = document.get("@context")
     v1 = CREDENTIALS_V1 in (contexts if isinstance(contexts, list) else [contexts])
