@@ -102,7 +102,8 @@ def importer(service: Service) -> ResponseReturnValue:
 def manufacturer(service: Service) -> ResponseReturnValue:
     """Issuing, and what became of it."""
     _require_door(service, "manufacturer")
-    return page("manufacturer.html", passports=service.passports.page(ROWS))
+    told = words_for(service).passport
+    return page("manufacturer.html", passports=[told(row) for row in service.passports.page(ROWS)])
 
 
 class Story(TypedDict):

@@ -11,7 +11,7 @@ from typing import Any
 
 from credentials.documents.passport import point_of
 from credentials.verdicts.crosswalk import Requirements
-from credentials.verdicts.evidence import Evidence
+from credentials.verdicts.evidence import Evidence, Held, Missing, MissingReason
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.readiness import readiness
@@ -21,7 +21,7 @@ from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
 from node.verdicts.handed import with_handed
 from node.verdicts.manifests import TextLines, read_manifest
-from node.verdicts.sources import Gathering
+from node.verdicts.sources import Gathering, Reading
 
 REPORT_LINES_AT_ONCE = 64
 
@@ -85,15 +85,29 @@ class Reports:
         for part in _parts(lines):
             readings = gathering.fetch_for([raw for _, raw in part])
             for (line, _), reading in zip(part, readings, strict=True):
-                sets = reading.sets.set_list if reading.sets is not None else None
-                if reading.sets is None or sets is None:
-                    continue
-                for point in sorted(points & (sets.points.keys() - set(reading.seen))):
-                    unseen = UnseenSet(
-                        line.line, line.battery, reading.sets.issuer, point, sets.points[point]
-                    )
-                    found.setdefault(unseen.digest, unseen)
+                for point, digest in unseen_points(reading).items():
+                    if reading.sets is not None and point in points:
+                        unseen = UnseenSet(line.line, line.battery, reading.sets.issuer, point, digest)
+                        found.setdefault(digest, unseen)
         return list(found.values())
+
+
+def unseen_points(reading: Reading) -> dict[int, bytes]:
+    """The sets of the live passport that this party is not shown, by point.
+
+    What it may see by its own policy is not shown either where their issuer withheld it: who is the
+    responsible operator of a battery is for its issuer to say, not for whoever asks.
+    """
+    sets = reading.sets.set_list if reading.sets is not None else None
+    return {
+        point: digest
+        for point, digest in sorted(sets.points.items() if sets is not None else ())
+        if point not in reading.seen or _withheld(reading.documents.get(digest))
+    }
+
+
+def _withheld(document: Held | Missing | None) -> bool:
+    return isinstance(document, Missing) and document.reason is MissingReason.WITHHELD
 
 
 def _evidence_of(lines: TextLines, gathering: Gathering) -> Iterator[tuple[Line, Evidence]]:

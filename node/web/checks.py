@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,15 @@ SECTIONS = (
 
 @dataclass
 class CheckRow:
-    """One line: checks with the same name, outcome and reason are one, with all their evidence."""
+    """One line: checks with the same name, outcome and reason are one, with all their evidence.
+
+    Checks of several names that have the same to say and no evidence of their own are one line as well:
+    what nobody could look at for one reason is said once, with the `names` of all that it kept from being
+    made.
+    """
 
     check: Mapping[str, Any]
+    names: list[str]
     evidence: list[Mapping[str, Any]] = field(default_factory=list)
 
 
@@ -49,10 +55,22 @@ def _rows(checks: Sequence[Mapping[str, Any]]) -> list[CheckRow]:
     rows: dict[tuple[Any, ...], CheckRow] = {}
     for check in checks:
         key = (check["name"], check["outcome"], check.get("reason"), check.get("rule"))
-        row = rows.setdefault(key, CheckRow(check))
+        row = rows.setdefault(key, CheckRow(check, [check["name"]]))
         if check.get("evidence"):
             row.evidence.append(check["evidence"])
-    return list(rows.values())
+    return list(_with_one_reason(rows.values()))
+
+
+def _with_one_reason(rows: Iterable[CheckRow]) -> Iterable[CheckRow]:
+    """Lines in their order; those that would repeat an earlier one are named in it."""
+    said: dict[tuple[Any, ...], CheckRow] = {}
+    for row in rows:
+        alone = row.evidence or "age_s" in row.check
+        key = tuple(row.check.get(part) for part in ("outcome", "reason", "rule", "provision", "text"))
+        first = said.setdefault((*key, row.check["name"]) if alone else key, row)
+        if first is not row:
+            first.names += row.names
+    return said.values()
 
 
 def unmade(checks: Sequence[Mapping[str, Any]], name: str) -> bool:

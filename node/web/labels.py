@@ -19,6 +19,7 @@ from node.catalogues import LANGUAGES, READ_IN, in_language, said, texts, whose_
 from node.config import read_table, shipped
 from node.rules_in_force import rule_table
 from node.service import Service
+from node.web import drawings
 from node.web.navigation import pages_for
 from node.web.texts import environment_in
 from node.words import Words, when
@@ -254,7 +255,13 @@ def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable
     """The filters of the templates in one language."""
     language = words.language
     of_terms = {"label": "label", "verdict_word": "verdict", "outcome_word": "outcome", "check_word": "check"}
-    sections = {**of_terms, "standing_word": "standing", "field_word": "field", "choice_word": "choice"}
+    sections = {
+        **of_terms,
+        "standing_word": "standing",
+        "field_word": "field",
+        "choice_word": "choice",
+        "act_word": "act",
+    }
     in_this: dict[str, Callable[..., Any]] = {
         "age": age,
         "since": since,
@@ -296,6 +303,9 @@ def _globals(words: Words) -> dict[str, object]:
         "goods_words": GOODS,
         "manifest_columns": tuple(COLUMNS),
         "told": told_by(words),
+        "drawn_timeline": drawings.timeline,
+        "drawn_columns": drawings.columns,
+        "drawn_shares": drawings.shares,
         "approver": approver_by(words),
         "page_language": words.language,
         "read_in": READ_IN,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import Any
 
 import pytest
 
 from credentials.verdicts.severity import ORDER
 from node.catalogues import LANGUAGES, sentences
+from node.web.checks import sections
 from node.web.passport_read import COMPARED, GLANCE, glance
 from tests.harness.support_service import ROLES, LiveNode, live_node
 from tests.node.test_pages import BROWSER, Reader
@@ -114,6 +116,27 @@ def test_the_first_screen_is_the_decision_and_the_audit_is_folded(node: LiveNode
     assert '<details class="panel fold">' not in whole
     words = set(Reader(text).text.split()) - set(Reader(whole).text.split())
     assert words <= {"Unfold", "everything"}
+
+
+def test_what_is_said_of_many_checks_for_one_reason_is_said_once() -> None:
+    """
+    Checks that could not be made for one reason are one line with all their names; one with evidence of its
+    own, another reason or an age stays by itself, and the section counts them all.
+    """
+    unmade: dict[str, Any] = {"outcome": "not_checked", "reason": "not_found", "text": "It is not known."}
+    checks = [
+        {**unmade, "name": "parse", "evidence": {"height": 7}},
+        {**unmade, "name": "proof"},
+        {**unmade, "name": "status", "reason": "stale", "text": "It is old."},
+        {**unmade, "name": "schema"},
+        {**unmade, "name": "fresh", "age_s": 4},
+    ]
+
+    (section,) = sections(checks)
+
+    assert section.count == 5
+    assert [row.names for row in section.rows] == [["parse"], ["proof", "schema"], ["status"], ["fresh"]]
+    assert section.rows[0].evidence == [{"height": 7}]
 
 
 def test_each_word_says_what_the_reader_may_do_in_each_language() -> None:

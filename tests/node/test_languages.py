@@ -72,6 +72,17 @@ def test_what_pages_name_by_the_table_of_the_life_cycle_is_told_in_every_languag
     assert sorted(words - texts(language).keys()) == []
 
 
+def test_an_act_is_called_by_what_one_does_in_every_language() -> None:
+    """
+    Each event about a battery has its name as an act: what is chosen is to release, not that it was released.
+    """
+    acts = read_table("terms.toml", shipped("terms.toml"))["act"]
+    events = json.loads(shipped("rules/lifecycle.json"))["events"]
+
+    assert {event["type"] for event in events} == acts.keys()
+    assert [name for name, row in acts.items() if not all(row.get(language) for language in READ_IN)] == []
+
+
 def told_of_rules() -> set[str]:
     """What forms of acts and the readiness report say out of rule files: fields, choices, requirements."""
     life = orjson.loads(shipped("rules/lifecycle.json"))

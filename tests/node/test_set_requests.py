@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
 from credentials.documents.canonical import b64u, b64u_decode
+from credentials.verdicts.evidence import Missing, MissingReason
 from node.errors import ProblemError
 from node.oversight import set_requests
 from node.oversight.request_statements import make_request, read_request
 from node.storage import requested_sets
 from node.storage.requested_sets import RequestedRow
-from node.verdicts.reports import UnseenSet
+from node.verdicts.reports import UnseenSet, unseen_points
 from tests.harness.governed_node import EU_AUTHORITY, others
 from tests.harness.ledger import IMPORTER, MAKER, signer
 from tests.harness.support_service import DID, LiveNode, live_node
@@ -143,6 +145,22 @@ def test_a_row_asks_and_turns_by_what_is_handed_over(node: LiveNode, sets: dict[
     assert node.get_json(f"{HERE}/{b64u(asked.id)}")["state"] == "given"
     item = node.get_json(f"/consignments/{consignment}/items/1")
     assert any(gap["point"] == 2 for gap in item["withheld"])
+
+
+def test_what_its_issuer_withholds_may_be_asked_for_whatever_the_own_policy_says(node: LiveNode) -> None:
+    """
+    An importer whose policy reads every set asks for those that the maker did not show it, and for no other.
+    """
+    (reading,) = node.service.consignments.reports._gathering.fetch_for([{"battery": code_of(1)}])
+    assert reading.sets is not None and reading.sets.set_list is not None
+    points = dict(reading.sets.set_list.points)
+    by_policy = replace(reading, seen=(1, 2, 3, 4), documents=dict(reading.documents))
+    by_policy.documents[points[2]] = Missing(MissingReason.WITHHELD, MAKER, 1)
+    by_policy.documents[points[3]] = Missing(MissingReason.UNREACHABLE, MAKER, 1)
+
+    assert unseen_points(reading) == {point: points[point] for point in (2, 3, 4)}
+    assert unseen_points(by_policy) == {2: points[2]}
+    assert unseen_points(replace(reading, sets=None)) == {}
 
 
 def test_another_maker_is_asked_by_one_letter_for_what_is_not_asked_for_yet(

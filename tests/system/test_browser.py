@@ -324,6 +324,8 @@ def test_maker_fills_in_the_form_and_has_label_and_receipt(
     page = maker.page
     page.click(f".languages button[value={language}]")
     maker.photograph("manufacturer")
+    steps = page.locator("td .next").all_inner_texts()
+    assert steps and all(len(one) > 20 for one in steps), "each rejected record says why and what to do"
 
     page.click(".story .button.primary")
     renewable, mass = "f-Circularity.renewableContent", "f-GeneralProductInformation.batteryMass"
