@@ -39,6 +39,7 @@ from node.storage.alerts import AlertFilter, AlertSubscription
 
 SETTINGS_FILE = "node.toml"
 KEEP_YEARS_MAX = 100
+BLOCKS_KEPT_MIN = 1_000  # a peer that was away for a while is still given what it lacks
 SUBSCRIPTIONS_MAX = 64
 HOSTED_MAX = 64  # participants: each asks twice a second
 ALERT_MEMBERS = ("side", "maker", "party", "facility", "rule", "code", "model")
@@ -59,14 +60,25 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """[keep]: how many years what was done here stays in office.db; older, `comity archive` takes it out."""
+    """[keep]: how many years what was done here stays in office.db; older, `comity archive` takes it out.
+
+    `blocks`: of how many of the newest the ledger keeps who agreed to them, older ones are pruned.
+    """
 
     audit_years: int = 10
     consignments_years: int = 10
+    blocks: int | None = None  # None: of all, for whoever asks: an archive node
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Keeping:
+        blocks = row.get("blocks", BLOCKS_KEPT_MIN)
+        if type(blocks) is not int or blocks < BLOCKS_KEPT_MIN:
+            raise ValueError(
+                f"keep.blocks is a number of blocks, {BLOCKS_KEPT_MIN} at least; without it all are kept"
+            )
         for name, value in row.items():
+            if name == "blocks":
+                continue
             if type(value) is not int or not 1 <= value <= KEEP_YEARS_MAX:
                 raise ValueError(f"keep.{name} is a number of years, from 1 to {KEEP_YEARS_MAX}")
         return cls(**row)
@@ -163,7 +175,7 @@ class Settings:
             if "ca_file" in peers
             else None,
             list_issuers=_list_issuers(status),
-            keep=Keeping.of(_row(table, "keep", {"audit_years", "consignments_years"})),
+            keep=Keeping.of(_row(table, "keep", {"audit_years", "consignments_years", "blocks"})),
             engine=read_engine(table["engine"]) if "engine" in table else None,
             cometbft=CometSettings.of(_row(table, "cometbft", {"binary", "listen"}), folder),
             webhooks=_webhooks(_list(table, "webhooks", "webhooks", "tables [[webhooks]]"), folder),

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from credentials.ledger.engine_terms import EMBEDDED
-from node.cli.setup import DATA, PASSPHRASE, take_snapshot
+from node.cli.setup import DATA, PASSPHRASE, say_unchecked, take_snapshot
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
@@ -103,6 +103,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
                 directory.ledger, found.genesis, found.policy, found.rule_files, certified=certified
             )
             say(f"{directory.ledger}: {height} blocks were verified and executed again")
+            say_unchecked(directory.ledger)
             return
         words = passphrase(passphrase_file)
         aside = rebuilding.set_aside(directory.ledger, int(time.time()))
@@ -114,6 +115,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
                 put_whole(aside, directory.ledger)
             raise
     say(f"{directory.ledger}: the ledger up to block {height}; the one before is {aside}")
+    say_unchecked(directory.ledger)
 
 
 @click.command()

@@ -111,6 +111,7 @@ def verify_log(*, data: Path) -> None:
 
     The node may run meanwhile. Exit 0: all is what was written; otherwise what is not, and what mends it.
     """
+    from node.cli.setup import say_unchecked  # noqa: PLC0415
     from node.ledger import verifying  # noqa: PLC0415
     from node.setup import network as networks  # noqa: PLC0415
 
@@ -122,6 +123,7 @@ def verify_log(*, data: Path) -> None:
         f"{directory.ledger}: {found.entries} entries and {found.records} records up to block "
         f"{found.height} are what was written"
     )
+    say_unchecked(directory.ledger)
 
 
 @click.group()

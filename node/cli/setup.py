@@ -234,6 +234,7 @@ def join(
             _write_home(directory, networks.verify(directory.network))
             if joined.kept:
                 say(f"took over the ledger up to block {joined.height}: it is the one of your fingerprint")
+                say_unchecked(directory.ledger)
             else:
                 given = "the node takes over a ledger" if joined.handed else "CometBFT fetches every block"
                 say(
@@ -249,12 +250,27 @@ def join(
         if snapshot is not None:
             height = take_snapshot(directory, found, snapshot, words)
             say(f"took over the ledger up to block {height}: every root was computed again and agrees")
+            say_unchecked(directory.ledger)
 
 
 def _write_home(directory: DataDirectory, found: networks.Network) -> None:
     from node.setup.engines import write_home  # noqa: PLC0415 - the engines take a while to be loaded
 
     write_home(directory, found)
+
+
+def say_unchecked(ledger: Path) -> None:
+    """Of blocks that were pruned nobody checked here who agreed to them."""
+    store = LedgerStore(ledger)
+    try:
+        pruned = store.pruned.height
+    finally:
+        store.close()
+    if pruned:
+        say(
+            f"not checked: who agreed to blocks 1 to {pruned}, which were pruned. What they did leads to the "
+            "cosigned checkpoint; who agreed is shown by a node that prunes nothing"
+        )
 
 
 def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:

@@ -14,6 +14,7 @@ from consensus.validators import ValidatorSet
 from credentials.ledger.registry import Changes
 from node import log
 from node.ledger.checkpoints import Checkpoints
+from node.ledger.comet.decided import by_cometbft
 from node.ledger.subscriptions import Moments, Progressed
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore
@@ -41,7 +42,11 @@ class Ledger:
         tree: Tree,
         checkpoints: Checkpoints,
         moments: Moments,
+        *,
+        blocks_kept: int | None = None,
     ) -> None:
+        """`blocks_kept`: so many of the newest stay with who agreed to them; None: all do."""
+        self._blocks_kept = blocks_kept
         self._store, self._application, self._tree = store, application, tree
         self._checkpoints, self._moments = checkpoints, moments
         tip = store.tip()
@@ -51,6 +56,11 @@ class Ledger:
     def size(self) -> int:
         """Entries of the log."""
         return self._tree.size
+
+    @property
+    def pruned(self) -> int:
+        """The last block of which is not kept here who agreed to it."""
+        return self._store.pruned.height
 
     def adopt(
         self,
@@ -100,3 +110,12 @@ class Ledger:
         )
         self._checkpoints.cosign()
         self._moments.tell(Progressed(height, self._checkpoints.cosigned_size))
+        self._prune()
+
+    def _prune(self) -> None:
+        """What is too old to be kept, and below a block of which a snapshot may be made."""
+        if self._blocks_kept is None:
+            return
+        last = self._store.leaves.of_block(self.height - self._blocks_kept)
+        if last is not None and last.leaf_index < self._checkpoints.cosigned_size:
+            self._store.pruned.prune(last.height, by_cometbft)

@@ -2,6 +2,8 @@
 
 Blocks that CometBFT decided have no certificate of ours: what its next header carried is held to the result.
 
+Of a pruned block nobody shows who agreed to it: it is named by the blocks after it.
+
 Entries, standings and final digests are what executing the blocks gives; nothing of the old tables is read
 but blocks, certificates and notes. Each block names the state before it, so the replay is held to what a
 quorum agreed on; the last state is held to the cosigned checkpoint over it, where one is kept.
@@ -29,7 +31,7 @@ from credentials.ledger.governance_records import RuleFiles, RulesNotHere
 from credentials.ledger.registry import Registry
 from node.errors import SetupError
 from node.ledger.chain import tip_of
-from node.ledger.comet.decided import carried_by
+from node.ledger.comet.decided import by_cometbft, carried_by
 from node.ledger.log_policies import LogPolicies
 from node.named_files import put_whole
 from node.storage.database import SIDE_FILES, NotRead, StorageError
@@ -147,7 +149,7 @@ def _replay(
                 )
             term = history.term(block.height)
             by_votes = term.engine == EMBEDDED if term.epoch else certified
-            if by_votes:
+            if by_votes and (certificate or block.height > old.pruned.height):
                 decoded = CommitCertificate.decode(certificate)
                 verify_certificate(decoded, block, history.at(block.height).validators, genesis.network_id)
             execution = registry.finalize_block(block)
@@ -168,6 +170,8 @@ def _replay(
             )
             registry.commit(execution)
             before, height = block.id, block.height
+    while new.pruned.height < old.pruned.height:
+        new.pruned.prune(old.pruned.height, by_cometbft)
     return height, log.root
 
 

@@ -7,6 +7,8 @@ where it says. What governs is what the decisions in the log say, and has the ro
 names: so validators are believed from the height on that those before them agreed to. What is final are the
 attestations of the blocks. A peer's SQLite file is never read: its indexes and triggers are its words.
 
+A block that its giver pruned comes without a certificate: it is believed by what came after it.
+
 Block by block: what the rows say governs is applied once the leaves of its block have shown it, and the next
 block once those who decide it are known. So what was made up costs its reader one block.
 """
@@ -56,6 +58,8 @@ class Known:
     # Blocks that CometBFT decided are taken too, which nobody certified here: what is read is held against a
     # fingerprint or a header. Otherwise only those that a certified block binds.
     uncertified: bool = False
+    # Entries of the log whose root the caller holds to a fingerprint: of them nobody else has to be believed.
+    compared: int = 0
 
 
 def join(source: Path, known: Known, ledger: Path) -> int:
@@ -70,7 +74,9 @@ def join(source: Path, known: Known, ledger: Path) -> int:
     store = LedgerStore(scratch)
     try:
         with source.open("rb") as file, store.adopting() as adoption:
-            height = _take(_with_room(_read(file), scratch), known, adoption)
+            height, pruned = _take(_with_room(_read(file), scratch), known, adoption)
+        while store.pruned.height < pruned:
+            store.pruned.prune(pruned, by_cometbft)
     except RowTwice as error:
         raise SnapshotRefused(
             f"{source.name} is no snapshot of a ledger: a row stands there twice"
@@ -114,8 +120,11 @@ def _read(file: IO[bytes]) -> Iterator[Row]:
         yield row
 
 
-def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> int:
-    """Check row after row into an open transaction; raises and so undoes it when anything does not fit."""
+def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> tuple[int, int]:
+    """Check row after row into an open transaction; raises and so undoes it when anything does not fit.
+
+    The height, and up to which block the giver does not say who agreed to it.
+    """
     height, note, checkpoint = _take_head(rows, known.genesis)
     governing, first = _take_governance(rows, height, adoption)
     replay = Replay(known.genesis, governing, known.rule_files)
@@ -129,7 +138,7 @@ def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> int:
         raise SnapshotRefused(
             f"a standing was altered: the records do not lead to the root in the record of block {height}"
         )
-    return height
+    return height, chain.pruned
 
 
 def _policy_of(known: Known, governance: Governance) -> LogPolicy:
@@ -241,6 +250,7 @@ class _Chain:
         self._network_id = known.genesis.network_id
         self._decided: dict[tuple[str, str], bytes] = {}  # what the leaves of the block say was decided
         self._blocks, self._last_id = 0, self._network_id
+        self.pruned = 0  # the last block without a certificate
         self._log = Frontier()
         self._last_leaf = b""
         self._height = 0  # whose leaves are complete
@@ -277,6 +287,7 @@ class _Chain:
         if block.height != height or block.previous_id != self._last_id:
             raise SnapshotRefused(f"block {height} does not follow the one before it")
         self._blocks, self._last_id = height, block.id
+        self.pruned = self.pruned if certificate else height
         self._adoption.block(height, block.id, block.time, data, certificate)
         self._adoption.final(height, [sha256(attestation).digest() for attestation in block.attestations])
 
@@ -329,6 +340,9 @@ class _Chain:
             raise SnapshotRefused(f"block {height} was decided by another engine than those before it")
         if uncertified:
             return block
+        if not certificate:
+            self._require_shown(height)
+            return block
         validators = self._replay.coming.validators
         try:
             verify_certificate(CommitCertificate.decode(certificate), block, validators, self._network_id)
@@ -338,7 +352,18 @@ class _Chain:
             ) from error
         return block
 
-    def _require_bound(self, height: int) -> None:
+    def _require_shown(self, height: int) -> None:
+        """A pruned block is believed by the fingerprint over what it did, or by what came after it.
+
+        `_compared` of who has the fingerprint holds the entries to it once all are read.
+        """
+        if height < self._blocks:
+            after, _ = self._adoption.block_at(height + 1)
+            if Block.decode(after).log_size <= self._known.compared:
+                return
+        self._require_bound(height, pruned=True)
+
+    def _require_bound(self, height: int, *, pruned: bool = False) -> None:
         """A block that CometBFT decided is believed by what came after it; SetupError where nothing did.
 
         The last block names all before it by their ids, and a quorum certified it; what they did is under the
@@ -347,7 +372,9 @@ class _Chain:
         if self._bound:  # the same note and the same last block for all of them
             return
         _, last = self._adoption.block_at(self._blocks)
-        if by_cometbft(last):
+        if pruned:
+            self._require_certified_end(height, last)
+        elif by_cometbft(last):
             raise SetupError(
                 f"block {height} was decided by CometBFT, and a snapshot does not show who agreed to it",
                 step="Move ledger.db away, and start the node: CometBFT gives it every block again.",
@@ -355,12 +382,21 @@ class _Chain:
         try:
             self._known.policy.cosigned(self._told.note)
         except ConsensusError as error:
+            told = "was pruned" if pruned else "was decided by CometBFT"
             raise SetupError(
-                f"block {height} was decided by CometBFT, and others have cosigned since than those whom "
+                f"block {height} {told}, and others have cosigned since than those whom "
                 f"this node knows: who agreed to it is not shown ({error})",
                 step="Join again in an empty directory, with a fingerprint of a sponsor.",
             ) from error
         self._bound = True
+
+    @staticmethod
+    def _require_certified_end(height: int, last: bytes) -> None:
+        if not last or by_cometbft(last):
+            raise SetupError(
+                f"block {height} was pruned by whoever gave this snapshot, and no later one shows who agreed",
+                step="Take one of a participant whose node prunes nothing (no keep.blocks in node.toml).",
+            )
 
     def _close(self) -> None:
         """All leaves of a block were read: they lead to the root that the next block, or the note, names."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
 from typing import Protocol
 
 from consensus.encoding import Value, decode, encode, whole_numbers
@@ -341,7 +343,7 @@ class Gossip:
             self.note_status(peer.did, decode(answer))
         if blocks_from is not None:
             body = encode([blocks_from, BLOCKS_PER_REQUEST])
-            blocks = _blocks_of(self._post(peer, "blocks", body))
+            blocks = _blocks_of(peer, partial(self._post, peer, "blocks", body))
             if len(blocks) > 1:  # one block is no news: it comes with every height to an observer
                 last = blocks_from + len(blocks) - 1
                 of = max(peer.height, last)
@@ -389,7 +391,15 @@ def _listens(authentication: PeerAuthentication, peer: Peer) -> bool:
     return both and polling.listens(own, peer.did, heard_s=heard_s, answered_s=answered_s)
 
 
-def _blocks_of(answer: bytes) -> list[tuple[bytes, bytes]]:
+def _blocks_of(peer: Peer, ask: Callable[[], bytes]) -> list[tuple[bytes, bytes]]:
+    """Those that it gives; none where it pruned them: another peer is asked next."""
+    try:
+        answer = ask()
+    except ProblemError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        log.moment("blocks_refused", peer=peer.did, because=str(error))
+        return []
     match decode(answer, size_bytes_max=PEER_BODY_BYTES_MAX):
         case [*pairs]:
             return [_block_of(pair) for pair in pairs]

@@ -292,7 +292,9 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
 
 def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Path, log_size: int) -> int:
     policy = LogPolicy.parse(hello.genesis.governance.log_policy(hello.genesis.origin))
-    known = snapshot_join.Known(hello.genesis, policy, hello.by_digest.get, uncertified=True)
+    known = snapshot_join.Known(
+        hello.genesis, policy, hello.by_digest.get, uncertified=True, compared=log_size
+    )
     incoming.clear(partial.parent)
     fetched = incoming.place(partial.parent, "snapshot.rows")
     try:

@@ -88,7 +88,8 @@ def agree(disk: Disk, listen_host: str | None) -> Agreement:
     moments, tree = Moments(), disk.tree
     cosigning = Cosigning(log_policies, tree, disk.held.cosigner(stores.signing))
     checkpoints = Checkpoints(cosigning, stores.ledger, moments)
-    ledger = Ledger(stores.ledger, registry, tree, checkpoints, moments)
+    kept = disk.settings.keep.blocks
+    ledger = Ledger(stores.ledger, registry, tree, checkpoints, moments, blocks_kept=kept)
     engine = open_engine(disk, registry, ledger, checkpoints, moments, listen_host=listen_host)
     own = disk.held.all_of("transport")
     authentication = PeerAuthentication(genesis.network_id, disk.history, keys.did, own)

@@ -15,8 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from consensus.application import GovernanceRow as GovernanceRecord
-from consensus.errors import ConsensusError
-from consensus.types import Block
 from consensus.validators import ValidatorHistory, ValidatorSet
 from credentials.ledger.constitution import GovernanceRow
 from node.errors import SetupError
@@ -24,6 +22,7 @@ from node.storage.database import Damaged, Database, marks, parts
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.leaves import Leaves
 from node.storage.ledger_steps import LEDGER
+from node.storage.pruned import Pruned, read_block
 from node.storage.standings import Standings, hash_changed, put, put_all_hashes, put_hashes
 from node.storage.tiles import Tiles, fill
 
@@ -49,6 +48,7 @@ class LedgerStore:
         self.leaves = Leaves(self._db)
         self.tiles = Tiles(self._db)
         self.standings = Standings(self._db)
+        self.pruned = Pruned(self._db)
         self.reading = self._db.reading
         self.bind = self._db.bind
         self._writer: int | None = None  # the thread that commits blocks
@@ -161,7 +161,7 @@ class LedgerStore:
         return found
 
     def ordered_attestations(self, wanted: Sequence[tuple[int, bytes]]) -> dict[bytes, bytes]:
-        """{digest: bytes} of attestations in the blocks of these heights: each block is read once."""
+        """{digest: bytes} of refused attestations in the blocks of these heights: each block is read once."""
         digests = {digest for _, digest in wanted}
         heights, found = sorted({height for height, _ in wanted}), dict[bytes, bytes]()
         for part in parts(heights):
@@ -169,21 +169,24 @@ class LedgerStore:
                 f"SELECT block FROM blocks WHERE height IN ({marks(len(part))})", part
             )
             for row in rows:
-                for data in _block(row["block"]).attestations:
+                for data in read_block(row["block"]).attestations:
                     if (digest := sha256(data).digest()) in digests:
                         found[digest] = data
         return found
 
     def ordered_attestation(self, height: int, digest: bytes) -> bytes | None:
-        """The bytes of an attestation in the block of `height`: evidence of a refused one."""
+        """The bytes of a refused attestation in the block of `height`; others are entries."""
         row = self._db.connection.execute("SELECT block FROM blocks WHERE height = ?", (height,)).fetchone()
         if row is None:
             return None
-        attestations = _block(row["block"]).attestations
+        attestations = read_block(row["block"]).attestations
         return next((data for data in attestations if sha256(data).digest() == digest), None)
 
     def blocks(self, height_min: int, count: int, size_bytes_max: int) -> list[tuple[bytes, bytes]]:
-        """Blocks with their certificates in sequence; at least one if there is one, then up to the limits."""
+        """Blocks with their certificates in sequence; at least one if there is one, then up to the limits.
+
+        In the place of a certificate that was pruned there is nothing.
+        """
         rows = self._db.connection.execute(
             "SELECT block, certificate FROM blocks WHERE height >= ? ORDER BY height LIMIT ?",
             (height_min, count),
@@ -191,10 +194,11 @@ class LedgerStore:
         found: list[tuple[bytes, bytes]] = []
         size = 0
         for row in rows:
-            size += len(row["block"]) + len(row["certificate"])
+            block = self.pruned.whole(row["block"])
+            size += len(block) + len(row["certificate"])
             if found and size > size_bytes_max:
                 break
-            found.append((row["block"], row["certificate"]))
+            found.append((block, row["certificate"]))
         return found
 
     def block_id(self, height: int) -> bytes | None:
@@ -204,11 +208,11 @@ class LedgerStore:
         return None if row is None else bytes(row["id"])
 
     def certificates(self, count: int) -> list[bytes]:
-        """The commit certificates of the last `count` blocks, in order."""
+        """What is kept of who agreed to the last `count` blocks, in order: of pruned ones nothing."""
         rows = self._db.connection.execute(
             "SELECT certificate FROM blocks ORDER BY height DESC LIMIT ?", (count,)
         ).fetchall()
-        return [row["certificate"] for row in reversed(rows)]
+        return [row["certificate"] for row in reversed(rows) if row["certificate"]]
 
     def validator_history(self, first: ValidatorSet) -> ValidatorHistory:
         """Who votes at which height; `first` are those of genesis."""
@@ -301,13 +305,6 @@ class Adoption:
 
     def checkpoint(self, size: int, time: int, note: str) -> None:
         self._db.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (size, time, note, note))
-
-
-def _block(data: bytes) -> Block:
-    try:
-        return Block.decode(data)
-    except ConsensusError as error:
-        raise Damaged(f"ledger.db is damaged: a block is not what was written ({error})") from error
 
 
 _INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -61,11 +61,15 @@ class ParticipantShown(TypedDict):
 
 
 class LogShown(TypedDict):
-    """The log: how many entries, its root, how many of them are cosigned."""
+    """The log: how many entries, its root, how many of them are cosigned.
+
+    `pruned`: the last block of which this node does not keep who agreed to it; 0: it keeps that of all.
+    """
 
     size: int
     root: str
     cosigned_size: int
+    pruned: int
 
 
 DEMONSTRATION = "demonstration"  # in the legal basis of a recognition: it has none
@@ -194,6 +198,7 @@ class Overview:
                 "size": self.tree.size,
                 "root": b64u(self.tree.root()),
                 "cosigned_size": kept[0] if kept else 0,
+                "pruned": self.ledger.pruned.height,
             },
             "withheld": self.engine.withheld,
             "evidence": all_shown(self.engine.evidence(), self.ledger.leaves.evidence()),
@@ -263,6 +268,7 @@ class Overview:
             "comity_height": tip.height if tip else 0,
             "comity_log_size": self.tree.size,
             "comity_cosigned_size": kept[0] if kept else 0,
+            "comity_pruned_height": self.ledger.pruned.height,
             "comity_pool": engine.pool_size,
             "comity_outbox_open": sum(counts.values()),
             "comity_peers_reachable": sum(peer.reachable for peer in gossip.peers.values()),

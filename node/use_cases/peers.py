@@ -30,6 +30,10 @@ from node.use_cases.welcoming import Welcome
 from node.verdicts.sources import Gathering
 
 HELLO = "hello"
+PRUNED = (
+    "this node shows who agreed to a block from {first} on: ask a participant whose node prunes nothing (no "
+    "keep.blocks in its node.toml), or take a snapshot over (`comity rebuild --from URL`)"
+)
 
 
 class PeerDoor:
@@ -160,6 +164,8 @@ class PeerDoor:
         match _decoded(content):
             case [start, asked] if whole_numbers(start, asked) and 0 < asked <= BLOCKS_PER_REQUEST:
                 count = max(0, min(asked, last + 1 - start))
+                if count and start <= (pruned := self._ledger.pruned.height):
+                    raise not_found("blocks_pruned", PRUNED, first=pruned + 1)
                 blocks = self._ledger.blocks(start, count, BLOCKS_BYTES_MAX)
                 return encode([list[Value](pair) for pair in blocks])
             case _:

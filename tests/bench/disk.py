@@ -12,7 +12,9 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+from node.ledger.comet.decided import by_cometbft
 from node.setup.network import joined
+from node.storage.ledger import LedgerStore
 from tests.bench.growth import GROUP, blocks, founded
 from tests.bench.harness import NotMeasured
 
@@ -37,6 +39,8 @@ def measure(*, rounds: int) -> str:
                 commit(execution)
                 events += GROUP
         found = _tables(data.ledger)
+        _prune(data.ledger)
+        pruned = sum((found - _tables(data.ledger)).values())
         found.subtract(before)
     named = {NAMES.get(name, "indexes and the rest"): 0 for name in found}
     for name, size in found.items():
@@ -47,8 +51,18 @@ def measure(*, rounds: int) -> str:
     total = sum(found.values())
     return (
         f"disk of the ledger: {total / events:,.0f} B an event ({parts}), "
-        f"{total / batteries:,.0f} B a battery with {events // batteries} events; {batteries:,} batteries"
+        f"{total / batteries:,.0f} B a battery with {events // batteries} events; {batteries:,} batteries; "
+        f"with every block pruned {(total - pruned) / events:,.0f} B an event"
     )
+
+
+def _prune(path: Path) -> None:
+    store = LedgerStore(path)
+    last = store.tip()
+    assert last is not None, "blocks were made"
+    while store.pruned.height < last.height:
+        store.pruned.prune(last.height, by_cometbft)
+    store.close()
 
 
 def _tables(path: Path) -> Counter[str]:

@@ -200,6 +200,7 @@ class Comet:
     hashes: list[bytes] = field(default_factory=list)  # what the application answered, by height
     answers: dict[int, abci.ResponseFinalizeBlock] = field(default_factory=dict)  # by height
     mempool: list[bytes] = field(default_factory=list)
+    retained: int = 0  # from which block on it is to keep its own; 0: all
 
     def connect(self) -> None:
         """Four connections and the handshake: Info, InitChain at the beginning, and what is lacking."""
@@ -272,7 +273,7 @@ class Comet:
         else:
             self.hashes.append(answer.app_hash)
         self.answers[height] = answer
-        self.consensus.ask(commit=abci.RequestCommit())
+        self.retained = self.consensus.ask(commit=abci.RequestCommit()).retain_height
         left = [tx for tx in self.mempool if tx not in block.txs]
         kind = abci.CheckTxType.RECHECK
         self.mempool = [

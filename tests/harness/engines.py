@@ -102,7 +102,9 @@ def acts_of(registry: Registry, changed: Tables, *, ago_s: int = 0, for_s: int =
 class Node:
     """One engine with its databases; `links` carries its messages straight to the others."""
 
-    def __init__(self, genesis: Genesis, did: str, folder: Path, links: Links) -> None:
+    def __init__(
+        self, genesis: Genesis, did: str, folder: Path, links: Links, blocks_kept: int | None = None
+    ) -> None:
         self.did, self.links = did, links
         self.clock_off_s = 0.0  # how wrong the wall clock of its machine is
         folder.mkdir(exist_ok=True)
@@ -136,7 +138,9 @@ class Node:
             tip=tip,
             signing=self.signing,
             store=self.ledger,
-            ledger=Ledger(self.ledger, registry, self.tree, checkpoints, self.moments),
+            ledger=Ledger(
+                self.ledger, registry, self.tree, checkpoints, self.moments, blocks_kept=blocks_kept
+            ),
             checkpoints=checkpoints,
             moments=self.moments,
             name=did,
@@ -208,11 +212,12 @@ class Network:
     genesis: Genesis
     folder: Path
     links: Links = field(default_factory=Links)
+    blocks_kept: int | None = None  # of each node
 
     def start(self, *dids: str) -> None:
         for did in dids:
             folder = self.folder / did.removeprefix("did:web:")
-            self.links.nodes[did] = Node(self.genesis, did, folder, self.links)
+            self.links.nodes[did] = Node(self.genesis, did, folder, self.links, self.blocks_kept)
         for did in dids:
             self.links.nodes[did].supervisor.start()
 

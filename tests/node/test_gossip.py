@@ -153,6 +153,7 @@ class Quiet:
 
     def __init__(self) -> None:
         self.statuses: list[Status] = []
+        self.blocks: list[tuple[str, list[tuple[bytes, bytes]]]] = []
 
     def peer_items(self, sender: str, items: list[Value]) -> None:
         raise AssertionError("nothing is received here")
@@ -161,7 +162,7 @@ class Quiet:
         self.statuses.append(status)
 
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
-        raise AssertionError("no blocks are asked for here")
+        self.blocks.append((sender, blocks))
 
     def status(self) -> Status:
         return b"", 0, 0, 0
@@ -190,6 +191,13 @@ class PeerRequests(BaseHTTPRequestHandler):
         path = self.path.removeprefix("/peer/")
         data = self.rfile.read(int(self.headers["content-length"]))
         sender, nonce, body = self.server.authentication.open_request(data, path)
+        if path == "blocks":
+            told = json.dumps({"detail": "it shows who agreed from 3 on"}).encode()
+            self.send_response(404)
+            self.send_header("content-length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+            return
         if path == "messages":
             value = decode(body)
             assert isinstance(value, list)
@@ -251,6 +259,33 @@ def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServ
     assert server.batches == 3
     assert sender.peers[ledger.CUSTOMS].height == 7
     assert sender.peers[ledger.CUSTOMS].reachable
+
+
+def test_a_peer_that_pruned_what_is_asked_stays_a_peer_and_another_is_asked(
+    genesis: Genesis, server: PeerServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Its refusal counts as no block of its own, so the engine turns to the next one that is ahead; what waits
+    for it is sent all the same, and the log says in its words what it has.
+    """
+    inbox = Quiet()
+    address = f"http://127.0.0.1:{server.server_port}"
+    sender = Gossip(authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, inbox, poll_s=5)
+    sender.broadcast([ITEM_ATTESTATION, b"own"])
+    sender.request_blocks(ledger.CUSTOMS, 2)
+
+    threads = supervised(sender)
+    wait(lambda: inbox.blocks)
+    sender.stop()
+    threads.stop()
+    sender.close()
+
+    assert inbox.blocks == [(ledger.CUSTOMS, [])]
+    assert server.items == [[ITEM_ATTESTATION, b"own"]]
+    assert sender.peers[ledger.CUSTOMS].reachable
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    (refused,) = [line for line in lines if line["at"] == "blocks_refused"]
+    assert refused["because"] == f"{ledger.CUSTOMS} answered: it shows who agreed from 3 on"
 
 
 class Validator:

@@ -207,9 +207,11 @@ class Node:
 
     acts: list[tuple[Any, ...]] = field(default_factory=list)
     giving: Any = None
+    height: int = 2  # of the last block that is pruned
+    pruned: Any = None
 
     def __post_init__(self) -> None:
-        self.giving = self
+        self.giving = self.pruned = self
 
     def peer_items(self, sender: str, items: list[Value]) -> None:
         self.acts.append(("items", sender, items))
@@ -329,6 +331,23 @@ def test_who_left_is_answered_up_to_the_block_that_says_so(
     )
 
     assert (found, node.acts, who) == (answer, acts, (ledger.IMPORTER, Rank.TAKES_PART))
+
+
+def test_of_what_is_pruned_the_way_to_it_is_told(genesis: Genesis) -> None:
+    """
+    Who agreed to a block that is pruned is not known here any more: the answer says from which block on it
+    is, and who may know; it costs nobody a strike.
+    """
+    for start in (1, 2):
+        with pytest.raises(ProblemError) as refused:
+            asked(genesis, "blocks", encode([start, 9]))
+        assert told(refused.value) == (
+            404,
+            "blocks_pruned",
+            "Not found",
+            "this node shows who agreed to a block from 3 on: ask a participant whose node prunes nothing "
+            "(no keep.blocks in its node.toml), or take a snapshot over (`comity rebuild --from URL`)",
+        )
 
 
 @pytest.mark.parametrize("path", ["documents", "snapshot", "joining"])

@@ -276,7 +276,16 @@ class Abci:
             ),
         )
         self._gone(delivered.stored(_now_ms(), int(self._wall())))
-        return ResponseCommit()
+        return ResponseCommit(retain_height=self._retained(block.height))
+
+    def _retained(self, height: int) -> int:
+        """From which block on CometBFT keeps its own; 0: all.
+
+        What is pruned here it drops, but for the heights that a fault may still be recorded of.
+        """
+        pruned = self._ledger.pruned
+        oldest = height - self._delivered.parameters.evidence_heights_max
+        return max(0, min(pruned + 1, oldest)) if pruned else 0
 
     def _name(self, address_: bytes, height: int) -> str | None:
         """The validator of that height with this address."""
