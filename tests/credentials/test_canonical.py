@@ -483,6 +483,15 @@ def test_no_canonical_form(value: Any) -> None:
     assert caught.value.code == "malformed"
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_is_told_as_that(value: float) -> None:
+    """
+    In the words of this project, not in those of a library.
+    """
+    with pytest.raises(CredentialError, match=r"^A number is not finite and has no canonical form\.$"):
+        jcs({"a": [value]})
+
+
 def test_cycles() -> None:
     """
     A value that contains itself is refused.

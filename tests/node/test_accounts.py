@@ -389,6 +389,7 @@ def test_a_person_sees_and_ends_the_own_sessions_and_nobody_elses(node: LiveNode
     accounts = {row["name"]: row["account"] for row in node.service.accounts.listing()}
     toms = node.service.accounts.sessions(accounts["Tom Other"])[0]["mark"]
     assert here_.post("/account/sessions/end", data={"mark": toms}, headers=BROWSER).status_code == 404
+    assert here_.post("/account/sessions/end", data={"x": "y"}, headers=BROWSER).status_code == 404
 
     marks = re.findall(r'name="mark" value="([0-9a-f]{64})"', here_.get("/account", headers=BROWSER).text)
     assert len(marks) == 2

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger.attestation import make_attestation
+from credentials.ledger.attestation import make_attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.parties import Accreditation
 from node.oversight import alerting, tallying
@@ -187,6 +187,9 @@ def test_what_people_do_with_an_alert_stays_and_is_in_the_audit(node: LiveNode) 
     assert node.client.post(path, json={"act": "reopen"}, headers=reading).status_code == 403
     assert node.get("/supervision/alerts/" + "A" * 43).status_code == 404
     assert node.get("/supervision?since=yesterday").status_code == 400
+    today = time.strftime("%Y-%m-%d", time.gmtime(alert["time"]))
+    assert alert["id"] in [row["id"] for row in listed(node, since=today, until=today)]
+    assert listed(node, until="2001-01-01") == []
     assert node.get("/supervision?battery=%3C").status_code == 400
 
 
@@ -461,6 +464,19 @@ def test_who_does_not_answer_for_a_code_holds_up_no_alert(
         assert time.monotonic() - asked_at < 15  # well before that author is given up
     finally:
         answered.set()
+
+
+def test_a_code_that_is_an_address_is_of_whoever_made_it(node: LiveNode) -> None:
+    """
+    Two makers may give out the same one: it is read as the one of the statement's author, and of no other.
+    """
+    gathering, address = node.service.overview.gathering, "urn:uuid:0b3f8a52-6f5d-4a6b-9d0e-6f0f3a1c2b11"
+    about = gathering.subject_of(address, DID)
+    assert about is not None
+    codes = BatteryCodes(node.service.stores.ledger, gathering)
+
+    assert codes._read(standing_key(about), address, DID) == address
+    assert codes._read(standing_key(about), address, CN_AUTHORITY) is None
 
 
 def test_what_comes_live_is_in_the_words_of_the_page(node: LiveNode) -> None:

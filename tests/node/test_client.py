@@ -80,6 +80,17 @@ def test_what_is_no_node_is_told_as_that(
     assert told.value.code == code and says in told.value.detail
 
 
+def test_an_answer_of_exactly_what_is_read_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The bound is the most that an answer may have.
+    """
+    body = json.dumps({"x": "y" * 80}).encode()
+    monkeypatch.setattr(bounds, "ANSWER_BYTES_MAX", len(body))
+
+    with answering(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body) as (url, _):
+        assert Client(url, "key").get("/status") == json.loads(body)
+
+
 @pytest.mark.parametrize("sign", ["\x1b[2J", "\x07", "\x9b31m", "\u202e", "\u2028", "\x7f"])
 @pytest.mark.parametrize("member", ["detail", "audit"])
 def test_what_others_say_does_nothing_to_a_terminal(

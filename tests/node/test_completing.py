@@ -120,6 +120,11 @@ def test_rows_that_are_still_wrong_stay_left_out(node: LiveNode) -> None:
     foreign = upload(node, f"{path}/rows", workbook_of(other, "x"))
     assert (again.status_code, foreign.status_code) == (409, 409)
     assert "line 2 is in the consignment already" in html.unescape(again.text)
+    taken = node.post_raw(f"{path}/rows", f"line,battery\n2,{CODE}\n".encode(), "text/csv")
+    assert (taken.status_code, taken.get_json(force=True)["code"]) == (409, "line_taken")
+    idle = node.post_raw(f"{path}/stop", b"", FORM)
+    assert (idle.status_code, idle.get_json(force=True)["code"]) == (409, "not_being_judged")
+    assert "No line of this consignment waits" in idle.get_json(force=True)["detail"]
     assert node.get_json(f"{path}?limit=0")["left_out"] == 3
 
 

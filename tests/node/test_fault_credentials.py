@@ -34,6 +34,7 @@ from node.issuing.accused import ByFiles, ByLedger, FaultInvalid, KnownThen
 from node.issuing.faults import CREDENTIAL_TYPE, verify_credential, verify_statements
 from node.ledger.log_policies import LogPolicies
 from node.peers.messages import ITEM_CONSENSUS
+from node.receipts.checker import what_it_says
 from node.setup.keystore import Keys, seal_to
 from node.setup.network import open_network_key
 from node.setup.network import verify as verify_network
@@ -128,6 +129,8 @@ def test_the_record_holds_each_fault_once(node: LiveNode, recorded: dict[str, Fa
     assert {row.entry for row in rows} == {evidence.encode() for evidence in recorded.values()}
     assert {row.digest for row in rows} == {evidence.id for evidence in recorded.values()}
     assert all(row.type == "evidence" for row in rows)
+    meanings = [what_it_says(row.entry) for row in rows]
+    assert {(one.admitted, one.words.partition(" of ")[0]) for one in meanings} == {(False, "the record")}
 
 
 def test_the_operations_page_shows_faults(node: LiveNode, recorded: dict[str, FaultEvidence]) -> None:

@@ -16,9 +16,10 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from werkzeug.test import TestResponse
 
+from credentials.documents.tables import FORMULA, JOINED, ROUNDED
 from node.errors import ProblemError
 from node.issuing.issue_jobs import RATE_S, TOGETHER
-from node.issuing.passport_models import number_of
+from node.issuing.passport_models import marked, number_of
 from node.resolution.webhooks import TOPICS, WebhookEndpoint
 from node.sheets import XLSX
 from node.storage import jobs as stored
@@ -311,6 +312,22 @@ def test_a_number_is_read_as_people_write_it(said: str, number: float) -> None:
     assert (found, type(found)) == (number, type(number))
 
 
+@pytest.mark.parametrize(
+    ("mark", "says"),
+    [
+        (FORMULA, "4=2+2 is a formula"),
+        (JOINED, "joined with another one"),
+        (ROUNDED, "4=2+2 has more digits"),
+        ("#REF!", "4=2+2 is an error of the spreadsheet"),
+    ],
+)
+def test_a_cell_that_does_not_say_what_it_shows_is_told_as_what_it_is(mark: str, says: str) -> None:
+    """
+    By its beginning, with what to do.
+    """
+    assert says in marked(mark, "4=2+2").detail
+
+
 ODD = {
     "semicolons and decimal commas": sheet([row_of(101, mass="452,5")], ";"),
     "tabs": sheet([row_of(102)], "\t"),
@@ -322,6 +339,10 @@ ODD = {
     "empty rows": sheet([["", "", "", ""], row_of(108), ["", "", "", ""]]),
     "a Chinese day": sheet([row_of(109, made="2026年6月26日")]),
     "a German day": sheet([row_of(110, made="27.6.2026")]),
+    "a column without a name": sheet([row_of(112)]).replace(b"Code,", b"Code,,").replace(b"112,", b"112,,"),
+    "a column of an earlier answer": sheet([row_of(113)])
+    .replace(b"Code,", b"Code,problem,")
+    .replace(b"113,", b"113,once it was wrong,"),
     "blanks in the code": sheet([row_of(111, code=f" {code_of(111)[:8]} {code_of(111)[8:]} ")]),
 }
 
@@ -597,6 +618,9 @@ def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:
     assert labels.mimetype == "application/pdf" and labels.get_data().startswith(b"%PDF")
     assert told.status_code == 400 and "price" in told.text
     assert model.status_code == 303 and all(one.status_code == 200 for one in pages)
+    unread = node.person.post("/models", data={**form, "claims": '{"half": '}, headers=html)
+    assert unread.status_code == 400 and "{&#34;half&#34;: </textarea>" in unread.text
+    assert f"mass = {GENERAL}.batteryMass" in unread.text, "what was written stays in the form"
 
 
 def test_what_is_signed_while_nobody_hears_is_recorded_later(

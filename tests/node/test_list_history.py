@@ -22,6 +22,7 @@ from node.storage.documents import DocumentTable
 from node.storage.office import OfficeStore
 from node.verdicts import list_history
 from node.verdicts.list_history import Before, ListHistory
+from node.verdicts.lists import keys_of
 from node.verdicts.sources import Gathering
 from tests.harness.restarts import Maker, maker
 from tests.harness.support_service import DID
@@ -179,3 +180,15 @@ def test_each_version_is_read_once_and_the_newest_when_it_is_had(
     assert [raised_in(one) for one in after] == [{places[0]}] * 3
     assert set(reads.values()) == {1} and len(reads) == 4
     assert (raised_in(robbed), raised_in(again), raised_in(bounded)) == (set(), {places[0]}, {places[0]})
+
+
+def test_the_lists_of_a_document_are_known_by_its_issuer_however_it_is_written() -> None:
+    """
+    An issuer may be an object with an id; a status entry without its form names no list.
+    """
+    entry = {"statusPurpose": REVOCATION, "statusListCredential": "https://a.example/1"}
+    named = {"issuer": {"id": DID, "name": "Cell works"}, "credentialStatus": [entry, {}, "x"]}
+    known = (DID, REVOCATION, "https://a.example/1")
+
+    assert keys_of([named, {**named, "issuer": DID, "credentialStatus": entry}]) == {known}
+    assert keys_of([{**named, "issuer": {"name": "nobody"}}]) == set()

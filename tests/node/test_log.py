@@ -125,6 +125,17 @@ def test_what_libraries_say_is_a_moment(read: Read) -> None:
     ]
 
 
+def test_what_a_library_raised_is_told_with_where(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Behind its line stands what was raised.
+    """
+    error = TimeoutError("of a library")
+    raised = (TimeoutError, error, None)
+    log.Libraries().emit(logging.LogRecord("a.library", logging.ERROR, "", 0, "failed", (), raised))
+
+    assert capsys.readouterr().err.endswith("TimeoutError: of a library\n")
+
+
 def _writes(tree: ast.Module) -> bool:
     return any(
         (

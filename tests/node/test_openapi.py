@@ -15,7 +15,7 @@ import pytest
 from credentials.documents.canonical import b64u
 from credentials.verdicts.severity import ORDER
 from node.api.described import ANSWERS, Described
-from node.api.openapi import openapi_path
+from node.api.openapi import describe, openapi_path
 from node.api.reading import require_shape
 from node.api.route import BODY_BYTES_MAX, FORM, MANIFEST_BYTES_MAX, QUERY_BYTES_MAX
 from node.api.schemas import REQUESTS, schema_document, schemas
@@ -395,6 +395,20 @@ def test_one_table_says_who_may_and_how_much() -> None:
         "/jobs/issue",
         "/passports/batch",
     }
+
+
+def test_every_json_that_has_a_shape_refers_to_it() -> None:
+    """
+    Of an answer, of each line of one and of a body: a reader of the description finds its members.
+    """
+    paths = describe(ROUTES, version="1", cookie="session")["paths"]
+    for route in ROUTES:
+        described = paths[openapi_path(route.rule)][route.method.lower()]
+        for answer in route.answers:
+            for kind, content in described["responses"][str(answer.status)]["content"].items():
+                shaped = answer.schema is not None and (kind == "application/vc" or "json" in kind)
+                refers = content.get("schema", {}).get("$ref")
+                assert refers == (f"#/components/schemas/{answer.schema}" if shaped else None), (route, kind)
 
 
 def test_words_patterns_and_open_tables_are_described_as_what_they_are() -> None:

@@ -50,8 +50,9 @@ def filled(text: str) -> dict[str, str]:
 
 
 def sent(node: LiveNode, form: Mapping[str, str], **more: str) -> tuple[int, str, str]:
-    """(status, page, where it leads) of a form that is sent."""
-    answer = node.person.post("/passports/new", data={**form, **more}, headers=PERSON)
+    """(status, page, where it leads) of a form that is sent, as a browser sends lines."""
+    fields = {name: value.replace("\n", "\r\n") for name, value in {**form, **more}.items()}
+    answer = node.person.post("/passports/new", data=fields, headers=PERSON)
     return answer.status_code, answer.text, answer.headers.get("Location", "")
 
 

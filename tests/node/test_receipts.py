@@ -17,7 +17,8 @@ from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree, leaf_hash
 from consensus.receipt import Receipt, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
-from credentials.ledger.entries import BlockEntry
+from credentials.documents.identifiers import Subject
+from credentials.ledger.entries import BlockEntry, GovernanceEntry, PolicyEntry, RefusedEntry
 from node.cli.in_parts import fetch_epochs
 from node.errors import ProblemError, SetupError
 from node.ledger.log_policies import LogPolicies
@@ -33,6 +34,8 @@ from node.verdicts.sources import Gathering
 from node.web.sample import sample_claims
 from tests.credentials.test_log_epochs import FIRST, Log, rotated
 from tests.harness.support_service import CODE, DID, LiveNode, live_node
+
+ABOUT = Subject("gbt34014", "ZZ1", bytes(32))
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +100,23 @@ def test_the_record_of_a_block_is_no_statement_about_a_battery() -> None:
 
     assert not meaning.admitted
     assert meaning.words == "the record of block 7: no statement about a battery"
+
+
+def test_what_a_receipt_of_any_other_leaf_says_is_no_admission() -> None:
+    """
+    Of a refusal which rule and which entry came first; of a change, a policy, what cannot be read: that.
+    """
+    refused = RefusedEntry(bytes(32), DID, ABOUT, "X1", 4, 7)
+    leaves = {
+        "the proposal": GovernanceEntry(bytes(32), "decided", "", 9, ()).encode(),
+        "a log policy": PolicyEntry(bytes(32), "log x").encode(),
+        "was REFUSED by X1: entry 4 came first": refused.encode(),
+        "cannot read": b"\x80",
+    }
+
+    for says, leaf in leaves.items():
+        meaning = what_it_says(leaf)
+        assert (meaning.admitted, says in meaning.words) == (False, True), meaning
 
 
 def test_who_only_fetched_a_credential_proves_it_with_its_battery(

@@ -839,7 +839,8 @@ def test_what_is_not_resolved(node: Node, did: str, error: str, status: int) -> 
 
     assert answer.status_code == status
     result = answer.get_json()
-    assert result["didDocument"] is None and result["didResolutionMetadata"]["error"] == error
+    told = result["didResolutionMetadata"]
+    assert result["didDocument"] is None and told["error"] == error and told["message"]
     assert result.keys() >= {"@context", "didDocumentMetadata"}
 
 

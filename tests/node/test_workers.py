@@ -27,6 +27,7 @@ from node.setup.network import joined
 from node.setup.wiring import open_service
 from node.setup.worker import Given, Worker
 from node.verdicts import workers as workers_room
+from node.verdicts.given_away import GivenAway
 from node.verdicts.judgement import Judgement
 from node.verdicts.workers import PART_LINES, JudgedPart, Task, Workers
 from tests.harness.governed_node import governed_node
@@ -148,10 +149,18 @@ def test_any_number_of_workers_stores_the_same(
 ) -> None:
     """
     None, one or three: each line once, in the order of the manifest, with the same verdict and the same it is
-    found by and rests on; and workers did judge.
+    found by and rests on; and workers did judge, and what they judged is what is stored.
     """
     answered: list[int] = []
+    parts: list[GivenAway] = []
     proper, since = Workers.answer, int(time.time())
+    is_stored = GivenAway.stored
+
+    def stored_part(self: GivenAway) -> None:
+        parts.append(self)
+        is_stored(self)
+
+    monkeypatch.setattr(GivenAway, "stored", stored_part)
 
     def answer(self: Workers, ticket: int) -> JudgedPart | None:
         found = proper(self, ticket)
@@ -166,7 +175,9 @@ def test_any_number_of_workers_stores_the_same(
             node.wait(lambda: not node.service.stores.office.overtaken.stale(1), "lines to be judged again")
         stored.append(rows(tmp_path / str(count), since))
         by_workers.append(sum(answered))
+        assert len([one for one in answered if one]) == len(parts)
         answered.clear()
+        parts.clear()
 
     assert stored[0] == stored[1] == stored[2]
     assert sorted(row[1] for row in stored[0][:LINES]) == list(range(1, LINES + 1))

@@ -494,6 +494,7 @@ def test_lossy_documents(document: dict[str, Any]) -> None:
             way(copy.deepcopy(document))
         assert caught.value.code == "malformed"
         assert str(caught.value).endswith(".") and len(str(caught.value)) < 400
+        assert str(caught.value) != str(caught.value).upper(), "a sentence, in small letters"
         assert "\n" not in str(caught.value)
 
 
