@@ -178,6 +178,8 @@ def _require_absolute(value: Any) -> None:
             if name[0] != "@":
                 if IRI.fullmatch(name) is None:
                     malformed(f"The member {name[:80]!a} is not an absolute IRI")
+                if not member:  # a map without entries: empty arrays were refused as they came
+                    malformed(f"The member {name[:80]!a} is empty, which would not be signed")
                 _require_absolute(member)
             elif name in ("@graph", "@list", "@set", "@included"):
                 if name == "@graph" and any("@value" in item or item.keys() <= {"@id"} for item in member):

@@ -183,6 +183,16 @@ def test_did_key_vectors_nist(did: str) -> None:
     assert did_key_document(did)["id"] == NIST[did]["didDocument"]["id"]
 
 
+def test_a_public_key_of_no_known_size_is_malformed() -> None:
+    """
+    By its size alone nobody knows which kind it would be.
+    """
+    with pytest.raises(CredentialError, match="A public key of 7 bytes is of no known kind") as caught:
+        kind_of(bytes(7))
+
+    assert caught.value.code == "malformed"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_in_every_form(kind: str) -> None:
     """

@@ -433,6 +433,18 @@ def test_a_changed_passphrase_ends_every_other_session(node: LiveNode) -> None:
     assert signed_in(node, "Pia Changes", OTHER)[1].status_code == 303
 
 
+def test_more_than_a_passphrase_has_opens_nothing(node: LiveNode) -> None:
+    """
+    What is too long for one is not stretched, and fits nobody's.
+    """
+    known = passphrases.Passphrases()
+    words = "a meadow of slow violet clocks"
+    verifier = known.verifier(words, "Kim")
+
+    assert known.fits(verifier, words) and not known.fits(verifier, f"{words}!")
+    assert not known.fits(verifier, "x" * (passphrases.CHARS_MAX + 1)) and not known.fits("", words)
+
+
 def test_passphrases_and_secrets_are_nowhere_in_the_database(node: LiveNode) -> None:
     """
     Of a passphrase there is argon2id's verifier, of an invitation and a session a hash.

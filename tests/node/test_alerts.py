@@ -21,6 +21,7 @@ from credentials.ledger.parties import Accreditation
 from node.oversight import alerting, tallying
 from node.oversight.alert_kinds import AlertKind, alert_kinds, kind_of
 from node.oversight.battery_codes import BatteryCodes
+from node.oversight.facility_desk import _held
 from node.storage import alerts as stored
 from node.storage import tallies
 from node.storage.alerts import AlertFilter, AlertRow, AlertTable
@@ -466,6 +467,21 @@ def test_who_does_not_answer_for_a_code_holds_up_no_alert(
         answered.set()
 
 
+def test_a_party_is_shown_at_home_whichever_side_licensed_it(node: LiveNode) -> None:
+    """
+    Its authority at home sees what it was licensed for elsewhere; a side that is neither sees nothing of it.
+    """
+    governance = node.service.alerts._gathering.history.latest
+    abroad = replace(
+        governance,
+        accreditations=tuple(replace(one, jurisdiction="CN") for one in governance.accreditations),
+    )
+    asked = TallyFilter(sides=("EU",), since=202001, until=203001)
+
+    assert {party for party, _, _ in _held(abroad, asked, int(time.time()), None)} >= {DID}
+    assert _held(abroad, replace(asked, sides=("IN",)), int(time.time()), None) == {}
+
+
 def test_a_code_that_is_an_address_is_of_whoever_made_it(node: LiveNode) -> None:
     """
     Two makers may give out the same one: it is read as the one of the statement's author, and of no other.
@@ -475,6 +491,9 @@ def test_a_code_that_is_an_address_is_of_whoever_made_it(node: LiveNode) -> None
     assert about is not None
     codes = BatteryCodes(node.service.stores.ledger, gathering)
 
+    issue(node, 95)
+    own = gathering.key_of(code_of(95))
+    assert own is not None and codes.codes_of([own, bytes(32)]) == {own: code_of(95)}
     assert codes._read(standing_key(about), address, DID) == address
     assert codes._read(standing_key(about), address, CN_AUTHORITY) is None
 

@@ -139,6 +139,9 @@ def test_what_ends_by_its_date_is_an_alert_once_in_time(node: LiveNode) -> None:
     assert (alert["party"], alert["because"], alert["sides"]) == (EU_AUTHORITY, ["authority"], ["EU"])
     assert "ends" in alert["text"] and node.get_json(f"/supervision/alerts/{alert['id']}")["leaves"] == []
     assert CN_AUTHORITY not in {one["party"] for one in listed(node)}
+    assert reminding_.look(NOW - ENDING_S) == 0  # as once it is renewed: its end is far away
+    (alert,) = listed(node, code="licence_ends")
+    assert (alert["state"], alert["handled_by"]) == ("acknowledged", reminding.WHO)
 
 
 def test_a_missed_duty_is_an_alert_until_it_is_kept(node: LiveNode) -> None:

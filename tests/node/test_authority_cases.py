@@ -161,8 +161,16 @@ def test_who_has_no_hand_or_no_ground_opens_nothing(node: LiveNode) -> None:
         take(node, signed(node, EU_AUTHORITY, "opened", at=int(time.time()) - 9 * DAY_S, **good))
     data = bytearray(signed(node, EU_AUTHORITY, "opened", **good))
     data[-1] ^= 1
-    with pytest.raises(ProblemError, match="no statement of a case"):
-        take(node, bytes(data))
+    elsewhere = make_statement(
+        bytes(32), b"", "opened", "because", About(**good),
+        author=EU_AUTHORITY, at=int(time.time()), signer=signer(EU_AUTHORITY),
+    )  # fmt: skip
+    for none in (bytes(data), elsewhere):
+        with pytest.raises(ProblemError, match="no statement of a case"):
+            take(node, none)
+    with pytest.raises(ProblemError, match="may not say") as refused:
+        take(node, signed(node, IMPORTER, "closed", opened(node), outcome="founded"))
+    assert refused.value.code == "not_yours_to_say"
     assert node.get(f"{HERE}/{b64u(secrets.token_bytes(32))}").status_code == 404
     assert said(node, opened(node), "closed", outcome="upheld").status_code == 400
 

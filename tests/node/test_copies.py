@@ -110,6 +110,19 @@ def test_a_backup_holds_the_files_that_the_settings_name(
     assert DataDirectory(again).settings().contexts.keys() == {"https://maker.example/contexts/v1"}
 
 
+def test_a_database_that_is_removed_is_gone_with_the_files_beside_it(tmp_path: Path) -> None:
+    """
+    None of it is left for whoever opens the next one there; what is not there is no trouble.
+    """
+    for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm", "other.db"):
+        (tmp_path / name).touch()
+
+    for _ in range(2):
+        rebuilding.remove(tmp_path / "ledger.db")
+
+    assert [one.name for one in tmp_path.iterdir()] == ["other.db"]
+
+
 def test_a_backup_makes_a_new_directory(node: Maker) -> None:
     """
     On an empty machine: keys, card, network, policy and records are back; nothing but the folder was needed.

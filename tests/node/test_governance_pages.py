@@ -15,13 +15,14 @@ from markupsafe import escape
 
 from credentials.ledger.genesis import write_card
 from credentials.ledger.genesis_table import participant_table
+from credentials.ledger.parties import Accreditation
 from credentials.ledger.possession_file import proofs_table
 from credentials.ledger.proposals import prove_possession
 from credentials.ledger.recognition import Effect, Recognition
 from node.api.governance_routes import GOVERN, GOVERNANCE
 from node.cli.proposing import propose
 from node.config import rule_files
-from node.use_cases.drafted import every_of
+from node.use_cases.drafted import called, every_of
 from node.use_cases.drafting import FORMS
 from node.web.labels import governed, member_word, moment
 from node.words import when
@@ -35,7 +36,7 @@ from tests.harness.governed_node import (
     proposal_of,
 )
 from tests.harness.governing import recovery_of
-from tests.harness.ledger import WORKSHOP, participant, signer
+from tests.harness.ledger import WORKSHOP, make_genesis, participant, signer
 from tests.node.test_pages import BROWSER, Reader, page
 
 
@@ -520,3 +521,16 @@ def test_only_who_governs_sees_the_form(g: GovernedNode) -> None:
     assert "Propose a change" not in reader.get("/governance/proposals", headers=BROWSER).text
     assert reader.get("/governance/propose", headers=BROWSER).status_code == 403
     assert reader.post("/governance/propose", data={"kind": "stop"}, headers=BROWSER).status_code == 403
+
+
+@pytest.mark.parametrize(("count", "ends"), [(1, "as role0 L-1"), (3, "role2 L-1"), (4, "role2, ... L-1")])
+def test_a_licence_is_told_with_three_of_its_roles(count: int, ends: str) -> None:
+    """
+    On one line; that there are more is said where there are.
+    """
+    licence = Accreditation(
+        participant=MAKER, roles=tuple(f"role{n}" for n in range(count)), schemes=(), jurisdiction="CN",
+        valid_from=0, licence="L-1",
+    )  # fmt: skip
+
+    assert called(make_genesis().governance, licence).endswith(ends)

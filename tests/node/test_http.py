@@ -1156,6 +1156,22 @@ def test_an_application_is_told_the_size_that_was_read_and_not_how_it_came() -> 
     assert found == [{}, {"CONTENT_LENGTH": "5"}]
 
 
+def test_a_head_is_answered_as_its_get_without_a_body() -> None:
+    """
+    What the application says of the size is told, and no byte of it is sent.
+    """
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [b"hello"]
+
+    with serving(application) as address:
+        got, head = (answer(address, one) for one in (GET % b"/x", (GET % b"/x").replace(b"GET", b"HEAD")))
+
+    assert got.endswith(b"\r\n\r\nhello") and head.endswith(b"\r\n\r\n")
+    assert b"Content-Length: 5\r\n" in got and b"Content-Length: 5\r\n" in head
+
+
 def test_a_late_refusal_keeps_its_status() -> None:
     """
     What is refused while an answer waits is told as a refusal, not as a broken answer.

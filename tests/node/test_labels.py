@@ -190,6 +190,8 @@ def test_marks_stand_on_a_label_only_where_the_maker_says_so() -> None:
     assert {"Pb", "0123"} <= set(texts_of(marked)) and "Cd" not in texts_of(marked)
     assert "style=" not in marked and "<!DOCTYPE" not in marked, "a page shows it under its strict policy"
     assert ET.fromstring(plain).attrib["width"] == "150mm"
+    drawn = [one.attrib for one in ET.fromstring(plain).iter("{http://www.w3.org/2000/svg}text")]
+    assert drawn and all({"font-size", "fill"} <= one.keys() for one in drawn), "each style an attribute"
 
 
 def test_what_does_not_fit_is_refused() -> None:

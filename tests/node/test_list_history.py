@@ -190,5 +190,5 @@ def test_the_lists_of_a_document_are_known_by_its_issuer_however_it_is_written()
     named = {"issuer": {"id": DID, "name": "Cell works"}, "credentialStatus": [entry, {}, "x"]}
     known = (DID, REVOCATION, "https://a.example/1")
 
-    assert keys_of([named, {**named, "issuer": DID, "credentialStatus": entry}]) == {known}
+    assert keys_of([named]) == keys_of([{**named, "issuer": DID, "credentialStatus": entry}]) == {known}
     assert keys_of([{**named, "issuer": {"name": "nobody"}}]) == set()

@@ -118,7 +118,8 @@ def test_what_became_of_the_own_part_is_told_at_that_node_alone(code: str) -> No
     (found,) = life.told()
 
     assert (found.code, found.stops) == (code, False)
-    assert found.parameters.get("height", 3) == 3 and found.since > 0
+    assert found.parameters.get("height", 3) == 3
+    assert found.since is not None and found.since > 0
     at_two = b64u(bytes([2]) * 32)
     assert found.parameters["decision"] == (at_two if code != "own_removal_proposed" else b64u(*life.tabled))
     assert replace(life, did=EU_AUTHORITY).told() == []

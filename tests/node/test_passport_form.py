@@ -83,6 +83,7 @@ def test_a_form_asks_for_each_data_point_of_its_category_and_for_no_other(catego
     names = {step for one in parts for step in one.path.split(".") if not step.isdecimal()}
     choices = {choice for one in each_field(sections) for choice in one.choices}
 
+    assert {one.kind for one in each_group(sections)} <= {"object", "list", "item"}
     paths = [one.path for one in each_field(sections)]
     assert len(paths) == len(set(paths)), "each is asked for in one section"
     either = [dp for one in each_field(sections) if one.asked.either for dp in one.asked.points]

@@ -103,6 +103,25 @@ def test_authorities_are_found_beside_node_toml(tmp_path: Path) -> None:
     assert read.fetch.ca_file == read.peers_ca_file == str((tmp_path / "ca.pem").resolve())
 
 
+@pytest.mark.parametrize("port", [1, 26656, 65535])
+def test_an_address_of_cometbft_is_read_with_any_port_that_there_is(tmp_path: Path, port: int) -> None:
+    """
+    From the first to the last; an address of IPv6 stands without its brackets.
+    """
+    read = settings_with(tmp_path, f'[cometbft]\nlisten = "[::1]:{port}"\n')
+
+    assert read.cometbft.listen == ("::1", port)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", ":1", "a:0", "a:65536", "a:x", "a:-1", "a:\u0661"])
+def test_an_address_of_cometbft_without_host_or_port_is_refused(tmp_path: Path, listen: str) -> None:
+    """
+    With the form that it has.
+    """
+    with pytest.raises(SetupError, match=r"cometbft\.listen is HOST:PORT"):
+        settings_with(tmp_path, f'[cometbft]\nlisten = "{listen}"\n')
+
+
 CONTEXT = '[[contexts]]\nurl = {}\nfile = "c.jsonld"\nsha256 = {}\n'
 
 

@@ -1,4 +1,4 @@
-"""Hostile input through every door: peers, HTTP, labels, acts, files, commands, CometBFT, own workers.
+"""Hostile input through every door: peers, HTTP, labels, acts, files, commands, CometBFT, workers, answers.
 
 Each door gets seeded variations of what is lawful there. What comes back is a refusal with a sentence: never
 an exception beyond the edge, never a status of 500 and up (503: no room), never two seconds.
@@ -52,6 +52,7 @@ from tests.consensus.test_edge import SENDER, lawful, new_replica, poisoned
 from tests.harness.false_statements import FALSE
 from tests.harness.governed_node import others as other_parties
 from tests.harness.hostile import RUBBISH, SEED, Door, altered, flipped
+from tests.harness.hostile_answers import through_answers
 from tests.harness.hostile_comet import through_comet
 from tests.harness.hostile_desk import (
     through_acts,
@@ -66,7 +67,7 @@ from tests.harness.replicas import START_MS
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node, manifest, serving
 
 # Of each hundred.
-SHARES = {"messages": 26, "peers": 10, "http": 22, "files": 10, "command line": 10, "comet": 4}
+SHARES = {"messages": 22, "peers": 10, "answers": 4, "http": 22, "files": 10, "command line": 10, "comet": 4}
 SHARES |= {"labels": 2, "photographs": 1, "acts": 3, "pipe": 1, "desks": 7, "oversight": 4}
 NODE_TOML = """[fetch]
 origins = ["https://lists.example"]
@@ -490,6 +491,7 @@ def through_all(node: LiveNode, room: Path, total: int) -> None:
         through_pipe(count["pipe"]),
         through_desks(node, count["desks"]),
         through_oversight(node, count["oversight"]),
+        through_answers(node, count["answers"]),
     ]
     for door in doors:
         door.tell()

@@ -479,6 +479,15 @@ LOSSY: dict[str, dict[str, Any]] = {
     "names in an index map": credential(
         **{"@context": [V2, {"m": {"@id": "urn:m", "@container": "@index"}}], "m": {"hidden": "x"}}
     ),
+    "language map without a text": credential(
+        **{"@context": [V2, {"m": {"@id": "urn:m", "@container": "@language"}}], "m": {}}
+    ),
+    **{
+        f"{held} map without an entry": credential(
+            **{"@context": [V2, {"m": {"@id": "urn:m", "@container": container}}], "m": {}}
+        )
+        for held, container in (("id", "@id"), ("type", "@type"), ("graph", ["@graph", "@id"]))
+    },
     "two ids": credential(**{"@id": "urn:other"}),
     "JSON-LD 1.0": credential(**{"@context": [V2, {"@version": 1.0}]}),
 }
