@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.changes import Change
+from credentials.ledger.changes import Change, said_last
+from credentials.ledger.lifecycle import Event
 from credentials.ledger.never_left import given_back
 from credentials.ledger.passports import passport_after
+from credentials.ledger.reports import Report, read_after, read_of, with_report
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
 from credentials.ledger.said_of_vehicle import marks_of_vehicle
 from credentials.ledger.speaking import Voice, is_holder
@@ -54,7 +56,8 @@ def after(
     to |= _custody(standing, attestation, context, voice)
     if event.effects.presentation is not None:
         to |= _presentation(standing, attestation, context, voice)
-    return replace(standing, **to)
+    read = _read(attestation, event, voice)
+    return reported(standing, replace(standing, **to), read, attestation, context)
 
 
 def marks_left(standing: Standing, attestation: Attestation, context: Context) -> tuple[str, ...]:
@@ -118,9 +121,9 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
         to["responsible"] = attestation.parties[0]
     if effects.contests:
         to["contested"] = standing.with_contest(context.leaf_index).contested
-    rising = [m.name for m in event.ledger_members if m.monotone and m.name in attestation.quantities]
-    for name in rising:
-        to["readings"] = _read(to.get("readings", standing.readings), name, attestation, voice)
+    read = _read(attestation, event, voice)
+    if read:
+        to["readings"] = read_after(standing.readings, read)
     if attestation.quantities:
         weighed = weighed_after(standing, attestation, event, context.governance.lifecycle)
         if weighed:
@@ -143,13 +146,37 @@ def _with_its_vehicle(left: Standing, bound: Bound, context: Context) -> Change:
     return to
 
 
-def _read(
-    readings: Mapping[str, int], name: str, attestation: Attestation, voice: Voice
-) -> Mapping[str, int]:
-    """What is read by the holder's side binds everybody; by a trade, itself alone, and the last one only."""
-    kept = {key: value for key, value in readings.items() if not key.startswith(f"{name}/")}
-    own = reading_of(name, attestation.issuer) if voice.trade else name
-    return (kept if voice.trade else dict(readings)) | {own: attestation.quantities[name]}
+def _read(attestation: Attestation, event: Event, voice: Voice) -> dict[str, int]:
+    """The quantities that only grow, as whoever may speak read them: a trade under its own name."""
+    rising = (m.name for m in event.ledger_members if m.monotone and m.name in attestation.quantities)
+    by = attestation.issuer
+    return {reading_of(n, by) if voice.trade else n: attestation.quantities[n] for n in rising}
+
+
+def reported(
+    before: Standing, now: Standing, read: Mapping[str, int], attestation: Attestation, context: Context
+) -> Standing:
+    """The standing that remembers a report as one to be taken back wherever it stands.
+
+    What moves something and reads besides ends the reach: what was read before it is not read again.
+    """
+    event, past = context.event, now.past
+    if event.type not in context.governance.lifecycle.reports:
+        return replace(now, past=replace(past, reports=())) if read and past.reports else now
+    said, fact = said_last(attestation, context, None), event.effects.fact
+    report = Report(
+        said.attestation,
+        said.author,
+        said.kind,
+        said.leaf_index,
+        said.admitted_at,
+        said.countersigned,
+        fact,
+        before.facts.get(fact) if fact is not None else None,
+        read,
+        read_of(read, before.readings),
+    )
+    return replace(now, past=replace(past, reports=with_report(past.reports, report)))
 
 
 def _origin(attestation: Attestation, context: Context, voice: Voice) -> Change:

@@ -129,6 +129,7 @@ class Effects:
     undo: str | None = None  # takes the effect of the referenced attestation back: correct | withdraw | void
     under_late: bool = False  # it corrects the last record also where others were told late since
     minds_recalls: bool = False  # no day of production on which a recall by others rests is corrected
+    reaches_back: bool = False  # it takes a report that moved nothing back wherever it stands (`reports.py`)
     keeps_pack: bool = False  # an enrolment taken back so leaves that its code came out of a pack
     contests: bool = False  # remembered beside the last record, which stays the one that can be taken back
     status_list: bool = False
@@ -257,6 +258,9 @@ class Lifecycle:
     # asked of then about the vehicle of then.
     whole_pasts: bool = False
     on_the_way: frozenset[str] = frozenset()  # states in which customs may say that it never left
+    reports: frozenset[str] = (
+        frozenset()
+    )  # the events that move nothing, where the table reaches back to them
     tells_late: bool = False  # whether anything may be told late, so that how it stood is kept
 
     @classmethod

@@ -7,7 +7,7 @@ CredentialError("rules_invalid", ...). `lifecycle.py` defines what is built here
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from credentials.ledger.lifecycle import (
@@ -123,6 +123,7 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         moved_on_stays=truth_of(table.get("moved_on_stays", False), "moved_on_stays"),
         whole_pasts=truth_of(table.get("whole_pasts", False), "whole_pasts"),
         on_the_way=frozenset(s for e in events.values() if e.effects.gives_back for s in _left(e)),
+        reports=_reports(events),
         tells_late=any(event.told_late for event in events.values()),
     )
 
@@ -304,7 +305,28 @@ def _effects(event: str, row: object) -> Effects:
         one_of(getattr(effects, name), words, f"{event} {name}")
     if (effects.under_late or effects.minds_recalls) and effects.undo != "correct":
         raise rules_invalid(f"{event}: only what corrects reaches under what was told late, or minds recalls")
+    if effects.reaches_back and effects.undo not in ("correct", "void"):
+        raise rules_invalid(f"{event}: only what corrects or voids reaches back")
     return effects
+
+
+def _reports(events: Mapping[str, Event]) -> frozenset[str]:
+    """The events on which nothing can rest: they leave marks, a fact of their own and readings, and move
+    nothing; none where no event of the table reaches back to them."""
+    if not any(event.effects.reaches_back for event in events.values()):
+        return frozenset()
+    wholes = _wholes(events)
+    found = {name for name, event in events.items() if _moves_nothing(event, wholes)}
+    of_others = {event.effects.fact for name, event in events.items() if name not in found} - {None}
+    return frozenset(name for name in found if events[name].effects.fact not in of_others)
+
+
+def _moves_nothing(event: Event, wholes: frozenset[str]) -> bool:
+    bare = event.battery_event and replace(event.effects, fact=None) == Effects()
+    moves = (event.to, event.to_in_vehicle, event.custody, event.place, event.sets, event.lifts)
+    binds = (event.names, event.irreversible, event.countersigned_by, event.guards, event.marks)
+    summed = any(m.part_of or f"{event.type}.{m.name}" in wholes for m in event.ledger_members)
+    return bare and not any((*moves, *binds, summed))
 
 
 def _duty(event: str, row: Mapping[str, Any]) -> Duty:

@@ -1,6 +1,6 @@
 """How the record of a battery stood before, as far as it says who could speak: what is late is judged by it.
 
-    past = [begun, until, [situation (bstr), ...], [leaf, ...]]
+    past = [begun, until, [situation (bstr), ...], [leaf, ...]]  and, where there are any, [report, ...]
     situation = [since, until, state, holder, [named], place, in use, asset / null]
 
 The last member of a standing's core (`standing.py`), and absent until there is something to say. Kept only
@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from consensus.encoding import Value, decode, encode
 from credentials.documents.identifiers import Subject
+from credentials.ledger.reports import Report
 
 SITUATIONS_MAX = 8  # the latest; what was before them is told by nobody any more
 LATE_SHOWN_MAX = 64  # the first ones
@@ -59,6 +60,7 @@ class Past:
     until_time: int = 0  # when the last of those before it ended
     before: tuple[bytes, ...] = ()  # situations, encoded
     late_leaves: tuple[int, ...] = ()
+    reports: tuple[Report, ...] = ()  # the latest that moved nothing (`reports.py`)
 
     def situations(self) -> Iterator[Situation]:
         """Those before the present one, the latest first."""
@@ -66,12 +68,17 @@ class Past:
 
     def value(self) -> Value:
         """What the core holds of it."""
-        return [self.begun_time, self.until_time, list(self.before), list(self.late_leaves)]
+        reports: list[Value] = [report.value() for report in self.reports]
+        told: list[Value] = [self.begun_time, self.until_time, list(self.before), list(self.late_leaves)]
+        return [*told, reports] if reports else told  # without, as it was before there was one
 
     @classmethod
     def read(cls, value: list[Any]) -> Past:
         """Read what `value` wrote."""
-        return cls(value[0], value[1], tuple(value[2]), tuple(value[3]))
+        reports = value[4] if len(value) > 4 else ()
+        return cls(
+            value[0], value[1], tuple(value[2]), tuple(value[3]), tuple(map(Report.read_from, reports))
+        )
 
 
 NO_PAST = Past()

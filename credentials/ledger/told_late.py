@@ -21,7 +21,7 @@ from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.effects import marks_left, with_authority
+from credentials.ledger.effects import marks_left, reported, with_authority
 from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.linked_records import linked
 from credentials.ledger.records import Record
@@ -101,7 +101,7 @@ def after_late(
         undo=remembered(standing, attestation, context, voice, core),
     )
 
-    now = with_authority(now, attestation, context)
+    now = with_authority(reported(standing, now, {}, attestation, context), attestation, context)
     return [*linked(standing, now, attestation, context), now]
 
 
@@ -156,7 +156,8 @@ def with_past(before: Standing, after: Standing, attestation: Attestation, conte
     if began < context.at or leaves:
         ended = Situation(began, context.at, *stood).encode()
         until, rows = context.at, (*rows, ended)[-SITUATIONS_MAX:]
-    return replace(after, past=Past(max(began, said_at), until, rows, after.past.late_leaves))
+    kept = after.past
+    return replace(after, past=Past(max(began, said_at), until, rows, kept.late_leaves, kept.reports))
 
 
 def _began(s: Standing) -> int:

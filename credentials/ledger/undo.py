@@ -1,4 +1,4 @@
-"""Taking the last record of a battery back (invariant I3). The record stays; its effect goes.
+"""Taking a record of a battery back, mostly its last (invariant I3). The record stays; its effect goes.
 
     correct    by its author, in time; never what cannot be taken back, was countersigned by another party,
                or on which another's record rests. Marks stay, and where it was placed. What was told late
@@ -7,6 +7,8 @@
                the trades' records in a row that it ends. Marks stay.
     void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
                An enrolment, and what was taken back before, also where others follow it.
+
+A report that moved nothing is corrected and voided wherever it stands (`reports.py`).
 
 A revoked passport stays revoked whatever is taken back.
 """
@@ -25,6 +27,7 @@ from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.recalls import Recalls, made_when_recorded
 from credentials.ledger.records import INSTALLED_BY
+from credentials.ledger.reports import Report, Reported
 from credentials.ledger.rules import ACTED_ON, PUT_IN, Context, told_of, x09_accredited
 from credentials.ledger.speaking import Voice, not_licensed
 from credentials.ledger.standing import (
@@ -57,9 +60,12 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
     if undo is not None and under is not None and under.attestation == named:
         return _corrected_under_late(standing, undo, under, attestation, context)
     if undo is None or undo.attestation != named:
+        report = next((one for one in standing.past.reports if one.attestation == named), None)
+        if report is not None and context.event.effects.reaches_back:
+            return _without_report(standing, report, attestation, context)
         if not known:
             raise NotYet("state", "the attestation it names is not on the ledger yet")
-        raise Refusal("depends", "only the last record of a battery can be taken back: others follow it")
+        raise _followed(undo)
     if how == "correct":
         done = _known_still(standing, undo, context)
         _require_correctable(standing, undo, done, attestation, context)
@@ -149,6 +155,57 @@ def _corrected_under_late(
     )
     named = attestation.referenced_digests[0]
     return replace(now, taken_back=(*standing.taken_back, named)[-TAKEN_BACK_MAX:], undo=rest)
+
+
+def _without_report(
+    standing: Standing, report: Report, attestation: Attestation, context: Context
+) -> Standing:
+    """The standing as if a report that moved nothing had been taken back at once: nothing rests on it (0975).
+
+    What taking the last record back would restore is without it as well. Its marks stay, voided too: what
+    others said since may have left the same.
+    """
+    digest, leaf, at = report.attestation, report.leaf_index, report.admitted_at
+    said = Undo(digest, report.author, report.kind, leaf, at, report.countersigned, False, None)
+    if context.event.effects.undo == "correct":
+        done = _known_still(standing, said, context)
+        _require_correctable(standing, said, done, attestation, context)
+    now = _without(standing, digest)
+    undo = _undo_without(standing.undo, digest) if standing.undo is not None else None
+    if context.event.effects.undo == "void":
+        return replace(now, undo=undo, voided=True)
+    return replace(now, undo=undo, taken_back=(*standing.taken_back, digest)[-TAKEN_BACK_MAX:])
+
+
+def _without(standing: Standing, report: bytes) -> Standing:
+    """A standing without what one of its reports set; as it is, where that is none of them."""
+    found = Reported(standing.past.reports, standing.facts, standing.readings).without(report)
+    past = replace(standing.past, reports=found.reports)
+    return replace(standing, past=past, facts=found.facts, readings=found.readings)
+
+
+def _undo_without(undo: Undo, report: bytes) -> Undo:
+    """What taking a record back would restore, and those under it, without one report."""
+
+    def core_without(core: bytes | None) -> bytes | None:
+        return _without(Standing.decode_core(core), report).core() if core is not None else None
+
+    under = _under(undo)
+    return replace(
+        undo,
+        core_before=core_without(undo.core_before),
+        core_since=core_without(undo.core_since),
+        below=encode(list(undo_members(_undo_without(under, report)))) if under is not None else None,
+    )
+
+
+def _followed(last: Undo | None) -> Refusal:
+    """Why what it names cannot be taken back: whose record follows it."""
+    if last is None:
+        return Refusal("depends", "only the last record of a battery can be taken back: others follow it")
+    told = "{kind} by {by} (leaf {leaf_index}) follows it: only the last record of a battery is taken back, "
+    told += "or a report that moved nothing"
+    return Refusal("depends", told, kind=last.kind, by=last.author, leaf_index=last.leaf_index)
 
 
 def _under_late(standing: Standing, under: Undo, context: Context) -> Standing:

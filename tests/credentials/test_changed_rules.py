@@ -46,7 +46,9 @@ from tests.harness.ledger import (
 TABLE = lifecycle_table()
 EFFECTS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("creates", "enrols", "claims_children", "passes_state"), (True,)),
-    **dict.fromkeys(("keeps_pack", "under_late", "minds_recalls", "contests", "status_list"), (True,)),
+    **dict.fromkeys(
+        ("keeps_pack", "under_late", "minds_recalls", "reaches_back", "contests", "status_list"), (True,)
+    ),
     "fact": ("produced",),
     "consumes": ("waste", "reused"),
     "eu_status": ("waste",),

@@ -305,6 +305,11 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
         True,
         "battery.produced: only what corrects reaches under what was told late, or minds recalls",
     ),
+    (
+        ("events", 0, "effects", "reaches_back"),
+        True,
+        "battery.produced: only what corrects or voids reaches back",
+    ),
     (("events", 0, "effects", "undo"), "x", "battery.produced undo: 'x' is not known"),
     (("events", 0, "effects", "recall"), "x", "battery.produced recall: 'x' is not known"),
     (("events", 0, "effects", "responsible"), "x", "battery.produced responsible: 'x' is not known"),

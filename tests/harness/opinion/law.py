@@ -23,6 +23,7 @@ from .kinds import (
 from .names import LINK
 from .packs import come_out, fates_of, given_into, put_back, taken_out_of
 from .parties import is_authority, is_customs, side
+from .reaching import reported, without_report
 from .repairs import Repair, found_again, noted, read_beside, tied_to
 from .rights import stood
 
@@ -694,6 +695,9 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         unmarked = replace(now, used=taken[1].used)
         others = {battery: one for battery, one in archive.taken.items() if battery != act.battery}
         return replace(archive, files={**archive.files, act.battery: unmarked}, taken=others)
+    reaches = act.event in ("attestation.corrected", "attestation.voided")
+    if reaches and record and record[-1] != undone and undone in reported(record):
+        return without_report(archive, act, undone)
     if not record or record[-1] != undone:
         return archive
     old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)

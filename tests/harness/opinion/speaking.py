@@ -16,6 +16,7 @@ from .law import Archive, before_whom, may_lift, under
 from .masses import can_be
 from .packs import may_come_out
 from .parties import is_authority, is_customs, is_customs_only, side
+from .reaching import reported
 from .rights import began_since, has_right, rules_here
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
@@ -111,13 +112,14 @@ def _without_licence(file: File, act: Act) -> bool:
 
 
 def _may_undo(archive: Archive, act: Act) -> bool:
-    """I3: its author alone, the last record, nothing irreversible; voiding needs authorities together."""
+    """I3: its author alone, the last record or what moved nothing, nothing irreversible; voiding needs
+    authorities together."""
     record = archive.record(act.battery)
     together = len({act.by, *act.countersigned} - archive.unlicensed) > 1 and is_authority(act.by)
     if act.event == "attestation.voided" and any(act.undoes == heard.act for heard in archive.heard):
         return together  # also what was never state
     corrected = act.event == "attestation.corrected" and under(record)
-    if act.undoes is None or not record or act.undoes not in (record[-1], corrected):
+    if act.undoes is None or not record or act.undoes not in (record[-1], corrected, *reported(record)):
         return False
     if act.event == "attestation.voided":
         return together
