@@ -203,9 +203,14 @@ def _followed(last: Undo | None) -> Refusal:
     """Why what it names cannot be taken back: whose record follows it."""
     if last is None:
         return Refusal("depends", "only the last record of a battery can be taken back: others follow it")
-    told = "{kind} by {by} (leaf {leaf_index}) follows it: only the last record of a battery is taken back, "
-    told += "or a report that moved nothing"
-    return Refusal("depends", told, kind=last.kind, by=last.author, leaf_index=last.leaf_index)
+    return Refusal(
+        "depends",
+        "{kind} by {by} (leaf {leaf_index}) follows it: only the last record of a battery is taken back, or "
+        "a report that moved nothing",
+        kind=last.kind,
+        by=last.author,
+        leaf_index=last.leaf_index,
+    )
 
 
 def _under_late(standing: Standing, under: Undo, context: Context) -> Standing:

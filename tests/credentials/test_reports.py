@@ -167,10 +167,10 @@ def tell(ledger: Ledger, subject: Subject, act: Act) -> str:
     return ends_as(ledger, by, kind, subject, **members, **named)
 
 
-@pytest.mark.parametrize(
-    "rounds",
-    [pytest.param(n, marks=getattr(pytest.mark, tier)) for n, tier in ((60, "check"), (2_000, "long"))],
-)
+ROUNDS = [pytest.param(60, marks=pytest.mark.check), pytest.param(2_000, marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
 def test_a_report_taken_out_is_as_one_that_was_taken_back_at_once(rounds: int) -> None:
     """
     After any correction that reaches back, the standing, and what taking the last record back restores, are
