@@ -9,9 +9,9 @@ from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.changes import Change, said_last
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.moved_nothing import Report, read_after, read_of, with_report
 from credentials.ledger.never_left import given_back
 from credentials.ledger.passports import passport_after
-from credentials.ledger.reports import Report, read_after, read_of, with_report
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
 from credentials.ledger.said_of_vehicle import marks_of_vehicle
 from credentials.ledger.speaking import Voice, is_holder

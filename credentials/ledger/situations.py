@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from consensus.encoding import Value, decode, encode
 from credentials.documents.identifiers import Subject
-from credentials.ledger.reports import Report
+from credentials.ledger.moved_nothing import Report
 
 SITUATIONS_MAX = 8  # the latest; what was before them is told by nobody any more
 LATE_SHOWN_MAX = 64  # the first ones
@@ -60,7 +60,7 @@ class Past:
     until_time: int = 0  # when the last of those before it ended
     before: tuple[bytes, ...] = ()  # situations, encoded
     late_leaves: tuple[int, ...] = ()
-    reports: tuple[Report, ...] = ()  # the latest that moved nothing (`reports.py`)
+    reports: tuple[Report, ...] = ()  # the latest that moved nothing (`moved_nothing.py`)
 
     def situations(self) -> Iterator[Situation]:
         """Those before the present one, the latest first."""

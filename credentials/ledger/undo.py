@@ -8,7 +8,7 @@
     void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
                An enrolment, and what was taken back before, also where others follow it.
 
-A report that moved nothing is corrected and voided wherever it stands (`reports.py`).
+A report that moved nothing is corrected and voided wherever it stands (`moved_nothing.py`).
 
 A revoked passport stays revoked whatever is taken back.
 """
@@ -25,9 +25,9 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.changes import said_last
 from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event, Lifecycle
+from credentials.ledger.moved_nothing import Report, Reported
 from credentials.ledger.recalls import Recalls, made_when_recorded
 from credentials.ledger.records import INSTALLED_BY
-from credentials.ledger.reports import Report, Reported
 from credentials.ledger.rules import ACTED_ON, PUT_IN, Context, told_of, x09_accredited
 from credentials.ledger.speaking import Voice, not_licensed
 from credentials.ledger.standing import (

@@ -9,7 +9,7 @@ import pytest
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
-from credentials.ledger.reports import REPORTS_MAX
+from credentials.ledger.moved_nothing import REPORTS_MAX
 from credentials.ledger.standing import Standing
 from tests.credentials.test_custody import last
 from tests.credentials.test_routes import CAR, ends_as, in_use
