@@ -129,9 +129,7 @@ class Effects:
     undo: str | None = None  # takes the effect of the referenced attestation back: correct | withdraw | void
     under_late: bool = False  # it corrects the last record also where others were told late since
     minds_recalls: bool = False  # no day of production on which a recall by others rests is corrected
-    reaches_back: bool = (
-        False  # it takes a report that moved nothing back wherever it stands (`moved_nothing.py`)
-    )
+    reaches_back: bool = False  # it takes back what moved nothing, wherever it stands (`moved_nothing.py`)
     keeps_pack: bool = False  # an enrolment taken back so leaves that its code came out of a pack
     contests: bool = False  # remembered beside the last record, which stays the one that can be taken back
     status_list: bool = False
