@@ -75,7 +75,7 @@ WHOLE_LIVES = 0.2  # of the acts: of a whole life, by somebody whom the law lets
 HEARD = 0.15  # of the acts that are no state and name another battery: recorded all the same, and kept
 LAPSED = 0.02  # of the acts: put to the ledger after the time that they carry
 CORRECTED = 0.1  # each step where something was told late: what lies under it is corrected
-REACHES = 3  # of four seeds: what moved nothing is taken back from under what followed
+REACHES = 7  # of eight seeds: what moved nothing is taken back from under what followed
 TWO_CARS, OTHER = 2, 0.3  # of four seeds: there are two vehicles; of the acts about one: about the other
 HOUR, AGO = 0.05, 0.15  # each step: an hour passes; somebody tells of an hour before
 # Of eight seeds: in this one somebody tells twice as often of before, and then of others as well; customs say
@@ -299,7 +299,7 @@ def walk(seed: int, steps: int, start: Stage, *, of_parts: bool = False) -> Walk
         act = (
             _without_licence(licences, archive)
             or _under_late(undoing, archive, batteries)
-            or (reaching_back(undoing, archive, batteries) if seed % 4 == REACHES else None)
+            or (reaching_back(undoing, archive, batteries) if seed % 8 == REACHES else None)
             or (_never_left(border, archive, batteries) if of_others else None)
             or (_of_parts(ties, archive, batteries) if of_parts else None)
             or _of_before(times, archive, batteries, of_others=of_others)
