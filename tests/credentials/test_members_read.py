@@ -43,6 +43,7 @@ EARLIER = "a day before the act, that the node of its author has compared with t
 WHEN = "the act itself counts, from its own time on"
 SECOND_LIVES = ("prepared_for_reuse", "prepared_for_repurposing", "repurposed", "remanufactured")
 FOR_PERSONS = {
+    ("battery.produced", "recycled_lots"): "an authority compares it with the lots, and no verdict does",
     (
         "battery.exported",
         "commodity_code",

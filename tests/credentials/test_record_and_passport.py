@@ -27,6 +27,8 @@ COMPARED = {
 NOT_IN_A_PASSPORT = {
     "children_root": "BatteryPass 1.2 names no modules or cells: a dismantling is compared with the root",
     "predecessors": "BatteryPass 1.2 names none; the record of a second life is judged",
+    "recycled_grams": "BatteryPass 1.2 has shares by metal, and no grams or lots: 0711",
+    "recycled_lots": "as recycled_grams",
 }
 # Members of a passport that a record could contradict, and what is made of each.
 SAID_ELSEWHERE = {
