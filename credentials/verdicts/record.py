@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,12 @@ def admitted_at(leaf: LedgerEntry | None) -> Recorded | None:
     if leaf is None or not isinstance(entry, AdmittedEntry):
         return None
     return Recorded(entry.attestation, leaf.leaf_index, leaf.height, leaf.block_time)
+
+
+def hours_of(leaves: Iterable[LedgerEntry]) -> dict[int, int]:
+    """When it happened that each of these leaves states, by the leaf."""
+    said = (admitted_at(leaf) for leaf in leaves)
+    return {one.leaf_index: one.attestation.event_time for one in said if one is not None}
 
 
 @dataclass(frozen=True, slots=True)

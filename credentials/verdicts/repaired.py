@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from credentials.documents.canonical import b64u
@@ -141,11 +142,11 @@ def _tell_packs(
     found: Findings, name: str, inquiry: Inquiry, condition: str, own: Collection[str], **told: Any
 ) -> bool:
     """What is against what it is or was a part of; True if anything is."""
-    said, last = False, _last_naming(inquiry)
+    said = False
     for pack, naming in parts_of(inquiry):
         reason = _against(pack, naming.leaf_index, inquiry, condition)
-        if reason is None and last is not None and last.leaf_index == naming.leaf_index:
-            reason = _gone_with(pack, last, inquiry, condition)
+        if reason not in HOLDING:
+            reason = _gone_with(pack, naming.leaf_index, inquiry, condition, own) or reason
         if reason is not None:
             reason = reason if naming.issuer in own else _told(reason)
             _tell(found, name, reason, about=b64u(pack.key), leaf_index=naming.leaf_index, **told)
@@ -153,25 +154,79 @@ def _tell_packs(
     return said
 
 
-def _last_naming(inquiry: Inquiry) -> Recorded | None:
-    """The last repair, by its hour, that names it as a part."""
+def _gone_with(
+    pack: Standing, leaf_index: int, inquiry: Inquiry, condition: str, own: Collection[str]
+) -> str | None:
+    """The reason, where the repair at this leaf ties it to a battery that had been lost, or had ended.
+
+    Or it is the last one before that, and left it in there: a later one, of another battery, takes it out of
+    nothing. What is told later of a battery that has ended takes nothing out either.
+    """
     view = inquiry.evidence.ledger
-    assert view is not None, "asked before"
+    if view is None or view.standing is None or pack.key in view.relatives:
+        return None  # what came of that is judged as that
+    named = _named_by(inquiry)
+    for reason, was_before in _met(pack, inquiry, condition, own):
+        if leaf_index in named and not was_before(named[leaf_index]):
+            return reason
+        last = _last_of_all(filter(was_before, named.values()))
+        if last is not None and last.leaf_index == leaf_index:
+            inside, why = _inside(view.standing, last, inquiry)
+            if inside is not False:
+                return reason if inside else why
+    return None
+
+
+def _met(
+    pack: Standing, inquiry: Inquiry, condition: str, own: Collection[str]
+) -> Iterator[tuple[str, Callable[[Recorded], bool]]]:
+    """(reason, whether a repair was before that): that it was lost, that it ended.
+
+    When it was lost an authority says, or whoever made or has the part; of others it counts from when it is
+    on record (I5).
+    """
+    view = inquiry.evidence.ledger
+    for report in pack.settings(LOST).values():
+        heard = view is not None and (report.role or report.by in own)
+        hour = view.lost_at.get(report.leaf_index, ALWAYS) if view is not None and heard else ALWAYS
+        yield "part_lost", partial(_before, report.leaf_index, hour)
+    if condition != WASTE and _has_ended(pack, inquiry):
+        yield "part_ended", partial(_before, _ended_at(pack, inquiry), ALWAYS)
+
+
+def _before(leaf_index: int, hour: int, repair: Recorded) -> bool:
+    return repair.leaf_index < leaf_index and repair.attestation.event_time <= hour
+
+
+def lost_at(packs: Iterable[Standing]) -> list[int]:
+    """The leaves at which these were reported lost."""
+    return sorted({report.leaf_index for pack in packs for report in pack.settings(LOST).values()})
+
+
+def _ended_at(pack: Standing, inquiry: Inquiry) -> int:
+    """The leaf from which on its record says that it has ended; where none does it is the last of all."""
+    governance, tables = inquiry.evidence.network.governance, inquiry.evidence.network.tables
+    marks = tables.shown_as.use_of if tables.shown_as is not None else {}
+    facts: dict[bool, set[str | None]] = {True: set(), False: set()}
+    for event in governance.lifecycle.events.values() if governance is not None else ():
+        ends = event.to in inquiry.events["ended"] or event.effects.eu_status == WASTE
+        facts[ends or any(marks.get(mark) == ENDED for mark in event.marks)].add(event.effects.fact)
+    ending = facts[True] - facts[False]
+    return min((leaf for fact, leaf in pack.facts.items() if fact in ending), default=ALWAYS)
+
+
+def _named_by(inquiry: Inquiry) -> dict[int, Recorded]:
+    """The repairs that name it as a part, as far as they are in hand, by their leaves."""
+    view = inquiry.evidence.ledger
     named_at = {naming.leaf_index for _, naming in parts_of(inquiry)}
-    repairs = [said for leaf in view.named_by if leaf.leaf_index in named_at and (said := admitted_at(leaf))]
+    leaves = view.named_by if view is not None else ()
+    repairs = (said for leaf in leaves if leaf.leaf_index in named_at and (said := admitted_at(leaf)))
+    return {said.leaf_index: said for said in repairs}
+
+
+def _last_of_all(repairs: Iterable[Recorded]) -> Recorded | None:
+    """The last repair, by its hour."""
     return max(repairs, key=lambda one: (one.attestation.event_time, one.leaf_index), default=None)
-
-
-def _gone_with(pack: Standing, repair: Recorded, inquiry: Inquiry, condition: str) -> str | None:
-    """The reason, where it is in a battery that was lost or that ended since."""
-    view = inquiry.evidence.ledger
-    own = view.standing if view is not None else None
-    if own is None or view is None or pack.key in view.relatives:  # what came of that is judged as that
-        return None
-    ended = condition != WASTE and _has_ended(pack, inquiry)
-    reason = "part_lost" if pack.settings(LOST) else "part_ended" if ended else None
-    inside, why = _inside(own, repair, inquiry) if reason is not None else (False, "ok")
-    return reason if inside else None if inside is False else why
 
 
 def _told(reason: str) -> str:

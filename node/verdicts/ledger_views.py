@@ -19,8 +19,8 @@ from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
-from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import ALWAYS, UNDOING, made_from, own_parties, repairs_behind
+from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
+from credentials.verdicts.repaired import ALWAYS, UNDOING, lost_at, made_from, own_parties, repairs_behind
 from credentials.verdicts.tests_read import tests_behind
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
@@ -84,6 +84,7 @@ def read_view(
         named_in=named_in,
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=_at(ledger, named_at),
+        lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
         part_recalls=recalls_of({**named_in, **parts}, ledger.standings.records),
         repairs=behind.repairs,

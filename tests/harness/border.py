@@ -61,8 +61,8 @@ from credentials.verdicts.named import taken_back_by_authorities
 from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.policy import Policy
-from credentials.verdicts.record import Record, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import UNDOING, made_from, own_parties, repairs_behind
+from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
+from credentials.verdicts.repaired import UNDOING, lost_at, made_from, own_parties, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.tests_read import tests_behind
 from node.config import contexts, related_resources
@@ -572,7 +572,8 @@ class World:
             record = Record.read(LedgerView(one, mine), self.governance)
             unnamed |= taken_back_by_authorities(record)
         named_by = [self.leaves[naming.leaf_index] for naming in namings.first]
-        return {"namings": namings, "named_in": named_in, "unnamed": unnamed, "named_by": named_by}
+        found = {"namings": namings, "named_in": named_in, "unnamed": unnamed, "named_by": named_by}
+        return found | {"lost_at": hours_of(self.leaves[leaf] for leaf in lost_at(named_in.values()))}
 
     def _behind(self, about: Subject, others: Mapping[bytes, Standing]) -> list[LedgerEntry]:
         """The leaves about what it was made from or is a part of, and about recalls of all their codes."""
