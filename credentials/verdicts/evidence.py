@@ -100,6 +100,8 @@ class LedgerView:
     kin_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
     # The public sets of the passports of these, by their keys: (digest, issuer).
     kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
+    # Those of what repairs and its vehicle tie to it, in the same way.
+    tied_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
     kin_placed: Mapping[int, int] = field(default_factory=dict)  # block times, by leaf, of `placings_of`
     # Of these and of their further codes: the keys of the further codes that count, whose records are there.
     kin_codes: Mapping[bytes, Sequence[bytes]] = field(default_factory=dict)

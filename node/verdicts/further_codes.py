@@ -63,7 +63,7 @@ class FurtherCodes:
         """
         held = [d.document for d in reading.documents.values() if isinstance(d, Held)]
         named = len(reading.named)
-        most = PASSPORT_CODES_MAX + (KIN_CODES_MAX if reading.view.kin_sets else 0)
+        most = PASSPORT_CODES_MAX + (KIN_CODES_MAX if reading.view.kin_sets or reading.view.tied_sets else 0)
         new = self._read_codes(reading, held, most)
         new += self._read_codes(reading, reading.presented, most + SHOWN_CODES_MAX)
         kinds = self._tables().verdicts["events"].get("presentation", ())
@@ -135,8 +135,8 @@ def _is_one(text: str, about: Subject, reading: Reading, governance: Governance)
 
 
 def kin_sets(view: LedgerView) -> list[tuple[bytes, str]]:
-    """(digest, issuer) of the public sets that name what a battery came of."""
-    return [one for sets in view.kin_sets.values() for one in sets]
+    """(digest, issuer) of the public sets that name what a battery came of, or what is tied to it."""
+    return [one for named in (view.kin_sets, view.tied_sets) for sets in named.values() for one in sets]
 
 
 def _parties(view: LedgerView, governance: Governance) -> set[str]:

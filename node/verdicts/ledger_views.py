@@ -22,6 +22,7 @@ from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.repaired import ALWAYS, UNDOING, lost_at, made_from, own_parties, repairs_behind
 from credentials.verdicts.tests_read import tests_behind
+from credentials.verdicts.tied_names import tied_by
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -73,6 +74,7 @@ def read_view(
         recalls=reaching,
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
+        tied_sets=_kin_sets(ledger, tied_by(named_in, parts, beside), governance),
         kin_recalls=recalls_of(relatives, ledger.standings.records),
         taken_out=_at(ledger, out_at),
         made_into=_at(ledger, into_at),
@@ -135,7 +137,7 @@ def _tests(
 def _kin_sets(
     ledger: LedgerStore, relatives: Mapping[bytes, Standing], governance: Governance
 ) -> dict[bytes, list[tuple[bytes, str]]]:
-    """The public sets of the passports of what it came of."""
+    """The public sets of the passports of what it came of, or of what is tied to it."""
     events = governance.lifecycle.events.items()
     kinds = [kind for kind, e in events if e.effects.passport in ("publish", "supersede") or e.effects.undo]
     found = {}

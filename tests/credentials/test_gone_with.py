@@ -86,7 +86,7 @@ def test_what_was_in_it_then_is_not_rid_of_it_by_the_next_repair(
 @pytest.mark.parametrize("by", [CN_AUTHORITY, MAKER])
 def test_what_an_authority_reports_later_counts_from_when_it_was_lost(by: str) -> None:
     """
-    A module comes out of a stolen pack before the theft is reported. The report of its own maker counts as well.
+    A module comes out of a stolen pack before the theft is reported. Its own maker is heard as well.
     """
     w = World()
     pack, part, early = stock(w), module(w), module(w, 8)

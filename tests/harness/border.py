@@ -65,6 +65,7 @@ from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_a
 from credentials.verdicts.repaired import UNDOING, lost_at, made_from, own_parties, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.tests_read import tests_behind
+from credentials.verdicts.tied_names import tied_by
 from node.config import contexts, related_resources
 from node.words import Words
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
@@ -526,6 +527,10 @@ class World:
             put_in=put_in,
             replaced=next(iter(replaced.values()), None),
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
+            tied_sets={
+                key: self._kin_sets(one)
+                for key, one in tied_by(tied.get("named_in", {}), parts, beside).items()
+            },
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
@@ -628,7 +633,8 @@ class World:
 
     def _kin_held(self, view: LedgerView) -> dict[bytes, Held | Missing]:
         """The public sets of what it came of."""
-        digests = [digest for sets in view.kin_sets.values() for digest, _ in sets]
+        named = (*view.kin_sets.values(), *view.tied_sets.values())
+        digests = [digest for sets in named for digest, _ in sets]
         return {digest: Held(self.documents[digest]) for digest in digests if digest in self.documents}
 
     def _further_codes(
