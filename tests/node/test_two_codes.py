@@ -279,6 +279,27 @@ def test_an_open_line_is_woken_by_what_happens_to_its_pack_under_a_further_code(
     assert now["height"] > before and (now["verdict"], now["reason"]) == (again["verdict"], again["reason"])
 
 
+def test_an_open_line_is_woken_by_what_happens_to_a_part_under_a_further_code(node: LiveNode) -> None:
+    """
+    I9: the passport of a module that a repair put in names a link; recalled under that, it holds its pack.
+    """
+    pack, part = (CODE.replace("0000031", f"00000{n}") for n in (73, 74))
+    link = LINK.replace("/31", "/74")
+    publish(node, pack, LINK.replace("/31", "/73"))
+    publish(node, part, link)
+    attest(node, "battery.maintained", pack, work="module", child_in=part)
+    where = f"/consignments/{made_open(node, '26NLPART', pack)}/items/1"
+
+    def told() -> set[str]:
+        return {c["reason"] for c in node.get_json(where)["checks"] if c["name"] == "standing.state"}
+
+    assert "part_recalled" not in told()
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    attest(node, "battery.recalled", link, reason="fire")
+
+    node.wait(lambda: "part_recalled" in told(), "the recall under the further code of the part")
+
+
 def test_a_line_is_found_by_every_record_that_was_read_for_it(
     node: LiveNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +335,7 @@ def test_a_line_is_found_by_every_record_that_was_read_for_it(
             assert number in lines_found(office, made, about), (code, key.hex())
             tried += 1
 
-    assert tried == 10
+    assert tried == 13
 
 
 def keys_read(gathering: Gathering, code: str, monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
