@@ -19,11 +19,6 @@ from credentials.verdicts.repaired import own_parties
 Tied = Mapping[bytes, Standing]
 
 
-def tied_by(named_in: Tied, parts: Tied, beside: Tied) -> dict[bytes, Standing]:
-    """All that repairs and the vehicle tie to a battery, by key."""
-    return {**beside, **parts, **named_in}
-
-
 def with_names_of_tied(evidence: Evidence) -> Evidence:
     """The evidence in which each of these is one with its further codes.
 
@@ -34,7 +29,7 @@ def with_names_of_tied(evidence: Evidence) -> Evidence:
     if view is None or view.standing is None or not any(view.tied_sets.values()):
         return evidence
     own, whole, unread = own_parties(view.standing, view.relatives), dict[bytes, Standing](), False
-    for key, one in tied_by(view.named_in, view.parts, view.beside).items():
+    for key, one in {**view.beside, **view.parts, **view.named_in}.items():
         sets = view.tied_sets.get(key, ())
         codes, all_read = _codes_of(one, sets, evidence)
         whole[key] = _as_one(one, codes, evidence) if codes else one

@@ -22,7 +22,6 @@ from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.repaired import ALWAYS, UNDOING, lost_at, made_from, own_parties, repairs_behind
 from credentials.verdicts.tests_read import tests_behind
-from credentials.verdicts.tied_names import tied_by
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -59,9 +58,8 @@ def read_view(
     behind = repairs_behind(entries, old, own, governance, partial(_repairs, ledger, governance, own))
     beside = _standings(ledger, others) if others else {}
     parts = _standings(ledger, behind.parts) if behind.parts else {}
-    out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
-    put_in, tied = _at(ledger, put_in_at(standing)), [*named_in.values(), *parts.values()]
+    put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}
     replaced = _replaced(ledger, put_in)
     return LedgerView(
         standing,
@@ -74,21 +72,21 @@ def read_view(
         recalls=reaching,
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
-        tied_sets=_kin_sets(ledger, tied_by(named_in, parts, beside), governance),
+        tied_sets=_kin_sets(ledger, {**beside, **tied}, governance),
         kin_recalls=recalls_of(relatives, ledger.standings.records),
-        taken_out=_at(ledger, out_at),
-        made_into=_at(ledger, into_at),
+        taken_out=_at(ledger, taken_out_at(standing, relatives)),
+        made_into=_at(ledger, made_into_at(standing, relatives)),
         put_in=put_in,
         replaced=next(iter(replaced.values()), None),
         kin_placed=_times(ledger, placings_of(relatives)),
-        behind=_behind(ledger, about, [*tied, *relatives.values()], governance) if governance.robbed else (),
+        behind=_behind(ledger, about, {**tied, **relatives}, governance) if governance.robbed else (),
         namings=namings,
         named_in=named_in,
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=_at(ledger, named_at),
         lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
-        part_recalls=recalls_of({**named_in, **parts}, ledger.standings.records),
+        part_recalls=recalls_of(tied, ledger.standings.records),
         repairs=behind.repairs,
         repairs_unread=behind.cut,
     )
@@ -157,7 +155,7 @@ def _times(ledger: LedgerStore, leaves: Sequence[int]) -> dict[int, int]:
 
 
 def _behind(
-    ledger: LedgerStore, about: Subject, others: Sequence[Standing], governance: Governance
+    ledger: LedgerStore, about: Subject, others: Mapping[bytes, Standing], governance: Governance
 ) -> list[LedgerEntry]:
     """What a thief may have said that its own record does not hold (D806); read only once a key was stolen.
 
@@ -165,9 +163,11 @@ def _behind(
     statements back. About recalls: all.
     """
     undoing = [kind for kind, event in governance.lifecycle.events.items() if event.effects.undo]
-    codes = {recall_subject(s.scheme, s.namespace) for s in (about, *(one.subject for one in others))}
+    codes = {
+        recall_subject(s.scheme, s.namespace) for s in (about, *(one.subject for one in others.values()))
+    }
     robbed = sorted(governance.robbed)
-    rows = [row for one in others for row in ledger.leaves.said_by(one.key, robbed, undoing)]
+    rows = [row for key in others for row in ledger.leaves.said_by(key, robbed, undoing)]
     rows += [row for one in sorted(codes, key=standing_key) for row in ledger.leaves.of(standing_key(one))]
     return entries_of(ledger, rows)
 

@@ -65,7 +65,6 @@ from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_a
 from credentials.verdicts.repaired import UNDOING, lost_at, made_from, own_parties, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.tests_read import tests_behind
-from credentials.verdicts.tied_names import tied_by
 from node.config import contexts, related_resources
 from node.words import Words
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
@@ -529,7 +528,7 @@ class World:
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             tied_sets={
                 key: self._kin_sets(one)
-                for key, one in tied_by(tied.get("named_in", {}), parts, beside).items()
+                for key, one in {**beside, **tied.get("named_in", {}), **parts}.items()
             },
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
