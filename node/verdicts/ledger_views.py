@@ -53,8 +53,7 @@ def read_view(
     named_at = sorted({naming.leaf_index for naming in namings.first}) if namings else []
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
-    own = own_parties(standing, relatives)
-    old = made_from(standing, relatives)
+    own, old = own_parties(standing, relatives), made_from(standing, relatives)
     behind = repairs_behind(entries, old, own, governance, partial(_repairs, ledger, governance, own))
     beside = _standings(ledger, others) if others else {}
     parts = _standings(ledger, behind.parts) if behind.parts else {}
