@@ -24,7 +24,7 @@ from credentials.verdicts.manifest import Line, ManifestContext, stricter
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robbed
-from credentials.verdicts.tied_names import with_names_of_tied
+from credentials.verdicts.tied import with_whole_of_tied
 from credentials.verdicts.verdict import Check, Conclusion, Findings, Verdict
 from credentials.verdicts.verdict_record import ItemRecord
 from credentials.verdicts.verifier import ADMITTED_CHECKS, Examined, examine
@@ -138,7 +138,7 @@ def _judge(
 ) -> _Judged:
     """Every check of one line but those of its declaration."""
     found, evidence = Findings(evidence.network.tables), with_names_of_kin(evidence)
-    evidence = with_names_of_tied(evidence)
+    evidence = with_whole_of_tied(evidence, policy, at)
     inquiry = Inquiry(evidence, Record.read(evidence.ledger, evidence.network.governance), policy, at)
     _check_identifier(found, line, evidence, policy)
     check_freshness(found, evidence, policy, at)

@@ -9,7 +9,7 @@ Of several fates each is told: a module has one, whoever names it twice or by tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from credentials.documents.identifiers import Subject
@@ -20,6 +20,16 @@ from credentials.verdicts.manifest import canonical_name
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
+
+
+def bad_fates(inquiry: Inquiry) -> Iterator[tuple[str | None, Recorded | None]]:
+    """(the reason against it, the dismantling) of each fate that it met; None: that fate is not known."""
+    words: Mapping[str, str] = inquiry.events.get("fates", {})
+    for child, taken in inquiry.taken_out() if words else ():
+        fates = _fates(child, taken, inquiry)[0] if taken is not None else []
+        yield from ((words[fate], taken) for fate in fates if fate in words)
+        if not fates:
+            yield None, taken
 
 
 def tell_fates(found: Findings, name: str, inquiry: Inquiry, condition: str, **about: Any) -> bool:

@@ -32,7 +32,7 @@ from credentials.verdicts.repaired import tell_repairs
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.stolen import stolen_in
-from credentials.verdicts.tied_names import with_names_of_tied
+from credentials.verdicts.tied import with_whole_of_tied
 from credentials.verdicts.used import tell_changes
 from credentials.verdicts.verdict import Findings, Outcome
 
@@ -131,7 +131,8 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
         return None
-    beside = with_names_of_tied(with_names_of_kin(replace(evidence, ledger=view)))
+    beside = with_names_of_kin(replace(evidence, ledger=view))
+    beside = with_whole_of_tied(beside, inquiry.policy, inquiry.at)
     about = Inquiry(beside, record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
     unread = unread or ("recall_of_kin_unread" if recalls_unasked(about) else None)

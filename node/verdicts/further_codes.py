@@ -72,7 +72,8 @@ class FurtherCodes:
         new += self._read_namers(reading, governance)
         for view in new:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
-            reading.kin.extend((*taken_out_of(view), *made_into_of(view)))
+            for one in (view, *view.tied_kin.values()):
+                reading.kin.extend((*taken_out_of(one), *made_into_of(one)))
             record = joined(view, reading.parties, governance)
             said = [r.attestation for r in record.shown()] if record is not None else []
             sets = earlier_sets(said, None, reading.seen)

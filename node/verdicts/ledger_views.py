@@ -12,10 +12,10 @@ from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.namings import Namings, namings_key
-from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
+from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
-from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
+from credentials.verdicts.evidence import LedgerEntry, LedgerView, kin_of, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
@@ -46,9 +46,7 @@ def read_view(
     rows = ledger.leaves.of(key, newest, before)
     lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
     standing = Standing.decode(records[key]) if key in records else None
-    reaching: tuple[Recall, ...] = ()
-    if recalls in records:
-        reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
+    of_codes = Recalls.decode(records[recalls]) if recalls in records else None
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
     named_at = sorted({naming.leaf_index for naming in namings.first}) if namings else []
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
@@ -68,10 +66,11 @@ def read_view(
         beside=beside,
         tests=tests_behind({**parts, **beside, **replaced}, governance, partial(_tests, ledger)),
         claims=Claims.decode(records[claims]) if claims in records else None,
-        recalls=reaching,
+        recalls=of_codes.covering(identifier, key, standing) if of_codes is not None else (),
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
         tied_sets=_kin_sets(ledger, {**beside, **tied}, governance),
+        tied_kin={key: _kin_view(ledger, one) for key, one in {**beside, **tied}.items() if kin_of(one)},
         kin_recalls=recalls_of(relatives, ledger.standings.records),
         taken_out=_at(ledger, taken_out_at(standing, relatives)),
         made_into=_at(ledger, made_into_at(standing, relatives)),
@@ -88,6 +87,18 @@ def read_view(
         part_recalls=recalls_of(tied, ledger.standings.records),
         repairs=behind.repairs,
         repairs_unread=behind.cut,
+    )
+
+
+def _kin_view(ledger: LedgerStore, standing: Standing) -> LedgerView:
+    """What a battery came of, with the acts by which it did."""
+    relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
+    return LedgerView(
+        standing,
+        relatives=relatives,
+        kin_recalls=recalls_of(relatives, ledger.standings.records),
+        taken_out=_at(ledger, taken_out_at(standing, relatives)),
+        made_into=_at(ledger, made_into_at(standing, relatives)),
     )
 
 
@@ -216,7 +227,8 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
     repairs = (leaf.parsed for said in (*view.repairs.values(), view.named_by) for leaf in said)
     repaired = [entry.attestation for entry in repairs if isinstance(entry, AdmittedEntry)]
-    every = (*taken_out_of(view), *made_into_of(view), *kin, *repaired)
+    tied = (said for one in view.tied_kin.values() for said in kin_statements(ledger, one))
+    every = (*taken_out_of(view), *made_into_of(view), *kin, *repaired, *tied)
     return tuple({a.digest: a for a in every}.values())
 
 

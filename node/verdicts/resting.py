@@ -86,6 +86,7 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
     if view.namings is not None:
         yield from (naming.about for naming in view.namings.first)
     yield from (*view.parts, *view.repairs, *view.beside)
+    yield from (key for one in view.tied_kin.values() for key in _looked_up(one))
     if view.replaced is not None:
         yield view.replaced.key
 
@@ -93,7 +94,8 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
 def _speaking(view: LedgerView) -> Iterator[str]:
     repairs = (leaf for said in view.repairs.values() for leaf in said)
     own = (*view.entries, *view.taken_out, *view.made_into, *view.put_in, *view.behind)
-    for leaf in (*own, *view.named_by, *repairs):
+    tied = (leaf for one in view.tied_kin.values() for leaf in (*one.taken_out, *one.made_into))
+    for leaf in (*own, *view.named_by, *repairs, *tied):
         if isinstance(leaf.parsed, AdmittedEntry):
             yield leaf.parsed.attestation.issuer
     for relative in view.relatives.values():

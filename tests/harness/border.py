@@ -50,6 +50,7 @@ from credentials.verdicts.evidence import (
     alias_texts,
     identifiers_in_play,
     issuer_shown,
+    kin_of,
     part_texts,
     relatives_of,
 )
@@ -531,6 +532,11 @@ class World:
                 for key, one in {**beside, **tied.get("named_in", {}), **parts}.items()
             },
             kin_recalls=recalls_of(relatives, reader.get_many),
+            tied_kin={
+                key: self._kin_view(one)
+                for key, one in {**beside, **tied.get("named_in", {}), **parts}.items()
+                if kin_of(one)
+            },
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             parts=parts,
@@ -541,6 +547,17 @@ class World:
             if self.governance.robbed
             else (),
             **tied,
+        )
+
+    def _kin_view(self, standing: Standing) -> LedgerView:
+        """What a battery came of, with the acts by which it did."""
+        relatives = relatives_of(standing, self._standings)
+        return LedgerView(
+            standing,
+            relatives=relatives,
+            kin_recalls=recalls_of(relatives, self.ledger.reader.get_many),
+            taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
+            made_into=[self.leaves[leaf] for leaf in made_into_at(standing, relatives)],
         )
 
     def _repairs(self, parties: Collection[str], key: bytes, before: int, most: int) -> list[LedgerEntry]:
@@ -606,7 +623,8 @@ class World:
     def _taken_out_of(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which it came out of its pack and of others, and that of its own."""
         repairs = (leaf for said in (*view.repairs.values(), view.named_by) for leaf in said)
-        digests = [_read(leaf.entry)[1] for leaf in (*view.taken_out, *view.made_into, *repairs)]
+        acts = (leaf for one in (view, *view.tied_kin.values()) for leaf in (*one.taken_out, *one.made_into))
+        digests = [_read(leaf.entry)[1] for leaf in (*acts, *repairs)]
         return [self.documents[d] for d in digests if d in self.documents]
 
     def _earlier(self, view: LedgerView, *, live: bool = False) -> dict[bytes, Held | Missing]:
@@ -720,6 +738,8 @@ class World:
                 *one.taken_out,
                 *one.made_into,
                 *itertools.chain(*one.repairs.values(), one.named_by),
+                *itertools.chain(*(k.taken_out for k in one.tied_kin.values())),
+                *itertools.chain(*(k.made_into for k in one.tied_kin.values())),
             )
         ]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}

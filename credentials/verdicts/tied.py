@@ -1,7 +1,8 @@
-"""What is on record, under its further codes, of what a repair or a vehicle ties to a battery (X1, I2).
+"""What a repair or a vehicle ties to a battery, as a whole: under all its codes, and with what it came of.
 
-A part that was recalled, stolen or declared waste under one of its codes is that under all of them, and so is
-a pack that it came out of, or another battery in its vehicle: each is read as one with all its records.
+A part that was recalled, stolen or declared waste under one of its codes is that under all of them (X1), and
+it is what a dismantled pack or a first life makes of it (I2, X8). So is a pack that a battery came out of, or
+another battery in its vehicle. Each is read as one with all these records before it is asked about.
 """
 
 from __future__ import annotations
@@ -9,31 +10,40 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from credentials.ledger.standing import WASTE, Setting, Standing
-from credentials.verdicts.evidence import Evidence, LedgerView
+from credentials.ledger.rules import LOST
+from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, WASTE, Setting, Standing
+from credentials.verdicts.cell import ENDED, binding, recalls
+from credentials.verdicts.evidence import At, Evidence, LedgerView
+from credentials.verdicts.fates import bad_fates
+from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.names import FURTHER_CODES_MAX, Found, each, follow, has_ceased, rightful, texts_of
 from credentials.verdicts.parts_check import RECALLED
-from credentials.verdicts.record import Record, ended_as
+from credentials.verdicts.policy import Policy
+from credentials.verdicts.record import Inquiry, Record, ended_as
 from credentials.verdicts.repaired import own_parties
 
 Tied = Mapping[bytes, Standing]
 
 
-def with_names_of_tied(evidence: Evidence) -> Evidence:
-    """The evidence in which each of these is one with its further codes.
+def with_whole_of_tied(evidence: Evidence, policy: Policy, at: At) -> Evidence:
+    """The evidence in which each of these is one with its further codes, and what it came of binds it.
 
-    What cannot be read is told where whoever made or has the battery published it: of others' passports
-    nobody makes a battery wait (I5).
+    What cannot be read is told where whoever made or has the battery published or recorded it: by what
+    others keep back nobody makes a battery wait (I5).
     """
     view = evidence.ledger
-    if view is None or view.standing is None or not any(view.tied_sets.values()):
+    if view is None or view.standing is None or not (any(view.tied_sets.values()) or view.tied_kin):
         return evidence
     own, whole, unread = own_parties(view.standing, view.relatives), dict[bytes, Standing](), False
     for key, one in {**view.beside, **view.parts, **view.named_in}.items():
         sets = view.tied_sets.get(key, ())
         codes, all_read = _codes_of(one, sets, evidence)
-        whole[key] = _as_one(one, codes, evidence) if codes else one
         unread = unread or not (all_read or has_ceased(one) or own.isdisjoint(by for _, by in sets))
+        whole[key] = _as_one(one, codes, evidence) if codes else one
+        if key in view.tied_kin:
+            kin = replace(evidence, ledger=replace(view.tied_kin[key], standing=whole[key]))
+            whole[key], untold = _with_kin(whole[key], Inquiry(kin, Record(), policy, at))
+            unread = unread or not own.isdisjoint(untold)
     joined = replace(
         view,
         named_in={key: whole[key] for key in view.named_in},
@@ -80,6 +90,31 @@ def _as_one(one: Standing, codes: Sequence[LedgerView], evidence: Evidence) -> S
         setting = Setting(recall.by, recall.leaf_index, recall.role)
         whole = whole.with_set(RECALLED, recall.jurisdiction, setting)
     return whole
+
+
+def _with_kin(one: Standing, inquiry: Inquiry) -> tuple[Standing, set[str]]:
+    """(it, bound by what it came of; whose word on that is not in hand).
+
+    A recall or loss of that is one of it, and what an authority stopped; as what it was taken out, and that
+    an authority certified the end of any of it.
+    """
+    kept = {name: binding(name, one, inquiry) for name in (LOST, BANNED, PASSPORT_SUSPENDED)}
+    for name, settings in {**kept, RECALLED: recalls(one, inquiry)}.items():
+        for side, setting in settings.items():
+            one = one.with_set(name, side, setting)
+    table, untold = inquiry.evidence.network.tables.shown_as, set[str]()
+    marks = table.use_of if table is not None else {}
+    one = one.with_marks(*(m for old in inquiry.relatives() for m in old.marks if marks.get(m) == ENDED))
+    for reason, taken in bad_fates(inquiry):
+        if taken is None or reason is None:
+            untold |= {taken.attestation.issuer} if taken is not None else set()
+        elif reason == LOST:
+            one = one.with_set(LOST, PARTY, Setting(taken.attestation.issuer, taken.leaf_index))
+        else:
+            one = replace(one, eu_status=WASTE)
+    if recalls_unasked(inquiry):
+        untold |= {party for party in (one.producer, one.holder) if party is not None}
+    return one, untold
 
 
 def _highest(each_of: Iterable[Mapping[str, int]]) -> dict[str, int]:

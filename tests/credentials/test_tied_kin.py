@@ -1,0 +1,126 @@
+"""What a part, or another battery in a vehicle, came of: a dismantled pack, a first life (I2, X8, X18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from credentials.ledger.payload import Criteria
+from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.verdicts.record import admitted_at
+from tests.credentials.test_gone_with import used
+from tests.credentials.test_namings import INLAND
+from tests.credentials.test_repaired import stock
+from tests.credentials.test_shown import GOOD, TESTED, VIN, judged, placed, removed
+from tests.credentials.test_vehicles import CAR, IN_CAR
+from tests.harness.border import World, code, replace, subject_of
+from tests.harness.ledger import EU_AUTHORITY, IMPORTER, MAKER, RECYCLER, SECOND_LIFE
+
+
+def taken_apart(w: World, fate: str = "reuse") -> tuple[str, str]:
+    """A used pack that RECYCLER took apart, and the module that came out."""
+    pack, module = removed(w, 1), code(7, maker="ZZ6")
+    w.happen(IMPORTER, "battery.handed_over", pack, {}, parties=(RECYCLER,), cosign=(RECYCLER,))
+    said = {"facility_licence": "L", "children": [module], "fates": [fate]}
+    w.happen(RECYCLER, "battery.dismantled", pack, said, references=(subject_of(module),))
+    w.publish(module, w.issue(module, by=RECYCLER))
+    return pack, module
+
+
+def put_into(w: World, module: str) -> str:
+    """A pack of RECYCLER into which it put that module."""
+    pack = stock(w, 2)
+    w.happen(MAKER, "market.placed", pack, {"art_41_checked": True})
+    w.happen(MAKER, "battery.handed_over", pack, {}, parties=(RECYCLER,), cosign=(RECYCLER,))
+    said = {"work": "module", "child_in": module}
+    w.happen(RECYCLER, "battery.maintained", pack, said, references=(subject_of(module),))
+    return pack
+
+
+def recalled(w: World, text: str) -> None:
+    w.happen(MAKER, "battery.recalled", text, {"reason": "fire"})
+
+
+def recalled_by_code(w: World, text: str) -> None:
+    w.recall(MAKER, criteria=Criteria((text,), None, None))
+
+
+def stolen(w: World, text: str) -> None:
+    w.happen(EU_AUTHORITY, "battery.reported_lost", text, {"reference": "1"})
+
+
+def certified(w: World, text: str) -> None:
+    said = {"certificate": "c", "named_party": RECYCLER}
+    w.happen(EU_AUTHORITY, "end_of_life.certified", text, said, parties=(RECYCLER,))
+
+
+@pytest.mark.parametrize(
+    ("met", "reason"),
+    [
+        (recalled, "part_recalled"),
+        (recalled_by_code, "part_recalled"),
+        (stolen, "part_lost"),
+        (certified, "part_ended"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_a_part_came_of_binds_what_it_was_put_into(
+    met: Callable[[World, str], None], reason: str, *, first: bool
+) -> None:
+    """
+    A module of a pack that is recalled, stolen or ended is held, and so is whatever it was put into.
+    """
+    w = World(publishers=(MAKER, RECYCLER))
+    old, module = taken_apart(w)
+    if first:
+        met(w, old)
+    pack = put_into(w, module)
+    if not first:
+        assert used(w, pack)[0] in GOOD
+        met(w, old)
+
+    assert used(w, pack)[1] == reason
+
+
+@pytest.mark.parametrize(("fate", "reason"), [("missing", "part_lost"), ("recycle", "part_ended")])
+def test_the_fate_of_a_module_is_that_of_a_part(fate: str, reason: str) -> None:
+    """
+    Whoever took the old pack apart recorded it for recycling, or as missing. Kept back it is not known.
+    """
+    w = World(publishers=(MAKER, RECYCLER))
+    _, module = taken_apart(w, fate)
+    pack = put_into(w, module)
+    assert used(w, pack)[1] == reason
+
+    whole = w.evidence(pack)
+    assert whole.ledger is not None
+    (kin,) = whole.ledger.tied_kin.values()
+    taken_out = admitted_at(kin.taken_out[0])
+    assert taken_out is not None
+    lacks = {taken_out.attestation.document_digest: Missing(MissingReason.WITHHELD)}
+    kept_back = replace(whole, events={**whole.events, **lacks})
+    told = judged(w, pack, evidence=kept_back, condition="used", **INLAND)
+    assert (told["verdict"], told["reason"]) == ("undecided", "relatives_unread")
+
+
+def test_a_vehicle_is_held_by_what_its_other_battery_was_made_of() -> None:
+    """
+    A second life of a stolen battery is in a car: the other one, of the same party, goes nowhere in it.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    old, made, shown = placed(w, 1), code(5, maker="ZZ5"), stock(w, 2)
+    w.happen(IMPORTER, "battery.handed_over", old, {}, parties=(SECOND_LIFE,), cosign=(SECOND_LIFE,))
+    said = TESTED | {"successors": [made]}
+    of = (subject_of(made),)
+    w.happen(SECOND_LIFE, "second_life.repurposed", old, said, cosign=(MAKER,), references=of)
+    w.produce(made, by=SECOND_LIFE)
+    w.publish(made, w.issue(made, by=SECOND_LIFE))
+    w.happen(SECOND_LIFE, "battery.handed_over", made, {}, parties=(MAKER,), cosign=(MAKER,))
+    for text in (made, shown):
+        w.happen(MAKER, "battery.installed", text, {"vin": VIN}, **IN_CAR)
+    car = CAR | {"condition": "used"} | INLAND
+    assert judged(w, shown, **car)["reason"] != "vehicle_held"
+    stolen(w, old)
+
+    assert judged(w, shown, **car)["reason"] == "vehicle_held"
