@@ -104,6 +104,7 @@ class LedgerView:
     tied_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
     # Of those of them that came of others: what that is, and by which acts, by key (`kin_view`).
     tied_kin: Mapping[bytes, LedgerView] = field(default_factory=dict)
+    tied_more: Mapping[bytes, Standing] = field(default_factory=dict)  # all that, and under further codes
     kin_placed: Mapping[int, int] = field(default_factory=dict)  # block times, by leaf, of `placings_of`
     # Of these and of their further codes: the keys of the further codes that count, whose records are there.
     kin_codes: Mapping[bytes, Sequence[bytes]] = field(default_factory=dict)

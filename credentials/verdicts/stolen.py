@@ -15,6 +15,7 @@ from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import Recall, Recalls
+from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView
 from credentials.verdicts.kin import identifier_in_hand
 from credentials.verdicts.record import Inquiry, Record, Recorded
@@ -57,7 +58,7 @@ def stolen_behind(inquiry: Inquiry, governance: Governance) -> list[Recorded]:
         about = [leaf for leaf in view.behind if _about(leaf) == key]
         record = Record.read(LedgerView(one, about), governance)
         found += deciding_of([r for r in record.shown() if is_stolen(r, governance)], governance)
-    tied = {**view.named_in, **view.parts}
+    tied = _tied(view)
     for key, one in tied.items():  # of these what is lifted counts, and what is unsaid (D999)
         record = Record.read(
             LedgerView(one, [leaf for leaf in view.behind if _about(leaf) == key]), governance
@@ -70,6 +71,11 @@ def stolen_behind(inquiry: Inquiry, governance: Governance) -> list[Recorded]:
         lifted = [r for r in record.admitted if _lifts(r, governance) and is_stolen(r, governance)]
         found += [r for r in lifted if _reached(r, record, of_codes, key, inquiry)]
     return found
+
+
+def _tied(view: LedgerView) -> dict[bytes, Standing]:
+    """What repairs and its vehicle tie to it, under all its codes, and what that came of."""
+    return {**view.beside, **view.named_in, **view.parts, **view.tied_more}
 
 
 def _about(leaf: LedgerEntry) -> bytes | None:
@@ -115,7 +121,7 @@ def _reaches(published: Recorded, of_codes: Recalls, key: bytes, inquiry: Inquir
     """True if this recall reaches the battery, or may: a recall never misses (D757)."""
     view = inquiry.evidence.ledger
     assert view is not None and view.standing is not None, "asked of a battery that is on record"
-    standing = {**view.named_in, **view.parts, **view.relatives}.get(key, view.standing)
+    standing = {**_tied(view), **view.relatives}.get(key, view.standing)
     said = published.attestation
     batteries = tuple(standing_key(subject) for subject in said.referenced_subjects)
     criteria: Criteria | None = said.criteria

@@ -29,7 +29,7 @@ def _touched(inquiry: Inquiry, robbed: frozenset[str]) -> bool:
     """Whether one that was robbed may have spoken; of documents shown and of kin it is not looked at who."""
     evidence = inquiry.evidence
     view = evidence.ledger
-    kin = view is not None and bool(view.relatives or view.parts or view.named_in)
+    kin = view is not None and bool(view.relatives or view.parts or view.named_in or view.beside)
     if evidence.presented or evidence.aliases or kin:
         return True
     said = (recorded.attestation for recorded in inquiry.record.shown())

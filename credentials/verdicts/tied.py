@@ -7,13 +7,14 @@ another battery in its vehicle. Each is read as one with all these records befor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, WASTE, Setting, Standing
 from credentials.verdicts.cell import ENDED, binding, recalls
-from credentials.verdicts.evidence import At, Evidence, LedgerView
+from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView
 from credentials.verdicts.fates import bad_fates
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.names import FURTHER_CODES_MAX, Found, each, follow, has_ceased, rightful, texts_of
@@ -35,23 +36,35 @@ def with_whole_of_tied(evidence: Evidence, policy: Policy, at: At) -> Evidence:
     if view is None or view.standing is None or not (any(view.tied_sets.values()) or view.tied_kin):
         return evidence
     own, whole, unread = own_parties(view.standing, view.relatives), dict[bytes, Standing](), False
+    more, behind = dict[bytes, Standing](), {leaf.leaf_index: leaf for leaf in view.behind}
     for key, one in {**view.beside, **view.parts, **view.named_in}.items():
         sets = view.tied_sets.get(key, ())
         codes, all_read = _codes_of(one, sets, evidence)
         unread = unread or not (all_read or has_ceased(one) or own.isdisjoint(by for _, by in sets))
         whole[key] = _as_one(one, codes, evidence) if codes else one
+        more |= {code.standing.key: code.standing for code in codes if code.standing is not None}
+        behind |= {leaf.leaf_index: leaf for leaf in _behind(codes, evidence.network.governance)}
         if key in view.tied_kin:
             kin = replace(evidence, ledger=replace(view.tied_kin[key], standing=whole[key]))
             whole[key], untold = _with_kin(whole[key], Inquiry(kin, Record(), policy, at))
-            unread = unread or not own.isdisjoint(untold)
+            unread, more = unread or not own.isdisjoint(untold), {**view.tied_kin[key].relatives, **more}
     joined = replace(
         view,
         named_in={key: whole[key] for key in view.named_in},
         parts={key: whole[key] for key in view.parts},
         beside={key: whole[key] for key in view.beside},
         kin_unread=view.kin_unread or unread,
+        tied_more=more,
+        behind=tuple(behind.values()),
     )
     return replace(evidence, ledger=joined)
+
+
+def _behind(codes: Sequence[LedgerView], governance: Governance | None) -> Iterator[LedgerEntry]:
+    """What thieves may have said under further codes; nothing until a key was stolen."""
+    if governance is not None and governance.robbed:
+        for code in codes:
+            yield from (*code.entries, *code.behind)
 
 
 def _codes_of(

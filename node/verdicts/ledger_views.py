@@ -48,7 +48,6 @@ def read_view(
     standing = Standing.decode(records[key]) if key in records else None
     of_codes = Recalls.decode(records[recalls]) if recalls in records else None
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
-    named_at = sorted({naming.leaf_index for naming in namings.first}) if namings else []
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
     own, old = own_parties(standing, relatives), made_from(standing, relatives)
@@ -57,7 +56,8 @@ def read_view(
     parts = _standings(ledger, behind.parts) if behind.parts else {}
     named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
     put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}
-    replaced = _replaced(ledger, put_in)
+    replaced, around = _replaced(ledger, put_in), {**beside, **tied}
+    kin = {key: _kin_view(ledger, one) for key, one in around.items() if kin_of(one)}
     return LedgerView(
         standing,
         entries,
@@ -69,19 +69,19 @@ def read_view(
         recalls=of_codes.covering(identifier, key, standing) if of_codes is not None else (),
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
-        tied_sets=_kin_sets(ledger, {**beside, **tied}, governance),
-        tied_kin={key: _kin_view(ledger, one) for key, one in {**beside, **tied}.items() if kin_of(one)},
+        tied_sets=_kin_sets(ledger, around, governance),
+        tied_kin=kin,
         kin_recalls=recalls_of(relatives, ledger.standings.records),
         taken_out=_at(ledger, taken_out_at(standing, relatives)),
         made_into=_at(ledger, made_into_at(standing, relatives)),
         put_in=put_in,
         replaced=next(iter(replaced.values()), None),
         kin_placed=_times(ledger, placings_of(relatives)),
-        behind=_behind(ledger, about, {**tied, **relatives}, governance) if governance.robbed else (),
+        behind=_behind(ledger, about, {**around, **relatives}, kin, governance) if governance.robbed else (),
         namings=namings,
         named_in=named_in,
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
-        named_by=_at(ledger, named_at),
+        named_by=_at(ledger, sorted({naming.leaf_index for naming in namings.first}) if namings else []),
         lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
         part_recalls=recalls_of(tied, ledger.standings.records),
@@ -165,13 +165,18 @@ def _times(ledger: LedgerStore, leaves: Sequence[int]) -> dict[int, int]:
 
 
 def _behind(
-    ledger: LedgerStore, about: Subject, others: Mapping[bytes, Standing], governance: Governance
+    ledger: LedgerStore,
+    about: Subject,
+    others: Mapping[bytes, Standing],
+    kin: Mapping[bytes, LedgerView],
+    governance: Governance,
 ) -> list[LedgerEntry]:
     """What a thief may have said that its own record does not hold (D806); read only once a key was stolen.
 
-    About what it was made from, its parts and what it was one of: by whoever was robbed, and what takes
-    statements back. About recalls: all.
+    About what it was made from, its parts and what it was one of, what is in its vehicle, and what these came
+    of: by whoever was robbed, and what takes statements back. About recalls: all.
     """
+    others = {**others, **{key: one for view in kin.values() for key, one in view.relatives.items()}}
     undoing = [kind for kind, event in governance.lifecycle.events.items() if event.effects.undo]
     codes = {
         recall_subject(s.scheme, s.namespace) for s in (about, *(one.subject for one in others.values()))

@@ -513,6 +513,9 @@ class World:
         put_in = [self.leaves[leaf] for leaf in put_in_at(standing)]
         old = [one for leaf in put_in if (one := _read_subject(leaf.entry)) is not None]
         replaced = self._standings([standing_key(one) for one in old])
+        around = {**beside, **tied.get("named_in", {}), **parts}
+        kin = {key: self._kin_view(one) for key, one in around.items() if kin_of(one)}
+        old_kin = {key: one for view in kin.values() for key, one in view.relatives.items()}
         return LedgerView(
             standing,
             mine,
@@ -527,25 +530,15 @@ class World:
             put_in=put_in,
             replaced=next(iter(replaced.values()), None),
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
-            tied_sets={
-                key: self._kin_sets(one)
-                for key, one in {**beside, **tied.get("named_in", {}), **parts}.items()
-            },
-            kin_recalls=recalls_of(relatives, reader.get_many),
-            tied_kin={
-                key: self._kin_view(one)
-                for key, one in {**beside, **tied.get("named_in", {}), **parts}.items()
-                if kin_of(one)
-            },
+            tied_sets={key: self._kin_sets(one) for key, one in around.items()},
+            tied_kin=kin,
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             parts=parts,
             part_recalls=recalls_of({**tied.get("named_in", {}), **parts}, reader.get_many),
             repairs=behind.repairs,
             repairs_unread=behind.cut,
-            behind=self._behind(target, {**relatives, **tied.get("named_in", {}), **parts})
-            if self.governance.robbed
-            else (),
+            behind=self._behind(target, {**relatives, **around, **old_kin}) if self.governance.robbed else (),
             **tied,
         )
 
