@@ -3,9 +3,10 @@
 A vehicle goes where all that is in it goes. Where another battery of the same holder, or one that the same
 party built in, is on record in it as lost, under a recall here, refused here, before customs that suspended
 its release, forbidden to have a passport, or certified to have ended, nothing is decided about this one in it
-(I2, I6; D1000). Of a battery of other hands a maker's recall and an authority's word count, where the same
-party built both in; nothing else does, and nothing where another did: whoever binds its own battery to the
-number of another's car would hold that (I5).
+(I2, I6; D1000); nor where that is before customs of another side, or was released nowhere since (I4; D1009).
+Of a battery of other hands a maker's recall and an authority's word count, where the same party built both
+in; nothing else does, and nothing where another did: whoever binds its own battery to the number of another's
+car would hold that (I5).
 """
 
 from __future__ import annotations
@@ -36,12 +37,27 @@ def tell_beside(
     said = False
     for other in view.beside.values():
         why = sorted({*_held_by(other, view.standing, inquiry, declared)})
+        why = why or [*_not_here(other, view.standing, inquiry, declared)]
         why = [one for one in why if condition != WASTE or one == LOST]
         if why:
             about = {"about": b64u(other.key), "held": why, **told}
             found.add(name, Outcome.INDETERMINATE, "vehicle_held", word=UNDECIDED, **about)
             said = True
     return said
+
+
+def _not_here(other: Standing, own: Standing, inquiry: Inquiry, declared: Declared) -> Iterator[str]:
+    """What says that the vehicle is not where it is shown: not released, or before customs of another side.
+
+    Of what its holder has, or whoever built both in: nobody else says where it is (I5).
+    """
+    there, installers = other.presentation, {one.bound.by for one in (other, own) if one.bound is not None}
+    if other.holder in (None, PRIVATE) or not (other.holder == own.holder or installers == {other.holder}):
+        return
+    if declared.direction == "inland" and other.item_state in inquiry.events.get("underCustoms", ()):
+        yield "not_released"
+    elif declared.direction == "import" and there and there.jurisdiction != inquiry.policy.jurisdiction:
+        yield "second_presentation"
 
 
 def _held_by(other: Standing, own: Standing, inquiry: Inquiry, declared: Declared) -> Iterator[str]:
