@@ -340,6 +340,7 @@ def _of_part(
     if any(report.role or had for report in part.settings(LOST).values()):
         return "part_lost"
     before = part.last_event_time <= repair.attestation.event_time
+    before = before or _ended_at(part, inquiry) < repair.leaf_index
     if condition != WASTE and (had or before) and _has_ended(part, inquiry):
         return "part_ended"
     used = condition in AS_NEW and had and (was_used(part, inquiry) or reads_as_used(part, inquiry))

@@ -23,8 +23,6 @@ from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record, ended_as
 from credentials.verdicts.repaired import own_parties
 
-Tied = Mapping[bytes, Standing]
-
 
 def with_whole_of_tied(evidence: Evidence, policy: Policy, at: At) -> Evidence:
     """The evidence in which each of these is one with its further codes, and what it came of binds it.

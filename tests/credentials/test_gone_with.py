@@ -100,3 +100,24 @@ def test_what_an_authority_reports_later_counts_from_when_it_was_lost(by: str) -
     assert used(w, early)[0] in GOOD
     w.happen(by, "battery.found", pack, {"reason": "back"})
     assert used(w, part)[0] in GOOD
+
+
+def test_what_was_waste_when_it_was_put_in_is_not_recycled_out_of_it() -> None:
+    """
+    Its holder has a waste module recorded as recycled, afterwards: it was waste when it was put in.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    w.happen(MAKER, "battery.declared_waste", part, {"reason": "worn"}, parties=(RECYCLER,))
+    w.happen(
+        RECYCLER,
+        "waste.collected",
+        part,
+        {"facility_licence": "L", "mass_grams": 9},
+        quantities={"mass_grams": 9},
+    )
+    repaired(w, pack, child_in=part)
+    assert used(w, pack) == ENDED
+    w.happen(RECYCLER, "recycling.received", part, {"facility_licence": "L"}, quantities={"mass_in_grams": 9})
+
+    assert used(w, pack) == ENDED
