@@ -109,7 +109,7 @@ def put(
 
 def _signed(client: Client, recovery: Signer, tried: JSON, changes: Sequence[JSON]) -> bytes:
     """What the recovery key says: the proposal that the node made, if it is what was asked for."""
-    proposal = ChangeProposal.decode(b64u_decode(tried["proposal"], "the proposal"))
+    proposal = ChangeProposal.decode(b64u_decode(tried["proposal"], "proposal"))
     asked = {(row["type"], row["name"]): encode(row["table"]) for row in changes}
     network_id = bytes.fromhex(client.get("/status")["network"]["id"])
     if proposal.records != asked or proposal.network_id != network_id:

@@ -55,8 +55,7 @@ def list_evidence(*, data: Path) -> None:
     from node.issuing.faults import all_shown  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
-        faults = all_shown((), ledger.leaves.evidence())
-        faults += [fault for fault in _heard(data) if fault["leaf_index"] is None]
+        faults = with_heard(all_shown((), ledger.leaves.evidence()), _heard(data))
         if not faults:
             say("no fault of a validator is on record")
         for fault in faults:
@@ -65,6 +64,14 @@ def list_evidence(*, data: Path) -> None:
             )
             pending = ", not on record yet" if fault["leaf_index"] is None else ""
             say(f"{fault['digest']}  {fault['validator']}  {fault_words(fault['kind'])}, {place}{pending}")
+
+
+def with_heard(recorded: list[FaultRecord], heard: list[FaultRecord]) -> list[FaultRecord]:
+    """Those on record, then what the node has heard besides: it may have answered before its last block."""
+    known = {fault["digest"] for fault in recorded}
+    return recorded + [
+        fault for fault in heard if fault["leaf_index"] is None and fault["digest"] not in known
+    ]
 
 
 def _heard(data: Path) -> list[FaultRecord]:
@@ -85,13 +92,13 @@ def _heard(data: Path) -> list[FaultRecord]:
 def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Path | None) -> None:
     """Write a recorded fault as a credential that anyone verifies with genesis alone."""
     from consensus.evidence import FaultEvidence  # noqa: PLC0415
-    from credentials.documents.canonical import b64u_decode  # noqa: PLC0415
     from node.issuing.faults import make_credential  # noqa: PLC0415
     from node.ledger.chain import history_of  # noqa: PLC0415
     from node.setup.current_keys import HeldKeys  # noqa: PLC0415
     from node.setup.keystore import Keys  # noqa: PLC0415
     from node.setup.network import read_card  # noqa: PLC0415
     from node.setup.network import verify as verify_network  # noqa: PLC0415
+    from node.use_cases.digests import read_digest  # noqa: PLC0415
 
     directory = DataDirectory(data)
     keys = Keys.load(directory.root, read_card(directory.card).did, passphrase(passphrase_file))
@@ -99,7 +106,7 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
     genesis = found.genesis
     held = HeldKeys(keys, history_of(directory.ledger, genesis, found.rule_files))
     with _ledger(directory) as ledger:
-        wanted = b64u_decode(digest, "the digest")
+        wanted = read_digest(digest)
         row = next((row for row in ledger.leaves.evidence() if row.digest == wanted), None)
     if row is None:
         raise SetupError("no fault with that digest is on the record: see `comity evidence list`")

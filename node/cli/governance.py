@@ -101,6 +101,8 @@ def history(*, client: Client, as_json: bool, from_: int | None, **asked: Any) -
         records = ", ".join(f"{one['type']} {one['name']}".strip() for one in row["changed"])
         line = f"{when(row['time'])}  height {row['height']}  {row['outcome']}  {row['proposal']}"
         say(f"{line}  by {row['by_name']}: {records or row['reason'] or '-'}")
+    if not told["history"]:
+        say("nothing of that is decided" if wanted else "nothing was decided since the founding")
 
 
 @network.command()

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import click
 
 from consensus.cose import SeedSigner, Signer
-from credentials.documents.canonical import b64u, b64u_decode
+from credentials.documents.canonical import b64u
 from credentials.documents.keys import multikey_encode
 from credentials.ledger.governance_state import KINDS
 from credentials.ledger.parties import KEY_ROLES
@@ -36,6 +36,7 @@ from node.setup.keystore import Keys, open_recovery
 from node.setup.network import read_card
 from node.setup.possession import write_proofs
 from node.setup.retiring import COSIGN, VOTE
+from node.use_cases.digests import read_digest
 
 # So long the old key stays valid beside the new one: what it signed may still be on its way.
 OVERLAP_S = 3_600
@@ -323,7 +324,7 @@ def object_(
         status = client.get("/status")
         did, network_id = str(status["participant"]), bytes.fromhex(status["network"]["id"])
         recovery = open_recovery(recovery_file, did, passphrase(passphrase_file))
-        about = b64u_decode(proposal, "the digest of the proposal")
+        about = read_digest(proposal)
         body["attestation"] = b64u(signed_by_recovery(recovery, (did, OBJECTED, network_id), about))
     return act(client, proposal, "object", body, as_json=as_json)
 

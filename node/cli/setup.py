@@ -227,30 +227,40 @@ def join(
     with directory.lock():
         if source is None:
             assert via is not None and fingerprint is not None, "asked for above"
-            from node.setup import joining  # noqa: PLC0415 - it reads what CometBFT says: slow to be loaded
+            _join_via(directory, via, fingerprint, passphrase(passphrase_file))
+        else:
+            networks.require_id(networks.verify(source).genesis, network_id)
+            _join_with(directory, source, snapshot, passphrase(passphrase_file))
+    say(f"start the node with `comity serve --data {data}`")
 
-            joined = joining.join_via(directory, via, fingerprint, passphrase(passphrase_file))
-            say(f"joined {joined.genesis.name}, id {networks.fingerprint(joined.genesis)}")
-            _write_home(directory, networks.verify(directory.network))
-            if joined.kept:
-                say(f"took over the ledger up to block {joined.height}: it is the one of your fingerprint")
-                say_unchecked(directory.ledger)
-            else:
-                given = "the node takes over a ledger" if joined.handed else "CometBFT fetches every block"
-                say(
-                    f"compared the ledger up to block {joined.height}: it is the one of your fingerprint; "
-                    f"{given} when it starts"
-                )
-            return
-        networks.require_id(networks.verify(source).genesis, network_id)
-        words = passphrase(passphrase_file)
-        found = networks.join(directory, source, words)
-        _write_home(directory, found)
-        say(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
-        if snapshot is not None:
-            height = take_snapshot(directory, found, snapshot, words)
-            say(f"took over the ledger up to block {height}: every root was computed again and agrees")
-            say_unchecked(directory.ledger)
+
+def _join_via(directory: DataDirectory, via: str, fingerprint: str, words: str) -> None:
+    """A network that runs: everything from that node, believed by the fingerprint."""
+    from node.setup import joining  # noqa: PLC0415 - it reads what CometBFT says: slow to be loaded
+
+    joined = joining.join_via(directory, via, fingerprint, words)
+    say(f"joined {joined.genesis.name}, id {networks.fingerprint(joined.genesis)}")
+    _write_home(directory, networks.verify(directory.network))
+    if joined.kept:
+        say(f"took over the ledger up to block {joined.height}: it is the one of your fingerprint")
+        say_unchecked(directory.ledger)
+        return
+    given = "the node takes over a ledger" if joined.handed else "CometBFT fetches every block"
+    say(
+        f"compared the ledger up to block {joined.height}: it is the one of your fingerprint; "
+        f"{given} when it starts"
+    )
+
+
+def _join_with(directory: DataDirectory, source: Path, snapshot: str | None, words: str) -> None:
+    """A network by its directory, and with a ledger by a snapshot if one is named."""
+    found = networks.join(directory, source, words)
+    _write_home(directory, found)
+    say(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
+    if snapshot is not None:
+        height = take_snapshot(directory, found, snapshot, words)
+        say(f"took over the ledger up to block {height}: every root was computed again and agrees")
+        say_unchecked(directory.ledger)
 
 
 def _write_home(directory: DataDirectory, found: networks.Network) -> None:

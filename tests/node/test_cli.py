@@ -164,6 +164,8 @@ def test_the_founders_id_tells_an_altered_network(copy: Path, tmp_path: Path) ->
     shutil.move(copy / "network", source)
     told = run("network", "verify", source).stdout.splitlines()[0].split()[-1]
     assert run("network", "verify", source, "--id", told).returncode == 0
+    again = run("network", "join", "--data", copy, "--network", source, "--id", told)
+    shutil.rmtree(copy / "network")
     genesis = source / "genesis.toml"
     genesis.write_text(genesis.read_text().replace("heartbeat_ms = 600000", "heartbeat_ms = 600001"))
 
@@ -173,6 +175,7 @@ def test_the_founders_id_tells_an_altered_network(copy: Path, tmp_path: Path) ->
     assert run("network", "verify", source).returncode == 0, "it is whole in itself"
     assert f"not {told}" in sentence(verified, DATA)
     assert f"not {told}" in sentence(joined, DATA)
+    assert again.stdout.endswith(f"start the node with `comity serve --data {copy}`\n"), again.stderr
     assert not (copy / "network").exists()
 
 

@@ -28,10 +28,12 @@ from credentials.ledger.governance_proof import ProvenGovernance
 from credentials.ledger.governance_records import records_of
 from credentials.ledger.parties import Key
 from credentials.ledger.trqp import read_utc
+from node.answers import FaultRecord
 from node.cli import comity
-from node.errors import SetupError
+from node.cli.evidence import with_heard
+from node.errors import ProblemError, SetupError
 from node.issuing.accused import ByFiles, ByLedger, FaultInvalid, KnownThen
-from node.issuing.faults import CREDENTIAL_TYPE, verify_credential, verify_statements
+from node.issuing.faults import CREDENTIAL_TYPE, all_shown, verify_credential, verify_statements
 from node.ledger.log_policies import LogPolicies
 from node.peers.messages import ITEM_CONSENSUS
 from node.receipts.checker import what_it_says
@@ -237,6 +239,20 @@ def test_an_exporter_cannot_accuse_with_its_own_signature(
     assert "is not signed by" in done.output
 
 
+def test_what_is_on_record_is_not_listed_as_heard_too(
+    node: LiveNode, recorded: dict[str, FaultEvidence]
+) -> None:
+    """
+    A node that answers while a block records a fault may still name it as one that no block has.
+    """
+    shown = all_shown((), node.service.stores.ledger.leaves.evidence())
+    late: list[FaultRecord] = [{**fault, "leaf_index": None} for fault in shown]
+    heard: FaultRecord = {**late[0], "digest": "A" * 43}
+
+    assert len(shown) == len(recorded)
+    assert with_heard(shown, [*late, heard]) == [*shown, heard]
+
+
 def test_an_unknown_digest_is_one_sentence(recorded: dict[str, FaultEvidence], data: Path) -> None:
     """
     Exporting what is not on the record is refused with what to do.
@@ -245,6 +261,9 @@ def test_an_unknown_digest_is_one_sentence(recorded: dict[str, FaultEvidence], d
 
     assert done.exception is not None
     assert "comity evidence list" in str(done.exception)
+    for text in ("XX", "not one", "A" * 42):
+        mistyped = run("evidence", "export", text, "--data", str(data)).exception
+        assert isinstance(mistyped, ProblemError) and mistyped.code == "digest_malformed"
 
 
 def test_an_export_is_a_verifiable_credential_of_a_fault(exported: dict[str, Any]) -> None:

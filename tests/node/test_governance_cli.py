@@ -143,6 +143,7 @@ def test_a_change_is_shown_exactly_and_asked_about(sh: Shell, monkeypatch: pytes
     assert tried["effect"]["digest"] in told
     assert sh.g.node.get_json("/governance/proposals")["open"] == []
 
+    assert "nothing of that is decided" in sh("network", "history", "--kind", "engine")
     made = json.loads(sh("network", "propose", "limits", "per_issuer_per_day_max=5000", "--json", "--yes"))
     digest = made["digest"]
     assert "open" in sh("network", "show", digest) and "per_issuer_per_day_max" in sh(

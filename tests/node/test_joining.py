@@ -184,6 +184,7 @@ def test_a_newcomer_joins_with_one_fingerprint_and_takes_part(admitted: Place) -
 
     admitted.newcomer.stop()
     assert "it is the one of your fingerprint" in joined
+    assert f"start the node with `comity serve --data {admitted.newcomer.data}`" in joined
     assert started == {name: node.process.pid for name, node in admitted.nodes.items() if node.process}
     admitted.forget()
 
