@@ -1,4 +1,4 @@
-"""`comity account add | link | list | end`: people of a node, by name and role.
+"""`comity account add | link | list | roles | end`: people of a node, by name and role.
 
 Works on the data directory, while the node runs as well.
 """

@@ -215,7 +215,7 @@ def _judged(client: Client, manifest: Any) -> dict[str, Any]:
         time.sleep(POLL_S)
     raise SetupError(
         f"consignment {made['id']} is not judged after {WAIT_S:.0f} s; it goes on at the node",
-        step="Ask for it later, on the pages of the node or with `comity status`.",
+        step="Look at it later on the pages of the node, or as GET /consignments/ID.",
     )
 
 

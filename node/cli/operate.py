@@ -285,7 +285,10 @@ def _follow(client: Client, path: str, state_member: str) -> int:
                     _say_condition(condition)
         time.sleep(POLL_S)
     because = f" ({waiting})" if waiting and seen == "outbox" else ""
-    raise SetupError(f"no receipt within {WAIT_S:.0f} s{because}: ask again with `comity status`")
+    raise SetupError(
+        f"no receipt within {WAIT_S:.0f} s{because}; what was signed stays with the node, which goes on",
+        step=f"Ask later with `comity receipt get {path.rpartition('/')[2]}`.",
+    )
 
 
 def _list_events(data: Path | None, node: str | None, key: str | None) -> None:

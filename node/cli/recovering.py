@@ -247,7 +247,7 @@ def _replaced(party: _Party, roles: Sequence[str], theft: _Theft | None, **how: 
         if not meant:
             raise SetupError(
                 _none_meant(party.keys.did, role, theft, table["keys"]),
-                step="See the keys on record with `comity network show`.",
+                step="See the keys on record with `comity network show --json`.",
             )
         followed = any(map(_open, meant))
         for key in meant:
