@@ -13,56 +13,49 @@ from click.exceptions import NoSuchCommand
 
 from node.config import VERSION
 
-# verb: (module, what it does in short: as its own help begins, which is not read for the list)
-_COMMANDS = {
-    "init": ("setup", "Make the keys and the public card of a new node."),
-    "network": ("governance", "Found, join and verify networks."),
-    "governance": ("as_of", "What governed, as it was known after a height: proven, and asked offline."),
-    "serve": ("serve", "Run the node of a data directory until SIGTERM or Ctrl-C."),
-    "status": ("operate", "Height, peers, log of a running node."),
-    "issue": (
-        "operate",
-        "Issue a passport from a file of BatteryPass claims (- for standard input); gaps are told first.",
-    ),
-    "attest": ("operate", "Attest an event in a battery's life: any of `comity attest --list`."),
-    "revoke": ("operate", "Revoke a passport of this node, named by the digest that `comity issue` printed."),
-    "check": (
-        "judge",
-        "Judge WHAT: a battery's code or link, or a manifest (a table as XLSX or CSV, or JSON with `lines`).",
-    ),
-    "readiness": ("judge", "The importer's report of WHAT: the id of a consignment, or a manifest file."),
-    "vehicle": (
-        "vehicles",
-        "May the vehicle VIN be registered, sold or scrapped, with every battery that is bound to it?",
-    ),
-    "duties": (
-        "duties",
-        "Working-day duties: what is due of this party; on an authority's side what is overdue.",
-    ),
-    "parts": ("parts", "Parts of a battery: committed to by its maker, opened, compared, checked offline."),
-    "log": ("logs", "The log: entries, checkpoint, policy."),
-    "receipt": ("logs", "Receipts: proof that a statement is in the log."),
-    "keys": ("access", "Keys of a participant; bearer keys and one-time links of its node."),
-    "account": ("account", "People of a node: named accounts with roles, made, listed and ended."),
-    "backup": ("copies", "Copy what only this participant has; the node may run."),
-    "archive": ("copies", "Move what is older than node.toml keeps it to a file; the node must be stopped."),
-    "restore": ("copies", "Put a backup back; the node must be stopped."),
-    "rebuild": ("copies", "Make ledger.db again: from its own blocks, or with --from from a snapshot."),
-    "records": (
-        "copies",
-        "What of this participant's records is lost or withheld; exit code 1 if anything is.",
-    ),
-    "aside": ("aside", "Work that failed unforeseen and was set aside."),
-    "audit": ("aside", "Who did what at this node, newest first."),
-    "bulk": ("bulk", "Act on many batteries: first what is reached is shown, then it is carried out."),
-    "webhooks": ("aside", "Who is told what happens at a node, and what was given up."),
-    "vc": ("vc", "Issue and verify credentials and presentations with a key in a file."),
-    "evidence": ("evidence", "Faults of validators on the record."),
-    "demo": (
-        "demo",
-        "Start six nodes on this machine, play the scenario, print the verdicts and one address.",
-    ),
+# What verbs are about, and of each: its module, and how its own help begins, which is not read for the list.
+_SECTIONS = {
+    "Begin": {
+        "demo": ("demo", "Start six nodes on this machine, and play the scenario."),
+        "init": ("setup", "Make the keys and the public card of a new node."),
+        "network": ("governance", "Found, join and verify networks."),
+        "serve": ("serve", "Run the node of a data directory until SIGTERM or Ctrl-C."),
+        "status": ("operate", "Height, peers, log of a running node."),
+    },
+    "Batteries": {
+        "issue": ("operate", "Issue a passport from a file of claims, or many from a sheet."),
+        "attest": ("operate", "Attest an event in a battery's life, any that --list names."),
+        "revoke": ("operate", "Revoke a passport of this node."),
+        "bulk": ("bulk", "Act on many batteries, once what is reached was shown."),
+        "check": ("judge", "Judge WHAT: one battery, or a manifest of many."),
+        "readiness": ("judge", "The importer's report of WHAT: a consignment or a manifest."),
+        "vehicle": ("vehicles", "May the vehicle VIN be registered, sold or scrapped?"),
+        "parts": ("parts", "Parts of a battery: compared, and checked offline."),
+        "duties": ("duties", "Working-day duties: what is due, and what is overdue."),
+    },
+    "Proof": {
+        "receipt": ("logs", "Receipts: proof that a statement is in the log."),
+        "log": ("logs", "The log: entries, checkpoint, policy."),
+        "governance": ("as_of", "What governed at a height: proven, and asked offline."),
+        "evidence": ("evidence", "Faults of validators on the record."),
+        "vc": ("vc", "Credentials and presentations, with a key in a file."),
+    },
+    "Who may": {
+        "account": ("account", "People of a node: named accounts with roles."),
+        "keys": ("access", "Keys of a participant; bearer keys and links of its node."),
+        "audit": ("aside", "Who did what at this node, newest first."),
+    },
+    "Running a node": {
+        "backup": ("copies", "Copy what only this participant has; the node may run."),
+        "restore": ("copies", "Put a backup back; the node must be stopped."),
+        "rebuild": ("copies", "Make ledger.db again, from its own blocks or a snapshot."),
+        "archive": ("copies", "Move what is older than node.toml keeps it to a file."),
+        "records": ("copies", "What of this participant's records is lost or withheld."),
+        "aside": ("aside", "Work that failed unforeseen and was set aside."),
+        "webhooks": ("aside", "Who is told what happens at a node, and what was given up."),
+    },
 }
+_COMMANDS = {name: row for verbs in _SECTIONS.values() for name, row in verbs.items()}
 
 
 _DIGEST = re.compile(r"-[A-Za-z0-9_-]{42}")  # base64url of 32 bytes, of which one in 64 begins so
@@ -109,12 +102,12 @@ class _Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of verbs, without importing them."""
+        """The verbs by what they are about, without importing them."""
         width = formatter.width - 6 - max(len(name) for name in _COMMANDS)
-        verbs = [click.Command(name, help=words) for name, (_, words) in _COMMANDS.items()]
-        rows = [(str(verb.name), verb.get_short_help_str(width)) for verb in verbs]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        for about, verbs in _SECTIONS.items():
+            shown = [click.Command(name, help=words) for name, (_, words) in verbs.items()]
+            with formatter.section(about):
+                formatter.write_dl([(str(verb.name), verb.get_short_help_str(width)) for verb in shown])
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -51,7 +51,7 @@ def _access(data: Path) -> Iterator[Access]:
 
 @click.group()
 def keys() -> None:
-    """Keys of a participant; bearer keys and one-time links of its node."""
+    """Keys of a participant; bearer keys and links of its node."""
 
 
 @keys.command()

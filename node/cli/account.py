@@ -29,7 +29,7 @@ def _accounts(data: Path) -> Iterator[Accounts]:
 
 @click.group()
 def account() -> None:
-    """People of a node: named accounts with roles, made, listed and ended."""
+    """People of a node: named accounts with roles."""
 
 
 _ROLES = click.option(

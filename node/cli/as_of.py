@@ -24,7 +24,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group()
 def governance() -> None:
-    """What governed, as it was known after a height: proven, and asked offline."""
+    """What governed at a height: proven, and asked offline."""
 
 
 @governance.command()

@@ -45,7 +45,7 @@ def bulk(
     yes: bool,
     **named: str | None,
 ) -> int:
-    """Act on many batteries: first what is reached is shown, then it is carried out."""
+    """Act on many batteries, once what is reached was shown."""
     maker = MakerClient(client)
     data = b"" if codes is None else read_named(codes, SHEET_BYTES_MAX, stdin=True)
     which = {name: value for name, value in {"job": batch, **named}.items() if value}

@@ -39,7 +39,9 @@ def backup(*, data: Path, out: Path) -> None:
 @DATA
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="New file.")
 def archive(*, data: Path, out: Path) -> None:
-    """Move what is older than node.toml keeps it to a file; the node must be stopped.
+    """Move what is older than node.toml keeps it to a file.
+
+    The node must be stopped.
 
     Acts of the audit, consignments that are judged to the end, with their verdicts, and copies of others'
     documents, which are asked for again where a verdict needs them. Own passports and statements, and the
@@ -91,7 +93,10 @@ def restore(*, data: Path, source: Path, replace: bool) -> None:
 @click.option("--from", "source", help="A snapshot: a file, or the URL of a peer in peers.toml.")
 @PASSPHRASE
 def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> None:
-    """Make ledger.db again: from its own blocks, or with --from from a snapshot. The node must be stopped."""
+    """Make ledger.db again, from its own blocks or a snapshot.
+
+    The node must be stopped.
+    """
     directory = DataDirectory(data)
     with directory.lock():
         found = networks.verify(directory.network)
@@ -121,7 +126,10 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
 @click.command()
 @DATA
 def records(*, data: Path) -> int:
-    """What of this participant's records is lost or withheld; exit code 1 if anything is."""
+    """What of this participant's records is lost or withheld.
+
+    Exit code 1 if anything is.
+    """
     office = _office(DataDirectory(data))
     try:
         counts, found = office.findings.counts(), office.findings.page(10_000)

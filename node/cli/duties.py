@@ -15,7 +15,10 @@ from node.words import when
 @click.option("--json", "as_json", is_flag=True, help="The whole answer.")
 @speaks_to_node
 def duties(*, client: Client, before: int | None, as_json: bool) -> int:
-    """Working-day duties: what is due of this party; on an authority's side what is overdue."""
+    """Working-day duties: what is due, and what is overdue.
+
+    What this party owes; for an authority what its side owes.
+    """
     found = client.get("/duties" + ("" if before is None else f"?before={before}"))
     if as_json:
         show(found)

@@ -86,7 +86,9 @@ def check(
     epochs_file: Path | None,
     **line: Any,
 ) -> int:
-    """Judge WHAT: a battery's code or link, or a manifest (a table as XLSX or CSV, or JSON with `lines`).
+    """Judge WHAT: one battery, or a manifest of many.
+
+    A battery by its code or link, a manifest as a table (XLSX, CSV) or as JSON with `lines`.
 
     With --evidence no node is asked. Exit 0: what the file shows holds. Exit 1: something does not. Exit 2:
     not all of it could be checked.
@@ -123,7 +125,10 @@ def check(
 @click.option("--json", "as_json", is_flag=True, help="The whole report.")
 @speaks_to_node
 def readiness(*, client: Client, what: str, as_json: bool) -> int:
-    """The importer's report of WHAT: the id of a consignment, or a manifest file."""
+    """The importer's report of WHAT: a consignment or a manifest.
+
+    A consignment by its id, a manifest by its file.
+    """
     consignment = what
     if Path(what).is_file() or _names_a_file(what):
         consignment = _judged(client, _read_manifest(what))["id"]

@@ -85,9 +85,10 @@ def issue(
     failed: Path | None,
     **asked: Any,
 ) -> int:
-    """Issue a passport from a file of BatteryPass claims (- for standard input); gaps are told first.
+    """Issue a passport from a file of claims, or many from a sheet.
 
-    With --from a passport for each row of a sheet, as a job that goes on at the node if this command ends.
+    CLAIMS is in the form of BatteryPass 1.2 (- for standard input); gaps are told first. With --from a
+    passport for each row of a sheet, as a job that goes on at the node if this command ends.
     """
     watch, once = asked.pop("watch"), asked.pop("once")
     if watch is not None or once:
@@ -179,7 +180,7 @@ def attest(
     node: str | None,
     key: str | None,
 ) -> int:
-    """Attest an event in a battery's life: any of `comity attest --list`.
+    """Attest an event in a battery's life, any that --list names.
 
     An event that a second party must agree to (responsibility.transferred, ...) takes three steps: --draft
     here, --countersign there, and the same command with --countersignature and the draft's --event-time.
@@ -223,7 +224,10 @@ def attest(
 @click.option("--wait", is_flag=True, help="Wait for the receipt.")
 @speaks_to_node
 def revoke(*, client: Client, digest: str, reason: str, wait: bool) -> int:
-    """Revoke a passport of this node, named by the digest that `comity issue` printed."""
+    """Revoke a passport of this node.
+
+    DIGEST is what `comity issue` printed.
+    """
     made = client.post(f"/passports/{named(digest)}/revoke", {"reason": reason})
     say(f"signed   {made['digest']}  {made['kind']}  {made['battery']}")
     return _follow(client, f"/attestations/{made['digest']}", "state") if wait else 0

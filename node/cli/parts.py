@@ -19,7 +19,7 @@ CODES = {"pass": 0, "fail": 1}
 
 @click.group()
 def parts() -> None:
-    """Parts of a battery: committed to by its maker, opened, compared, checked offline."""
+    """Parts of a battery: compared, and checked offline."""
 
 
 @parts.command()

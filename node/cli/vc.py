@@ -49,7 +49,7 @@ OUTPUT = click.option("--output", "target", default="-", show_default=True, help
 
 @click.group()
 def vc() -> None:
-    """Issue and verify credentials and presentations with a key in a file."""
+    """Credentials and presentations, with a key in a file."""
 
 
 @vc.command()

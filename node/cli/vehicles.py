@@ -32,7 +32,10 @@ def vehicle(
     jurisdiction: str | None,
     as_json: bool,
 ) -> int:
-    """May the vehicle VIN be registered, sold or scrapped, with every battery that is bound to it?"""
+    """May the vehicle VIN be registered, sold or scrapped?
+
+    With every battery that is bound to it.
+    """
     asked: dict[str, object] = {"vin": vin, "act": act, "batteries": list(batteries)}
     if jurisdiction is not None:
         asked["jurisdiction"] = jurisdiction

@@ -48,7 +48,10 @@ MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced b
     help="What orders the network.",
 )
 def main(data: Path, leave: bool, kill_one: bool, second_act: bool, engine: str) -> None:
-    """Start six nodes on this machine, play the scenario, print the verdicts and one address."""
+    """Start six nodes on this machine, and play the scenario.
+
+    Prints the verdicts and one address, and stays up until Ctrl-C.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job is started with SIGINT ignored
         signal.signal(number, _interrupt)
     nodes: list[NodeProcess] = []
