@@ -98,23 +98,12 @@ def add_proof(
     parse_date_time(created, "proof.created")
     if not suite.signs:
         raise CredentialError("unsupported_algorithm", f"Proofs of {suite.name} are verified here, not made.")
-    kind = kind_of(signer.public_key)
-    if kind not in suite.hashes:
-        raise CredentialError(
-            "unsupported_algorithm", f"A key of kind {kind} makes no proofs of {suite.name}."
-        )
+    proof, kind = _begun_proof(suite, signer, created, purpose)
     proofs = _proofs(document) if "proof" in document else []
     unsecured = _with_proof_context({name: value for name, value in document.items() if name != "proof"})
     if proofs and unsecured.get("@context") != document.get("@context"):
         _malformed("@context does not define the terms of the proofs the document already has")
-    proof: dict[str, Any] = {
-        "type": suite.proof_type,
-        "cryptosuite": suite.name,
-        "created": created,
-        "verificationMethod": signer.key_id,
-        "proofPurpose": purpose,
-        **(members or {}),
-    }
+    proof |= members or {}
     if suite.canonical == "jcs" and "@context" in unsecured:
         proof["@context"] = unsecured["@context"]
     previous = _previous(proof, proofs)
@@ -136,7 +125,7 @@ def add_first_proofs(
     """
     assert suite.canonical == "jcs", "on RDF nothing is put together from members"
     parse_date_time(created, "proof.created")
-    base, kind = _first_proof(suite, signer, created)
+    base, kind = _begun_proof(suite, signer, created, ASSERTION)
     digest = getattr(hashlib, suite.hashes[kind])
     written = _Written()
     made = []
@@ -170,14 +159,14 @@ class _Written:
         return texts[-1][1]
 
 
-def _first_proof(suite: Suite, signer: Signer, created: str) -> tuple[dict[str, Any], str]:
-    """The members that every first proof by this signer has, and the kind of its key."""
+def _begun_proof(suite: Suite, signer: Signer, created: str, purpose: str) -> tuple[dict[str, Any], str]:
+    """The members that every proof by this signer has, and the kind of its key."""
     proof = {
         "type": suite.proof_type,
         "cryptosuite": suite.name,
         "created": created,
         "verificationMethod": signer.key_id,
-        "proofPurpose": ASSERTION,
+        "proofPurpose": purpose,
     }
     kind = kind_of(signer.public_key)
     if kind not in suite.hashes:
