@@ -179,7 +179,6 @@ def issue_status_list(
     signer: Signer,
     valid_from: str,
     created: str,
-    valid_until: str | None = None,
 ) -> Document:
     """Return a signed status list with the bits at `set_bits` raised."""
     document = status.make_list_credential(
@@ -188,7 +187,6 @@ def issue_status_list(
         purpose=purpose,
         set_bits=set_bits,
         valid_from=valid_from,
-        valid_until=valid_until,
     )
     return _secured_together([document], signer, created)[0][0]
 

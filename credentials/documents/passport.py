@@ -205,25 +205,18 @@ def set_list_digest(version: int, digests: Mapping[int, bytes]) -> bytes:
 
 
 def code_mismatches(
-    identifier: Identifier,
-    claims: Mapping[str, Any],
-    rules: Mapping[str, Any],
-    *,
-    declared_category: str | None = None,
+    identifier: Identifier, claims: Mapping[str, Any], rules: Mapping[str, Any]
 ) -> list[CodeMismatch]:
     """Compare a code with the values of set 1 (rule X16); absent values are not compared.
 
     Of schemes that a network adds, only the day of production is comparable: what else a symbol means there
     is not in terms of BatteryPass.
     """
-    found = []
-    shown_category = _get(claims, "GeneralProductInformation.batteryCategory")
-    if declared_category is not None and shown_category is not None and shown_category != declared_category:
-        found.append(CodeMismatch("category", declared_category, str(shown_category), confirmed=True))
     made = _get(claims, "GeneralProductInformation.manufacturingDate")
     if identifier.scheme != "gbt34014":
         dated = made is not None and identifier.manufactured is not None
-        return found + (_date_mismatch(identifier, str(made)) if dated else [])
+        return _date_mismatch(identifier, str(made)) if dated else []
+    found = []
     product_type = identifier.fields["productType"]
     if product_type != rules["productTypeOfPassport"]:
         found.append(

@@ -40,24 +40,24 @@ def literal(text: str) -> str:
     return '"' + _ESCAPED.sub(_escape, text) + '"'
 
 
-def canonicalize(quads: Iterable[Quad], *, hash_name: str = "sha256", work_max: int = WORK_MAX) -> bytes:
+def canonicalize(quads: Iterable[Quad], *, hash_name: str = "sha256") -> bytes:
     """Return the canonical N-Quads of a dataset (RDFC-1.0, 4.4); the order and repetition of quads is free.
 
     Raises CredentialError `malformed` for a dataset with more blank nodes or quads than are read, or whose
-    blank nodes resemble each other so much that telling them apart would take more than `work_max` steps.
+    blank nodes resemble each other so much that telling them apart would take more than WORK_MAX steps.
     """
-    canonical, _ = canonicalize_with_map(quads, hash_name=hash_name, work_max=work_max)
+    canonical, _ = canonicalize_with_map(quads, hash_name=hash_name)
     return canonical
 
 
 def canonicalize_with_map(
-    quads: Iterable[Quad], *, hash_name: str = "sha256", work_max: int = WORK_MAX
+    quads: Iterable[Quad], *, hash_name: str = "sha256"
 ) -> tuple[bytes, dict[str, str]]:
     """As `canonicalize`, and the canonical label of each blank node, both without `_:`."""
     dataset = list(dict.fromkeys(quads))
     if len(dataset) > QUADS_MAX:
         _malformed(f"The document makes more than {QUADS_MAX} statements")
-    labels = _Canonicalization(dataset, _HASHES[hash_name], work_max).labels()
+    labels = _Canonicalization(dataset, _HASHES[hash_name]).labels()
     lines = []
     for subject, predicate, object_, graph in dataset:
         if subject[0] == "_":
@@ -156,9 +156,9 @@ class _Issuer:
 class _Canonicalization:
     """The canonicalization state (RDFC-1.0, 4.3)."""
 
-    def __init__(self, dataset: list[Quad], hash_of: Callable[[bytes], Any], work_max: int) -> None:
+    def __init__(self, dataset: list[Quad], hash_of: Callable[[bytes], Any]) -> None:
         self._hash_of = hash_of
-        self._work_left = work_max
+        self._work_left = WORK_MAX
         self._quads: dict[str, list[Quad]] = {}
         self._canonical = _Issuer("_:c14n")
         self._first: dict[str, str] = {}

@@ -41,10 +41,10 @@ def step_line(told: Mapping[str, Any]) -> str:
     return f"next: {told['next']} (fault: {whose_fault(told['fault'])})"
 
 
-def say_step(told: Mapping[str, Any], *, err: bool = False) -> None:
+def say_step(told: Mapping[str, Any]) -> None:
     """Print that; a node of an earlier version says none."""
     if "next" in told and "fault" in told:
-        say(step_line(told), err=err)
+        say(step_line(told))
 
 
 def say_progress(text: str) -> None:

@@ -535,15 +535,14 @@ def test_code_against_passport(text: str, changes: dict[str, str], expected: lis
     assert [(m.name, m.code_value, m.passport_value, m.confirmed) for m in found] == expected
 
 
-def test_declared_category() -> None:
+def test_what_neither_says_is_not_compared() -> None:
     """
-    A category declared elsewhere is compared, for every scheme; values that are absent are not.
+    A code that carries nothing but a number, and a passport that lacks the values.
     """
     link = parse_identifier("gs1", "https://id.gs1.org/01/09521001000017/21/A", CODES)
 
-    assert [m.name for m in code_mismatches(link, SAMPLE, CODES, declared_category="lmt")] == ["category"]
-    assert code_mismatches(link, SAMPLE, CODES, declared_category="ev") == []
-    assert code_mismatches(code("ZZ1PE01G6HDABCG6H0000042"), {}, CODES, declared_category="ev") == []
+    assert code_mismatches(link, SAMPLE, CODES) == []
+    assert code_mismatches(code("ZZ1PE01G6HDABCG6H0000042"), {}, CODES) == []
 
 
 def credential(members: dict[str, Any]) -> dict[str, Any]:
