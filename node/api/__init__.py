@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from flask import Flask, Response, g, request
@@ -15,6 +14,7 @@ from node.api.openapi import describe
 from node.api.reading import raw_body
 from node.api.route import BODY_BYTES_MAX, FORM, FORM_FIELDS_MAX, FORM_PARTS_MAX, Route
 from node.api.table import ROUTES
+from node.config import VERSION
 from node.errors import ProblemError
 from node.log import moment
 from node.server.exchange import Door
@@ -48,14 +48,6 @@ class Number(IntegerConverter):
         super().__init__(map, max=max)
 
 
-def software_version() -> str:
-    """The version of this package."""
-    try:
-        return version("comity")
-    except PackageNotFoundError:
-        return "0"
-
-
 def create_app(service: Service) -> Flask:
     """The WSGI application of one node."""
     app = Flask(__name__, template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
@@ -64,7 +56,7 @@ def create_app(service: Service) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.url_map.merge_slashes = False  # a battery's identifier may be a link, with its two slashes
-    app.config["OPENAPI"] = describe(ROUTES, version=software_version(), cookie=access.cookie_name(service))
+    app.config["OPENAPI"] = describe(ROUTES, version=VERSION, cookie=access.cookie_name(service))
     table: dict[str, Route] = {}
     for route in ROUTES:
         assert route.endpoint not in table, f"{route.endpoint} is in the table twice"

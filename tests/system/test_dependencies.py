@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from node.config import VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUN = [re.split(r"[>=<]", line)[0] for line in PROJECT["dependencies"]]
@@ -36,6 +38,13 @@ def test_every_dependency_has_its_reason_in_one_table() -> None:
     The table in README names the packages of pyproject.toml, all of them and no other.
     """
     assert table() == {*RUN, *DEV}
+
+
+def test_commands_and_answers_say_the_version_of_the_package() -> None:
+    """
+    One version: `comity --version`, /status and /openapi.json name it, installed or from a clone.
+    """
+    assert PROJECT["version"] == VERSION
 
 
 @pytest.mark.parametrize("name", RUN)
