@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from node.cli.client import speaks_to_node
-from node.cli.terminal import say, say_step
+from node.cli.terminal import in_utc, say, say_step
 from node.node_client import Client
 
 
@@ -23,12 +21,12 @@ def list_aside(*, client: Client) -> None:
     told = client.get("/operations/aside")
     rows = told["aside"]
     for row in told["inputs"]:
-        say(f"input {row['what']} of {row['sender'] or 'this node'}  {_time(row['at'])}: {row['because']}")
+        say(f"input {row['what']} of {row['sender'] or 'this node'}  {in_utc(row['at'])}: {row['because']}")
     if not rows:
         say("nothing is set aside")
     for row in rows:
         tries = "1 try" if row["tries"] == 1 else f"{row['tries']} tries"
-        say(f"{row['number']}  {row['what']} {row['ref']}  {_time(row['at'])}, {tries}: {row['because']}")
+        say(f"{row['number']}  {row['what']} {row['ref']}  {in_utc(row['at'])}, {tries}: {row['because']}")
     if rows:
         from node.catalogues import aside_step  # noqa: PLC0415  (only what is told pays for the tables)
 
@@ -60,7 +58,7 @@ def list_webhooks(*, client: Client) -> None:
         counts = f"{row['waits']} wait, {row['sent']} were taken, {row['dead']} were given up"
         say(f"{row['name']}  {row['url']}  {', '.join(row['topics'])}: {counts}")
     for row in told["dead"]:
-        say(f"{row['number']}  {row['endpoint']} {row['topic']}  {_time(row['at'])}: {row['because']}")
+        say(f"{row['number']}  {row['endpoint']} {row['topic']}  {in_utc(row['at'])}: {row['because']}")
 
 
 @webhooks.command("retry")
@@ -80,8 +78,4 @@ def audit(*, client: Client, before: int | None) -> None:
     """Who did what at this node, newest first."""
     query = "" if before is None else f"?before={before}"
     for row in client.get(f"/operations/audit{query}")["audit"]:
-        say(f"{row['number']}  {_time(row['at'])}  {row['who']}  {row['did']}  {row['about']}")
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        say(f"{row['number']}  {in_utc(row['at'])}  {row['who']}  {row['did']}  {row['about']}")

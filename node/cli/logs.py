@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from consensus.receipt import ReceiptError
 from credentials.ledger.log_epochs import EpochError
 from node.cli.client import DataFolder, named, read_json, speaks_to_node, write_out
 from node.cli.in_parts import fetch_epochs
-from node.cli.terminal import say
+from node.cli.terminal import in_utc, say
 from node.config import DataDirectory
 from node.errors import SetupError, Unfit
 from node.node_client import Client
@@ -174,7 +173,7 @@ def verify(*, file: Path, policy_file: Path, epochs_file: Path | None, document:
         say(f"valid: {said.words}; {place}")
     for line in signatures(verified):
         say(line)
-    say(f"recorded before {_time(verified.before)}")
+    say(f"recorded before {in_utc(verified.before)}")
     if said.admitted:
         say("what was recorded since is not in it: a revocation, a correction, what became of the battery")
     if about is not None:
@@ -182,7 +181,3 @@ def verify(*, file: Path, policy_file: Path, epochs_file: Path | None, document:
     elif document is not None:
         say("NOT a receipt for this document: the entry does not record that it was admitted")
     return 0 if said.admitted else 1
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

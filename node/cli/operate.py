@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import click
 
 from node.answers import CountersignAnswer
 from node.cli.client import DataFolder, connect, named, options, read_json, show, speaks_to_node
-from node.cli.terminal import say, say_step
+from node.cli.terminal import in_utc, say, say_step
 from node.config import DataDirectory, environment, passphrase, read_table, shipped
 from node.errors import ProblemError, SetupError
 from node.node_client import Client
@@ -41,7 +40,7 @@ def status(*, client: Client, as_json: bool) -> None:
     say(f"{told['name']} ({told['participant']}), {told['jurisdiction']}, {voting}")
     say(f"network {told['network']['name']}, id {told['network']['id']}")
     size, cosigned = told["log"]["size"], told["log"]["cosigned_size"]
-    say(f"height {told['height']}, block time {_time(told['block_time'])}")
+    say(f"height {told['height']}, block time {in_utc(told['block_time'])}")
     say(f"log of {size} entries, {cosigned} cosigned")
     for condition in told.get("conditions", []):
         _say_condition(condition)
@@ -279,7 +278,7 @@ def _follow(client: Client, path: str, state_member: str) -> int:
             say(f"waiting  {waiting}")
             say_step(reason)
         if told.get("receipted_at"):
-            say(f"receipt  {_time(told['receipted_at'])}")
+            say(f"receipt  {in_utc(told['receipted_at'])}")
             return 0
         if time.monotonic() - asked > QUIET_S:
             asked = time.monotonic()
@@ -368,7 +367,3 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
         return issuing.events.countersign(draft)
     finally:
         office.close()
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

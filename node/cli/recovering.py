@@ -28,7 +28,7 @@ from node.cli.change import JSON, act, change, decided, proposal_options, put, s
 from node.cli.client import Command, connect, options, speaks_to_node
 from node.cli.proposing import gone, party_in, party_table
 from node.cli.setup import DATA, PASSPHRASE
-from node.cli.terminal import say
+from node.cli.terminal import in_utc, say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.node_client import Client
@@ -181,11 +181,10 @@ def uses(*, client: Client, roles: tuple[str, ...], since: str, did: str | None,
 
 def _use_line(use: JSON) -> str:
     """One use of a key on one line; a passport by the digest that `comity revoke` takes."""
-    at = datetime.fromtimestamp(use["time"], UTC)
     lines = f", open lines {use['open_lines_total']}" if use["open_lines_total"] else ""
     told = "" if use["certain"] else " (perhaps: this node does not hold the document)"
     about = f", document {use['document_digest']}" if use["document_digest"] else ""
-    said = f"{use['leaf_index']}  {at:%Y-%m-%d %H:%M:%S UTC}  {use['kind']}  {use['digest']}"
+    said = f"{use['leaf_index']}  {in_utc(use['time'])}  {use['kind']}  {use['digest']}"
     return f"{said}{about}{lines}{told}"
 
 

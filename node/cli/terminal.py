@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -32,6 +33,14 @@ def one_line(text: str) -> str:
 def say(text: str, *, nl: bool = True, err: bool = False) -> None:
     """Print it."""
     click.echo(plain(text), nl=nl, err=err)
+
+
+def in_utc(seconds: int) -> str:
+    """A moment in UTC, to the second; a number that no calendar has, as such."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
 
 
 def step_line(told: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ import pytest
 from node import node_client as bounds
 from node.__main__ import run
 from node.cli.client import connect, write_out
+from node.cli.terminal import in_utc
 from node.errors import ProblemError, SetupError
 from node.node_client import Client
 
@@ -110,6 +111,14 @@ def test_what_others_say_does_nothing_to_a_terminal(
 
     said = "".join(capsys.readouterr())
     assert sign not in said and f"\\u{ord(sign[0]):04x}" in said
+
+
+def test_a_time_that_no_calendar_has_is_printed_as_the_number() -> None:
+    """
+    What another node answers does not end a command: every other time is printed to the second, in UTC.
+    """
+    assert in_utc(1_795_807_938) == "2026-11-27 19:32:18 UTC"
+    assert in_utc(1 << 62) == str(1 << 62)
 
 
 def test_commands_print_by_one_door() -> None:
