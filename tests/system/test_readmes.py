@@ -49,6 +49,19 @@ def test_every_module_stands_in_its_readme(readme: Path) -> None:
     assert not gone, f"{shown(readme)} names modules that are not there"
 
 
+def test_every_table_of_config_stands_in_its_readme() -> None:
+    """
+    By its name, or by its folder: who looks for a table or a text finds what it decides.
+    """
+    config = ROOT / "config"
+    said = re.findall(r"`([\w./*-]+)`", (config / "README.md").read_text())
+    named = {name.partition("/")[0] for name in said} | {name.rpartition("/")[2] for name in said}
+    there = {path.name for path in config.iterdir() if path.name[:2] != "__" and path.suffix != ".md"}
+    there |= {path.name for path in (config / "rules").iterdir() if path.is_file()}
+
+    assert sorted(there - named) == []
+
+
 def crooked(text: str) -> list[str]:
     """The rows of tables that have more or fewer cells than the head of their table."""
     found, cells = [], 0
