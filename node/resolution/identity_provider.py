@@ -283,7 +283,7 @@ def _values(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
 
 
 def _moment(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

@@ -93,6 +93,8 @@ class Provider:
             (jwk,) = self._lawful["keys"]["keys"]
             more = {draw.choice(NAMES): draw.choice(RUBBISH)}
             beside = {"header": {**self._lawful["header"], **more}, "keys": {"keys": [{**jwk, **more}]}}
+            time_ = {draw.choice(("exp", "iat")): draw.choice((10**400, -(10**400), 1e308, *RUBBISH))}
+            beside["claims"] = {**self._lawful["claims"], **time_}
             changed |= draw.choice([{one: said} for one, said in beside.items()])
         return {**self._lawful, **changed, "flips": flips, "status": draw.choice([200] * 9 + [400, 503])}
 

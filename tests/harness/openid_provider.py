@@ -44,6 +44,7 @@ SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "exp": lambda claims: {**claims, "exp": claims["iat"] - 3600},
     "exp as text": lambda claims: {**claims, "exp": str(claims["exp"])},
     "iat": lambda claims: {**claims, "iat": claims["iat"] + 3600},
+    "iat of four hundred digits": lambda claims: {**claims, "iat": 10**400},
     "nonce": lambda claims: {**claims, "nonce": "another"},
     "no nonce": lambda claims: {name: value for name, value in claims.items() if name != "nonce"},
     "nonces": lambda claims: {**claims, "nonce": [claims["nonce"], "another"]},
