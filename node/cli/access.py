@@ -70,7 +70,10 @@ def grant(*, data: Path, name: str, scopes: tuple[str, ...]) -> None:
 @DATA
 @click.argument("name")
 def revoke(*, data: Path, name: str) -> None:
-    """End a key, and the sessions and links of that name; at once, also while the node runs."""
+    """End a key, and the sessions and links of that name.
+
+    At once, also while the node runs.
+    """
     with _access(data) as access:
         ended, sessions = access.revoke(AT_THE_MACHINE, name)
     say(f"revoked: {ended} key(s) and {sessions} session(s) called {name}")
@@ -121,7 +124,10 @@ def _answers(address: str) -> bool:
 @keys.command("list")
 @DATA
 def list_keys(*, data: Path) -> None:
-    """The keys that were granted, without their secrets, and the sessions that are open."""
+    """Keys that were granted, and sessions that are open.
+
+    Without their secrets.
+    """
     with _access(data) as access:
         granted, sessions = access.listing(), access.sessions()
         if not granted and not sessions:
@@ -171,7 +177,9 @@ def renew_operator(*, data: Path, passphrase_file: Path | None) -> None:
     help="File with the passphrase from now on.",
 )
 def change_passphrase(*, data: Path, passphrase_file: Path | None, following: Path) -> None:
-    """Lock keys.enc under another passphrase: somebody may know the old one. The node must be stopped.
+    """Lock keys.enc under another passphrase.
+
+    Somebody may know the old one. The node must be stopped.
 
     A copy that was made before opens as it did: `comity keys compromised` ends the keys in it.
     """
@@ -192,7 +200,9 @@ def change_passphrase(*, data: Path, passphrase_file: Path | None, following: Pa
 @DATA
 @click.option("--no-other-copy-runs", is_flag=True, help="Say that this is the only node with these keys.")
 def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
-    """Let a validator vote again whose signing.db was lost or put back. The node must be stopped.
+    """Let a validator vote again whose signing.db was lost.
+
+    Or was put back. The node must be stopped.
 
     It votes above the height, and cosigns above the log size, that its peers have seen signed by it.
     """

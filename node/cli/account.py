@@ -47,7 +47,10 @@ _ROLES = click.option(
 @click.argument("name")
 @_ROLES
 def add(*, data: Path, name: str, roles: tuple[str, ...]) -> None:
-    """Make an account, and print the link by which its person chooses a passphrase."""
+    """Make an account, and print the link for its person.
+
+    By it the person chooses a passphrase.
+    """
     address = DataDirectory(data).url()
     with _accounts(data) as accounts:
         made = accounts.add(AT_THE_MACHINE, name, tuple(dict.fromkeys(roles)))
@@ -58,7 +61,10 @@ def add(*, data: Path, name: str, roles: tuple[str, ...]) -> None:
 @DATA
 @click.argument("name")
 def link(*, data: Path, name: str) -> None:
-    """Print a new link for somebody who forgot the passphrase; the old one ends when the link is used."""
+    """Print a new link for somebody who forgot the passphrase.
+
+    The old passphrase ends when the link is used.
+    """
     address = DataDirectory(data).url()
     with _accounts(data) as accounts:
         made = accounts.invite(AT_THE_MACHINE, name)
@@ -95,7 +101,10 @@ def list_accounts(*, data: Path) -> None:
 @click.argument("name")
 @_ROLES
 def give_roles(*, data: Path, name: str, roles: tuple[str, ...]) -> None:
-    """Give an account these roles in the place of those it has; its sessions end at once."""
+    """Give an account other roles; its sessions end at once.
+
+    In the place of those it has.
+    """
     with _accounts(data) as accounts:
         ended = accounts.give_roles(AT_THE_MACHINE, name, tuple(dict.fromkeys(roles)))
     say(f"{name}: {', '.join(dict.fromkeys(roles))}; {ended} session(s) ended")

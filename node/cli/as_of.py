@@ -32,7 +32,10 @@ def governance() -> None:
 @click.option("--output", "-o", type=FILE, help="File; otherwise standard output.")
 @speaks_to_node
 def prove(*, client: Client, height: int, output: Path | None) -> None:
-    """Fetch every record that governed after the block of HEIGHT, with the receipt of that block's entry."""
+    """Fetch every record that governed after the block of HEIGHT.
+
+    With the receipt of that block's entry.
+    """
     write_out(json.dumps(fetch_proof(client, height), indent=1) + "\n", output)
 
 
@@ -49,7 +52,9 @@ def prove(*, client: Client, height: int, output: Path | None) -> None:
 @click.option("--output", "-o", type=FILE, help="File for the answer with its whole proof.")
 @speaks_to_node
 def ask(*, client: Client, kind: str, output: Path | None, **asked: Any) -> int:
-    """Ask the trust registry (ToIP TRQP 2.0): recognised, or licensed, at a time, as known at a height.
+    """Ask the trust registry: recognised, or licensed?
+
+    ToIP TRQP 2.0: at a time, as known at a height.
 
     Exit 0: yes. Exit 1: no.
     """
@@ -93,7 +98,9 @@ def verify(
     namespace: str,
     at: int | None,
 ) -> int:
-    """Verify such a FILE offline and answer a question from it; or an answer of the trust registry.
+    """Verify such a FILE offline, and answer a question from it.
+
+    Or an answer of the trust registry.
 
     Exit 0: it holds, and the answer is yes. Exit 1: it does not hold, with the reason; or the answer is no.
     """

@@ -50,7 +50,10 @@ def evidence() -> None:
 @evidence.command("list")
 @DATA
 def list_evidence(*, data: Path) -> None:
-    """The faults on the record, oldest first; then what the running node knows and no block records yet."""
+    """The faults on the record, oldest first.
+
+    Then what the running node knows and no block records yet.
+    """
     from node.catalogues import fault_words  # noqa: PLC0415
     from node.issuing.faults import all_shown  # noqa: PLC0415
 
@@ -90,7 +93,10 @@ def _heard(data: Path) -> list[FaultRecord]:
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
 @PASSPHRASE
 def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Path | None) -> None:
-    """Write a recorded fault as a credential that anyone verifies with genesis alone."""
+    """Write a recorded fault as a credential.
+
+    Anyone verifies it with genesis alone.
+    """
     from consensus.evidence import FaultEvidence  # noqa: PLC0415
     from node.issuing.faults import make_credential  # noqa: PLC0415
     from node.ledger.chain import history_of  # noqa: PLC0415
@@ -152,7 +158,9 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--receipt", type=FILE, help="Of the fault: `comity receipt get DIGEST`.")
 def verify(*, file: Path, data: Path | None, network: Path | None, **shown: Any) -> int:
-    """Verify an exported fault, by the keys that the accused had then and what is known of them since.
+    """Verify an exported fault.
+
+    By the keys that the accused had then, and what is known of them since.
 
     With --data, or offline with --genesis and --governance. Exit 0: proven; 1: not, with the reason.
     """

@@ -31,7 +31,10 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer
 @AS_JSON
 @speaks_to_node
 def show_(*, client: Client, proposal: str | None, height: int | None, as_json: bool) -> None:
-    """Who governs, and what is proposed; or one PROPOSAL with its exact effect."""
+    """Who governs, and what is proposed; or one PROPOSAL.
+
+    A proposal with its exact effect.
+    """
     if proposal is not None:
         told = client.get(f"/governance/proposals/{named(proposal)}")
         show(told) if as_json else tell_proposal(told)

@@ -31,7 +31,10 @@ _NO_ADDRESS = (
 def invite(
     *, client: Client, card: Path, proofs: Path | None, address: str, licences: Path | None, **how: Any
 ) -> int:
-    """Propose that the party of this CARD is admitted; then: who must approve; then: its fingerprint."""
+    """Propose to admit the party of this CARD.
+
+    Called again it says who must still approve, and then the fingerprint.
+    """
     newcomer = read_card(card)
     status, governing = client.get("/status"), client.get("/governance")
     party = next((one for one in governing["participants"] if one["did"] == newcomer.did), None)

@@ -70,7 +70,10 @@ def policy(*, client: Client, leaves: int | None) -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
 @speaks_to_node
 def export_epochs(*, client: Client, receipt_file: Path | None, output: Path | None) -> None:
-    """Every policy of the log, each receipted under the one before: leads an old log.policy to the newest."""
+    """Every policy of the log: from an old one to the newest.
+
+    Each is receipted under the one before.
+    """
     try:
         link = None if receipt_file is None else read_shown_receipt(receipt_file).size
     except ReceiptError as error:
@@ -83,7 +86,9 @@ def export_epochs(*, client: Client, receipt_file: Path | None, output: Path | N
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
 def walk_epochs(*, old: Path, file: Path, output: Path | None) -> int:
-    """From the log.policy OLD to the newest policy in FILE (`comity log epochs`), offline.
+    """From the log.policy OLD to the newest one in FILE, offline.
+
+    FILE is what `comity log epochs` writes.
 
     Exit 1: an epoch is missing, forked, or not receipted under the one before it; the sentence says which.
     """
@@ -106,7 +111,9 @@ def walk_epochs(*, old: Path, file: Path, output: Path | None) -> int:
 @log.command("verify")
 @click.option("--data", type=DataFolder(), required=True, help="Data directory of a node on this machine.")
 def verify_log(*, data: Path) -> None:
-    """Read all of ledger.db, and hold each entry, hash and record to what the newest block names.
+    """Read all of ledger.db, and hold it to the newest block.
+
+    Each entry, hash and record, to what that names.
 
     The node may run meanwhile. Exit 0: all is what was written; otherwise what is not, and what mends it.
     """
@@ -135,7 +142,7 @@ def receipt() -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
 @speaks_to_node
 def get(*, client: Client, digest: str, output: Path | None) -> None:
-    """Fetch the receipt of an attestation, or of the document with this digest."""
+    """Fetch the receipt of the attestation or document with DIGEST."""
     write_out(client.text(f"/receipts/{named(digest)}"), output)
 
 
@@ -150,7 +157,9 @@ def get(*, client: Client, digest: str, output: Path | None) -> None:
 )
 @click.option("--document", type=click.Path(path_type=Path), help="Check that it is about this document.")
 def verify(*, file: Path, policy_file: Path, epochs_file: Path | None, document: Path | None) -> int:
-    """Verify a receipt offline: no node, no network; print what the entry is.
+    """Verify a receipt offline, and print what the entry is.
+
+    No node is asked, and no network.
 
     Exit 0: a valid receipt of an admitted attestation, and about the document if one is given. Exit 1: not
     valid, with the reason; or valid, but what it proves is a refusal or another record: never what was said.

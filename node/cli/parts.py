@@ -38,11 +38,12 @@ def check(
     output: Path | None,
     as_json: bool,
 ) -> int:
-    """Compare the parts that FILE names (one code a line, or what --output wrote) with what BATTERY's maker
-    committed to, and with what is on record of each.
+    """Compare parts with what BATTERY's maker committed to.
 
-    Exit 0: all that was committed is shown, and nothing stands against any part. Exit 1: something does.
-    Exit 2: not all could be compared.
+    FILE names them (one code a line, or what --output wrote); what is on record of each is compared as well.
+
+    Exit 0: all that was committed is shown, and nothing stands against any part. Exit 1: something does. Exit
+    2: not all could be compared.
     """
     made = client.post("/parts/check", {"battery": battery, "parts": _shown(file)})
     if as_json:
@@ -70,7 +71,10 @@ def check(
 @click.option("--receipt", required=True, type=click.Path(path_type=Path), help="Of the production.")
 @click.option("--policy", "policy_file", required=True, type=click.Path(path_type=Path), help="log.policy")
 def verify(*, file: Path, receipt: Path, policy_file: Path) -> int:
-    """Verify offline that the parts in FILE are under the commitment of the production in a receipt."""
+    """Verify offline that parts are under a commitment.
+
+    The parts in FILE, under that of the production in the receipt.
+    """
     from node.receipts.checker import verify_file  # noqa: PLC0415
     from node.receipts.opened_parts import check_opened  # noqa: PLC0415
 

@@ -52,7 +52,10 @@ def propose(
     key: str | None,
     **how: Any,
 ) -> int:
-    """Propose a change: by one of the commands, or any records by --file. Its effect is shown first."""
+    """Propose a change, by one of the commands or by --file.
+
+    Its effect is shown first.
+    """
     if context.invoked_subcommand is not None:
         return 0
     if path is None:
@@ -73,7 +76,10 @@ def propose(
 def admit(
     *, client: Client, card: Path, proofs: Path, address: str, licences: Path | None, **how: Any
 ) -> int:
-    """Admit a participant by its CARD, with its accreditations if it is to have any."""
+    """Admit a participant by its CARD.
+
+    With its accreditations, if it is to have any.
+    """
     newcomer = read_card(card)
     return propose_admission(client, newcomer, proofs=proofs, address=address, licences=licences, **how)
 
@@ -93,7 +99,10 @@ def propose_admission(
 @click.argument("did", type=NamedParty())
 @proposes
 def expel(*, client: Client, did: str, **how: Any) -> int:
-    """Send a participant away; it does not vote any more either. What it learnt stays known to it."""
+    """Send a participant away; it votes no more either.
+
+    What it learnt stays known to it.
+    """
     return put(client, gone(decided(client), did), **how)
 
 
@@ -135,7 +144,10 @@ def _described(client: Client, did: str | None, members: JSON, how: JSON) -> int
 @click.argument("card", type=FILE)
 @proposes
 def replace_recovery(*, client: Client, card: Path, **how: Any) -> int:
-    """Put the recovery key of this CARD in place of a lost or stolen one: by its authority, after a wait."""
+    """Put this CARD's recovery key in place of the old.
+
+    Of one that was lost or stolen: by its authority, after a wait.
+    """
     newer = read_card(card)
     if newer.recovery is None:
         raise SetupError(
@@ -154,7 +166,10 @@ def replace_recovery(*, client: Client, card: Path, **how: Any) -> int:
 @click.argument("path", metavar="FILE", type=FILE)
 @proposes
 def accredit(*, client: Client, path: Path, **how: Any) -> int:
-    """Give the [[accreditations]] in FILE, written as in a founding file."""
+    """Give the [[accreditations]] in FILE.
+
+    Written as in a founding file.
+    """
     return put(client, _accreditations(_read(path)), **how)
 
 
@@ -173,7 +188,10 @@ def _accreditations(table: JSON) -> list[JSON]:
 @click.argument("path", metavar="FILE", type=FILE)
 @proposes
 def recognise(*, client: Client, path: Path, **how: Any) -> int:
-    """Give the [[recognitions]] in FILE, written as in a founding file."""
+    """Give the [[recognitions]] in FILE.
+
+    Written as in a founding file.
+    """
     now = int(time.time())
     given = [Recognition.parse(with_days(row, now)) for row in rows_of(_read(path), "recognitions")]
     if not given:
@@ -187,7 +205,10 @@ def recognise(*, client: Client, path: Path, **how: Any) -> int:
 @click.argument("record_id", metavar="ID")
 @proposes
 def suspend(*, client: Client, record_id: str, **how: Any) -> int:
-    """Suspend the accreditation or recognition ID, until it is reinstated."""
+    """Suspend an accreditation or recognition, by its ID.
+
+    Until it is reinstated.
+    """
     kind, table = _dated(decided(client), record_id)
     table["suspended"] = [*table.get("suspended", []), [int(time.time())]]
     return put(client, [change(kind, record_id, table)], **how)
@@ -197,7 +218,10 @@ def suspend(*, client: Client, record_id: str, **how: Any) -> int:
 @click.argument("record_id", metavar="ID")
 @proposes
 def reinstate(*, client: Client, record_id: str, **how: Any) -> int:
-    """Put the suspended accreditation or recognition ID back in force."""
+    """Put what was suspended under ID back in force.
+
+    An accreditation or a recognition.
+    """
     kind, table = _dated(decided(client), record_id)
     pauses = table.get("suspended", [])
     if not pauses:
@@ -243,7 +267,10 @@ def _end(client: Client, wanted: str, record_id: str, how: JSON) -> int:
 @click.argument("target", metavar="DID|KEY", type=NamedParty())
 @proposes
 def stop(*, client: Client, target: str, **how: Any) -> int:
-    """Stop a participant or one key of it at once; it lapses unless another authority confirms it."""
+    """Stop a participant or one key of it at once.
+
+    It lapses unless another authority confirms it.
+    """
     own = client.get("/status")["participant"]
     return put(client, [change("stop", target, _stop(target, own, 0) | {"until": 0})], **how)
 
@@ -285,7 +312,10 @@ def _stopped(governing: JSON, target: str) -> JSON:
 @click.argument("dids", metavar="DID...", nargs=-1, required=True, type=NamedParty())
 @proposes
 def validators(*, client: Client, dids: tuple[str, ...], **how: Any) -> int:
-    """Let exactly these participants validate: those that stay keep their turn, new ones come last."""
+    """Let exactly these participants validate.
+
+    Those that stay keep their turn, new ones come last.
+    """
     now = [one["did"] for one in decided(client)["validators"]]
     order = [did for did in now if did in dids] + [did for did in dids if did not in now]
     return put(client, [change("validators", "", {"participants": order})], **how)
@@ -309,7 +339,10 @@ def limits(*, client: Client, settings: tuple[str, ...], **how: Any) -> int:
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
 @proposes
 def rules(*, client: Client, files: tuple[Path, ...], **how: Any) -> int:
-    """Change rule files: each by its name and SHA-256; validators must hold them before it is decided."""
+    """Change rule files, by name and SHA-256.
+
+    Validators must hold them before it is decided.
+    """
     changes = []
     for path in files:
         try:
@@ -325,7 +358,10 @@ def rules(*, client: Client, files: tuple[Path, ...], **how: Any) -> int:
 @click.option("--after", type=click.IntRange(min=1), required=True, help="The last block of the one before.")
 @proposes
 def engine(*, client: Client, engine: str, after: int, **how: Any) -> int:
-    """Move the network to another engine: all nodes stop after a block, and go on with it."""
+    """Move the network to another engine.
+
+    All nodes stop after a block, and go on with it.
+    """
     last = decided(client)["engine"]
     epoch = 1 if last is None else last["epoch"] + 1
     return put(client, [change("engine", "", {"engine": engine, "epoch": epoch, "first": after + 1})], **how)
@@ -335,7 +371,10 @@ def engine(*, client: Client, engine: str, after: int, **how: Any) -> int:
 @click.argument("path", metavar="FILE", type=FILE)
 @proposes
 def approvals(*, client: Client, path: Path, **how: Any) -> int:
-    """Change who may change what: members of [governance] in FILE; those that it leaves out stay."""
+    """Change who may change what.
+
+    By members of [governance] in FILE; those that it leaves out stay.
+    """
     given, now = dict(_read(path).get("governance", {})), dict(decided(client)["approvals"])
     actions = {**now["actions"], **given.pop("actions", {})}
     return put(client, [change("approvals", "", {**now, **given, "actions": actions})], **how)

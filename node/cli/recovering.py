@@ -156,7 +156,9 @@ def compromised(
     days: int,
     **opened: Any,
 ) -> int:
-    """Say that somebody else may have used the keys of these roles since a time, and replace them.
+    """State a theft of keys of these roles, and replace them.
+
+    Somebody else may have used them since that time.
 
     What they signed since then stays on record, and proves nothing any more. Keys that were replaced since
     then are meant too.
@@ -172,7 +174,10 @@ def compromised(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @speaks_to_node
 def uses(*, client: Client, roles: tuple[str, ...], since: str, did: str | None, as_json: bool) -> None:
-    """List what the log holds that the keys of these roles signed since a time, with the open lines on it."""
+    """List what the keys of these roles signed since a time.
+
+    What the log holds of it, with the open lines on it.
+    """
     whose = did or client.get("/status")["participant"]
     for key in party_in(decided(client), whose)["keys"]:
         for use in _uses(client, key["id"], _seconds(since)) if key["role"] in roles else ():
@@ -314,7 +319,9 @@ def leave(*, yes: bool, as_json: bool, days: int, **opened: Any) -> int:
 def object_(
     *, client: Client, proposal: str, recovery_file: Path | None, passphrase_file: Path | None, as_json: bool
 ) -> int:
-    """Object to another recovery key for this party or one of its jurisdiction, or to its expulsion.
+    """Object to another recovery key, or to an expulsion.
+
+    Of this party or of one of its jurisdiction.
 
     All authorities together then decide what one of them could have.
     """
@@ -333,7 +340,10 @@ def object_(
 @click.option("--id", "network_id", required=True, help="Of the network to join, 64 hex digits.")
 @PASSPHRASE
 def prove(*, data: Path, network_id: str, passphrase_file: Path | None) -> None:
-    """Print the proofs that this node has the keys of its card: for `comity network propose admit`."""
+    """Print the proofs that this node has the keys of its card.
+
+    For `comity network propose admit` and `comity network invite`.
+    """
     if len(network_id) != 64 or not set(network_id.lower()) <= set("0123456789abcdef"):
         raise click.UsageError("--id is 64 hexadecimal digits, as the founders tell it")
     card = read_card(DataDirectory(data).card)

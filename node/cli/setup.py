@@ -172,7 +172,7 @@ def create(
     addresses: tuple[str, ...],
     engine: str,
 ) -> None:
-    """The founding ceremony: cards and founding files in, a network directory out."""
+    """Found a network: cards and founding files in, a directory out."""
     plan = ceremony.Founding(engine=engine)
     for path in (*founding, *accredit):
         plan.read(path)
@@ -218,7 +218,10 @@ def join(
     network_id: str | None,
     passphrase_file: Path | None,
 ) -> None:
-    """Check a network against this node's keys, and keep it in the data directory."""
+    """Check a network against this node's keys, and join it.
+
+    It is kept in the data directory.
+    """
     directory = DataDirectory(data)
     if (via is None) == (source is None) or (via is None) != (fingerprint is None):
         raise click.UsageError("give --network DIR, or --via URL with --fingerprint")
@@ -306,7 +309,10 @@ def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: s
 @DATA
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="New file.")
 def snapshot(data: Path, *, out: Path) -> None:
-    """Write the ledger as rows that prove themselves: for `comity network join --snapshot`."""
+    """Write the ledger as rows that prove themselves.
+
+    For `comity network join --snapshot`.
+    """
     directory = DataDirectory(data)
     if not directory.ledger.exists():
         raise SetupError(
@@ -325,7 +331,9 @@ def snapshot(data: Path, *, out: Path) -> None:
 @click.argument("directory", type=click.Path(path_type=Path))
 @ID
 def verify(directory: Path, *, network_id: str | None) -> None:
-    """Check genesis, its rule files and log.policy; print what all participants must see alike.
+    """Check genesis, its rule files and log.policy.
+
+    Prints what all participants must see alike.
 
     Without --id this shows that the directory is whole, not that it is the founders': compare the id.
     """
@@ -346,7 +354,7 @@ def verify(directory: Path, *, network_id: str | None) -> None:
 
 @network.group("rules")
 def rules() -> None:
-    """Rule files that are proposed: the validators have to hold them before they are in force."""
+    """Rule files that are proposed, and held before they are in force."""
 
 
 @rules.command("add")
@@ -354,7 +362,10 @@ def rules() -> None:
 @DATA
 @click.option("--as", "name", help="What the rules call it, e.g. lifecycle.json; default: its own name.")
 def add_rules(*, path: Path, data: Path, name: str | None) -> None:
-    """Put a rule FILE beside those of the network; the running node finds it, and says that it holds it."""
+    """Put a rule FILE beside those of the network.
+
+    The running node finds it, and says that it holds it.
+    """
     folder = networks.joined(DataDirectory(data)).rule_files.folder
     kept, digest = rule_files.add(folder, path, name or path.name)
     say(f"{kept}: {name or path.name} with the SHA-256 {digest.hex()}")

@@ -19,7 +19,9 @@ from node.setup.network import read_card
 @DATA
 @PASSPHRASE
 def token(*, data: Path, passphrase_file: Path | None) -> int:
-    """Try the keys on the token that node.toml names; exit code 1 if one does not sign.
+    """Try the keys on the token that node.toml names.
+
+    Exit code 1 if one does not sign.
 
     New ones are made there by `comity init --pkcs11`, or by `comity keys rotate` once the node was started
     with [pkcs11] in node.toml.

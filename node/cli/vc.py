@@ -74,7 +74,10 @@ def issue(
     domain: str | None,
     challenge: str | None,
 ) -> int:
-    """Secure one document: a JWT with *_jose, the document with a proof with *_di."""
+    """Secure one document.
+
+    As a JWT with *_jose, as the document with a proof with *_di.
+    """
     from credentials.errors import CredentialError  # noqa: PLC0415
 
     kind, _, mechanism = feature.partition("_")

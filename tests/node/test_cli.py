@@ -100,7 +100,27 @@ def test_the_list_of_commands_says_what_their_own_help_says() -> None:
     for name, (_, words) in cli._COMMANDS.items():
         command = cli.comity.get_command(context, name)
         assert command is not None and command.get_short_help_str(limit=1000) == words, name
-    assert "..." not in run("--help").stdout.partition("Begin:")[2], "each fits on its line"
+
+
+def groups(command: click.Command, typed: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """What is typed for each group of commands."""
+    if isinstance(command, click.Group):
+        yield typed
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from groups(inner, (*typed, name))
+
+
+@pytest.mark.parametrize("typed", list(groups(cli.comity)), ids=lambda typed: " ".join(typed) or "comity")
+def test_no_line_of_a_list_of_commands_is_cut(typed: tuple[str, ...]) -> None:
+    """
+    Each command is told whole on its line, on a screen of 80 characters.
+    """
+    lists = run(*typed, "--help").stdout.partition("--help")[2]
+
+    assert lists and "..." not in lists
 
 
 @pytest.mark.parametrize(
