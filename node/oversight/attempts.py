@@ -1,6 +1,6 @@
 """Attempts leave a trace: what this node refuses for want of a licence is told the authority of that side.
 
-    refused (`noted.py`), or waits too long for a vehicle's batteries (`waiting.py`)
+    refused (`noted.py`), or waits too long for a battery or a signature (`waiting.py`)
     -> whose signature is it? one that does not verify names nobody, and is dropped
     -> signed by the refuser, on disk -> a letter to the authorities of the signer's jurisdiction
     -> there: both signatures verified, kept once, an alert

@@ -1,10 +1,11 @@
-"""X6 and X21: a vehicle is sold, registered or scrapped without its batteries. That waits, and is told late.
+"""X6, X21: a vehicle goes anywhere without its batteries. X10: one signs for two. Each is told late.
 
-    a statement that waits by one of these rules -> watched for ten minutes -> it waits still: an attempt
-    the same sort of act about that battery is recorded lawfully -> its alert is dealt with
+    a statement that does not pass one of these rules -> ten minutes on it does not still: an attempt
+    X6, X21: the same sort of act about that battery is recorded lawfully -> its alert is dealt with
 
-A lawful record may come a moment later, and mostly does: what waits is no attempt before that (`attempts.py`
-tells the rest, D719). Whoever reads a report of another node asks its own ledger whether the statement waits.
+A lawful record may come a moment later, and mostly does: the missing battery, the other signature. No attempt
+is told before that (`attempts.py`, D719, D695). Whoever reads a report asks its own ledger the same. What
+lacked a signature and is recorded with it since is refused for another reason by then, and told by nobody.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from node.storage.ledger import LedgerStore
 WAITED_S = 600  # what waits so long is an attempt: a pool keeps it for an hour
 WAITING_MAX = 512  # statements that are watched
 PER_SIGNER_MAX = 16  # of one party
-RULES = RESTS_ON_ALL_PACKS
+COUNTERSIGNED = "X10"
+RULES = RESTS_ON_ALL_PACKS | {COUNTERSIGNED}
 
 
-class VehiclesWaiting:
-    """Statements that wait, each since it did so first: a few of each signer."""
+class Waiting:
+    """Statements that may yet be followed by a lawful one, each since it came first: a few of each signer."""
 
     def __init__(self) -> None:
         self._since: dict[bytes, tuple[int, str, str]] = {}  # signed bytes -> (when, by which rule, whose)
@@ -59,13 +61,13 @@ class VehiclesWaiting:
 
 
 def waits_by(check: Callable[[bytes, int], object], data: bytes, at: int) -> str:
-    """The rule by which a statement of then waits by what is on record now; "" for one that does not wait."""
+    """The rule that a statement of then does not pass by what is on record now; "" for none of these."""
     try:
         check(data, at)
     except NotYet as reason:
         return reason.code
-    except Refusal:
-        pass
+    except Refusal as refusal:
+        return COUNTERSIGNED if refusal.code == COUNTERSIGNED else ""
     return ""
 
 
@@ -74,11 +76,12 @@ def recorded_lawfully(
 ) -> Iterator[tuple[str, bytes, int]]:
     """(code of a kind, battery, when) of attempts that these leaves settle: their rule was asked, and passed.
 
-    Told late it is not asked (credentials D898): such a record settles nothing.
+    Of X10 none: another act that both signed says nothing of what one signed alone. Told late it is not asked
+    (credentials D898): such a record settles nothing.
     """
     for row in rows:
         event = history.at(row.height).lifecycle.event(row.kind or "") if row.type == ADMITTED else None
-        if event is None or row.subject is None or not RULES & set(event.guards):
+        if event is None or row.subject is None or not RESTS_ON_ALL_PACKS & set(event.guards):
             continue
         record = [
             one for _, one in admitted_of(ledger.leaves.of(row.subject, RECORD_READ_MAX, row.leaf_index + 1))
@@ -86,7 +89,7 @@ def recorded_lawfully(
         if any(one.event_time > record[-1].event_time for one in record[:-1]):
             continue
         at = ledger.block_times([row.height]).get(row.height, 0)
-        for rule in sorted(RULES & set(event.guards)):
+        for rule in sorted(RESTS_ON_ALL_PACKS & set(event.guards)):
             kind = kind_of(ATTEMPT, (rule,))
             if kind is not None:
                 yield kind.code, row.subject, at

@@ -14,7 +14,7 @@ from node.oversight.letters import TAKEN
 from node.oversight.noted import Noted
 from node.oversight.waiting import PER_SIGNER_MAX, WAITING_MAX
 from tests.harness.governed_node import CN_AUTHORITY, others
-from tests.harness.ledger import IMPORTER, MAKER, signer
+from tests.harness.ledger import IMPORTER, MAKER, Ledger, signer
 from tests.harness.support_service import ROLES, LiveNode, live_node
 from tests.node.test_alerts import listed
 from tests.node.test_attempts import report
@@ -151,3 +151,41 @@ def test_what_waits_is_bounded_for_each_signer(node: LiveNode) -> None:
     assert watched[-1][1] == "X21" and noted.take() == []
     assert WAITING_MAX >= PER_SIGNER_MAX
     assert isinstance(of_one[0], Attestation)
+
+
+def test_one_who_signs_for_two_is_told_once_nobody_signed(node: LiveNode) -> None:
+    """
+    X10: responsibility is given away without the other's signature, and refused. Ten minutes on it is one
+    alert at the authority of that side.
+    """
+    node.wait_quiet()
+    members = {"incoming_party": IMPORTER, "contract_reference": "C"}
+    body = {"event": "responsibility.transferred", "battery": code_of(SPARE), "members": members}
+    answer = node.post_json("/attestations", body)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "X10")
+    look(node, waiting.WAITED_S - 60)
+    code = {"code": "attempted_without_countersignature"}
+    assert listed(node, **code) == []
+
+    look(node)
+
+    (alert,) = listed(node, **code)
+    assert (alert["rule"], alert["battery"], alert["state"]) == ("X10", code_of(SPARE), "open")
+    assert alert["parameters"]["kind"] == "responsibility.transferred"
+
+
+@pytest.mark.parametrize("kind", ["battery.handed_over", "responsibility.transferred"])
+def test_what_both_signed_since_is_told_to_nobody(kind: str) -> None:
+    """
+    Who forgot the other signature sends the act again with it: what lacked it is refused for another reason
+    by then, and is no attempt.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    alone = ledger.attest(MAKER, kind, subject, parties=(IMPORTER,))
+    at = ledger.now
+    assert waiting.waits_by(ledger.registry.check_tx, alone, at) == "X10"
+
+    ledger.run(ledger.countersigned(MAKER, kind, subject, (IMPORTER,), parties=(IMPORTER,)))
+
+    assert waiting.waits_by(ledger.registry.check_tx, alone, at) == ""
