@@ -15,7 +15,7 @@ from consensus.application import Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.registry import Registry
 from node.oversight.alert_kinds import ATTEMPT, alert_kinds
-from node.oversight.waiting import RULES, Waiting, waits_by
+from node.oversight.waiting import RULES, WatchedStatements, waits_by
 
 NOTED_MAX = 512  # between two looks; what comes beyond is counted
 
@@ -25,7 +25,7 @@ class Noted:
 
     def __init__(self) -> None:
         self._kept: deque[tuple[bytes, str]] = deque()
-        self._waiting = Waiting()
+        self._waiting = WatchedStatements()
         self._codes = frozenset(c for kind in alert_kinds() if kind.leaf == ATTEMPT for c in kind.raised_by)
         self.beyond = 0
         self.came: Callable[[], object] = lambda: None  # told of each, at once

@@ -30,7 +30,7 @@ COUNTERSIGNED = "X10"
 RULES = RESTS_ON_ALL_PACKS | {COUNTERSIGNED}
 
 
-class Waiting:
+class WatchedStatements:
     """Statements that may yet be followed by a lawful one, each since it came first: a few of each signer."""
 
     def __init__(self) -> None:

@@ -185,7 +185,7 @@ BOUNDED = {
     "node/issuing/passports.py:PassportIssuing._found_by": "the orders of one call",
     "node/issuing/ledger_follower.py:Following._vain": "one version of each list of ours",
     "node/issuing/outbox.py:Outbox._dropped": "its own maxlen",
-    "node/oversight/waiting.py:Waiting._since": "WAITING_MAX",
+    "node/oversight/waiting.py:WatchedStatements._since": "WAITING_MAX",
     "node/issuing/outbox.py:Outbox._sent": (
         "what office.db has in its outbox, within the daily quota of this participant"
     ),
