@@ -20,6 +20,7 @@ from consensus.checkpoint import (
     sign_log_line,
 )
 from consensus.cose import SeedSigner
+from consensus.events import Compare, RivalShown
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
 from consensus.replica import Replica
@@ -29,6 +30,7 @@ from credentials.ledger.governance import key_name
 from node.errors import ProblemError
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.log_policies import LogPolicies
+from node.ledger.ordering import Ordering
 from node.ledger.subscriptions import Progressed
 from node.peers.messages import ITEM_COSIGNATURE, Item
 from node.storage.signing import SigningStore
@@ -69,6 +71,32 @@ def test_four_engines_decide_store_and_cosign(network: Network) -> None:
         size, text = node.ledger.checkpoint() or (0, "")
         assert size == node.tree.size == 2
         assert len(policy.cosigned(SignedNote.parse(text))) >= 3
+
+
+def test_a_block_of_long_ago_is_looked_into_where_the_stored_one_is_another(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The one that is stored costs no signature, nor does one of a height that there is not (decision 0132).
+    """
+    network.submit(network.attestation(1))
+    network.wait("the block", lambda: network.heights() == {1})
+    node = network.links.nodes[ledger.CUSTOMS]
+    stored = node.ledger.block_id(1)
+    assert stored is not None
+    own, another, above = (RivalShown(ledger.MAKER, name, b"") for name in (b"own", b"another", b"above"))
+    fed: list[object] = []
+
+    def feed(self: Ordering, event: object) -> list[Any]:
+        fed.append(event)
+        return []
+
+    monkeypatch.setattr(Ordering, "_feed", feed)
+
+    asked = [Compare(1, stored, own), Compare(1, bytes(32), another), Compare(9, bytes(32), above)]
+    node.ordering._execute(asked)
+
+    assert [event for event in fed if isinstance(event, RivalShown)] == [another]
 
 
 def test_a_restarted_engine_goes_on_from_its_disk(network: Network) -> None:

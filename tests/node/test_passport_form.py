@@ -12,7 +12,14 @@ import pytest
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from node.catalogues import READ_IN
 from node.config import read_table, schemas, shipped
-from node.issuing.passport_fields import FormField, FormGroup, PassportFields, each_field, each_group
+from node.issuing.passport_fields import (
+    FormField,
+    FormGroup,
+    PassportFields,
+    _kind_of_object,
+    each_field,
+    each_group,
+)
 from node.issuing.passport_form import FormTexts, read_form, rows_of, shown
 from node.web.sample import sample_claims
 from tests.harness.net.batteries import claims_of, code_of
@@ -93,6 +100,17 @@ def test_a_form_asks_for_each_data_point_of_its_category_and_for_no_other(catego
     assert asked - {1, 7} == wanted - {1, 6, 7} and len(wanted) > 40
     assert all(set(READ_IN) <= terms["field"][name].keys() for name in names)
     assert all(set(READ_IN) <= terms["choice"][name].keys() for name in choices | {*PATHS["categories"]})
+
+
+def test_of_several_shapes_the_one_with_names_is_shown_or_the_first() -> None:
+    """
+    Where none has names, the first says which kind of text it is.
+    """
+    text, names = {"type": "string"}, {"type": "object", "properties": {}}
+
+    assert _kind_of_object({"anyOf": [text, names]}) == names
+    assert _kind_of_object({"anyOf": [text, {"type": "number"}]}) == text
+    assert _kind_of_object(text) == text
 
 
 @pytest.mark.parametrize("category", ["EV", "LMT"])

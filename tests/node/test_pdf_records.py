@@ -11,6 +11,8 @@ from hashlib import sha256
 
 import pytest
 
+from credentials.verdicts.verdict_record import ItemRecord
+from node.api.record_files import _items
 from node.pdf_pages import OTHER, PARAGRAPHS_MAX, PLAIN, Paragraph, lines_of, pdf_of
 from node.sheets import rows_of
 from node.words import Words
@@ -121,3 +123,19 @@ def test_what_is_longer_than_a_line_or_a_page_goes_on(monkeypatch: pytest.Monkey
     monkeypatch.setattr("node.pdf_pages.PARAGRAPHS_MAX", 3)
     cut = text_of(pdf_of([Paragraph(f"number {n}") for n in range(9)], title="t", foot="f"))
     assert "number 2" in cut and "number 3" not in cut and "..." in cut and PARAGRAPHS_MAX > 20_000
+
+
+def test_the_ground_of_a_line_stands_with_its_height(node: LiveNode) -> None:
+    """
+    Of a line that is held or refused, with the article; of one without a ground only when and at what height.
+    """
+    consignment = f"/consignments/{node.post_json('/consignments', manifest()).get_json()['id']}"
+    node.wait(lambda: node.get_json(f"{consignment}?limit=0")["state"] == "done", "the verdicts")
+    item = next(iter(node.service.consignments.items(consignment.rpartition("/")[2])))
+
+    words = node.service.words["en"]
+    judged: list[ItemRecord] = [{**item, "ground": ground} for ground in (None, "26(a)")]
+    told = ["\n".join(part.text for part in _items([one], words, "en", len)) for one in judged]
+
+    assert ["Ground: Art 26(a) Reg (EU) 2019/1020" in one for one in told] == [False, True]
+    assert all(f"ledger at height {item['height']}." in one for one in told)

@@ -18,6 +18,8 @@ from credentials.ledger.parties import Accreditation
 from credentials.ledger.proposals import prove_possession
 from node.api.reading import require_shape
 from node.api.schemas import schema_document
+from node.errors import ProblemError
+from node.use_cases.proposing import ProposalDesk
 from tests.harness.governed_node import (
     CN_AUTHORITY,
     DID,
@@ -327,3 +329,13 @@ def test_an_idle_network_decides_and_lapses_in_time(g: GovernedNode) -> None:
     height = g.node.service.engine.condition().height
     time.sleep(2.5)
     assert g.node.service.engine.condition().height == height >= in_force
+
+
+def test_what_would_lapse_is_not_approved() -> None:
+    """
+    409: as things stand it has no effect that anybody saw.
+    """
+    with pytest.raises(ProblemError, match="would lapse") as refused:
+        ProposalDesk._require_seen(b64u(bytes(32)), None)
+
+    assert (refused.value.status, refused.value.code, refused.value.title) == (409, "would_lapse", "Conflict")
