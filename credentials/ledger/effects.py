@@ -13,7 +13,7 @@ from credentials.ledger.moved_nothing import Report, read_after, read_of, with_r
 from credentials.ledger.never_left import given_back
 from credentials.ledger.passports import passport_after
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
-from credentials.ledger.said_of_vehicle import marks_of_vehicle
+from credentials.ledger.said_of_vehicle import in_new_vehicle, marks_of_vehicle
 from credentials.ledger.speaking import Voice, is_holder
 from credentials.ledger.standing import (
     NAMED_MAX,
@@ -67,6 +67,8 @@ def marks_left(standing: Standing, attestation: Attestation, context: Context) -
     """
     event = context.event
     marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
+    if event.marks_after_use and standing.used and not in_new_vehicle(standing, attestation, context):
+        marks = (*marks, *event.marks_after_use)
     parts = [context.records.standing(subject) for subject in attestation.referenced_subjects]
     if not (event.marks_used_part and parts):
         return marks

@@ -10,6 +10,7 @@ name is in code. What a node needs in order to judge an event is one `Event`:
                            authorities: enough authorities, one per jurisdiction
     irreversible           its author cannot take it back
     marks, marks_in_use    marks it leaves for ever; the second only on a battery that was in use before
+    marks_after_use        these on such a battery as well, but in a vehicle that nobody put on the road
     marks_named            marks it leaves on the batteries it names, by whoever may speak about these too;
     marks_named_in_use     these as well where the vehicle was registered or sold
     marks_named_again      these as well on what was in a vehicle before, and by its record is not in this one
@@ -165,6 +166,7 @@ class Event:
     irreversible: bool = False
     marks: tuple[str, ...] = ()
     marks_in_use: tuple[str, ...] = ()
+    marks_after_use: tuple[str, ...] = ()
     marks_named: tuple[str, ...] = ()
     marks_named_in_use: tuple[str, ...] = ()
     marks_named_again: tuple[str, ...] = ()

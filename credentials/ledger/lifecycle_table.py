@@ -56,7 +56,7 @@ _KNOWN = (
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
     "type from to to_in_vehicle attesters speaks countersigned_by requires_passport_from irreversible "
-    "marks marks_in_use marks_named marks_named_in_use "
+    "marks marks_in_use marks_after_use marks_named marks_named_in_use "
     "marks_named_again marks_used_part used_part_by custody place names sets lifts members ledger_members "
     "guards effects told_late binds_late_in duties needs duty basis note"
 )
@@ -184,6 +184,7 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         irreversible=truth_of(row.get("irreversible", False), f"{name} irreversible"),
         marks=words_of(row.get("marks", []), marks, f"{name} marks"),
         marks_in_use=words_of(row.get("marks_in_use", []), marks, f"{name} marks_in_use"),
+        marks_after_use=words_of(row.get("marks_after_use", []), marks, f"{name} marks_after_use"),
         marks_named=words_of(row.get("marks_named", []), marks, f"{name} marks_named"),
         marks_named_in_use=words_of(row.get("marks_named_in_use", []), marks, f"{name} marks_named_in_use"),
         marks_named_again=words_of(row.get("marks_named_again", []), marks, f"{name} marks_named_again"),

@@ -75,6 +75,22 @@ def marks_of_vehicle(inside: Installed, context: Context) -> frozenset[str]:
     return frozenset(mark for event in lifecycle.events.values() for mark in event.marks_named_in_use)
 
 
+def in_new_vehicle(one: Standing, attestation: Attestation, context: Context) -> bool:
+    """Whether a battery that changes hands is in its first vehicle, of which nothing was said that uses it.
+
+    Neither of this battery, nor by the hands that it is in or comes into. Whom a sale does not name may be
+    who drives it.
+    """
+    if one.bound is None or not attestation.parties:
+        return False
+    asset, governance = context.records.asset(one.bound.asset), context.governance
+    inside = asset.of(one.key)
+    takers = (governance.owner_of(party) or party for party in attestation.parties)
+    hands = frozenset[str]().union(*(told_of(replace(one, holder=hand)) for hand in (one.holder, *takers)))
+    said = (inside is not None and inside.told) or asset.told_to(hands)
+    return not said and context.governance.lifecycle.binding_marks.issuperset(one.marks)
+
+
 def hands_inside(one: Standing, vehicle: Subject) -> frozenset[str]:
     """Whose the battery was while it was in this vehicle, as far as its record keeps that."""
     inside = (past.holder for past in one.past.situations() if past.asset == vehicle)

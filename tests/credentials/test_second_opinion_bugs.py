@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger import admission, descendants, linked_records, namings, told_late
+from credentials.ledger import admission, descendants, effects, linked_records, namings, told_late
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance import Governance
 from credentials.ledger.speaking import Voice
@@ -28,7 +28,17 @@ from tests.harness.opinion.explore import explore
 from tests.harness.opinion.histories import many
 from tests.harness.opinion.law import Archive, after
 from tests.harness.opinion.names import further
-from tests.harness.opinion.parties import CN_AUTHORITY, CN_CUSTOMS, EU_CUSTOMS, HOLDER, MAKER, RIVAL, STRANGER
+from tests.harness.opinion.ordinary import expected
+from tests.harness.opinion.parties import (
+    CN_AUTHORITY,
+    CN_CUSTOMS,
+    EU_AUTHORITY,
+    EU_CUSTOMS,
+    HOLDER,
+    MAKER,
+    RIVAL,
+    STRANGER,
+)
 from tests.harness.opinion.record import broken
 from tests.harness.opinion.speaking import may_speak
 from tests.harness.opinion.stage import STATE, Stage, ledger_of
@@ -586,6 +596,47 @@ def test_a_record_of_a_journey_that_never_was_and_clears_another_is_found() -> N
         found = said_too_well(*ON_SHELF, *SENT_AS_USED, never, **shown)
         assert said_too_well(*ON_SHELF, *SENT_AS_USED, aside, **shown) == set()
     assert found == {"used, without its Annex XIV record"}
+
+
+BUILT_IN = (
+    Act(MAKER, "battery.handed_over", "A", parties=(HOLDER,), countersigned=(HOLDER,)),
+    Act(HOLDER, "battery.installed", "A", vehicle=CAR),
+)
+HANDED_ON = Act(HOLDER, "battery.handed_over", "A", parties=(RIVAL,), countersigned=(RIVAL,))
+
+
+def after_all(*acts: Act) -> tuple[Stage, Archive]:
+    stage, archive = Stage.new(), Archive()
+    for act in acts:
+        archive = taken(stage, archive, act)
+    return stage, archive
+
+
+def test_a_new_vehicle_that_is_used_in_other_hands_is_found() -> None:
+    """
+    D1001: built in and handed on it must be clear in there; where every hand-over marks it, it is not.
+    """
+    with patched(effects, "in_new_vehicle", lambda *_: False):
+        marked, _ = after_all(*ON_SHELF[:2], *BUILT_IN, HANDED_ON)
+    stage, archive = after_all(*ON_SHELF[:2], *BUILT_IN, HANDED_ON)
+
+    ways = list(expected(archive, "A"))
+    assert ways and {stage.word("A", shown, CAR) for shown in ways} == {"clear"}
+    assert {marked.word("A", shown, CAR) for shown in ways} == {"hold"}
+
+
+def test_a_used_vehicle_that_is_new_in_other_hands_is_found() -> None:
+    """
+    I1, D1001: where no hand-over in a vehicle leaves a mark, that of one which was registered lacks it.
+    """
+    registered = Act(EU_AUTHORITY, "vehicle.registered", "A", vehicle=CAR)
+    with patched(effects, "in_new_vehicle", lambda *_: True):
+        unmarked, archive = after_all(*ON_SHELF[:2], *BUILT_IN, registered, HANDED_ON)
+    stage, _ = after_all(*ON_SHELF[:2], *BUILT_IN, registered, HANDED_ON)
+
+    assert list(broken(archive.of("A"), stage.standing("A"))) == []
+    found = [about for about, _ in broken(archive.of("A"), unmarked.standing("A"))]
+    assert found == ["marks transferred_after_use"]
 
 
 def test_a_module_on_a_test_of_before_it_came_out_is_found() -> None:

@@ -211,7 +211,11 @@ def test_every_event_that_may_be_told_late_is_tried() -> None:
     late = {event.type for event in events if event.told_late}
 
     assert late == {use[2] for use in USES}
-    left = {e.type for e in events if (e.marks or e.marks_in_use or e.marks_named) and e.type not in late}
+    left = {
+        e.type
+        for e in events
+        if (e.marks or e.marks_in_use or e.marks_after_use or e.marks_named) and e.type not in late
+    }
     assert left == {
         "battery.enrolled", "responsibility.transferred", "battery.sold",
         "battery.handed_over", "custody.assigned",

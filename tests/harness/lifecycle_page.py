@@ -56,6 +56,7 @@ def _events(table: Lifecycle) -> list[str]:
 def _row(event: Event) -> str:
     left = [f"`{mark}`" for mark in event.marks]
     left += [f"`{mark}` if in use" for mark in event.marks_in_use]
+    left += [f"`{mark}` if in use, not in a new vehicle" for mark in event.marks_after_use]
     left += [f"`{mark}` on what it names" for mark in event.marks_named]
     left += [f"`{mark}` on that, if the vehicle was in use" for mark in event.marks_named_in_use]
     left += [f"`{mark}` on that, if it was in another" for mark in event.marks_named_again]

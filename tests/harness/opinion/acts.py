@@ -91,6 +91,12 @@ class Stop:
     by: str
 
 
+# What speaks against a battery and is no use of it.
+NO_USE = frozenset(
+    {"end_certified", "shown_as_used", "recycling", "dismantled", "worn", "damaged", "still_waste"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """What an honest clerk keeps of one battery."""
@@ -149,16 +155,7 @@ class File:
 
     @property
     def in_use(self) -> bool:
-        beside = {
-            "end_certified",
-            "shown_as_used",
-            "recycling",
-            "dismantled",
-            "worn",
-            "damaged",
-            "still_waste",
-        }
-        return bool(self.used - beside)
+        return bool(self.used - NO_USE)
 
     def is_set(self, what: str, where: str | None = None) -> bool:
         return any(s.what == what and where in (None, s.where) for s in self.settings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .acts import NOTHING, PRIVATE, SECOND_LIVES, Act, File, Set, Stop, holds, own_code
+from .acts import NO_USE, NOTHING, PRIVATE, SECOND_LIVES, Act, File, Set, Stop, holds, own_code
 from .heard import ORIGIN, PART_OF_USED, REPAIR, WITHDRAWING, Heard, hear, is_burnt, named_as, unheard
 from .kinds import (
     CUSTOMS_ACTS,
@@ -99,8 +99,8 @@ def marks_of(file: File, act: Act) -> frozenset[str]:
         "battery.installed": {"installed"},
         "battery.swapped_out": {"installed", "removed"},
         "battery.replaced": {"installed", "removed"},
-        "vehicle.registered": {"installed"},
-        "vehicle.sold": {"installed"},
+        "vehicle.registered": {"installed", "in_vehicle_in_use"},
+        "vehicle.sold": {"installed", "in_vehicle_in_use"},
         "vehicle.scrapped": {"installed", "waste"},
         "battery.declared_waste": {"waste"},
         "waste.collected": {"waste"},
@@ -122,11 +122,32 @@ def marks_of(file: File, act: Act) -> frozenset[str]:
         marks = {"worn", "measured_in_use"}
     if file.in_use and act.event == "battery.maintained":
         marks = {"repaired_in_use"}
-    if file.in_use and act.event in ("battery.handed_over", "battery.sold", "responsibility.transferred"):
+    if file.in_use and act.event in CHANGES_HANDS:
         marks = {"transferred_after_use"}
     if act.event == "battery.produced" and act.others:
         marks = {"second_life"}
     return frozenset(marks)
+
+
+CHANGES_HANDS = ("battery.handed_over", "battery.sold", "responsibility.transferred", "custody.assigned")
+
+
+def new_in_its_vehicle(archive: Archive, act: Act) -> bool:
+    """What changes hands in its first vehicle, which nobody put on the road or drove, is as new as before.
+
+    Unless it comes to whoever sold that vehicle with another battery in it; and whom a sale does not name may
+    be who drives it (I1, I6).
+    """
+    file = archive.of(act.battery)
+    if file.vehicle is None or file.used - NO_USE != {"installed"} or not act.parties:
+        return False
+    hands = {file.holder, *act.parties}
+    for battery, record in archive.acts.items():
+        for said, files in zip(record, archive.before[battery], strict=True):
+            ours = said.event == "vehicle.sold" and said.vehicle == file.vehicle and not said.late
+            if ours and files.get(battery, NOTHING).holder in hands:
+                return False
+    return True
 
 
 def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
@@ -583,6 +604,8 @@ def _after(archive: Archive, act: Act) -> Archive:
     acted = is_authority(act.by) and act.event != "customs.invalidated"
     official = changed.official or acted or own_code(act.by, act.battery)
     used = changed.used | marks_of(file, act)
+    if act.event in CHANGES_HANDS and new_in_its_vehicle(archive, act):
+        used = changed.used
     registered_then = archive.hours[-act.ago].registered if act.late else archive.registered
     if act.event == "battery.installed" and act.vehicle in (*registered_then, *archive.registered_late):
         used |= {"in_vehicle_in_use"}  # not the first battery of a new vehicle (I6)

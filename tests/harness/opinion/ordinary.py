@@ -2,27 +2,31 @@
 
 The other half of `bounds.py`, for histories that nobody wrote down: whatever else goes on in them, a battery
 that was made, published, sold, sent, declared, released and placed by those whose part that is, and of which
-nothing else is on record, is clear as what it is. Claims, refusals, and what happens to other batteries or is
-said about them, change nothing.
+nothing else is on record, is clear as what it is; so it is in the car that it was built into, where nothing
+else is known of that. Claims, refusals, and what happens to other batteries or is said about them, change
+nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .acts import Act, File
-from .alphabet import OURS
+from .alphabet import CAR, OURS
 from .bounds import PASSPORT_GRAMS, Shown
 from .heard import PART
 from .law import Archive
 from .parties import CN_CUSTOMS
 
-# The ordinary trade of a new battery into the EU, in its order; each but a sale happens once.
+# The ordinary trade of a new battery into the EU, in its order; each but a sale happens once. What is built
+# into a vehicle is that before it leaves, and is shown in it.
 ORDER = {
-    "battery.produced": 0, "battery.sold": 1, "battery.handed_over": 1, "battery.exported": 2,
+    "battery.produced": 0, "battery.sold": 1, "battery.handed_over": 1, "responsibility.transferred": 1,
+    "battery.installed": 1, "battery.exported": 2,
     "battery.presented": 3, "customs.released": 4, "market.placed": 5,
 }  # fmt: skip
-SALE, RELEASED, PLACED = 1, 4, 5
+SALE, DECLARED, RELEASED, PLACED = 1, 3, 4, 5
 AT_HOME = (
     Shown("CN", direction="inland"),
     Shown("CN", direction="export"),
@@ -39,15 +43,26 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
     if len(published) != 1 or not steps or -1 in steps or steps != sorted(steps):
         return
     once = [step for step in steps if step != SALE]
+    cars = [act.vehicle for act in acts if act.event == "battery.installed"]
     if (
         any(one.battery == battery for one in archive.repairs)  # also one that was taken back (0973)
         or any(_is_known(archive, battery, name) for act in published for name in act.names)
         or len(set(once)) != len(once)
         or not _as_declared_here(acts)
-        or not _untouched(archive.bound(battery), once)
+        or not _untouched(archive.bound(battery), once, built_in=bool(cars))
+        or not _alone_in(archive, battery, cars)
         or _is_part_of_stopped(archive, battery)
     ):
         return
+    for shown in _ways(once):
+        if not cars:
+            yield shown
+        elif shown != IMPORT or DECLARED not in once:  # it was declared by the number of a loose battery
+            yield replace(shown, goods="in_vehicle")
+
+
+def _ways(once: list[int]) -> Iterator[Shown]:
+    """Where it may be shown, and which way it goes, after these steps."""
     if once[-1] in (RELEASED, PLACED):  # what it came in under is closed: it comes in once (I4)
         yield from (INLAND, OUT) if RELEASED in once else ()
     elif once[-1] == 0:
@@ -83,9 +98,18 @@ def _as_declared_here(acts: tuple[Act, ...]) -> bool:
     )
 
 
-def _untouched(file: File, steps: list[int]) -> bool:
+def _alone_in(archive: Archive, battery: str, cars: list[str | None]) -> bool:
+    """Whether it was built into one vehicle at most, and nothing is on record of that but this."""
+    others = {act.vehicle for other, acts in archive.acts.items() if other != battery for act in acts}
+    been = (file.been_in for other, file in archive.files.items() if other != battery)
+    return not cars or (cars == [CAR] and CAR not in others.union(*been))
+
+
+def _untouched(file: File, steps: list[int], *, built_in: bool) -> bool:
     """Nobody's mark, stop or recall is on it, and no setting but those of its own steps."""
-    if file.used or file.stops or file.recalls or file.enrolled or file.disputed or file.vehicle:
+    if file.used != ({"installed"} if built_in else set()) or (file.vehicle is not None) != built_in:
+        return False
+    if file.stops or file.recalls or file.enrolled or file.disputed:
         return False
     if file.withdrawn_by_operator or file.paused_by_operator or file.tied or file.read_beside:
         return False
