@@ -3,7 +3,8 @@
 A vehicle goes where all that is in it goes. Where another battery of the same holder, or one that the same
 party built in, is on record in it as lost, under a recall here, refused here, before customs that suspended
 its release, forbidden to have a passport, or certified to have ended, nothing is decided about this one in it
-(I2, I6; D1000); nor where that is before customs of another side, or was released nowhere since (I4; D1009).
+(I2, I6; D1000); nor where that is before customs of another side, or was released nowhere since (I4; D1009),
+or where a repair put into one of the same holder what is recalled, lost or ended (D1002).
 Of a battery of other hands a maker's recall and an authority's word count, where the same party built both
 in; nothing else does, and nothing where another did: whoever binds its own battery to the number of another's
 car would hold that (I5).
@@ -20,6 +21,7 @@ from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, PRIVA
 from credentials.verdicts.cell import ENDED, Declared
 from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry
+from credentials.verdicts.repaired import held_inside, recalled_here
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
 
@@ -36,7 +38,7 @@ def tell_beside(
         return False
     said = False
     for other in view.beside.values():
-        why = sorted({*_held_by(other, view.standing, inquiry, declared)})
+        why = sorted({*_held_by(other, view.standing, inquiry, declared, condition)})
         why = why or [*_not_here(other, view.standing, inquiry, declared)]
         why = [one for one in why if condition != WASTE or one == LOST]
         if why:
@@ -60,7 +62,9 @@ def _not_here(other: Standing, own: Standing, inquiry: Inquiry, declared: Declar
         yield "second_presentation"
 
 
-def _held_by(other: Standing, own: Standing, inquiry: Inquiry, declared: Declared) -> Iterator[str]:
+def _held_by(
+    other: Standing, own: Standing, inquiry: Inquiry, declared: Declared, condition: str
+) -> Iterator[str]:
     """What holds another battery, by whose word it is heard of."""
     same = other.holder == own.holder not in (None, PRIVATE)
     installers = {one.bound.by for one in (other, own) if one.bound is not None}
@@ -74,6 +78,10 @@ def _held_by(other: Standing, own: Standing, inquiry: Inquiry, declared: Declare
         heard = same or name == RECALLED
         if any((name in ANYWHERE or at in (here, PARTY)) and (one.role or heard) for at, one in settings):
             yield name
+    if recalled_here(other, inquiry)[0]:  # also by model or days, where its code is in hand or not needed
+        yield RECALLED
+    if same:
+        yield from held_inside(other, inquiry, condition)
     if other.item_state == "suspended":
         yield "release_suspended"
     table = inquiry.evidence.network.tables.shown_as

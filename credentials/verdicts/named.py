@@ -17,6 +17,7 @@ from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.evidence import LedgerView, kin_of
 from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at
 from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.tests_read import reads_as_used
 from credentials.verdicts.verdict import Findings, Outcome
 
 AS_NEW = ("new", "return")  # conditions in which nothing was used
@@ -108,7 +109,7 @@ def _packs(inquiry: Inquiry) -> Iterator[tuple[Standing | None, Naming]]:
 def was_used(pack: Standing | None, inquiry: Inquiry) -> bool:
     """True if it was in use, or where it came from is not on record; what is not in hand may have been.
 
-    By its marks, a reading that no new battery has, or a statement that shows it by being there.
+    By its marks, what was read of it that no new battery has, or a statement that shows it by being there.
     """
     table, governance = inquiry.evidence.network.tables.shown_as, inquiry.evidence.network.governance
     if pack is None or pack.marks or table is None or governance is None:
@@ -119,4 +120,4 @@ def was_used(pack: Standing | None, inquiry: Inquiry) -> bool:
     # What others leave as well says nothing of itself: whatever shows use so leaves a mark.
     shown = {fact for fact in showing if facts.count(fact or "") == 1}
     readings = {name.partition("/")[0]: read for name, read in pack.readings.items()}
-    return not shown.isdisjoint(pack.facts) or table.beyond_new(readings)
+    return not shown.isdisjoint(pack.facts) or table.beyond_new(readings) or reads_as_used(pack, inquiry)

@@ -66,6 +66,12 @@ def own_parties(standing: Standing | None, relatives: Mapping[bytes, Standing]) 
     return frozenset(party for party in own if party is not None and party != PRIVATE)
 
 
+def of_same_hands(standing: Standing | None, beside: Mapping[bytes, Standing]) -> list[bytes]:
+    """The keys of the other batteries in its vehicle whose parts are asked for: those of its holder (I5)."""
+    holder = standing.holder if standing is not None else None
+    return [key for key, one in beside.items() if one.holder == holder not in (None, PRIVATE)]
+
+
 def repairs_behind(
     entries: Iterable[LedgerEntry],
     made_from: Iterable[bytes],
@@ -130,6 +136,8 @@ def _tell_parts(
             continue
         reason = _of_part(part, repair, inquiry, condition, own)
         inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
+        if inside is False and _worn_in_there(part, repair, inquiry, condition, own):
+            reason, inside = "part_used", True
         if reason is None or inside is False:
             continue
         reason = why if inside is None else reason if repair.attestation.issuer in own else _told(reason)
@@ -248,15 +256,35 @@ def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
 
     With the parts of what is inside, and of what it was made from.
     """
+    view = inquiry.evidence.ledger
+    if view is None or view.standing is None:
+        return
+    yield from _named_by(inquiry, made_from(view.standing, view.relatives), (inquiry.record,))
+
+
+def held_inside(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[str]:
+    """Why what repairs put into another battery holds that, and with it the vehicle that both are in."""
+    if inquiry.events.get("partsOut") is None:
+        return
+    own = own_parties(other, {})
+    for part, repair in _named_by(inquiry, (other.key,)):
+        reason = _of_part(part, repair, inquiry, condition, own)
+        if reason in (*HOLDING, "part_ended") and _inside(part, repair, inquiry)[0] is not False:
+            yield reason
+
+
+def _named_by(
+    inquiry: Inquiry, batteries: Collection[bytes], whole: Sequence[Record] = ()
+) -> Iterator[tuple[Standing, Recorded]]:
+    """What the repairs on these records, and of these batteries, name, with the parts of what is inside."""
     view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
-    if view is None or view.standing is None or governance is None:
+    if view is None or governance is None:
         return
     every = {**view.parts, **view.relatives}
     records = {
         key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
     }
-    old = made_from(view.standing, view.relatives)
-    whole = [inquiry.record, *(records[key] for key in old if key in records)]
+    whole = [*whole, *(records[key] for key in batteries if key in records)]
     inside, known = frozenset[bytes](), dict[bytes, bool]()
     for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
         last = _last_of([*whole, *(records[key] for key in inside)], governance)
@@ -313,14 +341,14 @@ def _last_of(records: Iterable[Record], governance: Governance) -> dict[bytes, l
 
 def _against(one: Standing, leaf_index: int, inquiry: Inquiry, condition: str) -> str | None:
     """The reason by which what is set on one binds the other, by the repair at this leaf."""
-    recalled, unasked = _recalled(one, inquiry) if condition != WASTE else (False, False)
+    recalled, unasked = recalled_here(one, inquiry) if condition != WASTE else (False, False)
     before = any(report.leaf_index < leaf_index for report in one.settings(LOST).values())
     if recalled or before:
         return "part_recalled" if recalled else "part_lost"
     return "recall_of_kin_unread" if unasked else None
 
 
-def _recalled(one: Standing, inquiry: Inquiry) -> tuple[bool, bool]:
+def recalled_here(one: Standing, inquiry: Inquiry) -> tuple[bool, bool]:
     """(whether a recall counts here, of it or of its code; whether one may that its code would tell)."""
     set_on, here, view = one.settings(RECALLED), inquiry.policy.jurisdiction, inquiry.evidence.ledger
     of_codes = view.part_recalls.get(one.key) if view is not None else None
@@ -343,8 +371,30 @@ def _of_part(
     before = before or _ended_at(part, inquiry) < repair.leaf_index
     if condition != WASTE and (had or before) and _has_ended(part, inquiry):
         return "part_ended"
-    used = condition in AS_NEW and had and (was_used(part, inquiry) or reads_as_used(part, inquiry))
+    used = condition in AS_NEW and had and was_used(part, inquiry)
     return "part_used" if used else reason
+
+
+def _worn_in_there(
+    part: Standing, removal: Recorded, inquiry: Inquiry, condition: str, own: Collection[str]
+) -> bool:
+    """Whether a part was read as used while it was in there: so was the battery that it was taken out of.
+
+    By the word of who made or has both: a workshop says nothing of stock by what it had itself (I5).
+    """
+    said, governance = removal.attestation, inquiry.evidence.network.governance
+    if condition not in AS_NEW or governance is None or not _had_it(part, removal, own):
+        return False
+    naming = [
+        one.attestation.event_time
+        for one in inquiry.record.shown()
+        if one.attestation.kind in governance.lifecycle.naming_parts
+        and one.attestation.digest != said.digest
+        and part.key in _keys(one.attestation)
+        and one.attestation.event_time <= said.event_time
+    ]
+    since = max(naming, default=0)
+    return said.issuer in own and reads_as_used(part, inquiry, since, said.event_time)
 
 
 def _had_it(part: Standing, repair: Recorded, own: Collection[str]) -> bool:

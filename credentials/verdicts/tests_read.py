@@ -38,9 +38,10 @@ def tests_of(one: Standing, inquiry: Inquiry) -> Record:
     return Record.read(LedgerView(one, view.tests.get(one.key, ()) if view is not None else ()), governance)
 
 
-def reads_as_used(one: Standing, inquiry: Inquiry) -> bool:
-    """Whether any of them reads as no new battery does, whatever is read later."""
+def reads_as_used(one: Standing, inquiry: Inquiry, since: int = 0, until: int = 2**62) -> bool:
+    """Whether any of them, made between these times, reads as no new battery does, whatever is read later."""
     table = inquiry.evidence.network.tables.shown_as
     if table is None:
         return False
-    return any(table.beyond_new(said.attestation.quantities) for said in tests_of(one, inquiry).shown())
+    told = (said.attestation for said in tests_of(one, inquiry).shown())
+    return any(table.beyond_new(said.quantities) for said in told if since <= said.event_time <= until)

@@ -20,7 +20,15 @@ from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import ALWAYS, UNDOING, lost_at, made_from, own_parties, repairs_behind
+from credentials.verdicts.repaired import (
+    ALWAYS,
+    UNDOING,
+    lost_at,
+    made_from,
+    of_same_hands,
+    own_parties,
+    repairs_behind,
+)
 from credentials.verdicts.tests_read import tests_behind
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
@@ -51,8 +59,9 @@ def read_view(
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
     own, old = own_parties(standing, relatives), made_from(standing, relatives)
-    behind = repairs_behind(entries, old, own, governance, partial(_repairs, ledger, governance, own))
     beside = _standings(ledger, others) if others else {}
+    asked = [*old, *of_same_hands(standing, beside)]
+    behind = repairs_behind(entries, asked, own, governance, partial(_repairs, ledger, governance, own))
     parts = _standings(ledger, behind.parts) if behind.parts else {}
     named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
     put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}
@@ -64,7 +73,7 @@ def read_view(
         ledger.ordered_attestations(lost),
         vehicle=vehicle.of(key) if vehicle is not None else None,
         beside=beside,
-        tests=tests_behind({**parts, **beside, **replaced}, governance, partial(_tests, ledger)),
+        tests=tests_behind({**named_in, **parts, **beside, **replaced}, governance, partial(_tests, ledger)),
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=of_codes.covering(identifier, key, standing) if of_codes is not None else (),
         relatives=relatives,
@@ -84,7 +93,7 @@ def read_view(
         named_by=_at(ledger, sorted({naming.leaf_index for naming in namings.first}) if namings else []),
         lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
-        part_recalls=recalls_of(tied, ledger.standings.records),
+        part_recalls=recalls_of(around, ledger.standings.records),
         repairs=behind.repairs,
         repairs_unread=behind.cut,
     )

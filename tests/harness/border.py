@@ -63,7 +63,14 @@ from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import UNDOING, lost_at, made_from, own_parties, repairs_behind
+from credentials.verdicts.repaired import (
+    UNDOING,
+    lost_at,
+    made_from,
+    of_same_hands,
+    own_parties,
+    repairs_behind,
+)
 from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.tests_read import tests_behind
 from node.config import contexts, related_resources
@@ -505,10 +512,11 @@ class World:
         own = [replace(leaf, parsed=_parsed(leaf.entry)) for leaf in mine]
         older = made_from(standing, relatives)
         parties = own_parties(standing, relatives)
-        behind = repairs_behind(own, older, parties, self.governance, partial(self._repairs, parties))
         beside = self._standings(
             [one.pack for one in vehicle.installed if one.pack != key] if vehicle else []
         )
+        asked = [*older, *of_same_hands(standing, beside)]
+        behind = repairs_behind(own, asked, parties, self.governance, partial(self._repairs, parties))
         parts, tied = self._standings(behind.parts), self._named(key)
         put_in = [self.leaves[leaf] for leaf in put_in_at(standing)]
         old = [one for leaf in put_in if (one := _read_subject(leaf.entry)) is not None]
@@ -522,7 +530,9 @@ class World:
             self.refused,
             vehicle=vehicle.of(key) if vehicle is not None else None,
             beside=beside,
-            tests=tests_behind({**parts, **beside, **replaced}, self.governance, self._tests),
+            tests=tests_behind(
+                {**tied.get("named_in", {}), **parts, **beside, **replaced}, self.governance, self._tests
+            ),
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
@@ -535,7 +545,7 @@ class World:
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             parts=parts,
-            part_recalls=recalls_of({**tied.get("named_in", {}), **parts}, reader.get_many),
+            part_recalls=recalls_of({**tied.get("named_in", {}), **parts, **beside}, reader.get_many),
             repairs=behind.repairs,
             repairs_unread=behind.cut,
             behind=self._behind(target, {**relatives, **around, **old_kin}) if self.governance.robbed else (),
