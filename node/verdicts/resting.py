@@ -29,7 +29,8 @@ def rests_of(evidence: Evidence, own: str, list_age_s_max: int, now: int) -> fro
     keys = {standing_key(about) for about in evidence.subjects.values()}
     keys.update(key for view in views for key in _looked_up(view))
     lists = {issuer for issuer, _, _ in evidence.network.status_lists}
-    named = [one.subject for view in views for one in (*view.parts.values(), *view.named_in.values())]
+    tied = [one for view in views for one in (view.parts, view.named_in, view.beside)]
+    named = [standing.subject for known in tied for standing in known.values()]
     parties = {party for view in views for party in _speaking(view)}
     missing = dict(_missing(evidence))
     if MissingReason.WITHHELD in missing.values():
