@@ -259,7 +259,7 @@ def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
     view = inquiry.evidence.ledger
     if view is None or view.standing is None:
         return
-    yield from _named_by(inquiry, made_from(view.standing, view.relatives), (inquiry.record,))
+    yield from _parts_in(inquiry, made_from(view.standing, view.relatives), (inquiry.record,))
 
 
 def held_inside(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[str]:
@@ -267,13 +267,13 @@ def held_inside(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[s
     if inquiry.events.get("partsOut") is None:
         return
     own = own_parties(other, {})
-    for part, repair in _named_by(inquiry, (other.key,)):
+    for part, repair in _parts_in(inquiry, (other.key,)):
         reason = _of_part(part, repair, inquiry, condition, own)
         if reason in (*HOLDING, "part_ended") and _inside(part, repair, inquiry)[0] is not False:
             yield reason
 
 
-def _named_by(
+def _parts_in(
     inquiry: Inquiry, batteries: Collection[bytes], whole: Sequence[Record] = ()
 ) -> Iterator[tuple[Standing, Recorded]]:
     """What the repairs on these records, and of these batteries, name, with the parts of what is inside."""
