@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from node.errors import busy
@@ -37,8 +38,12 @@ class _Lane(Generic[E]):
     def add(self, entry: _Entry[E]) -> None:
         self._lines.setdefault(entry[0], deque()).append(entry)
 
-    def take(self) -> _Entry[E]:
-        sender, line = next(iter(self._lines.items()))
+    def next_of(self, wanted: Callable[[str], bool]) -> str | None:
+        """Whose turn it is among these senders."""
+        return next(filter(wanted, self._lines), None)
+
+    def take(self, sender: str) -> _Entry[E]:
+        line = self._lines[sender]
         entry = line.popleft()
         if line:
             self._lines.move_to_end(sender)
@@ -97,20 +102,30 @@ class Inbox(Generic[E]):
         with self._filled:
             if not self._filled.wait_for(lambda: self._urgent or self._patient, max(wait_s, 0.0)):
                 return None
-            sender, count, size_bytes, event = self._next()
-            events, size = self._shares.get(sender, (0, 0))
-            if events > count:
-                self._shares[sender] = events - count, size - size_bytes
-            else:
-                self._shares.pop(sender, None)
-            self._events -= count
-            self._size_bytes -= size_bytes
-        return event
+            return self._next(lambda sender: True)
 
-    def _next(self) -> _Entry[E]:
-        turn = self._patient and self._urgent_in_row >= URGENT_IN_ROW_MAX
-        if self._urgent and not turn:
+    def get_of(self, wanted: Callable[[str], bool]) -> E | None:
+        """The next event of these senders, at once; None where none of them has one. From one thread."""
+        with self._filled:
+            return self._next(wanted)
+
+    def _next(self, wanted: Callable[[str], bool]) -> E | None:
+        urgent, patient = self._urgent.next_of(wanted), self._patient.next_of(wanted)
+        turn = patient is not None and self._urgent_in_row >= URGENT_IN_ROW_MAX
+        if urgent is not None and not turn:
             self._urgent_in_row += 1
-            return self._urgent.take()
+            return self._taken(self._urgent.take(urgent))
         self._urgent_in_row = 0
-        return self._patient.take()
+        return None if patient is None else self._taken(self._patient.take(patient))
+
+    def _taken(self, entry: _Entry[E]) -> E:
+        """Its event; it makes room."""
+        sender, count, size_bytes, event = entry
+        events, size = self._shares.get(sender, (0, 0))
+        if events > count:
+            self._shares[sender] = events - count, size - size_bytes
+        else:
+            self._shares.pop(sender, None)
+        self._events -= count
+        self._size_bytes -= size_bytes
+        return event

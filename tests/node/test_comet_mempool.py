@@ -20,7 +20,7 @@ from node.ledger.comet import mempool
 from node.ledger.comet.mempool import HANDED_PER_TURN, Mempool
 from node.ledger.comet.rpc import Rpc
 from node.ledger.inbox import OWN
-from node.ledger.intake import AttestationBatch
+from node.ledger.intake import AttestationBatch, Incoming
 from node.ledger.subscriptions import Moments, PoolDropped
 
 PEER = "did:web:peer.example"
@@ -136,6 +136,33 @@ def test_what_the_pool_has_is_not_handed_in_for_a_peer(comet: Scripted, socket_p
     node.mempool.turn()
 
     assert comet.given == [b"new", b"known", b"other"]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_own_one_waits_behind_no_batch(
+    comet: Scripted, socket_path: Path, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whatever peers handed in before, the second that CometBFT is given is this participant's: one by itself as
+    one of a batch; and its own batch keeps those of peers waiting no more than they keep it.
+    """
+    node, own = Node(socket_path), [b"own %d" % number for number in range(1 if alone else 10)]
+    for peer in range(4):
+        batch = [b"%d of %d" % (number, peer) for number in range(250)]
+        told = AttestationBatch(f"{PEER}{peer}", [(tx, sha256(tx).digest()) for tx in batch])
+        node.mempool.inbox.put(told.sender, told, count=250, patient=True)
+    monkeypatch.setattr(mempool, "HANDED_PER_TURN", 3)
+    node.mempool.turn()
+    one: Incoming = AttestationReceived(own[0], sha256(own[0]).digest())
+    many: Incoming = AttestationBatch(OWN, [(tx, sha256(tx).digest()) for tx in own])
+    node.mempool.inbox.put(OWN, one if alone else many, count=len(own), patient=not alone)
+    while len(comet.given) < 3 + 2 * len(own):
+        node.mempool.turn()
+    after = comet.given[3 : 3 + 2 * len(own)]
+
+    assert comet.given[:3] == [b"0 of 0", b"1 of 0", b"2 of 0"]
+    assert [tx for tx in after if tx in own] == own
+    assert len(after) == 2 * len(own)
 
 
 def test_a_turn_has_an_end_however_much_is_handed_in(comet: Scripted, socket_path: Path) -> None:

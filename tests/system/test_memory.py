@@ -123,8 +123,9 @@ BOUNDED = {
     "node/ledger/comet/comet_engine.py:CometEngine._refused": "one word",
     "node/ledger/heard.py:HeardHeights._said": "participants",
     "node/ledger/comet/mempool.py:Mempool._forgot": "one list, of what the pool has",
-    "node/ledger/comet/mempool.py:Mempool._todo": (
-        "filled once it is empty: one item of the inbox, what waited (WAITING_MAX), or what the pool offers"
+    "node/ledger/comet/mempool.py:Mempool._own": "one batch of this node's, and what of its own waited",
+    "node/ledger/comet/mempool.py:Mempool._others": (
+        "one batch of a peer's inbox; after a start of CometBFT all that the pool has"
     ),
     "node/ledger/comet/mempool.py:Mempool._waiting": "WAITING_MAX",
     "node/ledger/comet/mempool.py:Mempool.dropped": "the words of refusals.py",

@@ -1,8 +1,9 @@
 """What is handed in goes into CometBFT's mempool, over its RPC, which asks this node's pool (CheckTx).
 
 A thread of its own: CheckTx is answered by the engine's thread. While CometBFT is not there nothing is taken
-from the inbox, which is bounded: whoever hands in is told to come again. What only waits for another record
-is kept here and handed in again after each block; CometBFT would pass it on to everybody.
+from the inbox, which is bounded: whoever hands in is told to come again. Own ones and those of peers are
+handed in alternately, so that nobody's batch keeps this participant's waiting. What only waits for another
+record is kept here and handed in again after each block; CometBFT would pass it on to everybody.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import base64
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import sha256
 
 from consensus.events import AttestationReceived
@@ -28,6 +29,7 @@ HANDED_PER_TURN = 256  # some milliseconds each: no turn lasts until all of a po
 TURN_S_MAX = 1.0  # where each takes longer
 WAITING_MAX = 4_000  # own ones: the outbox has them all, and sends them again
 WAITS = "waits"
+_Item = tuple[str, bytes, bytes]
 CATCHING_UP = "while node is catching up"  # 0.40: taken by nobody yet, as while it is away
 
 
@@ -50,7 +52,10 @@ class Mempool:
         self.strike: Callable[[str], None] = lambda sender: None  # who sent what no honest node sends
         self.inbox: Inbox[Incoming] = Inbox()
         self.dropped: Counter[str] = Counter()  # attestations of peers that are told to nobody, by code
-        self._todo: deque[tuple[str, bytes, bytes]] = deque()  # sender, digest, attestation
+        # (sender, digest, attestation): this node's own, and those of peers or of a CometBFT before.
+        self._own: deque[_Item] = deque()
+        self._others: deque[_Item] = deque()
+        self._own_next = True
         self._waiting: OrderedDict[bytes, bytes] = OrderedDict()
         self._waited_at = 0
         # What a CometBFT that was started again has to be given: of the last start alone.
@@ -59,13 +64,16 @@ class Mempool:
 
     def turn(self) -> None:
         """Hand some in, or wait for some; what could not be handed in is tried again."""
-        if not self._todo:
-            self._fill()
+        self._fill()
         until_s = time.monotonic() + TURN_S_MAX
         try:
-            for _ in range(min(len(self._todo), HANDED_PER_TURN)):
-                self._hand_in(*self._todo[0])
-                self._todo.popleft()
+            for _ in range(HANDED_PER_TURN):
+                line = self._own if self._own and (self._own_next or not self._others) else self._others
+                if not line:
+                    break
+                self._hand_in(*line[0])
+                line.popleft()
+                self._own_next = line is self._others
                 if time.monotonic() >= until_s:
                     break
         except OSError:
@@ -82,26 +90,31 @@ class Mempool:
         self.inbox.wake(AttestationBatch(OWN, []))
 
     def _fill(self) -> None:
+        """Something of the own, and of others, where there is some; a wait for it where there is none."""
         if self._forgot:
-            self._todo.extend((OWN, sha256(tx).digest(), tx) for tx in self._forgot.popleft())
+            self._others.extend((OWN, sha256(tx).digest(), tx) for tx in self._forgot.popleft())
         height = self._height()
         if height != self._waited_at and self._waiting:
             self._waited_at = height
-            self._todo.extend((OWN, digest, tx) for digest, tx in self._waiting.items())
+            self._own.extend((OWN, digest, tx) for digest, tx in self._waiting.items())
             self._waiting.clear()
-        if self._todo:
-            return
-        match self.inbox.get(TICK_S):
-            case AttestationReceived(data, digest, _):
-                self._queue(OWN, [(data, digest)])
-            case AttestationBatch(sender, attestations):
-                self._queue(sender, attestations)
+        if not self._own:
+            self._queue(self.inbox.get_of(lambda sender: sender == OWN))
+        if not self._others:
+            self._queue(self.inbox.get_of(lambda sender: sender != OWN))
+        if not self._own and not self._others:
+            self._queue(self.inbox.get(TICK_S))
 
-    def _queue(self, sender: str, attestations: Iterable[tuple[bytes, bytes]]) -> None:
+    def _queue(self, event: Incoming | None) -> None:
         """CometBFT says at once that it has an own one; those of peers mostly came through it."""
-        self._todo.extend(
-            (sender, digest, data) for data, digest in attestations if sender == OWN or not self._held(digest)
-        )
+        match event:
+            case AttestationReceived(data, digest, _):
+                self._own.append((OWN, digest, data))
+            case AttestationBatch(sender, attestations):
+                line = self._own if sender == OWN else self._others
+                line.extend(
+                    (sender, d, data) for data, d in attestations if sender == OWN or not self._held(d)
+                )
 
     def _hand_in(self, sender: str, digest: bytes, tx: bytes) -> None:
         """CometBFT says what the pool says of it; OSError when it does not answer, or takes nothing yet."""
