@@ -26,6 +26,7 @@ from credentials.documents.identifiers import (
     canonical_eori,
     canonical_namespace,
 )
+from credentials.documents.recycled_lots import read_lots
 from credentials.documents.spelling import joined, shown, trimmed, upper
 from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import AHEAD_OF_EVENT, Event, Member
@@ -180,6 +181,8 @@ def seconds_of(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
+LOTS, LOTS_GRAMS = "recycled_lots", "recycled_grams"
+
 VALUES: Mapping[str, Callable[[Any], Any]] = {
     "text": _text,
     "texts": _texts,
@@ -275,6 +278,7 @@ def read_members(event: Event, members: JSON, identify: Callable[..., Identifier
     for name, value in read.items():
         _require_begun(event.members[name], value, happened)
         _require_one_each(event.members[name], value, read.get(event.members[name].one_each or "", ()))
+    _require_lots(read)
     try:
         require_within(event, read)
     except Refusal as why:
@@ -364,6 +368,20 @@ def _require_one_each(member: Member, value: Any, others: Sequence[str]) -> None
             others=member.one_each,
             most=len(others),
         )
+
+
+def _require_lots(read: Mapping[str, Any]) -> None:
+    """The lots that a new battery names are so many grams as it says on the ledger."""
+    if LOTS not in read and LOTS_GRAMS not in read:
+        return
+    try:
+        named = sum(lot.grams for lot in read_lots(read.get(LOTS, ())))
+    except CredentialError as error:
+        raise bad_request(error.code, "{why}", why=error) from error
+    if named != read.get(LOTS_GRAMS):
+        told = "{lots} are {count} g, and {grams} says {most}: give both, and the same"
+        given = {"lots": LOTS, "count": named, "grams": LOTS_GRAMS, "most": read.get(LOTS_GRAMS, 0)}
+        raise ProblemError(422, "value_impossible", "Not possible", told, **given)
 
 
 def _impossible(why: Refusal) -> ProblemError:

@@ -19,6 +19,7 @@ CASE = "case"  # no entry: a statement of a case (`cases.py`)
 BALANCE = "balance"  # an admitted entry after which a sum does not come out (`balances.py`)
 TRAVEL = "travel"  # an admitted entry that nobody can have made in time (`travels.py`)
 LOTS = "lots"  # an admitted entry whose document says more than there was (`lots.py`)
+LOTS_SPENT = "lots_spent"  # as well: of a lot that new batteries name
 DUTY = "duty"  # an entry, and time: what it opened was not kept (`reminding.py`)
 DATE = "date"  # no entry, but a date that comes (`reminding.py`)
 CAPACITY = "capacity"  # no entry, but a sum over many (`capacities.py`)
@@ -41,6 +42,7 @@ _RAISED_BY: Mapping[str, str | None] = {
     BALANCE: None,
     TRAVEL: None,
     LOTS: None,
+    LOTS_SPENT: None,
     DUTY: None,
     DATE: "ends",
     CAPACITY: None,

@@ -67,6 +67,15 @@ class KindRow(TypedDict):
     grams: int
 
 
+class MetalRow(TypedDict):
+    """One metal over all that was looked at, whoever it was and in whatever month; in grams."""
+
+    metal: str  # "": nobody showed here of which metal or lot it is: not checked
+    recovered: int
+    in_lots: int
+    in_new: int  # in new batteries, as their makers name lots
+
+
 class FacilitiesAnswer(TypedDict):
     """What happens on the sides that this party supervises."""
 
@@ -77,6 +86,7 @@ class FacilitiesAnswer(TypedDict):
     not_shown: bool  # there are more facilities than one page shows
     months: list[MonthRow]
     kinds: list[KindRow]
+    metals: list[MetalRow]
     looked_at: int | None  # when whoever asks has looked last
     counted_until: int  # leaves of the log
     log_size: int
@@ -121,6 +131,7 @@ class FacilityDesk:
             months = self._office.tallies.by_month(wanted)
             kinds = self._office.tallies.by_kind(wanted)
             alerts = self._office.alerts.by_party(seen)
+            metals = self._office.lot_amounts.by_metal() if sides else []
             counted = self._office.tallies.counted_until()
         held = _held(governance, wanted, now, looked_at)
         rows = [_row(key, one, held.get(key), governance, alerts) for key, one in _keyed(sums, held)]
@@ -132,6 +143,10 @@ class FacilityDesk:
             "not_shown": len(rows) > ROWS_MAX,
             "months": _bars(months, since, until),
             "kinds": [{"kind": kind, "events": count, "grams": grams} for kind, count, grams in kinds],
+            "metals": [
+                {"metal": m.metal, "recovered": m.recovered, "in_lots": m.in_lots, "in_new": m.in_new}
+                for m in metals
+            ],
             "looked_at": looked_at,
             "counted_until": counted,
             "log_size": self._ledger.log_size(),

@@ -19,7 +19,7 @@ from consensus.cose import SignatureInvalid, Signer, parse_sign1, sign1
 from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from credentials.documents.canonical import b64u
 from node.errors import ProblemError, bad_request, forbidden
-from node.oversight.alert_kinds import ATTEMPT, CAPACITY, CASE, DATE, DUTY, LOTS, raised_of
+from node.oversight.alert_kinds import ATTEMPT, CAPACITY, CASE, DATE, DUTY, LOTS, LOTS_SPENT, raised_of
 from node.oversight.attempts import FROM_REFUSER_MAX, REPORT_BYTES_MAX, Attempts, Shares
 from node.oversight.authorship import require_author
 from node.oversight.case_rules import Officials
@@ -72,7 +72,7 @@ class Forwarding:
         now = int(time.time())
         if to not in self.authorities():
             raise forbidden("not_an_authority", "an alert is handed to another authority of this network")
-        if raised_of(row.code) in (CASE, DATE, DUTY, CAPACITY, LOTS):
+        if raised_of(row.code) in (CASE, DATE, DUTY, CAPACITY, LOTS, LOTS_SPENT):
             raise bad_request(
                 "not_handed_on", "cases, dates and sums are told to whom they concern by themselves"
             )

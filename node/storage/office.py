@@ -24,6 +24,7 @@ from node.storage.issuances import IssuanceTable
 from node.storage.jobs import JobTable
 from node.storage.left_out import LeftOutRows
 from node.storage.letters import LetterTable
+from node.storage.lot_amounts import LotAmountTable
 from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
 from node.storage.reached import ReachedLines
@@ -61,6 +62,7 @@ class OfficeStore:
         self.alerts = AlertTable(self._db)
         self.attempts = AttemptTable(self._db)
         self.tallies = TallyTable(self._db)
+        self.lot_amounts = LotAmountTable(self._db)
         self.throughput = ThroughputTable(self._db)
         self.webhooks = WebhookTable(self._db)
         self.cases = CaseTable(self._db)

@@ -139,3 +139,13 @@ def office_27_throughput(db: sqlite_utils.Database) -> None:
     columns = {**names, "batteries": int, "grams": int}
     make_table(db, "throughput", columns, pk=("month", "party", "facility", "kind"))
     make_index(db, "throughput", "throughput_licence", ["party", "facility"])
+
+
+def office_29_lot_amounts(db: sqlite_utils.Database) -> None:
+    """What was recovered of metals, put into lots and named by new batteries: looked at from leaf 0."""
+    names = dict.fromkeys(("what", "author", "owner", "lot", "metal"), str)
+    make_table(db, "lot_amounts", {"leaf": int, "battery": bytes, **names, "grams": int})
+    make_index(db, "lot_amounts", "lot_amounts_lot", ["owner", "lot", "metal"])
+    make_index(db, "lot_amounts", "lot_amounts_battery", ["battery"])
+    make_index(db, "lot_amounts", "lot_amounts_leaf", ["leaf"])
+    db.execute("DELETE FROM meta WHERE name = 'lots_looked'")

@@ -21,6 +21,7 @@ from node.storage.oversight_steps import (
     office_24_tallies,
     office_25_requested_sets,
     office_27_throughput,
+    office_29_lot_amounts,
 )
 from node.storage.people_steps import office_17_accounts, office_28_identities
 from node.storage.schema_history import History, make_index, make_table
@@ -441,4 +442,5 @@ OFFICE = History(
     office_26_jobs_by_client,
     office_27_throughput,
     office_28_identities,
+    office_29_lot_amounts,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from node.oversight import lots as by_metal
 from node.oversight.lots import LotsByMetal, beyond
+from node.storage.lot_amounts import IN_LOT, IN_NEW, LotAmount
+from node.storage.office import OfficeStore
 from tests.harness.support_service import DID, ROLES, LiveNode, live_node
 from tests.node.test_alerts import listed
 from tests.node.test_watching import attest, code_of, issue
@@ -114,12 +117,12 @@ def test_a_lot_whose_document_is_kept_back_waits_and_holds_up_no_other(
     meanwhile, and nothing is said of the one that is not checked.
     """
     search = node.service.alerts._alerting.lots
-    proper = search._metals
+    proper = search._shown
 
-    def without(lots: Sequence[Any]) -> dict[bytes, str]:
+    def without(lots: Sequence[Any]) -> dict[bytes, Mapping[str, object]]:
         return {} if any(one.quantities.get("mass_grams") == 4_699 for one in lots) else proper(lots)
 
-    monkeypatch.setattr(search, "_metals", without)
+    monkeypatch.setattr(search, "_shown", without)
     lot(node, 43, "li", 4_699, "LOT-kept")
     lot(node, 43, "li", 4_699, "LOT-kept-2")
     lot(node, 41, "co", 1, "LOT-more")
@@ -164,3 +167,129 @@ def test_a_lot_that_is_taken_back_closes_it(node: LiveNode, monkeypatch: pytest.
     assert alert["state"] == "open" and battery is not None
     assert search._compare(battery, leaf)
     assert [one["state"] for one in alerts(node, 42)] == ["acknowledged"]
+
+
+def made(node: LiveNode, serial: int, *lots: tuple[str, str, int]) -> None:
+    """A new battery whose maker names these lots (number, metal, grams) of this node's recycler."""
+    named = [f"{DID} {number} {metal} {grams}" for number, metal, grams in lots]
+    grams = sum(one[2] for one in lots)
+    members = {"production_date": "2026-06-02", "category": "ev", "mass_grams": 300_000}
+    attest(node, "battery.produced", serial, **members, recycled_grams=grams, recycled_lots=named)
+
+
+def balance(node: LiveNode) -> dict[str, tuple[int, int, int]]:
+    """By metal: recovered, in lots, in new batteries; "" is what is not checked."""
+    found = node.get_json("/supervision/facilities")["metals"]
+    return {row["metal"]: (row["recovered"], row["in_lots"], row["in_new"]) for row in found}
+
+
+@pytest.mark.check
+def test_of_no_lot_is_more_in_new_batteries_than_it_holds(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A lot of cobalt goes into two batteries, all of it: no alert. A third names it as well: one alert, with
+    what is in new batteries by then and what the lot held, about that battery and its maker. Once that
+    battery's production does not count any more, or the lot holds more, it is dealt with.
+    """
+    looked(node)
+    before = balance(node)
+    issue(node, 45)
+    attest(node, "battery.declared_waste", 45, reason="worn")
+    attest(node, "recycling.received", 45, facility_licence="L", mass_in_grams=400_000)
+    attest(node, "recycling.completed", 45, **IN, **OUT, method="hydrometallurgy")
+    lot(node, 45, "co", 5_000, "LOT-45")
+    made(node, 46, ("LOT-45", "co", 3_000))
+    made(node, 47, ("LOT-45", "co", 2_000))
+    looked(node)
+    assert [alerts(node, serial) for serial in (46, 47)] == [[], []]
+
+    made(node, 48, ("LOT-45", "co", 1))
+    looked(node)
+
+    node.wait(lambda: bool(alerts(node, 48)), "the alert")
+    (alert,) = alerts(node, 48)
+    assert (alert["code"], alert["party"], alert["rule"]) == ("lot_spent_twice", DID, "X13")
+    assert "5001 g of its Co" in alert["text"] and "held 5000 g" in alert["text"]
+    assert [alerts(node, serial) for serial in (46, 47)] == [[], []]
+    now = balance(node)
+    assert tuple(a - b for a, b in zip(now["co"], before["co"], strict=True)) == (8_600, 5_000, 5_001)
+
+    lot(node, 45, "co", 1, "LOT-45")
+    looked(node)
+    node.wait(lambda: alerts(node, 48)[0]["state"] == "acknowledged", "the alert to be closed")
+    page = node.person.get("/supervision/facilities", headers={"Accept": "text/html"}).text
+    assert "Recovered metals" in page and "In new batteries, kg" in page
+
+
+@pytest.mark.check
+def test_what_is_not_shown_of_lots_is_not_checked(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A new battery whose document is not shown, or a lot of that recycler that is not: nothing is said of it,
+    and the balance shows so many grams as not checked.
+    """
+    looked(node)
+    search, before = node.service.alerts._alerting.lots, balance(node).get("", (0, 0, 0))
+    monkeypatch.setattr(search, "_shown", lambda _: {})
+    made(node, 49, ("LOT-none", "li", 700))
+    node.wait(lambda: balance(node).get("", (0, 0, 0))[2] == before[2] + 700, "what is not checked")
+    assert alerts(node, 49) == []
+    monkeypatch.undo()
+    looked(node)
+    node.wait(lambda: bool(alerts(node, 49)), "the alert of a lot that nobody made")
+
+
+@pytest.mark.parametrize(
+    ("lots", "grams", "told"),
+    [
+        (["LOT-1 co 5"], 5, "names no lot"),
+        ([f"{DID} LOT-1 cobalt 5"], 5, "names no lot"),
+        ([f"{DID} LOT-1 co 0"], 5, "names no lot"),
+        ([f"{DID} LOT-1 co 5"], 6, "are 5 g, and recycled_grams says 6"),
+        ([f"{DID} LOT-1 co 5"], None, "are 5 g, and recycled_grams says 0"),
+    ],
+)
+@pytest.mark.check
+def test_what_names_no_lot_is_refused_before_signing(
+    node: LiveNode, lots: list[str], grams: int | None, told: str
+) -> None:
+    """The maker gets told which line names no lot, or that the grams are not theirs; nothing is signed."""
+    members: dict[str, Any] = {"production_date": "2026-06-02", "category": "ev", "recycled_lots": lots}
+    members |= {"recycled_grams": grams} if grams is not None else {}
+    body = {"event": "battery.produced", "battery": code_of(50), "members": members}
+    answer = node.post_json("/attestations", body)
+    assert answer.status_code in (400, 422) and told in answer.get_json()["detail"]
+
+
+def test_lots_and_what_is_taken_of_them_add_up_as_restated(tmp_path: Path) -> None:
+    """
+    Of random lots and new batteries, read in any order and read again: what a lot holds, and what is taken of
+    it, are those of a slow sum; of a recycler with a lot that is not shown nothing is said.
+    """
+    rng, office, kept = Random(711), OfficeStore(tmp_path / "office.db"), dict[bytes, list[LotAmount]]()
+    for trial in range(300):
+        battery = rng.randbytes(1)
+        kept[battery] = [
+            LotAmount(
+                trial,
+                battery,
+                rng.choice((IN_LOT, IN_NEW)),
+                "did:a",
+                rng.choice(("did:a", "did:b")),
+                rng.choice(("1", "2")),
+                rng.choice(("co", "li", "co", "li", "")),
+                rng.randrange(1, 9),
+            )
+            for _ in range(rng.randrange(4))
+        ]
+        with office.writing() as db:
+            office.lot_amounts.replace(db, battery, kept[battery])
+            rows = [one for amounts in kept.values() for one in amounts]
+            for owner, number, metal in {(one.owner, one.lot, one.metal) for one in rows if one.metal}:
+                of_lot = [o for o in rows if (o.owner, o.lot, o.metal) == (owner, number, metal)]
+                unread = any(o.owner == owner and o.what == IN_LOT and not o.metal for o in rows)
+                held = sum(o.grams for o in of_lot if o.what == IN_LOT)
+                assert office.lot_amounts.held(db, owner, number, metal) == (None if unread else held)
+                taken = office.lot_amounts.taken(db, owner, number, metal)
+                assert sorted(o.grams for o in taken) == sorted(o.grams for o in of_lot if o.what == IN_NEW)
+    office.close()
