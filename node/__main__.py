@@ -1,7 +1,7 @@
 """`comity`, `python -m node`: runs one command, and ends with an exit code.
 
 0 clear, 1 not clear, 2 could not decide; 64 usage, 65 set-up or input, 69 node not reachable, 70 our fault,
-77 not allowed. Whatever goes wrong is one sentence on stderr,
+77 not allowed, 130 stopped by whoever ran it. Whatever goes wrong is one sentence on stderr,
 and, where a table knows, one on what to do next; COMITY_DEBUG=1 adds the traceback.
 """
 
