@@ -6,8 +6,8 @@ its release, forbidden to have a passport, or certified to have ended, nothing i
 (I2, I6; D1000); nor where that is before customs of another side, or was released nowhere since (I4; D1009),
 or where a repair put into one of the same holder what is recalled, lost or ended (D1002).
 Of a battery of other hands a maker's recall and an authority's word count, where the same party built both
-in; nothing else does, and nothing where another did: whoever binds its own battery to the number of another's
-car would hold that (I5).
+in, and what its holder said before it handed this one on (D993). Nothing else does, and nothing where another
+built it in: whoever binds its own battery to the number of another's car would hold that (I5).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from credentials.documents.canonical import b64u
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, PRIVATE, REFUSED, WASTE, Standing
 from credentials.verdicts.cell import ENDED, Declared
+from credentials.verdicts.hands import ALWAYS, held_until
 from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.repaired import held_inside, recalled_here
@@ -75,8 +76,9 @@ def _held_by(
         if name == REFUSED and declared.direction == "export":
             continue  # what was refused may be sent back
         settings = other.settings(name).items()
-        heard = same or name == RECALLED
-        if any((name in ANYWHERE or at in (here, PARTY)) and (one.role or heard) for at, one in settings):
+        until = ALWAYS if same or name == RECALLED else held_until(other.holder, inquiry)
+        binding = (one for at, one in settings if name in ANYWHERE or at in (here, PARTY))
+        if any(one.role or one.leaf_index < until for one in binding):
             yield name
     if recalled_here(other, inquiry)[0]:  # also by model or days, where its code is in hand or not needed
         yield RECALLED

@@ -14,7 +14,6 @@ from credentials.ledger.standing import (
     LIVE,
     PARTY,
     PASSPORT_SUSPENDED,
-    PRIVATE,
     SECOND_LIFE,
     Setting,
     Standing,
@@ -22,6 +21,7 @@ from credentials.ledger.standing import (
 from credentials.verdicts.content import LAW_NOT_GIVEN, no_passport
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import declaration_text
+from credentials.verdicts.hands import ALWAYS, held_until
 from credentials.verdicts.kin import recalls_of_kin
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.shown_as import NOT_GIVEN, ShownAs
@@ -261,11 +261,13 @@ def _lived_through(standing: Standing, table: ShownAs, inquiry: Inquiry) -> Iter
     """
     view = inquiry.evidence.ledger
     for other in view.beside.values() if view is not None else ():
-        if other.bound is not None and other.holder == standing.holder not in (None, PRIVATE):
+        until = held_until(other.holder, inquiry)
+        if other.bound is not None and until:
             since = other.bound.leaf_index
-            if _worn_since(other, since, table, inquiry):
+            if _worn_since(other, since, table, inquiry, until):
                 yield "used"
-            yield from (word for word in _met_since(other, since, table, inquiry) if word == "damaged")
+            met = _met_since(other, since, table, inquiry, until)
+            yield from (word for word in met if word == "damaged")
     old = view.replaced if view is not None else None
     if old is not None:
         since = max(old.facts.get(fact, -1) for fact in (*_facts(inquiry, "inVehicle"), PUT_IN))
@@ -273,23 +275,27 @@ def _lived_through(standing: Standing, table: ShownAs, inquiry: Inquiry) -> Iter
             yield "used"  # it was in no other vehicle since
 
 
-def _worn_since(other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry) -> bool:
-    """True if it was tested after this leaf, and reads as no new battery does."""
+def _worn_since(
+    other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry, until: int = ALWAYS
+) -> bool:
+    """True if it was tested after this leaf, before that one, and reads as no new battery does."""
     if not any(other.facts.get(fact, -1) > leaf_index for fact in _facts(inquiry, "soh")):
         return False
     told = tests_of(other, inquiry).in_order()
-    read = [said.attestation.quantities for said in told if said.leaf_index > leaf_index]
-    counts = {name.partition("/")[0]: n for name, n in other.readings.items()}
+    read = [said.attestation.quantities for said in told if leaf_index < said.leaf_index < until]
+    counts = {name.partition("/")[0]: n for name, n in other.readings.items()} if until == ALWAYS else {}
     return any(map(table.beyond_new, (counts, *read)))
 
 
-def _met_since(other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry) -> Iterator[str]:
-    """What statements after this leaf show by being there."""
+def _met_since(
+    other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry, until: int
+) -> Iterator[str]:
+    """What statements after this leaf, and before that one, show by being there."""
     governance = inquiry.evidence.network.governance
     for kind, word in table.shown_by.items():
         event = governance.lifecycle.event(kind) if governance is not None else None
         fact = event.effects.fact if event is not None else None
-        if other.facts.get(fact or "", -1) > leaf_index:
+        if leaf_index < other.facts.get(fact or "", -1) < until:
             yield word
 
 

@@ -121,3 +121,13 @@ def was_used(pack: Standing | None, inquiry: Inquiry) -> bool:
     shown = {fact for fact in showing if facts.count(fact or "") == 1}
     readings = {name.partition("/")[0]: read for name, read in pack.readings.items()}
     return not shown.isdisjoint(pack.facts) or table.beyond_new(readings) or reads_as_used(pack, inquiry)
+
+
+def was_used_before(part: Standing, leaf_index: int, inquiry: Inquiry) -> bool:
+    """True if a test, or a statement that shows use by being there, told so before this leaf."""
+    table, governance = inquiry.evidence.network.tables.shown_as, inquiry.evidence.network.governance
+    if table is None or governance is None:
+        return False
+    events = (event for event in governance.lifecycle.events.values() if event.type in table.shown_by)
+    facts = (part.facts.get(event.effects.fact or "", leaf_index) for event in events)
+    return any(leaf < leaf_index for leaf in facts) or reads_as_used(part, inquiry, before=leaf_index)

@@ -33,8 +33,9 @@ from credentials.ledger.standing import PARTY, PRIVATE, WASTE, Standing
 from credentials.verdicts.cell import ENDED
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry, LedgerView
+from credentials.verdicts.hands import ALWAYS, had_until
 from credentials.verdicts.kin import reaching
-from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used
+from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used, was_used_before
 from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at, ended_as
 from credentials.verdicts.severity import UNDECIDED
@@ -44,7 +45,6 @@ from credentials.verdicts.verdict import Findings, Outcome
 
 REPAIRS_READ_MAX = 512  # of its parts, of theirs and of what it was made from, for one verdict
 UNDOING = ("withdraw", "void", "correct")
-ALWAYS = 2**62  # a leaf beyond all
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,14 +365,15 @@ def _of_part(
     if reason in HOLDING:
         return reason
     had = _had_it(part, repair, own)
-    if any(report.role or had for report in part.settings(LOST).values()):
+    until = ALWAYS if had else had_until(part, repair, inquiry)
+    if any(report.role or report.leaf_index < until for report in part.settings(LOST).values()):
         return "part_lost"
     before = part.last_event_time <= repair.attestation.event_time
-    before = before or _ended_at(part, inquiry) < repair.leaf_index
+    before = before or _ended_at(part, inquiry) < max(repair.leaf_index, until)
     if condition != WASTE and (had or before) and _has_ended(part, inquiry):
         return "part_ended"
-    used = condition in AS_NEW and had and was_used(part, inquiry)
-    return "part_used" if used else reason
+    used = was_used(part, inquiry) if had else was_used_before(part, until, inquiry)
+    return "part_used" if condition in AS_NEW and used else reason
 
 
 def _worn_in_there(

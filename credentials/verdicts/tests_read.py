@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView
+from credentials.verdicts.hands import ALWAYS
 from credentials.verdicts.record import Inquiry, Record
 
 TESTS_BESIDE_MAX = 512  # of one battery, the first ones
@@ -38,10 +39,15 @@ def tests_of(one: Standing, inquiry: Inquiry) -> Record:
     return Record.read(LedgerView(one, view.tests.get(one.key, ()) if view is not None else ()), governance)
 
 
-def reads_as_used(one: Standing, inquiry: Inquiry, since: int = 0, until: int = 2**62) -> bool:
-    """Whether any of them, made between these times, reads as no new battery does, whatever is read later."""
+def reads_as_used(
+    one: Standing, inquiry: Inquiry, since: int = 0, until: int = ALWAYS, before: int = ALWAYS
+) -> bool:
+    """Whether any of them, made between these times, reads as no new battery does, whatever is read later.
+
+    `before`: of those that were told before this leaf.
+    """
     table = inquiry.evidence.network.tables.shown_as
     if table is None:
         return False
-    told = (said.attestation for said in tests_of(one, inquiry).shown())
+    told = (said.attestation for said in tests_of(one, inquiry).shown() if said.leaf_index < before)
     return any(table.beyond_new(said.quantities) for said in told if since <= said.event_time <= until)

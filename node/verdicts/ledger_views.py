@@ -16,12 +16,12 @@ from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, kin_of, relatives_of
+from credentials.verdicts.hands import ALWAYS
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
 from credentials.verdicts.repaired import (
-    ALWAYS,
     UNDOING,
     lost_at,
     made_from,

@@ -1,0 +1,46 @@
+"""Until when somebody had a battery: what it told until then of what is in it, it told of what it had (I6).
+
+Who hands a battery on sheds nothing of what it said of its parts before; what it says of them afterwards is
+the word of somebody who has it no more (I5).
+"""
+
+from __future__ import annotations
+
+from credentials.ledger.as_it_stood import as_it_stood
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.standing import PRIVATE, Standing
+from credentials.verdicts.record import Inquiry, Recorded
+
+ALWAYS = 2**62  # a leaf beyond all
+
+
+def held_until(party: str | None, inquiry: Inquiry) -> int:
+    """The leaf at which the battery last left the hands of this party; 0: it never had it; ALWAYS: it has."""
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    if party in (None, PRIVATE) or view is None or view.standing is None or governance is None:
+        return 0
+    if view.standing.holder == party:
+        return ALWAYS
+    left, holder = 0, None
+    for said in inquiry.record.admitted:
+        event = governance.lifecycle.event(said.attestation.kind)
+        if event is None or event.custody is None or said.leaf_index in inquiry.record.late:
+            continue
+        taker = _taker(event, said.attestation)
+        left, holder = said.leaf_index if holder == party != taker else left, taker
+    return left
+
+
+def had_until(part: Standing, repair: Recorded, inquiry: Inquiry) -> int:
+    """The leaf until which whoever has a part, or had it when it was put in, had the battery; 0: never."""
+    then = as_it_stood(part, repair.attestation.event_time)
+    until = max(held_until(party, inquiry) for party in {part.holder, *(stood.holder for stood in then)})
+    return until if until > repair.leaf_index else 0
+
+
+def _taker(event: Event, said: Attestation) -> str:
+    """Who has it afterwards."""
+    if event.custody == "private":
+        return PRIVATE
+    return said.issuer if event.custody == "author" or not said.parties else said.parties[0]

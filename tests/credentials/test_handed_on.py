@@ -1,0 +1,108 @@
+"""Who hands a battery on sheds nothing of what it told of its parts, or of another in a vehicle (I5, I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.credentials.test_namings import module
+from tests.credentials.test_repaired import stock
+from tests.credentials.test_shown import GOOD, VIN, judged, shape
+from tests.credentials.test_vehicles import CAR, IN_CAR
+from tests.harness.border import World, code, subject_of
+from tests.harness.ledger import IMPORTER, MAKER, RECYCLER, WORKSHOP
+
+NEW_CAR: dict[str, Any] = {**CAR}
+
+
+def handed(w: World, giver: str, taker: str, *texts: str) -> None:
+    for text in texts:
+        w.happen(giver, "battery.handed_over", text, {}, parties=(taker,), cosign=(taker,))
+
+
+def lost(w: World, text: str) -> None:
+    w.happen(RECYCLER, "battery.reported_lost", text, {"reference": "1"})
+
+
+def burnt(w: World, text: str) -> None:
+    w.happen(RECYCLER, "negative_event", text, {"event_kind": "fire"})
+
+
+def measured(w: World, text: str, by: str = WORKSHOP) -> None:
+    """The holder names a workshop, which reads half of its health."""
+    if by == WORKSHOP:
+        w.happen(RECYCLER, "battery.sold", text, {"invoice": "1"}, parties=(WORKSHOP,))
+    said, read = {"method": "m", "measured_on": "2027-01-15"}, {"soh_permille": 500}
+    w.happen(by, "soh.measured", text, said | read, quantities=read)
+
+
+@pytest.mark.parametrize("told", [lost, burnt, measured])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_the_holder_told_of_a_part_is_not_shed_by_handing_the_battery_on(
+    told: Callable[[World, str], None], *, first: bool
+) -> None:
+    """
+    A dealer puts a module into stock, tells what became of that and hands the stock on: to whoever has it now
+    it is what it was. What the dealer tells afterwards of what it has no more decides nothing.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    handed(w, MAKER, RECYCLER, pack, part)
+    said = {"work": "module", "child_in": part}
+    w.happen(RECYCLER, "battery.maintained", pack, said, references=(subject_of(part),))
+    if first:
+        told(w, part)
+        assert judged(w, pack)["verdict"] not in GOOD
+    handed(w, RECYCLER, IMPORTER, pack)
+    if not first:
+        told(w, part)
+
+    assert (judged(w, pack)["verdict"] in GOOD) != first
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("told", [lost, burnt])
+def test_nor_of_the_other_battery_of_a_vehicle(told: Callable[[World, str], None], *, first: bool) -> None:
+    """
+    Two batteries in a new car: one is stolen, or burns, and the other one is handed on alone, with its car.
+    """
+    w = World()
+    other, shown = stock(w), stock(w, 2)
+    for text in (other, shown):
+        w.happen(MAKER, "battery.handed_over", text, {}, parties=(RECYCLER,), cosign=(RECYCLER,))
+        w.happen(MAKER, "battery.installed", text, {"vin": VIN}, cosign=(RECYCLER,), **IN_CAR)
+    if first:
+        told(w, other)
+    before = judged(w, shown, **NEW_CAR)["verdict"]
+    w.happen(RECYCLER, "battery.exported", shown, {"commodity_code": "870380"}, parties=(IMPORTER,))
+    handed(w, RECYCLER, IMPORTER, shown)
+    if not first:
+        told(w, other)
+
+    assert (before in GOOD) != first
+    assert not first or judged(w, shown, **NEW_CAR)["verdict"] not in GOOD
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_part_of_what_its_health_alone_shows_to_be_used_is_used(*, before: bool) -> None:
+    """
+    X7: a test that says no cycles leaves no mark; it is read, as of a part, of what a part is in.
+    """
+    w = World()
+    pack, part = code(1), module(w)
+    w.produce(pack)
+    w.publish(pack)
+    w.happen(MAKER, "market.placed", pack, {"art_41_checked": True}, parties=(WORKSHOP,))
+    said, read = {"method": "m", "measured_on": "2027-01-15"}, {"soh_permille": 500}
+    steps: list[Callable[[], object]] = [
+        lambda: w.happen(WORKSHOP, "soh.measured", pack, said | read, quantities=read),
+        lambda: w.happen(
+            MAKER, "battery.maintained", pack, {"work": "m", "child_in": part}, references=(subject_of(part),)
+        ),
+    ]
+    for step in steps if before else reversed(steps):
+        step()
+
+    assert shape(judged(w, part)) == ("undecided", "part_of_used")
