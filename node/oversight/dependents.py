@@ -4,8 +4,9 @@
                -> what was recorded since: of that battery, of those that it names, of its vehicle
                -> the open lines of this node that are judged again with it
 
-What was told of a time before it does not rest on it and is listed as such. Whether each would stand without
-it is not checked: nobody has said it again.
+What was told of a time before it does not rest on it and is listed as such; nor does anything on a report
+that moved nothing (credentials D975). Whether each of the others would stand without it is not checked:
+nobody has said it again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ BATTERIES_MAX = 32  # beside its own: those that it names, and those in its vehi
 RECORDS_EACH, LINES_MAX = 8, 100  # of each of them; in all
 TRADE = "trade"
 FOLLOWS, BEFORE, NAMED, VEHICLE = "follows", "of_before", "battery_named", "same_vehicle"
+STANDS = "stands"  # whatever becomes of a report that moved nothing
 
 
 class ReliedLine(TypedDict):
@@ -50,7 +52,7 @@ class RestingRecord(TypedDict):
     kind: str
     issuer: str
     issuer_name: str | None
-    relation: str  # follows | of_before | battery_named | same_vehicle
+    relation: str  # follows | of_before | stands | battery_named | same_vehicle
     attestation_digest: str
 
 
@@ -93,7 +95,9 @@ class Resting:
             (_, said), key = found[0], row.subject
             record = self._ledger.leaves.of(key, RECORD_READ_MAX)
             beside = self._beside(said, key)
-            since = [*_of_battery(said, leaf, record), *self._of_others(said, leaf, beside)]
+            moved_nothing = said.kind in self._gathering.history.latest.lifecycle.reports
+            follows = STANDS if moved_nothing else FOLLOWS
+            since = [*_of_battery(said, leaf, record, follows), *self._of_others(said, leaf, beside)]
             since.sort(key=lambda one: one.row.leaf_index)
             network = self._gathering.network_view()
             times = self._ledger.block_times({row.height, *(one.row.height for one in since)})
@@ -168,16 +172,20 @@ class Resting:
         }
 
 
-def _of_battery(said: Attestation, leaf: int, record: Sequence[EntryRow]) -> Iterator[_Since]:
+def _of_battery(said: Attestation, leaf: int, record: Sequence[EntryRow], follows: str) -> Iterator[_Since]:
     """What was recorded of the battery since; of a time before, it does not rest on it."""
     for row, later in admitted_of([one for one in record if one.leaf_index > leaf]):
-        yield _Since(row, later, BEFORE if later.event_time < said.event_time else FOLLOWS)
+        yield _Since(row, later, BEFORE if later.event_time < said.event_time else follows)
 
 
 def _way_of(said: Attestation, standing: Standing | None, lifecycle: Lifecycle, gone: set[bytes]) -> str:
-    """By whom the rules in force have it taken back: only the last record of a battery ever is, or a row."""
+    """By whom the rules in force have it taken back: the last record of a battery, a row, or what moved
+    nothing."""
     if said.digest in gone:
         return "taken_back"
+    for report in standing.past.reports if standing is not None and said.kind in lifecycle.reports else ():
+        if report.attestation == said.digest:
+            return "voided" if report.countersigned else "corrected"
     undo = standing.undo if standing is not None else None
     entered = standing.enrolled if standing is not None else None
     if entered is not None and entered.attestation == said.digest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.check
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     """Two batteries in one vehicle; one leaves it, is waste and is taken apart; its module is on a line."""
-    roles = (*ROLES, "vehicle_manufacturer", "swap_operator", "waste_operator", "distributor")
+    roles = (*ROLES, "vehicle_manufacturer", "swap_operator", "waste_operator", "distributor", "lab")
     with live_node(tmp_path_factory.mktemp("resting"), roles) as made:
         for serial in (PACK, BESIDE, CHILD):
             issue(made, serial)
@@ -55,6 +56,28 @@ def test_the_last_record_is_its_authors_to_correct_and_what_is_before_it_is_nobo
     before = rests(node, PACK, "passport.published")
     assert (before["way"], before["until"]) == ("followed", None)
     assert listed(before) == [("battery.installed", "follows")]
+
+
+def test_what_was_only_reported_is_its_authors_to_correct_under_what_followed(node: LiveNode) -> None:
+    """
+    A measurement moved nothing: what was recorded since stands without it, and the page says so. Its author
+    corrects it under that; then it was taken back.
+    """
+    members = {"method": "M", "measured_on": time.strftime("%Y-%m-%d", time.gmtime()), "soh_permille": 900}
+    attest(node, "soh.measured", BESIDE, **members, cycles=9_000)
+    attest(node, "battery.maintained", BESIDE, work="a fuse")
+    found = rests(node, BESIDE, "soh.measured")
+    assert (found["way"], listed(found)) == ("corrected", [("battery.maintained", "stands")])
+
+    attest(
+        node,
+        "attestation.corrected",
+        BESIDE,
+        attestation_digest=found["record"]["attestation_digest"],
+        reason="900, not 9000",
+    )
+    assert rests(node, BESIDE, "soh.measured")["way"] == "taken_back"
+    attest(node, "soh.measured", BESIDE, **members, cycles=900)
 
 
 def test_what_is_said_of_its_vehicle_and_of_what_it_became_is_listed_with_the_open_lines(
