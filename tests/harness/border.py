@@ -542,6 +542,7 @@ class World:
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             tied_sets={key: self._kin_sets(one) for key, one in around.items()},
             tied_kin=kin,
+            kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             parts=parts,
