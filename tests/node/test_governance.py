@@ -13,7 +13,7 @@ import pytest
 from consensus.cose import SeedSigner
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import LIFECYCLE_FILE, GovernanceHistory
-from credentials.ledger.parties import Key
+from credentials.ledger.parties import Key, Stop
 from credentials.ledger.registry import MemoryReader, Registry
 from credentials.verdicts.rule_tables import CODES, PATHS
 from node import config, rules_in_force
@@ -32,6 +32,7 @@ from node.resolution.resolver import Resolver
 from node.setup.keystore import Keys
 from node.setup.network import verify as verify_network
 from node.storage.office import OfficeStore
+from node.use_cases.governance_shown import _key
 from node.verdicts.lag import Lag
 from tests.harness import ledger
 from tests.harness.epochs import first, with_keys, with_party, without_licences, without_party
@@ -381,3 +382,17 @@ def test_who_has_no_ledger_is_heard_with_the_key_that_governs(monkeypatch: pytes
         snapshot.asking(asker, addresses, "https://new.example"),
     ):
         pass
+
+
+def test_a_key_is_told_as_stopped_while_its_stop_lasts() -> None:
+    """
+    Before a stop begins and once it lapsed it is what it was.
+    """
+    governance = make_genesis().governance
+    key = governance.participants[MAKER].keys[0]
+    stop = Stop(key.id, ledger.CN_AUTHORITY, since=2_000_000_000, until=2_000_000_010)
+    stopped = replace(governance, stops={key.id: stop})
+
+    told = [_key(stopped, key, at)["state"] for at in (1_999_999_999, 2_000_000_000, 2_000_000_010)]
+
+    assert told == ["in_force", "stopped", "in_force"]
