@@ -399,7 +399,7 @@ def _left_out(words: Words, line: LeftOutRecord) -> LeftOutAnswer:
 def _requirement(words: Words, row: RequirementRecord) -> RequirementAnswer:
     named, counted = row["asked"], {name: value for name, value in row.items() if name != "asked"}
     asks, is_open = row["asks"], row["state"] == "open"
-    who = ", ".join(sorted({ask["who"] for ask in asks})).replace("_", " ")
+    who = ", ".join(words.own(one.replace("_", " ")) for one in sorted({ask["who"] for ask in asks}))
     return {
         **cast("CountedRecord", counted),
         "requirement": words.own(named["requirement"]),
@@ -413,7 +413,7 @@ def _requirement(words: Words, row: RequirementRecord) -> RequirementAnswer:
 
 
 def _ask(words: Words, ask: AskRecord) -> str:
-    return words.sentence(f"ask.{ask['why']}", {"what": ask["what"]})
+    return words.sentence(f"ask.{ask['why']}", {"what": words.own(ask["what"] or "")})
 
 
 SAID_OF_ALERTS = (

@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 from node.api.reading import integer_argument, json_body
 from node.api.reply import client_name, form_sent, json_reply, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
+from node.oversight.case_desk import CaseAnswer, StatementShown
 from node.oversight.case_rules import STATES
 from node.service import Service
-from node.words import when
+from node.words import Words, when
 
 SAID, STANDS = "case_said", "case_stands"  # sections of sentences.toml
 CASE_ROWS = 50
@@ -40,9 +41,17 @@ def opened(service: Service) -> ResponseReturnValue:
 def case(service: Service, case_id: str) -> ResponseReturnValue:
     """One case: who opened it against whom, what each said, how it stands."""
     found, words = service.cases.one(case_id), words_for(service)
-    stands = words.sentence(f"{STANDS}.{found['state']}", {**found, "until": when(found["due_until"])})
-    says = {one["digest"]: words.sentence(f"{SAID}.{one['act']}", one) for one in found["statements"]}
+    told = {"until": when(found["due_until"]), "outcome": words.own(found["outcome"] or "")}
+    stands = words.sentence(f"{STANDS}.{found['state']}", {**found, **told})
+    says = {one["digest"]: _said(words, found, one) for one in found["statements"]}
     return reply(found, "case.html", case=found, stands=stands, says=says)
+
+
+def _said(words: Words, case: CaseAnswer, one: StatementShown) -> str:
+    """What a statement of a case does, in words: an outcome in the reader's, a party by its name."""
+    names = {case["accused"]: case["accused_name"], case["opener"]: case["opener_name"]}
+    told = {"whom": names.get(one["whom"]) or one["whom"], "outcome": words.own(one["outcome"])}
+    return words.sentence(f"{SAID}.{one['act']}", {**one, **told})
 
 
 def said(service: Service, case_id: str) -> ResponseReturnValue:

@@ -75,6 +75,7 @@ class SetRequests:
         self._network_id, self._signer = network_id, signer
         self._office, self._letters = office, letters
         self.history, self.did = gathering.history, gathering.did
+        self._fetching = gathering.fetching
         self._lock = threading.Lock()
 
     # -- said here -------------------------------------------------------------------------------------
@@ -178,6 +179,7 @@ class SetRequests:
             raise bad_request("malformed", "sets are handed over that were not asked for")
         with self._office.writing() as db:
             self._settle(db, row, said, party=self.did, at=now)
+        self._fetching.ask_again(said.sets)
 
     # -- kept ------------------------------------------------------------------------------------------
 

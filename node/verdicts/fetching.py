@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,11 @@ class _Misses:
             self.found[digest] = missing, time.monotonic()
             if len(self.found) > MISSES_MAX:
                 del self.found[next(iter(self.found))]
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        with self.lock:
+            for digest in digests:
+                self.found.pop(digest, None)
 
     def get(self, digest: bytes, seconds_max: float = MISSING_S) -> Missing | None:
         with self.lock:
@@ -91,6 +96,10 @@ class Fetching:
                 if once or len(left_out) == len(part):
                     break
                 needed += left_out
+
+    def ask_again(self, digests: Iterable[bytes]) -> None:
+        """Whoever withheld these is asked at the next look: they were handed over since."""
+        self._misses.forget(digests)
 
     def _is_silent(self, issuer: str) -> bool:
         """Whoever did not answer a moment ago keeps nobody else's line waiting by not answering again."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -87,6 +89,8 @@ def told_of_rules() -> set[str]:
     """What forms of acts and the readiness report say out of rule files: fields, choices, requirements."""
     life = orjson.loads(shipped("rules/lifecycle.json"))
     crosswalk = orjson.loads(shipped("rules/crosswalk-eu-cn.json"))
+    answered = orjson.loads(shipped("rules/crosswalk-evidence.json"))
+    parts = list(parts_in(answered))
     members = [member for event in life["events"] for member in event.get("members", {}).values()]
     choices = [v for member in members if member["type"] == "text" for v in member.get("values", ())]
     return {
@@ -94,7 +98,20 @@ def told_of_rules() -> set[str]:
         *(duty["after"] for event in life["events"] for duty in event.get("duties", ())),
         *(str(value).replace("_", " ") for value in choices if not OF_THE_LAW.fullmatch(value)),
         *(row["requirement"] for row in crosswalk["rows"]),
+        *(text.replace("_", " ") for part in parts for text in (part["what"], part["asks"])),
     }
+
+
+def parts_in(value: Any) -> Iterator[dict[str, Any]]:
+    """What a row of the report asks for, and of whom: wherever it stands in the table."""
+    if isinstance(value, dict):
+        if "what" in value and "asks" in value:
+            yield value
+        for inner in value.values():
+            yield from parts_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from parts_in(inner)
 
 
 @pytest.mark.parametrize("language", OTHERS)
