@@ -10,13 +10,13 @@ from node.demo.play import wait, wait_admitted
 from node.use_cases.roles import scopes_of
 from tests.harness.demo_fixture import DemoNetwork
 from tests.system.test_browser import WIDTHS, Officer, browser
-from tests.system.test_demo_authorities import attested, issued
+from tests.system.test_demo_authorities import alerts, attested, issued
 
 __all__ = ["browser"]  # the fixture
 
 pytestmark = pytest.mark.check
 
-LOST = {"desk": 7_600_010, "dock": 7_600_012}
+LOST = {"desk": 7_600_030, "dock": 7_600_032}
 OTHER = {"desk": "dock", "dock": "desk"}
 
 
@@ -42,13 +42,17 @@ def test_an_authority_is_alerted_asks_for_a_statement_and_closes_the_case(
     page, root = officer.page, officer.page.url.rstrip("/")
     officer.photograph(f"authority-home-{language}")
     page.goto(f"{root}/supervision")
-    page.wait_for_function("document.getElementById('live').textContent.length > 0")
+    live = page.get_attribute("#live", "data-live")
+    page.wait_for_selector(f"#live:has-text('{live}')")
+    before = page.locator("#alerts tr").count()
     lost = attested(maker, "battery.reported_lost", code, {"reference": f"P-{place}"})
     wait_admitted(maker, [lost], "the loss")
-    page.wait_for_selector(f"#alerts tr:has-text('{code}')")
+    page.wait_for_selector(f"#alerts tr >> nth={before}")
     officer.photograph(f"authority-alerted-{language}")
+    authority = demo.desk("cn-authority")
+    wait("the battery's code", lambda: alerts(authority, code="reported_lost")[0]["battery"] == code)
 
-    page.click(f"#alerts tr:has-text('{code}') a >> nth=0")
+    page.click("#alerts tr >> nth=0 >> a >> nth=0")
     page.click("form:has(input[value=acknowledge]) button")
     page.wait_for_selector("input[name=act][value=reopen]", state="attached")
     page.click("form:has(input[value=assign]) button")
@@ -77,11 +81,11 @@ def test_an_authority_is_alerted_asks_for_a_statement_and_closes_the_case(
     accused.page.goto(f"{maker.url}{case}")
     says(accused, "explained", "In the yard of the works.")
     accused.photograph(f"maker-case-{language}")
-    wait("the answer", lambda: "yard" in str(demo.desk("cn-authority").get(case)))
+    wait("the answer", lambda: "yard" in str(authority.get(case)))
     page.goto(f"{root}{case}")
     says(officer, "closed", "It was found meanwhile.")
     officer.photograph(f"authority-closed-{language}")
-    assert demo.desk("cn-authority").get(case)["state"] == "closed"
+    assert authority.get(case)["state"] == "closed"
     assert officer.faults == accused.faults == []
 
 
