@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageStat
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
-COLOURS = 64  # a page has few: a third of the bytes
+COLOURS = 128  # a page has few: half of the bytes, and each word of a verdict keeps its colour
 COARSE = 8  # pixels to a side that are looked at as one: times and digests differ from run to run
 FAR = 12.0  # of 255, in the mean: what moves a block of the page, or colours it otherwise
 
