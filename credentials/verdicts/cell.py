@@ -279,11 +279,13 @@ def _worn_since(
     other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry, until: int = ALWAYS
 ) -> bool:
     """True if it was tested after this leaf, before that one, and reads as no new battery does."""
-    if not any(other.facts.get(fact, -1) > leaf_index for fact in _facts(inquiry, "soh")):
+    tested = any(other.facts.get(fact, -1) > leaf_index for fact in _facts(inquiry, "soh"))
+    if not (tested or other.taken_back):
         return False
     told = tests_of(other, inquiry).in_order()
     read = [said.attestation.quantities for said in told if leaf_index < said.leaf_index < until]
-    counts = {name.partition("/")[0]: n for name, n in other.readings.items()} if until == ALWAYS else {}
+    counted = tested and until == ALWAYS
+    counts = {name.partition("/")[0]: n for name, n in other.readings.items()} if counted else {}
     return any(map(table.beyond_new, (counts, *read)))
 
 
@@ -295,7 +297,8 @@ def _met_since(
     for kind, word in table.shown_by.items():
         event = governance.lifecycle.event(kind) if governance is not None else None
         fact = event.effects.fact if event is not None else None
-        if leaf_index < other.facts.get(fact or "", -1) < until:
+        told = [said.leaf_index for said in tests_of(other, inquiry).shown() if said.attestation.kind == kind]
+        if any(leaf_index < leaf < until for leaf in (other.facts.get(fact or "", -1), *told)):
             yield word
 
 

@@ -17,7 +17,7 @@ from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.evidence import LedgerView, kin_of
 from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at
 from credentials.verdicts.severity import UNDECIDED
-from credentials.verdicts.tests_read import reads_as_used
+from credentials.verdicts.tests_read import reads_as_used, says_use
 from credentials.verdicts.verdict import Findings, Outcome
 
 AS_NEW = ("new", "return")  # conditions in which nothing was used
@@ -120,7 +120,8 @@ def was_used(pack: Standing | None, inquiry: Inquiry) -> bool:
     # What others leave as well says nothing of itself: whatever shows use so leaves a mark.
     shown = {fact for fact in showing if facts.count(fact or "") == 1}
     readings = {name.partition("/")[0]: read for name, read in pack.readings.items()}
-    return not shown.isdisjoint(pack.facts) or table.beyond_new(readings) or reads_as_used(pack, inquiry)
+    told = not shown.isdisjoint(pack.facts) or table.beyond_new(readings)
+    return told or reads_as_used(pack, inquiry) or says_use(pack, inquiry)
 
 
 def was_used_before(part: Standing, leaf_index: int, inquiry: Inquiry) -> bool:
@@ -130,4 +131,5 @@ def was_used_before(part: Standing, leaf_index: int, inquiry: Inquiry) -> bool:
         return False
     events = (event for event in governance.lifecycle.events.values() if event.type in table.shown_by)
     facts = (part.facts.get(event.effects.fact or "", leaf_index) for event in events)
-    return any(leaf < leaf_index for leaf in facts) or reads_as_used(part, inquiry, before=leaf_index)
+    told = any(leaf < leaf_index for leaf in facts) or says_use(part, inquiry, leaf_index)
+    return told or reads_as_used(part, inquiry, before=leaf_index)

@@ -21,15 +21,17 @@ TestsSaid = Callable[[bytes, Sequence[str], Sequence[str], int], Sequence[Ledger
 def tests_behind(
     known: Mapping[bytes, Standing], governance: Governance, said_of: TestsSaid
 ) -> dict[bytes, Sequence[LedgerEntry]]:
-    """Of each battery that was tested what read it, and by which authorities voided that.
+    """Of each battery that was tested, or burnt, what says so, and by which authorities voided that.
 
+    What its author took back left the standing, and counts here as of the battery itself (I1).
     `said_of`: of a battery what is of these kinds, and of those that void, so many at most, oldest first.
     """
     events = governance.lifecycle.events.items()
-    tests = {kind: e for kind, e in events if any(member.monotone for member in e.ledger_members)}
+    using = {kind for _, event in events for kind in event.used_part_by}
+    tests = {k: e for k, e in events if k in using or any(m.monotone for m in e.ledger_members)}
     voiding = [kind for kind, event in events if event.effects.undo == "void"]
     facts = {event.effects.fact for event in tests.values()}
-    tested = (key for key, one in known.items() if not facts.isdisjoint(one.facts))
+    tested = (key for key, one in known.items() if one.taken_back or not facts.isdisjoint(one.facts))
     return {key: said_of(key, list(tests), voiding, TESTS_BESIDE_MAX) for key in tested}
 
 
@@ -51,3 +53,12 @@ def reads_as_used(
         return False
     told = (said.attestation for said in tests_of(one, inquiry).shown() if said.leaf_index < before)
     return any(table.beyond_new(said.quantities) for said in told if since <= said.event_time <= until)
+
+
+def says_use(one: Standing, inquiry: Inquiry, before: int = ALWAYS) -> bool:
+    """Whether what is said of it shows use by being there, taken back or not, before this leaf."""
+    table = inquiry.evidence.network.tables.shown_as
+    said = tests_of(one, inquiry).shown()
+    return table is not None and any(
+        told.attestation.kind in table.shown_by and told.leaf_index < before for told in said
+    )

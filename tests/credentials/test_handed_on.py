@@ -12,7 +12,7 @@ from tests.credentials.test_repaired import stock
 from tests.credentials.test_shown import GOOD, VIN, judged, shape
 from tests.credentials.test_vehicles import CAR, IN_CAR
 from tests.harness.border import World, code, subject_of
-from tests.harness.ledger import IMPORTER, MAKER, RECYCLER, WORKSHOP
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RECYCLER, WORKSHOP
 
 NEW_CAR: dict[str, Any] = {**CAR}
 
@@ -106,3 +106,45 @@ def test_a_part_of_what_its_health_alone_shows_to_be_used_is_used(*, before: boo
         step()
 
     assert shape(judged(w, part)) == ("undecided", "part_of_used")
+
+
+@pytest.mark.parametrize("burns", ["pack", "part"])
+def test_a_fire_that_is_taken_back_is_shed_by_what_is_tied_no_more_than_by_itself(burns: str) -> None:
+    """
+    I1: a correction takes a fire off no record; nor off what the burnt one is in, or what is in that.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    w.happen(
+        MAKER, "battery.maintained", pack, {"work": "m", "child_in": part}, references=(subject_of(part),)
+    )
+    burnt_one, other = (pack, part) if burns == "pack" else (part, pack)
+    told = w.happen(MAKER, "negative_event", burnt_one, {"event_kind": "fire"})
+    before = judged(w, other)["verdict"]
+    w.happen(MAKER, "attestation.corrected", burnt_one, {"reason": "x"}, references=(told,))
+
+    assert [before in GOOD, judged(w, other)["verdict"] in GOOD] == [False, False]
+    void = {"case": "1"}
+    w.happen(EU_AUTHORITY, "attestation.voided", burnt_one, void, cosign=(CN_AUTHORITY,), references=(told,))
+    assert judged(w, other)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("read", [{"soh_permille": 500}, None])
+def test_nor_is_it_by_another_battery_in_the_vehicle(read: dict[str, int] | None) -> None:
+    """
+    One battery of a new car burns, or is tested at half of its health, and its author takes that back.
+    """
+    w = World()
+    other, shown = stock(w), stock(w, 2)
+    for text in (other, shown):
+        w.happen(MAKER, "battery.handed_over", text, {}, parties=(WORKSHOP,), cosign=(WORKSHOP,))
+        w.happen(MAKER, "battery.installed", text, {"vin": VIN}, cosign=(WORKSHOP,), **IN_CAR)
+    if read is None:
+        told = w.happen(WORKSHOP, "negative_event", other, {"event_kind": "fire"})
+    else:
+        said = {"method": "m", "measured_on": "2027-01-15"} | read
+        told = w.happen(WORKSHOP, "soh.measured", other, said, quantities=read)
+    before = judged(w, shown, **NEW_CAR)["verdict"]
+    w.happen(WORKSHOP, "attestation.corrected", other, {"reason": "x"}, references=(told,))
+
+    assert [before in GOOD, judged(w, shown, **NEW_CAR)["verdict"] in GOOD] == [False, False]
