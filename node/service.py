@@ -42,6 +42,7 @@ from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.proposing import ProposalDesk
 from node.use_cases.provided_accounts import ProvidedAccounts
+from node.use_cases.recall_reach import RecallReach
 from node.use_cases.records import RecordDesk
 from node.use_cases.supplier_audit import SupplierAudit
 from node.use_cases.vc_api import VcApi
@@ -91,6 +92,7 @@ class Service:
     alerts: AlertDesk
     cases: CaseDesk
     facilities: FacilityDesk
+    recall_reach: RecallReach
     set_requests: RequestDesk
     records: RecordDesk
     evidence: EvidenceDesk

@@ -65,6 +65,7 @@ from node.use_cases.lookup import FoundAnswer
 from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer
 from node.use_cases.passports import EventAnswer, IssuedLine
+from node.use_cases.recall_reach import RecallReachAnswer
 from node.use_cases.records import EntryAnswer
 from node.use_cases.supplier_audit import SuppliersRecord
 from node.use_cases.trqp import TrqpAuthorization, TrqpRecognition
@@ -277,6 +278,7 @@ ANSWERS: dict[str, type] = {
     "Entries": EntriesAnswer,
     "Events": EventsAnswer,
     "Facilities": FacilitiesAnswer,
+    "RecallReach": RecallReachAnswer,
     "Found": FoundAnswer,
     "Governance": GoverningAnswer,
     "GovernanceActMade": ActMadeAnswer,

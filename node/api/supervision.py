@@ -21,6 +21,7 @@ from node.oversight.alert_kinds import alert_kinds
 from node.server.feeds import Feed
 from node.service import Service
 from node.storage.alerts import AlertFilter
+from node.use_cases.recall_reach import ASKED as REACH_ASKED
 from node.words import Words, alert_words
 
 ASKED = (
@@ -139,6 +140,13 @@ def resting(service: Service, leaf: int) -> ResponseReturnValue:
     """What rests on one record: looked at before it is taken back, contested or made a case of."""
     found = service.alerts.resting.of(leaf, int(time.time()))
     return reply(found, "resting.html", found=found)
+
+
+def recall_reach(service: Service) -> ResponseReturnValue:
+    """What a recall of these criteria would reach: looked at before it is signed."""
+    asked = {name: value for name in REACH_ASKED if (value := request.args.get(name, "").strip())}
+    found = service.recall_reach.of(asked, int(time.time()))
+    return reply(found, "recall_reach.html", found=found if asked else None, asked=asked)
 
 
 def risk(service: Service, consignment_id: str) -> ResponseReturnValue:

@@ -13,6 +13,7 @@ from node.api.route import (
     Route,
     RouteAnswer,
 )
+from node.use_cases.recall_reach import ASKED as REACH_ASKED
 
 SEE_ALERTS = ("read", "clear", "govern", "operate")
 DEAL_WITH = ("clear", "govern", "operate")
@@ -67,6 +68,15 @@ SUPERVISION = (
         _shown("Facilities"),
         SEE_ALERTS,
         query=facilities.ASKED,
+    ),
+    Route(
+        "GET",
+        "/supervision/recall-reach",
+        supervision.recall_reach,
+        "What a recall would reach of what this node knows, before it is signed",
+        _shown("RecallReach"),
+        SEE_ALERTS,
+        query=REACH_ASKED,
     ),
     Route(
         "GET",

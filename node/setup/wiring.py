@@ -53,6 +53,7 @@ from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
 from node.use_cases.proposing import ProposalDesk
 from node.use_cases.provided_accounts import ProvidedAccounts
+from node.use_cases.recall_reach import RecallReach
 from node.use_cases.vc_api import VcApi
 from node.use_cases.vehicles import VehicleDesk
 from node.use_cases.webhook_desk import WebhookDesk
@@ -242,6 +243,7 @@ def _serve(disk: Disk, agreement: Agreement, trades: Trades, port: int, hosts: H
         alerts=trades.oversight.alert_desk,
         cases=trades.oversight.case_desk,
         facilities=trades.oversight.facilities,
+        recall_reach=RecallReach(trades.issuing, office, ledger),
         set_requests=trades.oversight.request_desk(trades.consignments.reports),
         records=(records := records_of(disk, gathering)),
         evidence=evidence_of(disk, trades.consignments, records),

@@ -195,6 +195,9 @@ def test_lists_cost_the_same_whatever_they_hold(node: LiveNode) -> None:
             "GET /operations/aside": lambda: node.get_json("/operations/aside"),
             "GET /supervision": page("/supervision"),
             "GET /supervision/facilities": page("/supervision/facilities"),
+            "GET /supervision/recall-reach": page(
+                "/supervision/recall-reach?namespace=gbt34014:ZZ1&prefixes=ZZ1"
+            ),
             "GET /supervision/cases": page("/supervision/cases"),
             "GET /status": page("/status"),
         },
