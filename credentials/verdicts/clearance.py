@@ -7,7 +7,7 @@ shown is asked for all the same, wherever the answer matters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from credentials.documents.identifiers import guess_scheme, read_identifier
 from credentials.errors import CredentialError
@@ -36,6 +36,9 @@ class ItemVerdict:
 
     line: Line
     verdict: Verdict
+    # What it was judged by, for whoever asks what else follows; None: it was not judged.
+    inquiry: Inquiry | None = field(default=None, compare=False, repr=False)
+    examined: Sequence[Examined] = field(default=(), compare=False, repr=False)
 
     def as_dict(self) -> ItemRecord:
         """The JSON form."""
@@ -106,7 +109,8 @@ def _clear(
         concluded = conclude_no_milder(
             found.checks, also, evidence.network.tables, gaps=gaps, required=policy.required
         )
-        cleared.append(ItemVerdict(line, _verdict(concluded, found, judged.battery, judged.inquiry)))
+        verdict = _verdict(concluded, found, judged.battery, judged.inquiry)
+        cleared.append(ItemVerdict(line, verdict, judged.inquiry, judged.shown))
     return cleared
 
 

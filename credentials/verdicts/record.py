@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -257,8 +257,7 @@ class Inquiry:
 
         How far behind this node is changes with what it hears, not with time alone: that is no moment.
         """
-        later = (m for m in (*self.moments, *found.moments) if m > self.at.evaluated_at)
-        return min(later, default=None)
+        return first_after(self.at.evaluated_at, self.moments | found.moments)
 
     def relatives(self) -> tuple[Standing, ...]:
         """What it was made from or taken out of, and that in turn, as far as it is in hand."""
@@ -330,6 +329,11 @@ class Inquiry:
             else:
                 leaf, happened = max(leaf, old.lineage.leaf_index), max(happened, old.last_event_time)
         return leaf, happened
+
+
+def first_after(at: int, moments: Set[int]) -> int | None:
+    """The first of these moments after `at`."""
+    return min((moment for moment in moments if moment > at), default=None)
 
 
 def _called(key: bytes, view: LedgerView) -> list[bytes]:

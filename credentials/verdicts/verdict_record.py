@@ -179,13 +179,18 @@ class AskRecord(TypedDict):
     why: str  # missing | withheld | not_accepted | no_rule
 
 
-class StatementRecord(PlaceRecord):
-    """One statement that answers a part of a requirement."""
+class SaidRecord(PlaceRecord):
+    """One statement, whoever reads it."""
 
     kind: str
     issuer: str
     issuer_name: NotRequired[str]
     jurisdiction: str
+
+
+class StatementRecord(SaidRecord):
+    """One statement that answers a part of a requirement."""
+
     data_points: NotRequired[list[int]]
     effect: NotRequired[str]
     accepted: bool  # False: seen, but without the effect that its row needs

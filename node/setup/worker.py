@@ -113,7 +113,9 @@ class Worker:
                 judged = self._judged(task)
                 if not all(one.by_itself for one in judged):
                     return None
-                items = [self._watching.row_of(one.verdict, read=one.read) for one in judged]
+                items = [
+                    self._watching.row_of(one.verdict, read=one.read, answers=one.answers) for one in judged
+                ]
                 log_size = self._ledger.log_size()
         except Exception:  # whatever it is: the node meets it itself, and says so
             return None

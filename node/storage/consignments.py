@@ -10,6 +10,7 @@ from zlib import crc32
 
 from node.storage.database import Damaged, Database, Transaction, marks, parts
 from node.storage.found_by import CONSIGNMENTS, WordTable
+from node.storage.line_answers import put_answers, put_answers_again
 from node.storage.rests_on import Rest, hasten_if_had, put_rests, put_rests_again
 
 NUMBER_MAX = 1 << 53
@@ -51,6 +52,7 @@ class ItemRow:
     judged_at: int = 0
     reason: str = ""
     rests: tuple[Rest, ...] = ()  # further values by which it is found, by column
+    answers: bytes = b""  # what a report adds up of it; empty: it judges the line itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class ConsignmentTable:
         items = list(items)
         for item in items:
             put_rests(db, consignment_id, item.line, item.rests)
+            put_answers(db, consignment_id, item.line, item.answers)
         db.executemany(
             "INSERT OR IGNORE INTO items (consignment, line, seq, verdict, body, subject, namespace, "
             f"issuer, due, crc, reason) VALUES ({marks(11)})",
@@ -135,6 +138,7 @@ class ConsignmentTable:
     def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """Another verdict for a line that was set aside; its place in the order of judging stays."""
         put_rests_again(db, consignment_id, item.line, item.rests)
+        put_answers_again(db, consignment_id, item.line, item.answers)
         db.execute(
             "UPDATE items SET verdict = ?, body = ?, crc = ?, due = ?, subject = ?, namespace = ?, "
             "issuer = ?, reason = ? WHERE consignment = ? AND line = ?",

@@ -26,3 +26,9 @@ def office_20_reasons_of_lines(db: sqlite_utils.Database) -> None:
         "WHERE json_valid(CAST(body AS TEXT))"
     )
     make_index(db, "items", "items_reason", ["consignment", "line", "verdict", "reason"])
+
+
+def office_30_line_answers(db: sqlite_utils.Database) -> None:
+    """What judged lines answer of a report's requirements."""
+    columns = {"consignment": str, "line": int, "body": bytes, "crc": int}
+    make_table(db, "line_answers", columns, pk=("consignment", "line"))

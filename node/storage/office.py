@@ -24,6 +24,7 @@ from node.storage.issuances import IssuanceTable
 from node.storage.jobs import JobTable
 from node.storage.left_out import LeftOutRows
 from node.storage.letters import LetterTable
+from node.storage.line_answers import LineAnswersTable
 from node.storage.lot_amounts import LotAmountTable
 from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
@@ -56,6 +57,7 @@ class OfficeStore:
         self.jobs = JobTable(self._db)
         self.consignments = ConsignmentTable(self._db)
         self.left_out = LeftOutRows(self._db)
+        self.line_answers = LineAnswersTable(self._db)
         self.declared = DeclaredTable(self._db)
         self.overtaken = OvertakenLines(self._db)
         self.reached = ReachedLines(self._db)

@@ -11,6 +11,7 @@ import orjson
 
 from node.storage.consignments import ItemRow
 from node.storage.database import VARIABLES_MAX, Database, Transaction, marks, parts
+from node.storage.line_answers import put_answers_again
 from node.storage.rests_on import KIN, PARTY, as_stored, hasten_if_had, put_rests_again
 
 About = Mapping[str, Sequence[bytes | str]] | None  # values by column; None: every line
@@ -47,6 +48,7 @@ class OvertakenLines:
     def put_again(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """The newer verdict of a line that has one; the word it had first is kept beside it."""
         put_rests_again(db, consignment_id, item.line, item.rests)
+        put_answers_again(db, consignment_id, item.line, item.answers)
         db.execute(
             "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
             "ELSE COALESCE(was, verdict) END, "
@@ -151,6 +153,7 @@ class OvertakenLines:
         """The goods of this line went their way: it keeps its verdict, whatever becomes of them."""
         where = "WHERE consignment = ? AND line = ?"
         db.execute(f"UPDATE items SET settled = 1, stale = 0, due = NULL {where}", (consignment_id, line))
+        put_answers_again(db, consignment_id, line, b"")  # nobody looks any more whether they still hold
 
     @staticmethod
     def mark_stale(

@@ -18,7 +18,7 @@ _OLD = (
     "AND NOT EXISTS (SELECT 1 FROM set_aside WHERE ref = id OR substr(ref, 1, length(id) + 1) = id || '/')"
 )
 _OF_CONSIGNMENT = (
-    *("manifests", "items", "rests_on", "lines_reached"),
+    *("manifests", "items", "rests_on", "lines_reached", "line_answers"),
     *("rows_left_out", "columns_sent"),
 )
 

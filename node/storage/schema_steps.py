@@ -12,7 +12,11 @@ import orjson
 import sqlite_utils
 
 from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
-from node.storage.line_steps import office_19_rows_left_out, office_20_reasons_of_lines
+from node.storage.line_steps import (
+    office_19_rows_left_out,
+    office_20_reasons_of_lines,
+    office_30_line_answers,
+)
 from node.storage.oversight_steps import (
     office_15_alerts,
     office_18_attempts,
@@ -443,4 +447,5 @@ OFFICE = History(
     office_27_throughput,
     office_28_identities,
     office_29_lot_amounts,
+    office_30_line_answers,
 )

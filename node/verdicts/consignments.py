@@ -91,7 +91,7 @@ class Consignments:
         self._policy = policy
         self._judging = judging
         self._reading = OneAtATime()
-        self.reports = Reports(office, gathering, policy)
+        self.reports = Reports(office, gathering, policy, overtaking)
         self.completing, self.stopping = Completing(office, judging), Stopping(office, judging)
 
     # -- taking in -----------------------------------------------------------------------------------

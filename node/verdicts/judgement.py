@@ -6,11 +6,12 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from credentials.verdicts.answering import answers_of, as_text
 from credentials.verdicts.clearance import ItemVerdict, clear_repeated
 from credentials.verdicts.evidence import At, Evidence
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MIN
@@ -19,9 +20,10 @@ from credentials.verdicts.policy import Policy
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Conclusion, Verdict
 from credentials.verdicts.verdict_record import ItemRecord
+from node import log
 from node.storage.consignments import ConsignmentRow
 from node.storage.rests_on import DOCUMENT, UNREAD, Rest
-from node.transient_faults import PASSING
+from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
 from node.verdicts.manifests import Pair, Together
 from node.verdicts.resting import rests_of
@@ -42,6 +44,7 @@ class Judged:
     verdict: ItemRecord
     read: Set[Rest] = frozenset()
     error: Exception | None = None
+    answers: bytes = b""  # what a report of the consignment's day adds up (`as_text`); empty: not known
     by_itself: bool = False
 
 
@@ -65,8 +68,10 @@ class Judgement:
         cleared = clear_repeated(lines, evidence, self._policy, law_date_of(row, now), now, context)
         read = rests_of(evidence, self._gathering.did, self._policy.status_list_age_s_max, now)
         verdicts = [one.as_dict() for one in cleared]
-        alone = _stands_alone(evidence, read)
-        return [Judged(one, read, by_itself=alone and not _names_codes(one)) for one in verdicts]
+        alone, answers = _stands_alone(evidence, read), _answered(cleared[0], row.law_date, read)
+        return [
+            Judged(one, read, by_itself=alone and not _names_codes(one), answers=answers) for one in verdicts
+        ]
 
     def tried(
         self,
@@ -97,7 +102,24 @@ def _not_judged(gathering: Gathering, lines: Sequence[Line], row: ConsignmentRow
 
 def _stands_alone(evidence: Evidence, read: Set[Rest]) -> bool:
     beside = evidence.aliases or evidence.namers or evidence.declared or evidence.sharing
-    return not beside and not any(kind in (DOCUMENT, UNREAD) for kind, _ in read)
+    return not beside and not _lacks(read)
+
+
+def _lacks(read: Set[Rest]) -> bool:
+    return any(kind in (DOCUMENT, UNREAD) for kind, _ in read)
+
+
+def _answered(cleared: ItemVerdict, law_date: str, read: Set[Rest]) -> bytes:
+    """What the line answers of the requirements (0667); nothing where asking again may give more."""
+    if cleared.inquiry is None or _lacks(read):
+        return b""
+    inquiry = replace(cleared.inquiry, at=replace(cleared.inquiry.at, law_date=law_date))
+    shown = inquiry.evidence.presented  # of what is shown with a line a report reads each document
+    try:
+        return as_text(answers_of(inquiry, None if shown else cleared.examined))
+    except Exception as error:  # a report judges this line itself, and meets it; the verdict stands
+        log.moment("not_answered", error, line=cleared.line.line, because=sentence(error))
+        return b""
 
 
 def _names_codes(verdict: Mapping[str, Any]) -> bool:

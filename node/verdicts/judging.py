@@ -167,7 +167,7 @@ class Judging:
         part = batch_of(map(job.manifest.lines.pair, job.waiting))
         judged = self._judged(part, job.row, job.manifest.together)
         numbered = enumerate(judged, job.seq + 1)
-        items = [self.watching.row_of(one.verdict, number, one.read) for number, one in numbered]
+        items = [self.watching.row_of(one.verdict, number, one.read, one.answers) for number, one in numbered]
         last = judged[-1].verdict
         with self._office.writing() as db:
             self._put_items(db, job, items, last["height"], last["block_time"])
@@ -228,7 +228,7 @@ class Judging:
         last = judged[-1].verdict
         with self._office.writing() as db:
             for one in judged:
-                self.watching.keep(db, row.id, one.verdict, one.read)
+                self.watching.keep(db, row.id, one.verdict, one.read, one.answers)
                 if one.error is not None:
                     self._put_aside(db, LINE, f"{row.id}/{one.verdict['line']}", one.error)
             self.declarations.look_again(db, newest, row.id, [line.line for line, _ in part])
@@ -290,7 +290,7 @@ class Judging:
             if one.error is not None:
                 self._put_aside(db, LINE, ref, one.error)
                 return
-            item = self.watching.row_of(one.verdict, read=one.read)
+            item = self.watching.row_of(one.verdict, read=one.read, answers=one.answers)
             self._office.consignments.replace_item(db, consignment_id, item)
             self._office.aside.clear(db, LINE, ref)
         self.given_away.take_back_after([one])

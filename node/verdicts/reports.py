@@ -1,26 +1,32 @@
-"""The importer's readiness report over the lines of a consignment: one long one is made at a time."""
+"""The importer's readiness report over the lines of a consignment: one long one is made at a time.
+
+For the day of the consignment it adds up what was kept beside the verdicts (0667), a few lines at a time. A
+line is judged anew where nothing was kept, where the ledger or time has overtaken it, where sets were handed
+over that its verdict did not read, and for another day.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 from credentials.documents.passport import point_of
+from credentials.verdicts.answering import LineAnswers, read_text
 from credentials.verdicts.crosswalk import Requirements
-from credentials.verdicts.evidence import Evidence, Held, Missing, MissingReason
-from credentials.verdicts.manifest import Line
+from credentials.verdicts.evidence import At, Held, Missing, MissingReason
 from credentials.verdicts.policy import Policy
-from credentials.verdicts.readiness import readiness
+from credentials.verdicts.readiness import answers_by, report_of
 from credentials.verdicts.verdict_record import ReportRecord
 from node.errors import busy, not_found
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
+from node.verdicts.declarations import OPEN_S
 from node.verdicts.handed import with_handed
-from node.verdicts.manifests import TextLines, read_manifest
+from node.verdicts.manifests import Pair, TextLines, read_manifest
+from node.verdicts.overtaking import Overtaking
 from node.verdicts.sources import Gathering, Reading
 
 REPORT_LINES_AT_ONCE = 64
@@ -38,21 +44,63 @@ class UnseenSet:
 
 
 class Reports:
-    """Makes reports; each line is judged again for one."""
+    """Makes reports."""
 
-    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy) -> None:
+    def __init__(
+        self, office: OfficeStore, gathering: Gathering, policy: Policy, overtaking: Overtaking
+    ) -> None:
         self._office = office
         self._gathering = gathering
         self._policy = policy
+        self._overtaking = overtaking
         self._reporting = Lock()  # held while a long report is made
 
     def report(self, row: ConsignmentRow, law_date: str) -> ReportRecord:
         """The report as the law is on a day: that of arrival, if it is not that of the consignment."""
         with self._turn(row):
             lines = read_manifest(self._office, row.id, self._gathering.key_of).lines
-            pairs = _evidence_of(lines, with_handed(self._gathering, self._office))
-            made = readiness(pairs, self._policy, law_date, int(time.time()))
+            at = At(law_date, int(time.time()))
+            made = report_of(self._answered(row, lines, at), self._policy.jurisdiction, at)
         return {**made, "consignment": row.id, "declaration": row.declaration}
+
+    def _answered(
+        self, row: ConsignmentRow, lines: TextLines, at: At
+    ) -> Iterator[tuple[int, str, LineAnswers]]:
+        """(number, code, answers) of each line, as it was kept or judged anew."""
+        gathering = with_handed(self._gathering, self._office)
+        handed = self._office.requested.all_handed(gathering.did)
+        for numbers in _parts(lines):
+            kept = self._kept(row, numbers, at)
+            anew = [n for n in numbers if n not in kept or not handed.isdisjoint(kept[n].unseen)]
+            kept |= self._judged_anew([lines.pair(number) for number in anew], gathering, at)
+            for number in numbers:
+                yield number, lines.pair(number)[0].battery, kept[number]
+
+    def _kept(self, row: ConsignmentRow, numbers: Sequence[int], at: At) -> dict[int, LineAnswers]:
+        """What was kept of these lines and is what they would be judged to answer now."""
+        if at.law_date != row.law_date or row.created + OPEN_S <= at.evaluated_at:
+            return {}  # of another day; or nobody looks any more whether the ledger has overtaken it
+        asked = Requirements.of(self._gathering.tables, self._policy.jurisdiction)
+        with self._office.reading():
+            texts = self._office.line_answers.of(row.id, numbers)
+            behind = self._overtaking.lines(row.id, (min(numbers), max(numbers)))
+        read = {number: read_text(text, asked) for number, text in texts.items() if number not in behind}
+        return {
+            number: answers
+            for number, answers in read.items()
+            if answers is not None and (answers.until is None or at.evaluated_at < answers.until)
+        }
+
+    def _judged_anew(self, part: Sequence[Pair], gathering: Gathering, at: At) -> dict[int, LineAnswers]:
+        """What these lines answer by what is had now, asked for first."""
+        if not part:
+            return {}
+        readings = gathering.fetch_for([raw for _, raw in part])
+        found = gathering.evidence_of_lines(list(zip((raw for _, raw in part), readings, strict=True)))
+        return {
+            line.line: answers_by(evidence, self._policy, at)
+            for (line, _), evidence in zip(part, found, strict=True)
+        }
 
     def wanted(self, requirement: str) -> str:
         """What a row asks for, in the words of its table; "" where there is none of this id."""
@@ -82,7 +130,8 @@ class Reports:
         found: dict[bytes, UnseenSet] = {}
         gathering = with_handed(self._gathering, self._office)
         lines = read_manifest(self._office, consignment, gathering.key_of).lines
-        for part in _parts(lines):
+        for numbers in _parts(lines):
+            part = [lines.pair(number) for number in numbers]
             readings = gathering.fetch_for([raw for _, raw in part])
             for (line, _), reading in zip(part, readings, strict=True):
                 for point, digest in unseen_points(reading).items():
@@ -110,18 +159,10 @@ def _withheld(document: Held | Missing | None) -> bool:
     return isinstance(document, Missing) and document.reason is MissingReason.WITHHELD
 
 
-def _evidence_of(lines: TextLines, gathering: Gathering) -> Iterator[tuple[Line, Evidence]]:
-    """Each line with its evidence; fetched for a few at a time, and never all in memory."""
-    for part in _parts(lines):
-        readings = gathering.fetch_for([raw for _, raw in part])
-        read = zip((raw for _, raw in part), readings, strict=True)
-        found = gathering.evidence_of_lines(list(read))
-        yield from zip((line for line, _ in part), found, strict=True)
-
-
-def _parts(lines: TextLines) -> Iterator[list[tuple[Line, Mapping[str, Any]]]]:
+def _parts(lines: TextLines) -> Iterator[list[int]]:
+    """The numbers of a few lines at a time: never all in memory."""
     for start in range(0, len(lines), REPORT_LINES_AT_ONCE):
-        yield [lines.pair(number) for number in lines.numbers[start : start + REPORT_LINES_AT_ONCE]]
+        yield lines.numbers[start : start + REPORT_LINES_AT_ONCE]
 
 
 @contextmanager

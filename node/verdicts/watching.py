@@ -131,10 +131,13 @@ class Watching:
                 return rows[:place]
         return rows
 
-    def row_of(self, verdict: Mapping[str, Any], seq: int = 0, read: Set[Rest] = frozenset()) -> ItemRow:
+    def row_of(
+        self, verdict: Mapping[str, Any], seq: int = 0, read: Set[Rest] = frozenset(), answers: bytes = b""
+    ) -> ItemRow:
         """A verdict as it is stored: with what it is found by when the ledger learns more.
 
-        `read` is what was read for it (`resting.py`): a verdict tells only what it found.
+        `read` is what was read for it (`resting.py`): a verdict tells only what it found. `answers`: what a
+        report adds up of it.
         """
         about = self._gathering.subject_of(verdict["battery"])
         own = standing_key(about) if about is not None else None
@@ -154,6 +157,7 @@ class Watching:
             judged_at=verdict["evaluated_at"],
             reason=verdict["reason"],
             rests=(*told, *sorted(read - told.keys() - in_columns)),
+            answers=answers,
         )
 
     def _rests(self, verdict: Mapping[str, Any]) -> Iterator[Rest]:
@@ -183,10 +187,12 @@ class Watching:
         found = (self._gathering.subject_of(text, issuer) for text in sorted(map(str, named - {None})))
         return [about for about in found if about is not None]
 
-    def keep(self, db: Any, consignment_id: str, verdict: ItemRecord, read: Set[Rest]) -> None:
+    def keep(
+        self, db: Any, consignment_id: str, verdict: ItemRecord, read: Set[Rest], answers: bytes
+    ) -> None:
         """Store the newer verdict of a line, with the word it had before; a settled line keeps its own.
 
-        `read`: what was read for it.
+        `read`: what was read for it; `answers`: what a report adds up of it.
         """
         table, line = self._office.overtaken, verdict["line"]
         stored = self._office.consignments.item(consignment_id, line)
@@ -202,7 +208,7 @@ class Watching:
             log.moment("verdict_changed", id=consignment_id, line=line, verdict=verdict["verdict"])
         elif "before" in before:
             kept = {**verdict, "before": before["before"]}
-        table.put_again(db, consignment_id, self.row_of(kept, read=read))
+        table.put_again(db, consignment_id, self.row_of(kept, read=read, answers=answers))
         self.mark_named(db, kept, before)
         self._office.reached.judged(db, consignment_id, line, verdict["verdict"], verdict["reason"])
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from credentials.ledger.recognition import Effect, Recognition
-from credentials.verdicts.evidence import Evidence, Held, LedgerView, Missing, MissingReason, Tables
+from credentials.verdicts.answering import answers_of, as_text, read_text
+from credentials.verdicts.clearance import clear_item
+from credentials.verdicts.crosswalk import Requirements
+from credentials.verdicts.evidence import At, Evidence, Held, LedgerView, Missing, MissingReason, Tables
 from credentials.verdicts.manifest import Line
-from credentials.verdicts.readiness import STATES, readiness
+from credentials.verdicts.readiness import STATES, readiness, report_of
+from credentials.verdicts.verdict_record import ReportRecord
 from node.answers import ReportAnswer
 from tests.harness.border import (
     LAW_DATE,
@@ -38,7 +42,23 @@ def report(
         (Line(n, text), replace(w.evidence(text, points=points), **changes))
         for n, text in enumerate(texts, start=1)
     ]
-    return words().report(readiness(items, policy("importer-eu"), law_date, w.now))
+    told = readiness(items, policy("importer-eu"), law_date, w.now)
+    assert told == by_verdicts(items, law_date, w.now)
+    return words().report(told)
+
+
+def by_verdicts(items: Sequence[tuple[Line, Evidence]], law_date: str, now: int) -> ReportRecord:
+    """The report added up from what the verdicts on these lines left to be kept (`answering.py`)."""
+    asks, kept = policy("importer-eu"), []
+    for line, evidence in items:
+        verdict = clear_item(line, evidence, asks, law_date, now)
+        assert verdict.inquiry is not None
+        answers = answers_of(verdict.inquiry, None if evidence.presented else verdict.examined)
+        asked = Requirements.of(evidence.network.tables, asks.jurisdiction)
+        read = read_text(as_text(answers), asked)
+        assert read == answers, "what is read is what was kept"
+        kept.append((line.line, line.battery, read))
+    return report_of(kept, asks.jurisdiction, At(law_date, now))
 
 
 def states(told: ReportAnswer) -> dict[str, str]:

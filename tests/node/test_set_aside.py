@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from credentials.verdicts.clearance import clear_repeated as proper
-from credentials.verdicts.readiness import readiness
+from credentials.verdicts.readiness import report_of
 from node.api import consignments as api
 from node.api import door_of
 from node.errors import ProblemError
@@ -301,14 +301,14 @@ def test_a_large_manifest_is_read_once_at_a_time(node: LiveNode, monkeypatch: py
 
 def test_of_long_reports_one_is_made_at_a_time(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    A report judges each line again: while a long one is made, another is told to come again, and a short one
+    A report reads each line through: while a long one is made, another is told to come again, and a short one
     is made.
     """
     made = [node.post_json("/consignments", another(number)).get_json()["id"] for number in (88, 89)]
     short, going = manifest() | {"declaration": "26NLSHORT00001"}, threading.Event()
     short["lines"] = short["lines"][:1]
     made.append(node.post_json("/consignments", short).get_json()["id"])
-    told, began, whole = list[int](), threading.Event(), readiness
+    told, began, whole = list[int](), threading.Event(), report_of
 
     def slowly(*given: Any) -> Any:
         began.set()
@@ -316,14 +316,14 @@ def test_of_long_reports_one_is_made_at_a_time(node: LiveNode, monkeypatch: pyte
         return whole(*given)
 
     monkeypatch.setattr(reports, "REPORT_LINES_AT_ONCE", 1)
-    monkeypatch.setattr(reports, "readiness", slowly)
+    monkeypatch.setattr(reports, "report_of", slowly)
     first = threading.Thread(
         target=lambda: told.append(node.get(f"/consignments/{made[0]}/readiness").status_code)
     )
     first.start()
     began.wait(60)
     second = node.get(f"/consignments/{made[1]}/readiness")
-    monkeypatch.setattr(reports, "readiness", whole)
+    monkeypatch.setattr(reports, "report_of", whole)
     third = node.get(f"/consignments/{made[2]}/readiness")
     going.set()
     first.join()
