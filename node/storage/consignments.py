@@ -131,8 +131,7 @@ class ConsignmentTable:
             ],
         )
         if items:  # judged together
-            began = min(item.judged_at for item in items)
-            hasten_if_had(db, consignment_id, [item.line for item in items], began)
+            hasten_if_had(db, consignment_id, [i.line for i in items], min(i.judged_at for i in items))
 
     @staticmethod
     def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
