@@ -289,7 +289,7 @@ def as_text(answers: LineAnswers) -> bytes:
         if id(answer.said) not in said:
             said[id(answer.said)] = len(listed)
             listed.append(answer.said)
-    rows: dict[str, Any] = {}
+    rows: dict[str, str | list[object]] = {}
     for asked, row in zip(answers.asked.rows, answers.rows, strict=True):
         plain = not (row.answers or row.asks or row.asked_twice or row.withheld)
         given = [[said[id(one.said)], *one[1:]] for one in row.answers]
