@@ -1,7 +1,6 @@
 """The steps of signing.db and office.db. A step is taken once in the life of a file: it is never edited.
 
-Tables are made by sqlite-utils. SQL stands where it has no words: an index over part of a table, a table of
-one row. The first step of each history takes over files from before versions were written down.
+SQL stands where sqlite-utils has no words. The first step takes over files from before there were versions.
 """
 
 from __future__ import annotations
