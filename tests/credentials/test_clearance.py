@@ -1390,6 +1390,7 @@ def test_a_scan_needs_no_declaration() -> None:
         {"lines": [{"battery": "x", "colour": "red"}]},
         {"lines": [{"battery": "x", "mass_kg": True}]},
         {"lines": [{"battery": "x", "mass_kg": -1}]},
+        {"lines": [{"battery": "x", "mass_kg": 100_000.5}]},
         {"lines": [{"battery": "x", "line": 1}, {"battery": "y", "line": 1}]},
         {"lines": [{"battery": "x"}], "direction": "up"},
         {"lines": [{"battery": "x", "documents": {}}]},
@@ -1403,6 +1404,13 @@ def test_a_bad_manifest_is_refused_with_a_sentence(manifest: object) -> None:
         Manifest.parse(manifest)
 
     assert refused.value.code == "manifest_invalid"
+
+
+def test_the_largest_mass_that_may_be_declared_is_read() -> None:
+    """
+    A hundred tonnes, and not a gram more.
+    """
+    assert Manifest.parse({"lines": [{"battery": "x", "mass_kg": 100_000}]}).lines[0].mass_kg == 100_000
 
 
 def test_hostile_text_on_a_line_gets_a_verdict_not_an_error() -> None:

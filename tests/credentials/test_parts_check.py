@@ -172,8 +172,9 @@ def test_each_part_opens_and_no_other_opens_in_its_place() -> None:
             (key, replace(opened, path=(*opened.path, bytes(32))), root),
         ]
         for one, way, under in wrong:
-            with pytest.raises(CommitmentError):
+            with pytest.raises(CommitmentError) as refused:
                 require_opened(one, way, under)
+            assert refused.value.code == "malformed"
         with pytest.raises(CommitmentError):
             open_part(keys, chance.randbytes(32))
 

@@ -108,7 +108,8 @@ def test_what_is_expressly_not_recognised_is_no_and_names_the_record() -> None:
         },
     )
     paused = recognition(suspended=((LATER, None),))
-    assert decide(governed(paused), recognises()).reason == "no_recognition"
+    none = decide(governed(paused), recognises())
+    assert (none.yes, none.reason) == (False, "no_recognition")
     assert decide(governed(paused), recognises(at=LATER - 1)).yes
 
 
@@ -180,8 +181,9 @@ def test_a_licence_names_its_number_and_its_time() -> None:
             "valid_until": LATER + 1,
         },
     )
-    assert decide(found, replace(asked, at=LATER + 1)).reason == "no_licence"
-    assert decide(found, replace(asked, resource="gbt34014:ZZ4")).reason == "no_licence"
+    for other in (replace(asked, at=LATER + 1), replace(asked, resource="gbt34014:ZZ4")):
+        none = decide(found, other)
+        assert (none.yes, none.reason, none.statements) == (False, "no_licence", ())
 
 
 def test_who_is_stopped_or_gone_is_not_authorised_then() -> None:
@@ -208,7 +210,8 @@ def test_who_is_stopped_or_gone_is_not_authorised_then() -> None:
         gone = {**governance.participants, did: replace(governance.participants[did], left=LATER)}
         seats = tuple(d for d in governance.validator_dids if d != did)
         left = replace(governance, participants=gone, validator_dids=seats)
-        assert decide(left, authorises()).reason == reason
+        gone_since = decide(left, authorises())
+        assert (gone_since.yes, gone_since.reason, gone_since.statements) == (False, reason, ())
         assert decide(left, authorises(at=LATER - 1)).yes
 
 
