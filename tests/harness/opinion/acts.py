@@ -141,7 +141,8 @@ class File:
     tied: frozenset[Tied] = (
         frozenset()
     )  # what its repairs, and those that name it, bind it by; by the archive
-    read_beside: bool = False  # another battery in its vehicle reads as no new one does; by the archive
+    read_beside: bool = False  # its vehicle was through what no new one is, by its other batteries
+    held_beside: frozenset[tuple[str, str]] = frozenset()  # what holds these, and where; both by the archive
 
     @property
     def exists(self) -> bool:

@@ -41,7 +41,8 @@ def sights(conditions: Sequence[str], goods: Sequence[str | None] = GOODS) -> It
 # Grounds that batteries tied to each other give, counted by histories.
 OWN_REPAIR, OTHERS_REPAIR = "by a repair of who made or has it", "by somebody else's repair"
 USED_PART, BESIDE_USED = "repaired with what is used", "as new, beside what reads as used in their vehicle"
-TIED = (OWN_REPAIR, OTHERS_REPAIR, USED_PART, BESIDE_USED)
+PART_ENDED, BESIDE_HELD = "in one battery with what ended", "in a vehicle with another that is held"
+TIED = (OWN_REPAIR, OTHERS_REPAIR, USED_PART, BESIDE_USED, PART_ENDED, BESIDE_HELD)
 PASSPORT_GRAMS = 452_500  # by every passport here
 Bound = tuple[str, str]  # the best word allowed, and the ground
 
@@ -115,6 +116,24 @@ def x7_part_used(file: File, shown: Shown) -> Bound | None:
     """A used part in the same hands is in there by a repair, in whatever order that was told."""
     used = any(tied.what == "used" for tied in file.tied) and shown.condition in ("new", "return")
     return ("undecided", USED_PART) if used else None
+
+
+def x3_part_ended(file: File, shown: Shown) -> Bound | None:
+    """What is in a battery did not end, and it not without that: one of both is not so."""
+    ended = any(tied.what == "ended" for tied in file.tied) and shown.condition not in ("waste", None)
+    return ("undecided", PART_ENDED) if ended else None
+
+
+def i2_held_beside(file: File, shown: Shown) -> Bound | None:
+    """A vehicle goes nowhere with another battery that is held; what was refused may be sent back."""
+    if shown.goods != "in_vehicle" or shown.condition is None:
+        return None
+    here = {what for what, where in file.held_beside if where in ("", shown.jurisdiction)}
+    if shown.direction == "export":
+        here.discard("refused")
+    if shown.condition == "waste":
+        here &= {"lost"}
+    return ("undecided", BESIDE_HELD) if here else None
 
 
 def i1_read_beside(file: File, shown: Shown) -> Bound | None:
@@ -292,7 +311,7 @@ UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
     i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_closed,
     i4_declared_here, i7_condition, i1_part_of_used, x8_made_of_another,
-    i2_parts_stopped, x7_part_used, i1_read_beside,
+    i2_parts_stopped, x7_part_used, x3_part_ended, i1_read_beside,
 )  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
@@ -300,7 +319,7 @@ INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i4_declared_here, i4_not_released,
     i5_origin, i7_condition, i7_second_life, art_73_waste_still, i8_waste, annex_xiv, art_77_passport,
     i1_part_of_used, x8_made_of_another, x16_mass, x17_registration,
-    i2_parts_stopped, x7_part_used, i1_read_beside,
+    i2_parts_stopped, x7_part_used, x3_part_ended, i1_read_beside, i2_held_beside,
 )  # fmt: skip
 
 

@@ -24,8 +24,9 @@ from .names import LINK
 from .packs import come_out, fates_of, given_into, put_back, taken_out_of
 from .parties import is_authority, is_customs, side
 from .reaching import reported, without_report
-from .repairs import Repair, found_again, noted, read_beside, tied_to
+from .repairs import Repair, found_again, noted, tied_to
 from .rights import stood
+from .vehicle import held_beside, read_beside
 
 NOBODYS: Mapping[str, File] = {}
 
@@ -84,7 +85,9 @@ class Archive:
                     seen.add(origin)
         out = bool(taken_out_of(self, battery))
         tied, beside = tied_to(self, battery), read_beside(self, battery)
-        return replace(file, fates=fates_of(self, battery), came_out=out, tied=tied, read_beside=beside)
+        held = held_beside(self, battery)
+        found = replace(file, fates=fates_of(self, battery), came_out=out, tied=tied)
+        return replace(found, read_beside=beside, held_beside=held)
 
     def record(self, battery: str) -> tuple[Act, ...]:
         return self.acts.get(battery, ())

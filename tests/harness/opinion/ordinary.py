@@ -17,6 +17,7 @@ from .alphabet import CAR, OURS
 from .bounds import PASSPORT_GRAMS, Shown
 from .heard import PART
 from .law import Archive
+from .names import further
 from .parties import CN_CUSTOMS
 
 # The ordinary trade of a new battery into the EU, in its order; each but a sale happens once. What is built
@@ -83,7 +84,9 @@ def _is_known(archive: Archive, battery: str, name: str) -> bool:
 
 def _is_part_of_stopped(archive: Archive, battery: str) -> bool:
     """Whether a repair says that it was part of what is recalled, lost or stolen, or ended (0989, 0999)."""
-    packs = [archive.bound(other) for how, other in archive.bound(battery).named_as if how == PART]
+    named = [other for how, other in archive.bound(battery).named_as if how == PART]
+    codes = dict.fromkeys(code for other in named for code in (other, *further(archive, other)))
+    packs = [archive.bound(code) for code in codes]  # it is the same battery under each of its codes (0994)
     return any(
         pack.recalls or pack.is_set("recalled") or pack.is_set("lost") or pack.ended or "waste" in pack.used
         for pack in packs
@@ -111,7 +114,13 @@ def _untouched(file: File, steps: list[int], *, built_in: bool) -> bool:
         return False
     if file.stops or file.recalls or file.enrolled or file.disputed:
         return False
-    if file.withdrawn_by_operator or file.paused_by_operator or file.tied or file.read_beside:
+    if (
+        file.withdrawn_by_operator
+        or file.paused_by_operator
+        or file.tied
+        or file.read_beside
+        or file.held_beside
+    ):
         return False
     if any(how != PART for how, _ in file.named_as) or file.weighs not in (None, PASSPORT_GRAMS):
         return False

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from .acts import PRIVATE, SECOND_LIVES, Act, File
 from .heard import REPAIR, WITHDRAWING, is_burnt
-from .kinds import MEASURES
-from .parties import is_authority
+from .parties import is_authority, side
 
 if TYPE_CHECKING:
     from .law import Archive
@@ -40,7 +39,8 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tied:
-    """What binds a battery by a repair: recalled in a place or everywhere (""), lost, used; by whose word."""
+    """What binds a battery by a repair: recalled in a place or everywhere (""), lost, ended, used; by whose
+    word."""
 
     what: str
     where: str
@@ -135,7 +135,7 @@ def inside(archive: Archive, battery: str) -> dict[str, Repair]:
     """What is in a battery by repairs of it, of what it was made from, and of what is in there in turn."""
     own = own_parties(archive, battery)
     whole = [found for one in (battery, *made_from(archive, battery)) for found in repairs_of(archive, one)]
-    known = dict[str, Repair]()
+    known, seen = dict[str, Repair](), list[frozenset[str]]()
     while True:
         told = list(whole)
         for part, by in known.items():
@@ -149,30 +149,58 @@ def inside(archive: Archive, battery: str) -> dict[str, Repair]:
         now = {part: one for part in sorted(named) if (one := _last_in(told, part)) is not None}
         if now.keys() == known.keys():
             return now
-        if now.keys() < known.keys():  # what comes and goes is not decided here
-            return now
+        if now.keys() in seen:  # each takes the other out: what comes and goes is not decided here
+            always = frozenset.intersection(*seen[seen.index(frozenset(now)) :])
+            return {part: one for part, one in now.items() if part in always}
+        seen.append(frozenset(now))
         known = now
 
 
-def came_out_of(archive: Archive, battery: str) -> Iterator[tuple[str, Repair]]:
-    """The batteries whose repairs took it out last, where they are heard of it: else it is a claim (I5)."""
+def part_of(archive: Archive, battery: str) -> Iterator[tuple[str, Repair]]:
+    """The batteries whose repairs name it last, where they are heard of it: else it is a claim (I5)."""
     heard = [one.act for one in archive.heard if one.named == battery]
     for pack in archive.files:
         naming = [
             (one.hour, place, one) for place, one in repairs_of(archive, pack) if battery in one.act.others
         ]
         last = max(naming, key=lambda found: found[:2], default=None)
-        if (
-            last is not None
-            and last[2].puts_in != battery
-            and not last[2].taken_back
-            and last[2].act in heard
-        ):
+        if last is not None and not last[2].taken_back and last[2].act in heard:
             yield pack, last[2]
 
 
+def _is_in(archive: Archive, battery: str) -> tuple[str, Repair] | None:
+    """What it is in, by the last of all repairs that name it; what it came of is judged as that."""
+    naming = [
+        (one.hour, place, one)
+        for place, one in enumerate(archive.repairs)
+        if battery in one.act.others and not one.anew
+    ]
+    last = max(naming, key=lambda found: found[:2], default=None)
+    if last is None or last[2].puts_in != battery or last[2].taken_back:
+        return None
+    pack, came_of = last[2].battery, made_from(archive, battery)
+    taken_out = any(battery in a.others for a in archive.record(pack) if a.event == "battery.dismantled")
+    told = any((pack, last[2]) == found for found in part_of(archive, battery))
+    return (pack, last[2]) if told and pack not in came_of and not taken_out else None
+
+
+def _ended(file: File) -> bool:
+    """Waste, another battery by now, recycled, or certified to have ended."""
+    gone = file.ended in (*SECOND_LIVES, "recycling.completed")
+    return gone or ("waste" in file.used and not file.ended) or "end_certified" in file.used
+
+
+def _holder_then(archive: Archive, repair: Repair, part: str) -> str | None:
+    """Who had it in the hour of that repair, as that ended."""
+    hours = (*archive.hours, archive)
+    return hours[repair.hour].of(part).holder if 0 <= repair.hour < len(hours) else None
+
+
 def _stopped(archive: Archive, one: str, repair: Repair, *, own: bool) -> Iterator[Tied]:
+    """What the repair ties it to is recalled, by its item, model or days, or was lost by then."""
     file = archive.of(one)
+    for recall in file.recalls:
+        yield Tied("recalled", side(recall.by) if is_authority(recall.by) else "", own)
     for s in file.settings:
         if s.what == "recalled":
             yield Tied("recalled", "" if s.by == file.maker else s.where, own)
@@ -180,37 +208,29 @@ def _stopped(archive: Archive, one: str, repair: Repair, *, own: bool) -> Iterat
             yield Tied("lost", "", own)
 
 
-def tied_to(archive: Archive, battery: str) -> frozenset[Tied]:
-    """All that repairs bind a battery by."""
-    found, file, own = set[Tied](), archive.of(battery), own_parties(archive, battery)
+def tied_to(archive: Archive, battery: str, *, around: bool = True) -> frozenset[Tied]:
+    """All that repairs bind a battery by; or by what is in it alone."""
+    found, own = set[Tied](), own_parties(archive, battery)
     for part, repair in inside(archive, battery).items():
-        known = archive.of(part)
-        found |= set(_stopped(archive, part, repair, own=repair.act.by in own))
-        same = known.holder not in (None, PRIVATE) and known.holder in (file.holder, file.maker)
-        if same and (known.in_use or "worn" in known.used or is_burnt(archive, part)):
-            found.add(Tied("used", "", repair.act.by in own))
-    for pack, repair in came_out_of(archive, battery):
+        known, by_own = archive.of(part), repair.act.by in own
+        found |= set(_stopped(archive, part, repair, own=by_own))
+        # In the hands of these, or when it was put in: whoever has it since has it of them.
+        theirs = {known.holder, _holder_then(archive, repair, part)} & own
+        if any(s.what == "lost" and (theirs or is_authority(s.by)) for s in known.settings):
+            found.add(Tied("lost", "", by_own))
+        if theirs and _ended(known):
+            found.add(Tied("ended", "", by_own))
+        if theirs and (known.in_use or "worn" in known.used or is_burnt(archive, part)):
+            found.add(Tied("used", "", by_own))
+    if not around:
+        return frozenset(found)
+    for pack, repair in part_of(archive, battery):
         found |= set(_stopped(archive, pack, repair, own=repair.act.by in own))
+    inside_of = _is_in(archive, battery)
+    if inside_of is not None:
+        pack, repair = inside_of
+        if archive.of(pack).is_set("lost"):
+            found.add(Tied("lost", "", repair.act.by in own))
+        if _ended(archive.of(pack)):
+            found.add(Tied("ended", "", repair.act.by in own))
     return frozenset(found)
-
-
-def read_beside(archive: Archive, battery: str) -> bool:
-    """Whether another in its vehicle, in the same hands, was read as no new one since it is in there."""
-    file = archive.of(battery)
-    if file.vehicle is None or file.holder in (None, PRIVATE):
-        return False
-    return any(
-        other != battery
-        and (known.vehicle, known.holder) == (file.vehicle, file.holder)
-        and _read_in(archive, other, file.vehicle)
-        for other, known in archive.files.items()
-    )
-
-
-def _read_in(archive: Archive, battery: str, vehicle: str) -> bool:
-    """Whether it was measured after it was put in there, by its own record and in time."""
-    acts = [act for act in archive.record(battery) if not act.late]
-    put = [place for place, act in enumerate(acts) if act.event == "battery.installed"]
-    if not put or acts[put[-1]].vehicle != vehicle:
-        return False
-    return any(act.event in MEASURES for act in acts[put[-1] :])
