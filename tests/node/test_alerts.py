@@ -296,7 +296,8 @@ def test_a_supervised_side_is_shown_by_facility_and_month(node: LiveNode) -> Non
         assert refused_as.status_code == 400 and refused_as.get_json()["code"] in ("bad_month", "bad_months")
     page = node.person.get("/supervision/facilities", headers={"Accept": "text/html"})
     assert all(row["month"] in page.text for row in told["months"])  # a column a month
-    assert page.text.count('<rect class="part-0"') == 2  # this month's, and that of the legend
+    drawn = sum(row["events"] > 0 for row in told["months"])
+    assert page.text.count('<rect class="part-0"') == drawn + 1 > 1  # and that of the legend
     assert "L-ZZ7" in page.text
     assert listed(node, because="forwarded") == []
     assert len(listed(node, because="author")) > 0
