@@ -361,7 +361,8 @@ def _hold_told(
     """
     act = history[-1]
     now, then = archive.of(act.battery), archive.hours[-act.ago].of(act.battery)
-    voided = any(said.event == "attestation.voided" and said.battery == act.battery for said in history)
+    voidings = [said for said in history if said.event == "attestation.voided"]
+    voided = any(act.battery in (said.battery, *(said.undoes or said).others) for said in voidings)
     anew = (stage.standing(act.battery).production_time or 0) > then_stage.world.now
     makers = {hour.of(act.battery).maker for hour in archive.hours[-act.ago :]} | {then.maker}
     anew = anew or (then.enrolled and not now.enrolled)  # it gave way to what its maker made of another
