@@ -144,6 +144,8 @@ def judged(race: Race) -> Race:
     assert (refused.attestation.issuer, refused.attestation.digest) == (loser.party.did, read_digest(beaten))
     assert refused.attestation.subject == entry.attestation.subject and at < later
     assert f"{loser.party.did} CLAIMED {RACED}" in words and "had no right over it" in words
+    why = state_of(loser, beaten)["refusal"]
+    assert (why["state"], why["winner_leaf_index"]) == ("claim", at) and f"no. {at}" in why["text"]
     return Race(race.serial, (won[0], lost[0]))
 
 
@@ -171,7 +173,8 @@ def test_two_recyclers_race_for_one_battery(
     """
     Two recyclers whom its holder named state in one moment that they took a battery in, at a network that
     records other batteries meanwhile. One wins, at every node the same; the other has a receipt that its
-    statement is a claim from which nothing follows, valid by the log's policy alone. Its authority, and it
+    statement is a claim from which nothing follows, valid by the log's policy alone, and its node says which
+    record was there first. Its authority, and it
     itself, are told once, by X4, with the record that was there first.
     """
     races, wins = list[Race](), Counter[str]()
