@@ -1,0 +1,46 @@
+"""Short lives of several batteries, drawn: what anything true speaks against is never clear (I1, I2, I6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from credentials.verdicts import clearance, shown
+from tests.harness.stories import findings, told
+
+DRAWN = 100
+
+
+def drawn(seeds: range) -> tuple[int, list[str]]:
+    """(verdicts, findings) of these stories."""
+    each = [findings(told(seed)) for seed in seeds]
+    return sum(count for count, _ in each), [one for _, found in each for one in found]
+
+
+@pytest.mark.check
+def test_nothing_is_clear_that_anything_true_speaks_against() -> None:
+    """
+    Repairs, dismantlings, second lives, thefts, recalls, endings, further codes, corrections and sales.
+    """
+    verdicts, found = drawn(range(DRAWN))
+
+    print(f"{DRAWN} stories, {verdicts} verdicts")
+    assert not found, found[:5]
+    assert verdicts > 10 * DRAWN
+
+
+@pytest.mark.check
+@pytest.mark.parametrize(
+    ("forgotten", "first"), [("tell_repairs", 0), ("with_whole_of_tied", 0), ("tell_beside", 360)]
+)
+def test_a_verdict_that_forgets_what_is_tied_is_found(
+    forgotten: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Each taken out of what a verdict asks is found by one of a hundred stories.
+    """
+    whole = forgotten == "with_whole_of_tied"
+    for place in (shown, clearance):
+        if hasattr(place, forgotten):
+            monkeypatch.setattr(place, forgotten, (lambda e, *_: e) if whole else (lambda *_, **__: False))
+
+    assert any(findings(told(seed))[1] for seed in range(first, first + DRAWN))
