@@ -281,6 +281,8 @@ def invalid(changed: Tables) -> str:
         ({("app_version", ""): {"app_version": True}}, "app_version is a whole number"),
         ({("app_version", ""): {}}, "app_version has the members app_version"),
         ({("rule", "a.json"): {"sha256": "g" * 64}}, "the SHA-256 of a.json is 64 hexadecimal digits"),
+        ({("rule", "a.json"): {"sha256": "X" * 64}}, "the SHA-256 of a.json is 64 hexadecimal digits"),
+        ({("rule", "a.json"): {"sha256": "A" * 64}}, "the SHA-256 of a.json is 64 hexadecimal digits"),
         ({("rule", "a.json"): {"sha256": "a" * 63}}, "the SHA-256 of a.json is 64 hexadecimal digits"),
         ({("rule", "a.json"): {"digest": "a"}}, "a rule file has the members sha256"),
         (

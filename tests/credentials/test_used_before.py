@@ -227,6 +227,21 @@ def test_an_honest_second_life_is_measured_and_stays_a_second_life() -> None:
     assert shape(judged(w, text)) == ("hold", "used_sold_as_new")
 
 
+def test_an_old_test_that_is_recorded_last_hides_none_that_was_made_since() -> None:
+    """
+    X20 asks for one of the latest tests: whoever records one of years ago afterwards changes nothing.
+    """
+    w = two_publishers()
+    text = second_life_pack(w)
+    before = judged(w, text, condition="second_life")
+
+    measured_on("2020-01-01", w, text, soh_permille=890)
+
+    after = judged(w, text, condition="second_life")
+    outcomes = [check(told, "status_change_values")[0]["outcome"] for told in (before, after)]
+    assert outcomes == ["pass", "pass"]
+
+
 @pytest.mark.parametrize(
     ("status", "cycles", "condition", "expected"),
     [
