@@ -88,6 +88,17 @@ def test_round_trip(members: dict[str, Any]) -> None:
         verify_attestation(unread, OTHER.public_key)
 
 
+@pytest.mark.parametrize("changes", [{"event_time": 1 << 60}, {"quantities": {"g": 1.5}}])
+def test_what_has_no_deterministic_form_is_not_signed(changes: dict[str, Any]) -> None:
+    """
+    It is malformed, in a sentence, before a key makes anything of it.
+    """
+    with pytest.raises(CredentialError, match="the attestation cannot be encoded") as refused:
+        make(**changes)
+
+    assert refused.value.code == "malformed"
+
+
 def test_wire_form_is_the_designs() -> None:
     """
     Labels, claims and delta are those that the module says; the unprotected header is empty.
