@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger import admission, descendants, effects, linked_records, namings, told_late
+from credentials.ledger import admission, descendants, effects, linked_records, namings, told_late, undo
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance import Governance
 from credentials.ledger.speaking import Voice
-from credentials.ledger.standing import Standing
+from credentials.ledger.standing import Standing, Undo
 from credentials.verdicts import battery, cell, record, repaired, shown, used
 from credentials.verdicts import shown as shown_rows
 from credentials.verdicts.record import Record, Recorded
@@ -813,3 +813,29 @@ def test_a_pack_beside_one_that_reads_as_used_and_is_new_is_found() -> None:
     with patched(cell, "_lived_through", lambda *_: iter(())):
         assert said_too_well(*acts, **shown) == set()
         assert said_too_well(*acts, read, **shown) == {BESIDE_USED}
+
+
+@pytest.mark.check
+def test_a_report_taken_out_with_its_marks_or_by_a_stranger_is_found() -> None:
+    """
+    I1, I3, 0975: what moved nothing is taken back from under what followed: its marks stay, and nobody does
+    it but its author.
+    """
+    without, asked = undo._without, undo._require_correctable
+
+    def shed(standing: Standing, report: bytes) -> Standing:
+        now = without(standing, report)
+        reached = now.past.reports != standing.past.reports
+        left = tuple(mark for mark in now.marks if mark != "measured_in_use")
+        return replace(now, marks=left) if reached else now
+
+    def anybody(standing: Standing, said: Undo, *about: Any) -> None:
+        if standing.undo is None or standing.undo.attestation == said.attestation:
+            asked(standing, said, *about)
+
+    assert not many(range(7, 8), 200).findings
+    with patched(undo, "_without", shed):
+        assert ("record", "marks measured_in_use", "not on record") in many(range(7, 8), 200).findings
+    with patched(undo, "_require_correctable", anybody):
+        found = many(range(7, 8), 200).findings
+    assert any(kind == "speaks" and "attestation.corrected" in about for kind, about, _ in found)
