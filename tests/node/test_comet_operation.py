@@ -25,6 +25,7 @@ from node.errors import SetupError
 from node.ledger.comet import process as processes
 from node.ledger.comet.comet_names import address, chain_id
 from node.ledger.comet.home import GOSSIP_MS, LOOK_BACK_BLOCKS, Home
+from node.ledger.comet.lines import apart
 from node.ledger.comet.process import AGAIN_S_MAX, AGAIN_S_MIN, STEADY_S, CometProcess, find_binary
 from node.ledger.comet.rpc import Rpc
 from node.ledger.comet.whereabouts import Whereabouts, read_at, told_at
@@ -352,6 +353,60 @@ def test_one_that_answers_and_dials_nobody_is_not_called_silent(
     assert not lines("\n".join(told), "engine_silent")
     assert Answering.refusal in lines("\n".join(told), "engine_meets_nobody")[0]["because"]
     assert watched.process.shown["height"] == 7 and watched.process.starts == 1
+
+
+def seen(version: str) -> dict[str, object]:
+    return {"node_info": {"version": version}}
+
+
+def test_of_two_lines_in_one_network_the_lesser_ends_and_says_so(
+    tmp_path: Path, socket_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whose CometBFT is of another line than more of those it is connected with than are of its own stops it:
+    it is not ready, and reads which line the others run and where it names the program.
+    """
+    peers = [seen("0.38.25"), seen("0.38.26"), seen("0.38.25"), seen("0.39.0")]
+    own = {**seen("0.40.0"), "sync_info": {"latest_block_height": "7", "catching_up": False}}
+    net = {"n_peers": "4", "peers": peers}
+    monkeypatch.setattr(Answering, "results", {**Answering.results, "status": own, "net_info": net})
+    server = Answering(str(socket_path), Answering.Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    watched = Watched(tmp_path, "exec sleep 600")
+    watched.process._rpc = Rpc(socket_path)
+    try:
+        watched.until(lambda: watched.process._process is not None)
+        watched.until(lambda: watched.process._process is None)
+    finally:
+        watched.process.end()
+        server.shutdown()
+        server.server_close()
+
+    told = lines(capsys.readouterr().err, "engine_stopped")[0]["because"]
+    assert told == watched.process.trouble
+    assert told.startswith("this node's CometBFT is of the line 0.40, and 3 of the 4 that it is connected")
+    assert "with are of 0.38: all of a network run one line. Name such a program in node.toml" in told
+    assert watched.process.port == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "stops"),
+    [
+        ("0.38.25", [], False),
+        ("0.38.25", ["0.38.26", "v0.38.1+x"], False),
+        ("0.38.25", ["0.40.0"], False),  # it may be the other's fault: that one sees more of these
+        ("0.38.25", ["0.40.0", "0.39.0"], True),
+        ("0.39.0", ["0.40.0", "0.38.25", "0.38.25"], False),
+        ("0.40.0", ["0.40.0", "0.38.25", "0.38.25", "0.38.25"], True),
+        ("0.38.25", ["1.0.0", "1.0.0"], True),
+        ("", ["0.40.0", "0.40.0"], False),  # nothing is known of it
+    ],
+)
+def test_who_is_of_the_lesser_line(own: str, others: list[str], stops: bool) -> None:
+    """
+    More of those it is connected with than are of its own line, itself among them; v0.40.0 says it is 0.39.0.
+    """
+    assert (apart(own, others) is not None) == stops
 
 
 def test_it_ends_with_us_and_in_order(tmp_path: Path) -> None:

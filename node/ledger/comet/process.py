@@ -23,11 +23,10 @@ from typing import Any
 from node import log
 from node.errors import SetupError, Unreadable
 from node.ledger.comet.home import Home
+from node.ledger.comet.lines import apart, line_of
 from node.ledger.comet.rpc import Rpc, RpcRefused
 from node.ledger.comet.server import CONNECTIONS_MAX
 
-# The lines that have the types that are here (proto/ORIGIN.md); v0.40.0 says of itself that it is 0.39.0.
-VERSIONS = ("0.38.", "0.40.", "0.39.0")
 TURN_S = 0.25
 ASKED_EVERY_S = 0.5
 START_S_MAX = 30.0  # until it is connected: it replays what the application lacks before it asks its signer
@@ -68,7 +67,7 @@ def find_binary(named: Path | None) -> Path:
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise Unreadable(f"{found} cannot be run ({type(error).__name__}): is it CometBFT?") from error
-    if not told.removeprefix("v").startswith(VERSIONS):
+    if line_of(told) is None:
         raise SetupError(
             f"{found} is CometBFT {told[:40]!a}, and this node speaks with 0.38.x and 0.40.x: "
             "run `make cometbft`"
@@ -237,9 +236,13 @@ class CometProcess:
                 "mempool_bytes": int(pool["total_bytes"]),
             }
             self._answered_s = time.monotonic()
+            own, others = _versions(told, net)
         except (OSError, RpcRefused, KeyError, ValueError, TypeError) as error:
             if self.port:
                 log.moment("engine_silent", because=str(error)[:300])
+            return
+        if (because := apart(own, others)) is not None:
+            self._stop(because)
             return
         if self._signed_for():
             self.port = self._starting_at
@@ -288,6 +291,12 @@ class CometProcess:
             told, said, why = {}, line, ""
         self._told = f"{said} {why}".strip()[:300]
         log.moment("cometbft", said=said, because=why, module=str(told.get("module", "")))
+
+
+def _versions(status: Mapping[str, Any], net: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Of the own CometBFT, and of those that it is connected with."""
+    own = str(status.get("node_info", {}).get("version", ""))
+    return own, [str(peer["node_info"]["version"]) for peer in net.get("peers", ())]
 
 
 def _free_port(host: str) -> int:
