@@ -1,4 +1,4 @@
-"""The lines of CometBFT that this node speaks with: a network has one of them (decisions node 0657, consensus 0127).
+"""The lines of CometBFT that this node speaks with: a network has one of them (node 0657, consensus 0127).
 
 Two lines may date one block differently: 0.38 counts precommits for nil, and 0.40 leaves them out. So whose
 CometBFT is of another line than those that it is connected with stops it, and says what to do.
