@@ -6,10 +6,15 @@ the word of somebody who has it no more (I5).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.entries import AdmittedEntry
+from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.standing import PRIVATE, Standing
+from credentials.verdicts.evidence import LedgerEntry
 from credentials.verdicts.record import Inquiry, Recorded
 
 ALWAYS = 2**62  # a leaf beyond all
@@ -29,6 +34,21 @@ def held_until(party: str | None, inquiry: Inquiry) -> int:
             continue
         taker = _taker(event, said.attestation)
         left, holder = said.leaf_index if holder == party != taker else left, taker
+    return left
+
+
+def past_hands(entries: Iterable[LedgerEntry], governance: Governance) -> dict[str, int]:
+    """The leaf at which its record has it leave the hands of each that had it, the last one each."""
+    left, holder = dict[str, int](), None
+    for leaf in entries:
+        said = leaf.parsed.attestation if isinstance(leaf.parsed, AdmittedEntry) else None
+        event = governance.lifecycle.event(said.kind) if said is not None else None
+        if said is None or event is None or event.custody is None:
+            continue
+        taker = _taker(event, said)
+        if holder not in (None, taker, PRIVATE):
+            left[str(holder)] = leaf.leaf_index
+        holder = taker
     return left
 
 

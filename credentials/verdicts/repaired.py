@@ -33,7 +33,7 @@ from credentials.ledger.standing import PARTY, PRIVATE, WASTE, Standing
 from credentials.verdicts.cell import ENDED
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry, LedgerView
-from credentials.verdicts.hands import ALWAYS, had_until
+from credentials.verdicts.hands import ALWAYS, had_until, past_hands
 from credentials.verdicts.kin import reaching
 from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used, was_used_before
 from credentials.verdicts.parts_check import RECALLED
@@ -73,17 +73,18 @@ def of_same_hands(standing: Standing | None, beside: Mapping[bytes, Standing]) -
 
 
 def repairs_behind(
-    entries: Iterable[LedgerEntry],
+    entries: Sequence[LedgerEntry],
     made_from: Iterable[bytes],
     parties: Collection[str],
     governance: Governance,
-    said_of: Callable[[bytes, int, int], Sequence[LedgerEntry]],
+    said_of: Callable[[Collection[str], bytes, int, int], Sequence[LedgerEntry]],
 ) -> RepairsBehind:
-    """What stands behind the repairs among these entries, of its own `parties`.
+    """What stands behind the repairs among these entries, of its own `parties`; of who had it, until then.
 
-    `said_of`: of a battery, what repairs it before a leaf, or by these parties, and what takes that back, so
-    many at most, oldest first.
+    `said_of`: by these parties, of a battery, or by anybody before a leaf, what repairs it and what takes
+    that back, so many at most, oldest first.
     """
+    until = {party: leaf for party, leaf in past_hands(entries, governance).items() if party not in parties}
     parts = dict(_parts_named(entries, governance))
     asked = {**parts, **dict.fromkeys(made_from, ALWAYS)}
     found, left = dict[bytes, Sequence[LedgerEntry]](), REPAIRS_READ_MAX
@@ -91,8 +92,9 @@ def repairs_behind(
     for key in waiting:
         if len(found) >= RELATIVES_MAX or left <= 0:
             return RepairsBehind(list(parts), found, cut=True)
-        said = said_of(key, asked[key], left + 1)
+        said = said_of([*parties, *until], key, asked[key], left + 1)
         left -= len(said)
+        said = [one for one in said if not _told_too_late(one, asked[key], until, governance)]
         if said:
             found[key] = said
         named = _parts_named(said, governance)
@@ -100,6 +102,14 @@ def repairs_behind(
         asked = named | asked
         parts = named | parts
     return RepairsBehind(list(parts), found, cut=left < 0)
+
+
+def _told_too_late(leaf: LedgerEntry, before: int, until: Mapping[str, int], governance: Governance) -> bool:
+    """True of a repair by who had the battery, recorded once that had left its hands."""
+    said = leaf.parsed.attestation if isinstance(leaf.parsed, AdmittedEntry) else None
+    if said is None or said.issuer not in until or said.kind not in governance.lifecycle.naming_parts:
+        return False
+    return leaf.leaf_index >= max(before, until[said.issuer])
 
 
 def _parts_named(entries: Iterable[LedgerEntry], governance: Governance) -> dict[bytes, int]:

@@ -61,7 +61,7 @@ def read_view(
     own, old = own_parties(standing, relatives), made_from(standing, relatives)
     beside = _standings(ledger, others) if others else {}
     asked = [*old, *of_same_hands(standing, beside)]
-    behind = repairs_behind(entries, asked, own, governance, partial(_repairs, ledger, governance, own))
+    behind = repairs_behind(entries, asked, own, governance, partial(_repairs, ledger, governance))
     parts = _standings(ledger, behind.parts) if behind.parts else {}
     named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
     put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}

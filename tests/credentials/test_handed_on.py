@@ -148,3 +148,30 @@ def test_nor_is_it_by_another_battery_in_the_vehicle(read: dict[str, int] | None
     w.happen(WORKSHOP, "attestation.corrected", other, {"reason": "x"}, references=(told,))
 
     assert [before in GOOD, judged(w, shown, **NEW_CAR)["verdict"] in GOOD] == [False, False]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_nor_of_what_it_put_into_a_part(*, first: bool) -> None:
+    """
+    A recalled cell goes into a module that is in a pack, and then the pack is handed on. What its holder of
+    then records of the module afterwards is a word on what it has no more.
+    """
+    w = World()
+    pack, part, cell = stock(w), module(w), module(w, 8)
+    handed(w, MAKER, RECYCLER, pack, part, cell)
+    w.happen(MAKER, "battery.recalled", cell, {"reason": "fire"})
+    said, of = {"work": "m", "child_in": part}, (subject_of(part),)
+    w.happen(RECYCLER, "battery.maintained", pack, said, references=of)
+
+    def put_in() -> None:
+        said, of = {"work": "m", "child_in": cell}, (subject_of(cell),)
+        w.happen(RECYCLER, "battery.maintained", part, said, references=of)
+
+    if first:
+        put_in()
+        assert shape(judged(w, pack)) == ("hold", "part_recalled")
+    handed(w, RECYCLER, IMPORTER, pack)
+    if not first:
+        put_in()
+
+    assert (judged(w, pack)["verdict"] in GOOD) != first

@@ -67,7 +67,7 @@ def test_half_of_what_0999_says_is_found(bug: str) -> None:
     nothing: Callable[..., Any] = (lambda *_: None) if bug == "_gone_with" else (lambda *_: False)
 
     assert said_too_well(*ON_SHELF, *acts, **how) == set()
-    with patched(repaired, bug, nothing):
+    with patched(repaired, bug, nothing), patched(repaired, "had_until", lambda *_: 0):
         assert said_too_well(*ON_SHELF, *acts, **how) != set()
 
 

@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -516,7 +516,7 @@ class World:
             [one.pack for one in vehicle.installed if one.pack != key] if vehicle else []
         )
         asked = [*older, *of_same_hands(standing, beside)]
-        behind = repairs_behind(own, asked, parties, self.governance, partial(self._repairs, parties))
+        behind = repairs_behind(own, asked, parties, self.governance, self._repairs)
         parts, tied = self._standings(behind.parts), self._named(key)
         put_in = [self.leaves[leaf] for leaf in put_in_at(standing)]
         old = [one for leaf in put_in if (one := _read_subject(leaf.entry)) is not None]
