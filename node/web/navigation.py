@@ -15,7 +15,7 @@ class PageEntry:
 
     route: str
     of: frozenset[str]
-    under: str
+    under: tuple[str, ...]  # where the addresses begin that belong to it
     title: Mapping[str, str]  # by language
     does: Mapping[str, str]
 
@@ -27,7 +27,7 @@ def page_entries() -> tuple[PageEntry, ...]:
         PageEntry(
             row["route"],
             frozenset(row.get("of", ())),
-            row["under"],
+            tuple(row["under"]),
             {language: row[language] for language in row["does"]},
             row["does"],
         )

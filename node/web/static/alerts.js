@@ -46,9 +46,11 @@
     }
     const battery = told.battery
       ? link("/batteries/" + encodeURIComponent(told.battery), told.battery) : (told.maker || "-");
+    const where = cell("td", 2, battery);
+    where.className = "id";
     row.append(
       cell("th", 0, new Date(told.time * 1000).toISOString().replace("T", " ").replace(".000Z", " UTC")),
-      cell("td", 1, ...what), cell("td", 2, battery), cell("td", 3, told.party_name || told.party),
+      cell("td", 1, ...what), where, cell("td", 3, told.party_name || told.party),
       cell("td", 4, told.because.map(word).join(", ")), cell("td", 5, word(told.state) + " ", chip(word("new"))));
     document.getElementById("none")?.remove();
     rows.prepend(row);
