@@ -143,8 +143,8 @@ def against(path: Sequence[str], fact: Fact, condition: str, direction: str, sid
         return here and condition != "waste"
     if "beside" in path and kind in ("waste", *OVER):
         return False  # that takes it out of the vehicle
-    if kind.startswith("was_") and not {*path} <= {"called", "came_of", "has"}:
-        return False
+    if kind.startswith("was_") and not {*path} <= {"called", "came_of"}:
+        return False  # two steps (D1002)
     if "out_of" in path:
         return False  # what it was then came with it: `was_lost`, `was_over`
     if kind == "banned":
@@ -235,6 +235,8 @@ def waste(s: Story, text: str, other: str) -> None:
 
 
 def certify(s: Story, text: str, other: str) -> None:
+    if any(fact.kind == "ended" for fact in s.facts[text]):
+        return  # a standing keeps the last certificate alone: when the first one came it does not say
     for by in (CN_AUTHORITY, EU_AUTHORITY):
         said = {"certificate": "c", "named_party": RECYCLER}
         if s.happens("ended", by, "end_of_life.certified", text, said, parties=(RECYCLER,)):
