@@ -155,6 +155,14 @@ def test_a_list_of_scanned_codes_is_a_manifest(data: str) -> None:
             table("battery,direction", f"{CODE},import", f"{CODE},export"),
             "line 3 of the file: direction is export, and import above",
         ),
+        (
+            table("battery,declaration", f"{CODE},26NL 01!"),
+            "line 2 of the file: declaration: '26NL 01!' is not the number of a customs declaration",
+        ),
+        (
+            table("battery,consignee_eori", f"{CODE},x"),
+            "line 2 of the file: consignee_eori: 'x' is not an EORI",
+        ),
         (b"battery\n" + CODE.encode() + b"\n\xff\n", "line 3 of the file is not in UTF-8"),
         ("battery\n".encode("utf-16-le"), "zero bytes"),
         (b"\xff\xfeb\0a", "line 1 of the file is not in UTF-8"),
