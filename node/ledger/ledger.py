@@ -88,7 +88,6 @@ class Ledger:
             certificate=decision.certificate,
             entries=rows,
             standings=execution.standings,
-            finals=execution.finals,
             validators=decision.validators,
             governance=execution.governance,
             buckets=known.buckets if known is not None else None,

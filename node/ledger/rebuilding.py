@@ -4,7 +4,7 @@ Blocks that CometBFT decided have no certificate of ours: what its next header c
 
 Of a pruned block nobody shows who agreed to it: it is named by the blocks after it.
 
-Entries, standings and final digests are what executing the blocks gives; nothing of the old tables is read
+Entries and standings are what executing the blocks gives; nothing of the old tables is read
 but blocks, certificates and notes. Each block names the state before it, so the replay is held to what a
 quorum agreed on; the last state is held to the cosigned checkpoint over it, where one is kept.
 """
@@ -163,7 +163,6 @@ def _replay(
                 certificate=certificate,
                 entries=rows,
                 standings=execution.standings,
-                finals=execution.finals,
                 governance=execution.governance,
                 validators=_validators_after(history, execution),
                 durable=False,

@@ -289,7 +289,6 @@ class _Chain:
         self._blocks, self._last_id = height, block.id
         self.pruned = self.pruned if certificate else height
         self._adoption.block(height, block.id, block.time, data, certificate)
-        self._adoption.final(height, [sha256(attestation).digest() for attestation in block.attestations])
 
     def _leaf(self, leaf: Value) -> None:
         if not isinstance(leaf, bytes):

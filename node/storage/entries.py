@@ -21,6 +21,10 @@ from credentials.ledger.entries import (
 )
 from credentials.ledger.records import claims_key
 
+STATEMENTS = ("admitted", "claim", "refused")  # what an attestation becomes; it is final then
+# As they stand in the indexes that find them by their digests.
+OF_STATEMENTS, OF_OTHERS = "type IN ('admitted', 'claim', 'refused')", "type IN ('evidence', 'governance')"
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerTip:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from node.storage.database import Damaged, Database, marks, parts
-from node.storage.entries import EntryRow, is_whole
+from node.storage.entries import OF_OTHERS, OF_STATEMENTS, EntryRow, is_whole
 
 LEAVES_MAX = 1 << 53
 
@@ -104,8 +104,10 @@ class Leaves:
         return self._select(f"{among} ORDER BY leaf_index DESC LIMIT ?", (leaf_min, leaf_end, *kinds, limit))
 
     def with_digest(self, digest: bytes) -> list[EntryRow]:
-        """Entries of the attestation with this digest: one, or none."""
-        return self._select("digest = ? ORDER BY leaf_index", (digest,))
+        """The entry of the attestation with this digest: one, or none; or of what else has it."""
+        of_it = "AND digest = ? ORDER BY leaf_index"
+        found = self._select(f"{OF_STATEMENTS} {of_it}", (digest,))
+        return found or self._select(f"{OF_OTHERS} {of_it}", (digest,))
 
     def with_document(self, document_digest: bytes) -> list[EntryRow]:
         """Entries whose attestation is about this document."""
@@ -124,7 +126,9 @@ class Leaves:
         return [
             row
             for part in parts(proposals)
-            for row in self._select(f"digest IN ({marks(len(part))}) AND type = 'governance'", part)
+            for row in self._select(
+                f"{OF_OTHERS} AND digest IN ({marks(len(part))}) AND type = 'governance'", part
+            )
         ]
 
     def since(self, leaf_index: int, limit: int) -> list[EntryRow]:

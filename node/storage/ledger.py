@@ -1,7 +1,7 @@
-"""`ledger.db`: what was agreed. Blocks, entries, standings, final digests and cosigned checkpoints.
+"""`ledger.db`: what was agreed. Blocks, entries, standings and cosigned checkpoints.
 
 Rebuildable from peers. Written by the engine's thread only; every thread reads through its own connection,
-and one `with ledger.reading():` is one read transaction. A block is one transaction over five tables, and
+and one `with ledger.reading():` is one read transaction. A block is one transaction over all of them, and
 what the engine asks is answered at line rate: statements are SQL, not sqlite-utils (`database.py` says why).
 """
 
@@ -19,7 +19,7 @@ from consensus.validators import ValidatorHistory, ValidatorSet
 from credentials.ledger.constitution import GovernanceRow
 from node.errors import SetupError
 from node.storage.database import Damaged, Database, marks, parts
-from node.storage.entries import EntryRow, LedgerTip
+from node.storage.entries import OF_STATEMENTS, STATEMENTS, EntryRow, LedgerTip
 from node.storage.leaves import Leaves
 from node.storage.ledger_steps import LEDGER
 from node.storage.pruned import Pruned, read_block
@@ -33,7 +33,7 @@ CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread ne
 
 
 class LedgerStore:
-    """Blocks, entries, standings, final digests and cosigned checkpoints."""
+    """Blocks, entries, standings and cosigned checkpoints."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         try:
@@ -69,7 +69,6 @@ class LedgerStore:
         certificate: bytes,
         entries: Sequence[EntryRow],
         standings: Mapping[bytes, bytes],
-        finals: Iterable[bytes],
         validators: ValidatorSet | None = None,
         governance: Iterable[GovernanceRecord] = (),
         buckets: Mapping[int, bytes] | None = None,
@@ -97,8 +96,6 @@ class LedgerStore:
             db.executemany(
                 "INSERT INTO changed VALUES (?, ?)", [(tip.height, key) for key in sorted(standings)]
             )
-            final = list(finals)
-            db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in final])
             if validators is not None:
                 db.execute("INSERT INTO validators VALUES (?, ?)", (tip.height + 2, validators.encode()))
             db.executemany(
@@ -106,7 +103,7 @@ class LedgerStore:
             )
         self._writer = threading.get_ident()
         self._standings.update(standings)
-        self._finals.update(dict.fromkeys(final, True))
+        self._finals.update((row.digest, True) for row in entries if row.type in STATEMENTS and row.digest)
         for cache in (self._standings, self._finals):
             if len(cache) > CACHED_MAX:
                 cache.clear()
@@ -285,9 +282,6 @@ class Adoption:
             "UPDATE blocks SET app_hash = ?, frontier = ? WHERE height = ?", (app_hash, frontier, height)
         )
 
-    def final(self, height: int, digests: Iterable[bytes]) -> None:
-        self._db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, height) for digest in digests])
-
     def entry(self, leaf_index: int, height: int, row: EntryRow) -> None:
         self._db.execute(_INSERT_ENTRY, _entry_values(leaf_index, height, row))
 
@@ -352,7 +346,8 @@ class SqliteStandingReader:
         unknown = [digest for digest in digests if digest not in finals]
         if unknown:
             finals.update(dict.fromkeys(unknown, False))
-            finals.update((row[0], True) for row in self._select("digest FROM finals WHERE digest", unknown))
+            found = self._select(f"digest FROM entries WHERE {OF_STATEMENTS} AND digest", unknown)
+            finals.update((row[0], True) for row in found)
         return {digest for digest in digests if finals[digest]}
 
     def _records(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import sqlite_utils
 
+from node.storage.entries import OF_OTHERS, OF_STATEMENTS
 from node.storage.schema_history import History, make_index, make_table
 from node.storage.standings import make_hashes, put_all_hashes
 from node.storage.tiles import fill
@@ -94,6 +95,14 @@ def ledger_6_buckets(db: sqlite_utils.Database) -> None:
         put_all_hashes(db.conn, make_hashes(db.conn))
 
 
+def ledger_7_finals(db: sqlite_utils.Database) -> None:
+    """What is final stands in the entries, each once and found by its digest: the table said it again."""
+    db.execute("DROP TABLE finals")
+    db.execute("DROP INDEX entries_digest")
+    db.execute(f"CREATE UNIQUE INDEX entries_digest ON entries (digest) WHERE {OF_STATEMENTS}")
+    db.execute(f"CREATE INDEX entries_digest_others ON entries (digest) WHERE {OF_OTHERS}")
+
+
 LEDGER = History(
     "ledger",
     ledger_1_blocks_and_entries,
@@ -102,4 +111,5 @@ LEDGER = History(
     ledger_4_decisions,
     ledger_5_tiles,
     ledger_6_buckets,
+    ledger_7_finals,
 )

@@ -77,7 +77,8 @@ def _prune(db: Transaction, height: int, is_needed: Callable[[bytes], bool]) -> 
     if not data.startswith(_OPENING):
         return
     values = data, certificate if is_needed(certificate) else b"", height
-    db.execute("UPDATE blocks SET block = ?, certificate = ? WHERE height = ?", values)
+    # The frontier of the log is that of the newest block, or computed of the leaves.
+    db.execute("UPDATE blocks SET block = ?, certificate = ?, frontier = x'' WHERE height = ?", values)
 
 
 def _whole(db: Transaction, kept: bytes) -> bytes:

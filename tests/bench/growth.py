@@ -260,7 +260,6 @@ def _commit(store: LedgerStore, ledger: Ledger, block: Block, execution: Executi
         certificate=certificate_of(block.height, block.id),
         entries=[row_of(entry, parsed) for entry in execution.entries],
         standings=execution.standings,
-        finals=execution.finals,
         governance=execution.governance,
         buckets=known.buckets,
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from consensus.application import Execution
+from consensus.application import Execution, GovernanceRow
 from consensus.cose import SeedSigner
 from consensus.encoding import decode
 from consensus.events import AttestationReceived, Broadcast, Drop, MessageReceived
@@ -395,8 +395,8 @@ class _Undone(Exception):
 def _store_and_undo(
     store: LedgerStore, tip: LedgerTip, block: Block, rows: list[EntryRow], execution: Execution
 ) -> None:
-    def then_undo() -> Iterator[bytes]:
-        yield from execution.finals
+    def then_undo() -> Iterator[GovernanceRow]:
+        yield from execution.governance
         raise _Undone
 
     store.commit_block(
@@ -405,7 +405,7 @@ def _store_and_undo(
         certificate=b"",
         entries=rows,
         standings=execution.standings,
-        finals=then_undo(),
+        governance=then_undo(),
     )
 
 

@@ -242,7 +242,6 @@ def test_sets_are_on_disk_by_height(tmp_path: Path) -> None:
             certificate=b"certificate %d" % height,
             entries=[row_of(fault.encode())] if height == 2 else [],
             standings={},
-            finals=[],
             validators=changed if height == 1 else None,
         )
     ledger.close()

@@ -93,7 +93,6 @@ def load(path: Path, genesis: Genesis, entries: int) -> Tip:
                         adoption.entry(number, tip.height + 1, row)
                     for record in records_of(start, end):
                         adoption.standing(*record)
-                    adoption.final(tip.height + 1, [row.digest for row in rows if row.digest is not None])
                     fill(db, start, end)
                 log = log.append(row.leaf_hash for row in rows)
         with store._db.writing() as db:
@@ -106,10 +105,10 @@ def load(path: Path, genesis: Genesis, entries: int) -> Tip:
 @contextmanager
 def _without_indexes(path: Path) -> Iterator[None]:
     """Those of what every block adds to are made again at the end, of what is there by then."""
-    many = ("entries", "standings", "finals")
+    many = ("entries", "standings")
     query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN"
     with closing(sqlite3.connect(path)) as db, db:
-        indexes = db.execute(f"{query} (?, ?, ?)", many).fetchall()
+        indexes = db.execute(f"{query} (?, ?)", many).fetchall()
         for name, _ in indexes:
             db.execute(f"DROP INDEX {name}")
     yield
@@ -147,7 +146,6 @@ def _commit(
         certificate=certificate_of(height, block.id),
         entries=rows,
         standings=changed,
-        finals=[row.digest for row in rows if row.digest is not None],
         buckets=standings.buckets_with(changed),
         durable=False,
     )

@@ -38,7 +38,6 @@ class KeptLedger(Ledger):
             certificate=certificate(block, deciding, self.genesis.network_id).encode(),
             entries=[row_of(entry) for entry in execution.entries],
             standings=execution.standings,
-            finals=execution.finals,
             validators=ahead,
             governance=execution.governance,
             durable=False,

@@ -308,7 +308,7 @@ def test_a_backup_that_is_not_whole_or_not_ours_writes_nothing(
     assert {path: path.read_bytes() for path in node.data.rglob("*") if path.is_file()} == before
 
 
-TABLES = ("blocks", "entries", "standings", "finals", "checkpoints", "validators")
+TABLES = ("blocks", "entries", "standings", "checkpoints", "validators")
 
 
 def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -330,7 +330,6 @@ def test_projections_are_rebuilt_from_the_blocks(node: Maker) -> None:
     with closing(sqlite3.connect(ledger)) as db, db:
         db.execute("DELETE FROM standings")
         db.execute("UPDATE entries SET kind = 'passport.revoked', entry = x'00'")
-        db.execute("DELETE FROM finals")
         db.execute("UPDATE blocks SET frontier = x'', app_hash = x''")
     db.close()
 

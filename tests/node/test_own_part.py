@@ -57,7 +57,7 @@ def decided(*starts: int) -> Iterator[LedgerStore]:
         entry = GovernanceEntry(bytes([height]) * 32, DECIDED, "", height + 1, changed).encode()
         rows = [row_of(entry)] if height + 1 in starts else []
         tip = LedgerTip(height, bytes([height]), AT - 20 + height, b"app", b"front")
-        ledger.commit_block(tip, block=b"b", certificate=b"c", entries=rows, standings={}, finals={})
+        ledger.commit_block(tip, block=b"b", certificate=b"c", entries=rows, standings={})
     try:
         yield ledger
     finally:

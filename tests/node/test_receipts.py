@@ -186,7 +186,7 @@ def test_what_is_not_cosigned_yet_is_asked_for_again(
     entry, digest = BlockEntry(1, 1, *[bytes(32)] * 5).encode(), b"d" * 32
     leaf = EntryRow(entry=entry, leaf_hash=leaf_hash(entry), type="block", digest=digest)
     tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
-    ledger.commit_block(tip, block=b"b", certificate=b"c", entries=[leaf], standings={}, finals={})
+    ledger.commit_block(tip, block=b"b", certificate=b"c", entries=[leaf], standings={})
     proofs = Proofs(ledger, office, Tree([leaf.leaf_hash]), LogPolicies(policy), service.overview.gathering)
     try:
         with pytest.raises(ProblemError) as early:
@@ -213,7 +213,7 @@ def epochs_of(log: Log, room: Path) -> tuple[Proofs, Callable[[], None]]:
         for one in log.entries
     ]
     tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
-    ledger.commit_block(tip, block=b"b", certificate=b"c", entries=rows, standings={}, finals={})
+    ledger.commit_block(tip, block=b"b", certificate=b"c", entries=rows, standings={})
     for step in log.steps:
         receipt = Receipt.parse(step.receipt)
         ledger.put_checkpoint(receipt.size, 1, receipt.note.text())

@@ -87,7 +87,7 @@ def test_a_node_joins_from_a_snapshot_and_goes_on(network: dict[str, Node], rows
 
     committed = [told["height"] for told in joiner.moments("commit")]
     joiner.stop()
-    for table in ("blocks", "entries", "standings", "finals"):
+    for table in ("blocks", "entries", "standings"):
         assert _table(joiner, table) == _table(network["cn"], table), table
     (joiner.data / "ledger.db").unlink()
 
@@ -714,9 +714,7 @@ def test_a_snapshot_holds_every_leaf_in_parts_of_bounded_size(
     entries = [BLOCK_OPENING + leaf for leaf in leaves]
     tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
     rows = [EntryRow(entry=entry, leaf_hash=leaf_hash(entry), type="block") for entry in entries]
-    ledger.commit_block(
-        tip, block=b"block", certificate=b"certificate", entries=rows, standings={}, finals={}
-    )
+    ledger.commit_block(tip, block=b"block", certificate=b"certificate", entries=rows, standings={})
     try:
         made = list(snapshot._rows(ledger, make_genesis(), tip, (len(entries), "note")))
     finally:

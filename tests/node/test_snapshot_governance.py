@@ -143,7 +143,7 @@ def table(store: LedgerStore, folder: Path, name: str) -> list[tuple[Any, ...]]:
 
 def require_same_state(found: Lived, folder: Path) -> None:
     """Every table that is not of one disk alone, what governs, the order of its parties, the log."""
-    for name in ("blocks", "entries", "standings", "finals", "governance", "validators"):
+    for name in ("blocks", "entries", "standings", "governance", "validators"):
         executed, taken = (table(store, folder, name) for store in (found.ledger.store, found.joined))
         assert executed == taken, name
     live, again = found.ledger.registry.constitution, found.restored()
@@ -448,7 +448,6 @@ def test_nobody_takes_over_a_block_after_a_change_that_no_validator_could_know_o
         certificate=certificate(block, first.governance, first.network_id).encode(),
         entries=[row_of(entry) for entry in forged],
         standings={},
-        finals=(),
     )
     for _ in range(2):
         ledger.execute(ledger.block(()))

@@ -37,7 +37,6 @@ def commit(
         certificate=b"certificate",
         entries=(),
         standings=records,
-        finals=(),
         buckets=buckets,
         durable=False,
     )
@@ -161,8 +160,8 @@ def test_a_file_that_cannot_be_read_is_the_nodes_own_fault(
     store = LedgerStore(path)
     reader = SqliteStandingReader(store)
     with store._db.writing() as db:
-        db.execute("DROP TABLE finals")
-    with pytest.raises(OwnFault, match=r"^ledger\.db cannot be read \(no such table: finals\)$") as not_read:
+        db.execute("DROP TABLE entries")
+    with pytest.raises(OwnFault, match=r"^ledger\.db cannot be read \(no such table: entries\)$") as not_read:
         reader.final([key(1)])
     assert isinstance(not_read.value, NotRead) and not store.standings.damaged
 

@@ -36,7 +36,6 @@ def commit(store: LedgerStore, height: int, added: list[EntryRow]) -> None:
         certificate=b"certificate",
         entries=added,
         standings={},
-        finals=(),
         durable=False,
     )
 
