@@ -19,6 +19,7 @@ from credentials.errors import CredentialError
 from credentials.jsonld.compiled import to_quads
 
 NODES_MAX = 20_000  # objects and lists of one document
+_NODES = (dict, list)
 CLAIMS_MAX = 64  # top members of a JWT among which unknown claims are looked for
 
 
@@ -203,15 +204,14 @@ def require_lossless(document: Mapping[str, Any], contexts: Contexts) -> None:
 
 def require_small(document: object) -> None:
     """Refuse more objects and lists than are worked on, before any work."""
-    count, waiting = 0, [document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        else:
-            continue
-        count += 1
+    count, level = 0, [document] if isinstance(document, _NODES) else []
+    while level:  # one level after the other: what is neither is looked at once
+        count += len(level)
         if count > NODES_MAX:
             raise CredentialError("malformed", f"The document has more than {NODES_MAX} objects and lists.")
+        level = [
+            inner
+            for node in level
+            for inner in (node.values() if isinstance(node, dict) else node)
+            if isinstance(inner, _NODES)
+        ]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from credentials.documents.canonical import b64u, b64u_decode
-from credentials.documents.passport import PointState, completeness
+from credentials.documents.passport import PointState
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
 from credentials.ledger.standing import LIVE
@@ -267,7 +267,7 @@ def _item(inquiry: Inquiry, found: Findings, examined: Sequence[Examined] | None
         return None, "tables_unavailable"
     try:
         category = category_of(sets[1], tables.paths)
-        states = completeness(sets, category, inquiry.at.law_date, tables.datapoints, tables.paths)
+        states = inquiry.data_points(sets, category)
     except (CredentialError, KeyError):
         return None, "tables_unavailable"
     issued = live.attestation.set_list.points if live.attestation.set_list else {}

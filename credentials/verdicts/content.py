@@ -13,7 +13,6 @@ from credentials.documents.passport import (
     DataPointState,
     PointState,
     code_mismatches,
-    completeness,
 )
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
@@ -207,7 +206,7 @@ def check_completeness(
         return (), ()
     try:
         category = category_of(sets[1], tables.paths)
-        states = completeness(sets, category, inquiry.at.law_date, tables.datapoints, tables.paths)
+        states = inquiry.data_points(sets, category)
     except CredentialError as error:
         found.unknown("completeness", "schema_invalid", detail=str(error))
         return (), ()

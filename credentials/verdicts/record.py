@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
+from credentials.documents.passport import DataPointState, completeness
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
@@ -225,6 +226,15 @@ class Record:
         return tuple(sorted(steps, key=lambda step: step["leaf_index"])[-TIMELINE_MAX:])
 
 
+class FilledPoints(NamedTuple):
+    """The data points of these sets of a passport by the law of this day."""
+
+    sets: Mapping[int, Mapping[str, Any]]
+    category: str
+    law_date: str
+    states: Sequence[DataPointState]
+
+
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """What one verdict is about: the evidence, what the ledger says in it, the policy and the two dates."""
@@ -235,6 +245,8 @@ class Inquiry:
     at: At
     # Documents of events that were examined for this verdict, by digest: several checks may read one.
     read: dict[bytes, EventDocument] = field(default_factory=dict, compare=False, repr=False)
+    # Which data points its sets fill, by the law of a day: the verdict and the importer's report ask (0667).
+    filled: list[FilledPoints] = field(default_factory=list, compare=False, repr=False)
     # What was compared with the time beside the checks, as `Findings.moments`.
     moments: set[int] = field(default_factory=set, compare=False, repr=False)
 
@@ -251,6 +263,17 @@ class Inquiry:
         """What each kind of event means for a verdict; nothing where no table says so."""
         found: Mapping[str, Any] = self.evidence.network.tables.verdicts.get("events", {})
         return found
+
+    def data_points(self, sets: Mapping[int, Mapping[str, Any]], category: str) -> Sequence[DataPointState]:
+        """The state of each data point of these sets; raises CredentialError, KeyError, TypeError."""
+        tables, law_date = self.evidence.network.tables, self.at.law_date
+        for one in self.filled:
+            same = one.sets.keys() == sets.keys() and all(one.sets[point] is sets[point] for point in sets)
+            if same and (one.category, one.law_date) == (category, law_date):
+                return one.states
+        states = completeness(sets, category, law_date, tables.datapoints, tables.paths)
+        self.filled.append(FilledPoints(sets, category, law_date, states))
+        return states
 
     def good_until(self, found: Findings) -> int | None:
         """The first moment at which something that this verdict compared with the time may differ.

@@ -36,6 +36,7 @@ from node.peers.messages import (
     refusal_of,
     too_large,
 )
+from node.peers.polling import Pace
 from node.peers.queue import PeerQueue
 from node.transient_faults import is_out_of_room, out_of_room
 
@@ -140,6 +141,7 @@ class Gossip:
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
+        self._news = polling.News()
         self.book = AddressBook(authentication, addresses)
         self.peers = {
             did: Peer(did, address, self._link(did, address), known=True)
@@ -289,6 +291,7 @@ class Gossip:
             case [bytes(replica), height, log_size, cosigned] if whole_numbers(height, log_size, cosigned):
                 peer = self.peers.get(sender)
                 if peer is not None:
+                    self._news.told(anything=height > peer.height)
                     peer.height, peer.log_size = max(peer.height, height), max(peer.log_size, log_size)
                 self._inbox.peer_status(sender, (replica, height, log_size, cosigned))
             case _:
@@ -306,10 +309,13 @@ class Gossip:
                 self.cpu_s["send"] += time.thread_time() - started_s
 
     def _serve(self, peer: Peer) -> None:
-        batch, blocks_from = peer.outgoing.take(self._wait_s(peer))
+        pace, names = self._news.pace(), (*self.peers, self._authentication.did)
+        wait_s = _wait_s(self._authentication, peer, names, pace) if self._poll_s is None else self._poll_s
+        batch, blocks_from = peer.outgoing.take(wait_s)
         nothing = not batch and blocks_from is None and self._poll_s is None
-        if self._stopping.is_set() or (nothing and _listens(self._authentication, peer)):
+        if self._stopping.is_set() or (nothing and _listens(self._authentication, peer, pace)):
             return
+        self._news.told(anything=not nothing)
         if told := sum(item[0] == ITEM_ATTESTATION for _, item in batch):
             log.moment("gossip", peer=peer.did, attestations=told)
         try:
@@ -322,15 +328,6 @@ class Gossip:
             peer.heard.clear()
             return
         peer.found()
-
-    def _wait_s(self, peer: Peer) -> float:
-        if self._poll_s is not None:
-            return self._poll_s
-        if peer.last_seen is None:
-            return FIRST_S
-        own = self._authentication.did
-        validators = sorted(filter(self._authentication.votes, (*self.peers, own)))
-        return polling.wait_s(own, peer.did, validators, time.monotonic())
 
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())
@@ -383,12 +380,20 @@ class Sender:
         self.peer.outgoing.wake()
 
 
-def _listens(authentication: PeerAuthentication, peer: Peer) -> bool:
+def _wait_s(authentication: PeerAuthentication, peer: Peer, names: Iterable[str], pace: Pace) -> float:
+    """Seconds until it is asked, where there is nothing to say."""
+    if peer.last_seen is None:
+        return FIRST_S
+    validators = sorted(filter(authentication.votes, names))
+    return polling.wait_s(authentication.did, peer.did, validators, time.monotonic(), pace)
+
+
+def _listens(authentication: PeerAuthentication, peer: Peer, pace: Pace) -> bool:
     """Whether nothing has to be asked, as the peer asked meanwhile: its question told what it is."""
     votes, own, now_s = authentication.votes, authentication.did, time.monotonic()
     heard_s, answered_s = (None if at is None else now_s - at for at in (peer.asked_at_s, peer.answered_at_s))
     both = peer.reachable and votes(own) and votes(peer.did)
-    return both and polling.listens(own, peer.did, heard_s=heard_s, answered_s=answered_s)
+    return both and polling.listens(own, peer.did, heard_s=heard_s, answered_s=answered_s, pace=pace)
 
 
 def _blocks_of(peer: Peer, ask: Callable[[], bytes]) -> list[tuple[bytes, bytes]]:

@@ -12,7 +12,7 @@ from consensus.cose import SeedSigner
 from credentials.documents import suites
 from credentials.documents.keys import did_key, did_key_decode, did_key_url
 from credentials.documents.presentation import CREDENTIALS_MAX, open_presentation, parse_presentation
-from credentials.documents.secured import NODES_MAX, open_secured
+from credentials.documents.secured import NODES_MAX, open_secured, require_small
 from credentials.documents.suites import jose
 from credentials.errors import CredentialError
 from node.config import contexts
@@ -155,3 +155,18 @@ def test_nothing_to_open(document: Any) -> None:
         open_secured(document, did_key_decode, contexts())
 
     assert caught.value.code in ("malformed", "proof_missing")
+
+
+@pytest.mark.parametrize("deep", [1, 3, 50])
+def test_a_document_may_have_so_many_objects_and_lists_and_no_more(deep: int) -> None:
+    """
+    Each object and each list counts once, at whatever depth; texts and numbers do not.
+    """
+    value: Any = [[1, "x", None] for _ in range(NODES_MAX - deep)]
+    for _ in range(deep - 1):
+        value = {"a": value, "b": 7}
+
+    require_small(value)
+
+    with pytest.raises(CredentialError, match="more than"):
+        require_small({"one more": value})

@@ -22,6 +22,7 @@ import pytest
 from consensus.cose import parse_sign1, verify_ed25519
 from credentials.documents.canonical import digest_document, parse_json
 from credentials.documents.model import parse_credential
+from credentials.documents.passport import completeness
 from credentials.documents.status import read_list
 from credentials.jcs import jcs
 from credentials.jsonld.compiled import to_quads
@@ -70,6 +71,7 @@ SEAMS: dict[CodeType, str] = {
     counted_by(read_list): "status lists opened",
     counted_by(Manifest.parse): "manifests read",
     counted_by(Standing.decode): "standings read",
+    counted_by(completeness): "data points looked for",
 }
 
 
@@ -608,6 +610,7 @@ def test_a_verdict_reads_each_thing_once(node: LiveNode) -> None:
             "documents read as JSON-LD": documents,
             "signatures verified": documents,
             "standings read": 1,
+            "data points looked for": 1,
         }
     )
     assert len(statements) <= 24  # 10 read; the others begin and end four moments on two databases
@@ -650,6 +653,7 @@ def test_a_line_of_a_manifest_reads_each_thing_once(tmp_path: Path) -> None:
         "documents read as JSON-LD": 2,
         "signatures verified": 2,
         "standings read": 1,
+        "data points looked for": 1,  # for its verdict, and for what a report adds up of it
     }
     lists = {  # of the two lists, once a job: digest, proof, text, who attested it; what is revoked for good
         "entries parsed": 2,
