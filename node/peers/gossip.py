@@ -141,7 +141,7 @@ class Gossip:
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
-        self._news = polling.News()
+        self.news = polling.News()
         self.book = AddressBook(authentication, addresses)
         self.peers = {
             did: Peer(did, address, self._link(did, address), known=True)
@@ -291,7 +291,7 @@ class Gossip:
             case [bytes(replica), height, log_size, cosigned] if whole_numbers(height, log_size, cosigned):
                 peer = self.peers.get(sender)
                 if peer is not None:
-                    self._news.told(anything=height > peer.height)
+                    self.news.told(anything=height > peer.height)
                     peer.height, peer.log_size = max(peer.height, height), max(peer.log_size, log_size)
                 self._inbox.peer_status(sender, (replica, height, log_size, cosigned))
             case _:
@@ -309,13 +309,13 @@ class Gossip:
                 self.cpu_s["send"] += time.thread_time() - started_s
 
     def _serve(self, peer: Peer) -> None:
-        pace, names = self._news.pace(), (*self.peers, self._authentication.did)
-        wait_s = _wait_s(self._authentication, peer, names, pace) if self._poll_s is None else self._poll_s
+        pace = self.news.pace()
+        wait_s = wait_s_of(self, self._authentication, peer) if self._poll_s is None else self._poll_s
         batch, blocks_from = peer.outgoing.take(wait_s)
         nothing = not batch and blocks_from is None and self._poll_s is None
         if self._stopping.is_set() or (nothing and _listens(self._authentication, peer, pace)):
             return
-        self._news.told(anything=not nothing)
+        self.news.told(anything=not nothing)
         if told := sum(item[0] == ITEM_ATTESTATION for _, item in batch):
             log.moment("gossip", peer=peer.did, attestations=told)
         try:
@@ -380,12 +380,13 @@ class Sender:
         self.peer.outgoing.wake()
 
 
-def _wait_s(authentication: PeerAuthentication, peer: Peer, names: Iterable[str], pace: Pace) -> float:
+def wait_s_of(gossip: Gossip, authentication: PeerAuthentication, peer: Peer) -> float:
     """Seconds until it is asked, where there is nothing to say."""
     if peer.last_seen is None:
         return FIRST_S
-    validators = sorted(filter(authentication.votes, names))
-    return polling.wait_s(authentication.did, peer.did, validators, time.monotonic(), pace)
+    own, pace = authentication.did, gossip.news.pace()
+    validators = sorted(filter(authentication.votes, (*gossip.peers, own)))
+    return polling.wait_s(own, peer.did, validators, time.monotonic(), pace)
 
 
 def _listens(authentication: PeerAuthentication, peer: Peer, pace: Pace) -> bool:

@@ -28,7 +28,7 @@ from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import SKEW_S, VALID_S, UntrustedPeer, make_certificate, require_peer
 from node.peers.fingerprint import JoiningFingerprint
-from node.peers.gossip import ANSWER_BYTES_MAX, FIRST_S, Gossip, Peer, Sender
+from node.peers.gossip import ANSWER_BYTES_MAX, FIRST_S, Gossip, Peer, Sender, wait_s_of
 from node.peers.link import (
     CONNECT_S_MAX,
     STEP_S_MIN,
@@ -369,7 +369,7 @@ def test_a_sender_waits_as_long_as_its_own_peer_may(genesis: Genesis) -> None:
     peer = gossip.peers[ledger.CUSTOMS]
     vars(gossip)["_stopping"].set()
 
-    assert gossip._wait_s(peer) == FIRST_S
+    assert wait_s_of(gossip, gossip._authentication, peer) == FIRST_S
     gossip._serve(peer)
     assert (peer.failures, peer.last_seen) == (0, None)
 
@@ -756,11 +756,13 @@ def test_whoever_has_nothing_to_say_asks_as_its_part_is(
         others = {did: "https://a.example" for did in dids if did != own}
         gossip = Gossip(authentication(genesis, own), others, Kept())
         for did, peer in gossip.peers.items():
-            assert gossip._wait_s(peer) == FIRST_S
+            assert wait_s_of(gossip, gossip._authentication, peer) == FIRST_S
             peer.seen()
-            assert gossip._wait_s(peer) == polling.wait_s(own, did, validators, 100.0)
+            assert wait_s_of(gossip, gossip._authentication, peer) == polling.wait_s(
+                own, did, validators, 100.0
+            )
             expected = 5.0 if did not in validators else 1.0 if own in validators else None
-            assert expected is None or gossip._wait_s(peer) == expected
+            assert expected is None or wait_s_of(gossip, gossip._authentication, peer) == expected
 
 
 def test_each_step_of_an_answer_has_what_is_left_of_its_time() -> None:
