@@ -630,7 +630,13 @@ def test_what_says_nothing_against_a_document_is_never_the_items_fault() -> None
 NO_REASONS = {
     *("genesis_invalid", "governance_invalid", "issuer_differs", "issuer_key", "not_a_validator"),
     *("recognition_invalid", "rules_invalid", "wrong_network_key"),
-    *("base_changed", "possession_unproven", "governance_proof_invalid", "value_impossible"),
+    *(
+        "base_changed",
+        "members_malformed",
+        "possession_unproven",
+        "governance_proof_invalid",
+        "value_impossible",
+    ),
     *("trqp_unknown", "trqp_time", "trqp_answer_invalid"),
 }
 

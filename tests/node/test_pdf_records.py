@@ -134,7 +134,8 @@ def test_the_ground_of_a_line_stands_with_its_height(node: LiveNode) -> None:
     item = next(iter(node.service.consignments.items(consignment.rpartition("/")[2])))
 
     words = node.service.words["en"]
-    judged: list[ItemRecord] = [{**item, "ground": ground} for ground in (None, "26(a)")]
+    held: ItemRecord = {**item, "verdict": "hold"}
+    judged: list[ItemRecord] = [{**held, "ground": ground} for ground in (None, "26(a)")]
     told = ["\n".join(part.text for part in _items([one], words, "en", len)) for one in judged]
 
     assert ["Ground: Art 26(a) Reg (EU) 2019/1020" in one for one in told] == [False, True]

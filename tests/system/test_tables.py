@@ -49,7 +49,7 @@ DATA = {
         *(".annex_vi", ".duty", ".duty_not_told", ".noun", ".part_state", ".whose"),
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
-    "terms.toml": ("", ".choice", ".field", ".glossary"),
+    "terms.toml": ("", ".act", ".choice", ".field", ".glossary"),
     "verdicts.json": (".events.ended", ".events.fates", ".events.partsOut"),
 }
 # Notes for whoever reads the table: where it is from, how sure it is, what is not built.
