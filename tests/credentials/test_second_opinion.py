@@ -380,6 +380,8 @@ HAD_FINDINGS = (
     4002,
     4658,
     4660,
+    6099,
+    6484,
     8317,
     9723,
     10387,
@@ -400,7 +402,7 @@ HAD_FINDINGS = (
 @pytest.mark.check
 def test_histories_that_had_findings_agree_with_the_law() -> None:
     """
-    The seeds of random histories of which decisions 0936, 0942, 0956, 0958, 0997 and 0998 say what was right.
+    The seeds of random histories of which decisions 0936, 0942, 0956, 0958, 0975, 0997 and 0998 say what was right.
     """
     found = [f for seed in HAD_FINDINGS for f in many(range(seed, seed + 1), 200).findings.values()]
 

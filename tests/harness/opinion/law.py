@@ -722,7 +722,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         others = {battery: one for battery, one in archive.taken.items() if battery != act.battery}
         return replace(archive, files={**archive.files, act.battery: unmarked}, taken=others)
     reaches = act.event in ("attestation.corrected", "attestation.voided")
-    if reaches and record and record[-1] != undone and undone in reported(record):
+    followed = bool(record) and (record[-1] != undone or _moved(before[-1], archive, act.battery))
+    if reaches and followed and undone in reported(record):
         return without_report(archive, act, undone)
     if not record or record[-1] != undone:
         return archive
@@ -764,6 +765,12 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         taken=archive.taken if voided else {**archive.taken, act.battery: (undone, old, record[:-1])},
         hours=_never_was(archive, act.battery, record[-1], before[-1], voided=voided),
     )
+
+
+def _moved(before: Mapping[str, File], archive: Archive, battery: str) -> bool:
+    """True if it came into other hands, or ended, since: by what is on the record of its pack."""
+    was, now = before.get(battery, NOTHING), archive.of(battery)
+    return (was.holder, was.ended) != (now.holder, now.ended)
 
 
 def _never_was(

@@ -215,7 +215,8 @@ def tied_to(archive: Archive, battery: str, *, around: bool = True) -> frozenset
         known, by_own = archive.of(part), repair.act.by in own
         found |= set(_stopped(archive, part, repair, own=by_own))
         # In the hands of these, or when it was put in: whoever has it since has it of them.
-        theirs = {known.holder, _holder_then(archive, repair, part)} & own
+        # Of one of which two files lie side by side nobody is known to have it.
+        theirs = set() if known.disputed else {known.holder, _holder_then(archive, repair, part)} & own
         if any(s.what == "lost" and (theirs or is_authority(s.by)) for s in known.settings):
             found.add(Tied("lost", "", by_own))
         if theirs and _ended(known):
