@@ -27,7 +27,7 @@ from node.receipts.checker import NotAboutThis, check_document, what_it_says
 from node.receipts.epochs import EpochFile
 from node.receipts.maker import Proofs
 from node.storage.documents import StoredDocument
-from node.storage.entries import EntryRow, LedgerTip
+from node.storage.entries import EntryRow, LedgerTip, row_of
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
@@ -183,8 +183,8 @@ def test_what_is_not_cosigned_yet_is_asked_for_again(
     """
     service, policy = node.service, LogPolicy.parse(node.service.records.log_policy())
     office, ledger = OfficeStore(tmp_path / "office.db"), LedgerStore(tmp_path / "ledger.db")
-    entry, digest = BlockEntry(1, 1, *[bytes(32)] * 5).encode(), b"d" * 32
-    leaf = EntryRow(entry=entry, leaf_hash=leaf_hash(entry), type="block", digest=digest)
+    digest = b"d" * 32
+    leaf = row_of(RefusedEntry(digest, DID, ABOUT, "X1", 0, 1).encode())
     tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
     ledger.commit_block(tip, block=b"b", certificate=b"c", entries=[leaf], standings={})
     proofs = Proofs(ledger, office, Tree([leaf.leaf_hash]), LogPolicies(policy), service.overview.gathering)
