@@ -40,7 +40,7 @@ from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at, ended_as
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.stolen import is_stolen
-from credentials.verdicts.tests_read import reads_as_used
+from credentials.verdicts.tests_read import reads_as_used, said_at
 from credentials.verdicts.verdict import Findings, Outcome
 
 REPAIRS_READ_MAX = 512  # of its parts, of theirs and of what it was made from, for one verdict
@@ -230,7 +230,8 @@ def _ended_at(pack: Standing, inquiry: Inquiry) -> int:
         ends = event.to in inquiry.events["ended"] or event.effects.eu_status == WASTE
         facts[ends or any(marks.get(mark) == ENDED for mark in event.marks)].add(event.effects.fact)
     ending = facts[True] - facts[False]
-    return min((leaf for fact, leaf in pack.facts.items() if fact in ending), default=ALWAYS)
+    kept = [leaf for fact, leaf in pack.facts.items() if fact in ending]
+    return min([*kept, *said_at(pack, ending, inquiry)], default=ALWAYS)
 
 
 def _named_by(inquiry: Inquiry) -> dict[int, Recorded]:

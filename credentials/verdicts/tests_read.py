@@ -5,7 +5,7 @@ A standing keeps counts that never fall; the health stands in the tests themselv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import Standing
@@ -21,13 +21,15 @@ TestsSaid = Callable[[bytes, Sequence[str], Sequence[str], int], Sequence[Ledger
 def tests_behind(
     known: Mapping[bytes, Standing], governance: Governance, said_of: TestsSaid
 ) -> dict[bytes, Sequence[LedgerEntry]]:
-    """Of each battery that was tested, or burnt, what says so, and by which authorities voided that.
+    """Of each battery that was tested, burnt or certified to have ended what says so, and what voided that.
 
-    What its author took back left the standing, and counts here as of the battery itself (I1).
+    A standing keeps the last of what may be said twice, since it moves nothing. What its author took back
+    left the standing, and counts here as of the battery itself (I1).
     `said_of`: of a battery what is of these kinds, and of those that void, so many at most, oldest first.
     """
     events = governance.lifecycle.events.items()
     using = {kind for _, event in events for kind in event.used_part_by}
+    using |= {kind for kind, event in events if event.marks and event.to is None and event.effects.fact}
     tests = {k: e for k, e in events if k in using or any(m.monotone for m in e.ledger_members)}
     voiding = [kind for kind, event in events if event.effects.undo == "void"]
     facts = {event.effects.fact for event in tests.values()}
@@ -62,3 +64,16 @@ def says_use(one: Standing, inquiry: Inquiry, before: int = ALWAYS) -> bool:
     return table is not None and any(
         told.attestation.kind in table.shown_by and told.leaf_index < before for told in said
     )
+
+
+def said_at(one: Standing, facts: Container[str | None], inquiry: Inquiry) -> Iterator[int]:
+    """The leaves of what leaves one of these facts and stands: it may be said again (0993)."""
+    governance, record = inquiry.evidence.network.governance, tests_of(one, inquiry)
+    for said in record.shown():
+        event = governance.lifecycle.event(said.attestation.kind) if governance is not None else None
+        if (
+            event is not None
+            and event.effects.fact in facts
+            and said.attestation.digest not in record.withdrawn
+        ):
+            yield said.leaf_index

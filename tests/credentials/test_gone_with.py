@@ -49,6 +49,22 @@ def test_what_a_repair_takes_out_of_what_was_certified_to_have_ended_is_nothing_
     assert judged(w, after, condition="waste", **INLAND)["reason"] == "waste_not_on_record"
 
 
+def test_an_end_that_is_certified_twice_is_of_the_first_time() -> None:
+    """
+    What was taken out between two certificates came out of what had ended, whoever certifies it once more.
+    """
+    w = World()
+    pack, part, before = stock(w), module(w), module(w, 8)
+    repaired(w, pack, child_out=before)
+    certified(w, pack)
+    repaired(w, pack, child_in=part)
+    repaired(w, pack, child_out=part)
+    told = used(w, part)
+    certified(w, pack)
+
+    assert told == used(w, part) == ENDED and used(w, before)[0] in GOOD
+
+
 def test_that_a_part_was_out_before_is_told_after_the_end_of_its_battery() -> None:
     """
     Of a battery that is waste a repair is told late, or not at all: by what its author says later nobody

@@ -402,7 +402,8 @@ HAD_FINDINGS = (
 @pytest.mark.check
 def test_histories_that_had_findings_agree_with_the_law() -> None:
     """
-    The seeds of random histories of which decisions 0936, 0942, 0956, 0958, 0975, 0997 and 0998 say what was right.
+    The seeds of random histories of which decisions 0936, 0942, 0956, 0958, 0975, 0997 and 0998 say what was
+    right.
     """
     found = [f for seed in HAD_FINDINGS for f in many(range(seed, seed + 1), 200).findings.values()]
 
