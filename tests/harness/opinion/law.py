@@ -722,7 +722,7 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         others = {battery: one for battery, one in archive.taken.items() if battery != act.battery}
         return replace(archive, files={**archive.files, act.battery: unmarked}, taken=others)
     reaches = act.event in ("attestation.corrected", "attestation.voided")
-    followed = bool(record) and (record[-1] != undone or _moved(before[-1], archive, act.battery))
+    followed = bool(record) and (record[-1] != undone or _moved_since(archive, act.battery))
     if reaches and followed and undone in reported(record):
         return without_report(archive, act, undone)
     if not record or record[-1] != undone:
@@ -767,10 +767,10 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     )
 
 
-def _moved(before: Mapping[str, File], archive: Archive, battery: str) -> bool:
-    """True if it came into other hands, or ended, since: by what is on the record of its pack."""
-    was, now = before.get(battery, NOTHING), archive.of(battery)
-    return (was.holder, was.ended) != (now.holder, now.ended)
+def _moved_since(archive: Archive, battery: str) -> bool:
+    """Whether a record of another battery moved this one after its own last report: as taking it out did."""
+    now, old = archive.of(battery), archive.before[battery][-1].get(battery, NOTHING)
+    return replace(now, used=old.used, official=old.official) != old
 
 
 def _never_was(
