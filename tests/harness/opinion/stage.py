@@ -480,7 +480,18 @@ def _kind(execution: Any) -> str:
 
 
 # Members of a record that tell when and where in the log, not what.
-_MOMENTS = ("leaf", "height", "time", "_at", "index", "refusal", "attestation", "seq", "document", "fact_before")
+_MOMENTS = (
+    "leaf",
+    "height",
+    "time",
+    "_at",
+    "index",
+    "refusal",
+    "attestation",
+    "seq",
+    "document",
+    "fact_before",
+)
 
 
 def shape_of(value: Any) -> Any:
