@@ -768,9 +768,9 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
 
 
 def _moved_since(archive: Archive, battery: str) -> bool:
-    """Whether a record of another battery moved this one after its own last report: as taking it out did."""
-    now, old = archive.of(battery), archive.before[battery][-1].get(battery, NOTHING)
-    return replace(now, used=old.used, official=old.official) != old
+    """True if by the record of another battery it came into other hands, or ended: as taking it out does."""
+    was, now = archive.before[battery][-1].get(battery, NOTHING), archive.of(battery)
+    return (was.holder, was.ended) != (now.holder, now.ended)
 
 
 def _never_was(
