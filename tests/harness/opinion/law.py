@@ -768,9 +768,14 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
 
 
 def _moved_since(archive: Archive, battery: str) -> bool:
-    """True if by the record of another battery it came into other hands, or ended: as taking it out does."""
+    """True if it is another one since its last report, but for what that left itself, or what is derived.
+
+    The record of another battery moved it, as taking it out does; or what was said since was taken back, and
+    left what a correction leaves.
+    """
     was, now = archive.before[battery][-1].get(battery, NOTHING), archive.of(battery)
-    return (was.holder, was.ended) != (now.holder, now.ended)
+    own = {name: getattr(was, name) for name in ("used", "official", "border", "named_as", "recalls")}
+    return replace(now, **own) != was
 
 
 def _never_was(
