@@ -125,7 +125,7 @@ class Until:
     """The blocks of a ledger up to a height."""
 
     def __init__(self, ledger: LedgerStore, last: int) -> None:
-        self._ledger, self._last = ledger, last
+        self._ledger, self._last, self.pruned = ledger, last, ledger.pruned
 
     def blocks(self, first: int, count: int, size_bytes_max: int) -> list[tuple[bytes, bytes]]:
         wanted = min(count, self._last - first + 1)

@@ -344,7 +344,7 @@ def test_replays(net: Net) -> None:
 
     net.during("N09 replays", replay, threads=8)
 
-    assert len(statuses) > 128
+    assert len(statuses) > 4 * 16, "sent again, though the first answer is held while there is nothing new"
     assert statuses.count(200) == 16, "each of the sixteen captured requests is answered once"
     assert set(statuses) == {200, 401}
 
