@@ -283,15 +283,15 @@ def as_text(answers: LineAnswers) -> bytes:
     """The form in which they are kept."""
     if answers.asked is None:
         return orjson.dumps({"left_out": answers.left_out, "height": answers.height})
-    said: dict[bytes, int] = {}
+    said: dict[str, int] = {}  # by statement
     listed: list[SaidRecord] = []
     for answer in (answer for row in answers.rows for answer in row.answers):
-        if said.setdefault(orjson.dumps(answer.said), len(listed)) == len(listed):
+        if said.setdefault(answer.said["attestation"], len(listed)) == len(listed):
             listed.append(answer.said)
     rows: dict[str, str | list[object]] = {}
     for asked, row in zip(answers.asked.rows, answers.rows, strict=True):
         plain = not (row.answers or row.asks or row.asked_twice or row.withheld)
-        given = [[said[orjson.dumps(one.said)], *one[1:]] for one in row.answers]
+        given = [[said[one.said["attestation"]], *one[1:]] for one in row.answers]
         rows[asked["id"]] = (
             row.state if plain else [row.state, row.asked_twice, row.withheld, [*map(list, row.asks)], given]
         )
