@@ -85,8 +85,8 @@ def test_a_node_joins_from_a_snapshot_and_goes_on(network: dict[str, Node], rows
     wait_receipted(network["maker"], issued["digest"])
     wait("one log", lambda: joiner.get("/status")["log"] == network["cn"].get("/status")["log"])
 
+    joiner.stop()  # what it logs of the last block is written after its ledger has it
     committed = [told["height"] for told in joiner.moments("commit")]
-    joiner.stop()
     for table in ("blocks", "entries", "standings"):
         assert _table(joiner, table) == _table(network["cn"], table), table
     (joiner.data / "ledger.db").unlink()
@@ -133,11 +133,11 @@ def test_a_node_joins_from_nothing_in_batches_and_tells_how_far_it_is(network: d
     joiner.log.unlink(missing_ok=True)  # what it wrote in the test before
     joiner.start()
     wait("one log", lambda: joiner.status_of("/status") == 200 and joiner.height() >= height, 60.0)
-    told = list(joiner.moments("catching_up"))
-    committed = [moment["height"] for moment in joiner.moments("commit")]
     joiner.wait_ready()
     status = joiner.get("/status")
-    joiner.stop()
+    joiner.stop()  # what it logs of the last block is written after its ledger has it
+    told = list(joiner.moments("catching_up"))
+    committed = [moment["height"] for moment in joiner.moments("commit")]
 
     assert committed == sorted(committed) and committed[-1] >= height
     assert [moment["height"] for moment in told] == sorted(moment["height"] for moment in told)

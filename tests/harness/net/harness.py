@@ -164,7 +164,11 @@ class Node:
         return self.log.read_text(errors="replace")[-2000:]
 
     def moments(self, at: str) -> Iterator[JSON]:
-        """The JSON lines of one kind of moment, oldest first."""
+        """The JSON lines of one kind of moment, oldest first.
+
+        A node logs what it did once it is done: that something else shows it says nothing of its line.
+        Of a node that runs `wait_for` waits for a line; of one that was stopped all are there.
+        """
         # The last piece is empty, or a line that is being written.
         for line in self.log.read_text(errors="replace").split("\n")[:-1]:
             if line.startswith("{"):
