@@ -70,7 +70,7 @@ class RuleHolding:
         self.round()
 
     def round(self) -> None:
-        """Say what can be said by now; called by `turn`, and by tests."""
+        """Say what can be said by now; in its thread alone, or it would be said twice."""
         state, own = self._state(), self._acts.did
         self._told = {digest: why for digest, why in self._told.items() if digest in state.tabled}
         self._lacking = {digest: what for digest, what in self._lacking.items() if digest in state.tabled}
