@@ -8,6 +8,7 @@
     [hosting] participants; host
     [[alerts]] webhook or mail; side maker party facility rule code model
     [[capacities]] party licence side basis events per grams_max or batteries_max since until
+    [attempts] after_s
 
 A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
 """
@@ -42,6 +43,7 @@ KEEP_YEARS_MAX = 100
 BLOCKS_KEPT_MIN = 1_000  # a peer that was away for a while is still given what it lacks
 SUBSCRIPTIONS_MAX = 64
 HOSTED_MAX = 64  # participants: each asks twice a second
+ATTEMPTS_AFTER_S, ATTEMPTS_AFTER_S_MAX = 600, 3_000  # a pool keeps what waits for an hour
 ALERT_MEMBERS = ("side", "maker", "party", "facility", "rule", "code", "model")
 WORKERS_USUAL_MAX, WORKERS_MAX = 4, 64  # without a setting; with one
 
@@ -142,6 +144,9 @@ class Settings:
     webhooks: tuple[WebhookEndpoint, ...] = ()
     alerts: tuple[AlertSubscription, ...] = ()
     capacities: tuple[Capacity, ...] = ()
+    attempts_after_s: int = (
+        ATTEMPTS_AFTER_S  # so long may a lawful record follow before its authority is told
+    )
     pkcs11: TokenSettings | None = None  # None: every key is in keys.enc
     oidc: ProviderSettings | None = None  # None: people sign in by accounts of this node alone
     hosting: frozenset[str] = frozenset()  # participants whose address is this node's: it passes on, sealed
@@ -181,6 +186,7 @@ class Settings:
             webhooks=_webhooks(_list(table, "webhooks", "webhooks", "tables [[webhooks]]"), folder),
             alerts=_subscriptions(_list(table, "alerts", "alerts", "tables [[alerts]]"), table),
             capacities=capacities_of(_list(table, "capacities", "capacities", "tables [[capacities]]")),
+            attempts_after_s=_after_s(_row(table, "attempts", {"after_s"})),
             pkcs11=TokenSettings.of(_row(table, "pkcs11", {"module", "token", "roles", "pin_file"}), folder)
             if "pkcs11" in table
             else None,
@@ -206,6 +212,7 @@ MEMBERS = {
     "webhooks",
     "alerts",
     "capacities",
+    "attempts",
     "pkcs11",
     "oidc",
     "hosting",
@@ -227,6 +234,13 @@ def _participants(row: Mapping[str, Any]) -> frozenset[str]:
 def _did(value: object, setting: str) -> str:
     if not isinstance(value, str) or parse_did(value) is None:
         raise ValueError(f"{setting} is the DID of a participant, such as did:web:host.example")
+    return value
+
+
+def _after_s(row: Mapping[str, Any]) -> int:
+    value = row.get("after_s", ATTEMPTS_AFTER_S)
+    if type(value) is not int or not 1 <= value <= ATTEMPTS_AFTER_S_MAX:
+        raise ValueError(f"attempts.after_s is a number of seconds, from 1 to {ATTEMPTS_AFTER_S_MAX}")
     return value
 
 

@@ -15,12 +15,16 @@ import tomli_w
 from credentials.ledger.engine_terms import EMBEDDED
 from node.config import DataDirectory
 from node.demo.launcher import NodeProcess
-from node.demo.scenario import PARTIES
+from node.demo.scenario import PARTIES, Party
+from node.named_files import write_own
+from node.settings import SETTINGS_FILE
 from node.setup import ceremony, network
 
 NETWORK_NAME, ORIGIN = "comity-demo", "log.comity-demo.example"
 EU_ROWS = ["ID-05", "ID-06", "ID-08", "STAT-01", "LIFE-01", "CUS-01", "CUS-02", "EXP-01"]
 CN_ROWS = ["EXP-02"]
+TOLD_AFTER_S = 2  # elsewhere ten minutes: who looks at a demo would not wait for them
+TAKEN_IN_MAX = 2  # batteries a year: the scenario has one more, in its second act
 
 
 def found(root: Path, ports: list[int], engine: str = EMBEDDED) -> list[NodeProcess]:
@@ -50,7 +54,31 @@ def found(root: Path, ports: list[int], engine: str = EMBEDDED) -> list[NodeProc
     ceremony.create(root / "network", founding)
     for node in nodes:
         network.join(DataDirectory(node.data), root / "network", passphrase)
+        write_own(node.data / SETTINGS_FILE, tomli_w.dumps(_settings(node.party)).encode())
     return nodes
+
+
+def _settings(party: Party) -> dict[str, Any]:
+    """What its operator decides: the EU authority keeps what the recycler's licence allows."""
+    recycler = PARTIES[5]
+    capacity = {
+        "party": recycler.did,
+        "licence": licence_of(recycler),
+        "side": recycler.jurisdiction,
+        "basis": "permit of the demonstration",
+        "events": ["recycling.received"],
+        "per": "year",
+        "batteries_max": TAKEN_IN_MAX,
+        "since": "2020-01",
+        "until": "2099-12",
+    }
+    kept = {"capacities": [capacity]} if party.key == "eu-authority" else {}
+    return {"attempts": {"after_s": TOLD_AFTER_S}, **kept}
+
+
+def licence_of(party: Party) -> str:
+    """The number of its licence."""
+    return f"DEMO-{party.key}"
 
 
 def _founding(nodes: list[NodeProcess]) -> dict[str, Any]:
@@ -81,7 +109,7 @@ def _accreditation(node: NodeProcess) -> dict[str, Any]:
         "roles": list(node.party.roles),
         "schemes": [["gbt34014", "ZZ1"], ["gbt34014", "ZZ2"]] if maker else [["gbt34014", "*"]],
         "jurisdiction": node.party.jurisdiction,
-        "licence": f"DEMO-{node.party.key}",
+        "licence": licence_of(node.party),
     }
 
 

@@ -24,7 +24,7 @@ from node.demo.scenario import PARTIES, Party
 
 FIRST_PORT = 8470
 BLOCK = 10  # a demo takes a block of ten ports: six nodes and the start page
-READY_S_MAX = 30.0
+READY_S_MAX = 90.0  # for what never comes: six nodes start at once, and a busy machine takes its time
 
 
 def free_block(count: int, first: int = FIRST_PORT) -> list[int]:

@@ -84,7 +84,7 @@ PARTIES = (
         "did:web:elbe-recycling.example",
         "Elbe Recycling (invented)",
         "EU",
-        ("recycler", "workshop", "waste_operator"),
+        ("recycler", "workshop", "waste_operator", "vehicle_dismantler"),
         False,
         "recycler",
     ),

@@ -106,6 +106,7 @@ class Attempts:
         history: GovernanceHistory,
         signer: CoseSigner,
         noted: Noted,
+        waited_s: int,
         waits_by: Callable[[bytes, int], str],
         office: OfficeStore,
         ledger: LedgerStore,
@@ -113,7 +114,7 @@ class Attempts:
     ) -> None:
         self._network_id, self._did, self._history = network_id, did, history
         self._signer, self._noted, self._office, self._letters = signer, noted, office, letters
-        self._ledger, self._waits_by = ledger, waits_by
+        self._ledger, self._waits_by, self._waited_s = ledger, waits_by, waited_s
         self._shares, self._refusers = Shares(PER_SIGNER_MAX), Shares(FROM_REFUSER_MAX)
         self._woken, self._lock = threading.Event(), threading.Lock()
         noted.came = self.wake
@@ -133,8 +134,9 @@ class Attempts:
     def keep(self, now: int) -> bool:
         """What was refused since the last look, or waits too long, is on disk for whoever it concerns."""
         refused = [(data, code, now) for data, code in self._noted.take()]
-        waited = [one for one in self._noted.waited(now) if self._waits_by(one[0], one[2]) == one[1]]
-        told = [*refused, *waited]
+        waited = self._noted.waited(now - self._waited_s)
+        waiting = [one for one in waited if self._waits_by(one[0], one[2]) == one[1]]
+        told = [*refused, *waiting]
         for place, one in enumerate(told):
             try:
                 self._keep(*one)

@@ -51,9 +51,9 @@ class Noted:
             found.setdefault(data, code)
         return list(found.items())
 
-    def waited(self, now: int) -> list[tuple[bytes, str, int]]:
-        """(statement, rule, since when) of what waited so long that it is an attempt, if it still waits."""
-        return self._waiting.take(now)
+    def waited(self, until: int) -> list[tuple[bytes, str, int]]:
+        """(statement, rule, since when) of what waits since then or longer: an attempt, if it still waits."""
+        return self._waiting.take(until)
 
 
 class NotingRegistry(Registry):

@@ -4,8 +4,9 @@
     X6, X21: the same sort of act about that battery is recorded lawfully -> its alert is dealt with
 
 A lawful record may come a moment later, and mostly does: the missing battery, the other signature. No attempt
-is told before that (`attempts.py`, D719, D695). Whoever reads a report asks its own ledger the same. What
-lacked a signature and is recorded with it since is refused for another reason by then, and told by nobody.
+is told before that (`attempts.py`, D719, D695); [attempts] of node.toml says how long. Whoever reads a report
+asks its own ledger the same. What lacked a signature and is recorded with it since is refused for another
+reason by then, and told by nobody.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from node.oversight.raising import RECORD_READ_MAX, admitted_of
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 
-WAITED_S = 600  # what waits so long is an attempt: a pool keeps it for an hour
 WAITING_MAX = 512  # statements that are watched
 PER_SIGNER_MAX = 16  # of one party
 COUNTERSIGNED = "X10"
@@ -48,13 +48,9 @@ class WatchedStatements:
         self._since[data] = now, rule, issuer
         return True
 
-    def take(self, now: int) -> list[tuple[bytes, str, int]]:
-        """(signed bytes, rule, since when) of what was put ten minutes ago: it is watched no more."""
-        due = [
-            (data, rule, since)
-            for data, (since, rule, _) in list(self._since.items())
-            if since + WAITED_S <= now
-        ]
+    def take(self, until: int) -> list[tuple[bytes, str, int]]:
+        """(signed bytes, rule, since when) of what was put until then: it is watched no more."""
+        due = [(data, rule, since) for data, (since, rule, _) in list(self._since.items()) if since <= until]
         for data, _, _ in due:
             self._since.pop(data, None)
         return due

@@ -83,6 +83,7 @@ def oversight_of(
         history=disk.history,
         signer=signer,
         noted=registry.noted,
+        waited_s=disk.settings.attempts_after_s,
         waits_by=registry.waits_by,
         office=office,
         ledger=ledger,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from credentials.ledger.attestation import Attestation, make_attestation, parse_attestation
+from node.errors import SetupError
 from node.oversight import waiting
 from node.oversight.letters import TAKEN
 from node.oversight.noted import Noted
 from node.oversight.waiting import PER_SIGNER_MAX, WAITING_MAX
+from node.settings import ATTEMPTS_AFTER_S, Settings
 from tests.harness.governed_node import CN_AUTHORITY, others
 from tests.harness.ledger import IMPORTER, MAKER, Ledger, signer
 from tests.harness.support_service import ROLES, LiveNode, live_node
@@ -50,7 +54,7 @@ def alerts(node: LiveNode, **asked: str) -> list[dict[str, Any]]:
     return listed(node, code="scrapped_without_a_battery", **asked)
 
 
-def look(node: LiveNode, seconds: int = waiting.WAITED_S) -> None:
+def look(node: LiveNode, seconds: int = ATTEMPTS_AFTER_S) -> None:
     """Look at what waits, as if so long had passed."""
     door = node.service.peers._attempts
     door.keep(int(time.time()) + seconds)
@@ -65,7 +69,7 @@ def test_what_waits_a_moment_is_nothing_and_what_goes_on_waiting_is_an_alert(nod
     answer = scrap(node, THERE)
     assert (answer.status_code, answer.get_json()["code"]) == (409, "X6")
     scrap(node, THERE)
-    look(node, waiting.WAITED_S - 60)
+    look(node, ATTEMPTS_AFTER_S - 60)
     assert alerts(node) == []
 
     look(node)
@@ -95,6 +99,21 @@ def test_the_lawful_record_closes_it(node: LiveNode) -> None:
     size = node.service.stores.ledger.log_size()
     node.wait(lambda: node.get_json("/supervision?limit=1")["looked_until"] >= size, "the look")
     assert [one["state"] for one in alerts(node)] == ["acknowledged"]
+
+
+@pytest.mark.parametrize("after_s", ["0", "3001", "true", '"600"', "1.5"])
+def test_how_long_a_lawful_record_may_take_is_a_setting(tmp_path: Path, after_s: str) -> None:
+    """
+    Ten minutes, or as [attempts] of node.toml says, and never longer than a pool keeps what waits.
+    """
+    path = tmp_path / "node.toml"
+    path.write_text(f"[attempts]\nafter_s = {after_s}\n")
+    with pytest.raises(
+        SetupError, match=re.escape("attempts.after_s is a number of seconds, from 1 to 3000")
+    ):
+        Settings.read(path)
+    path.write_text("[attempts]\nafter_s = 2\n")
+    assert (Settings.read(path).attempts_after_s, Settings().attempts_after_s) == (2, 600)
 
 
 def test_trying_on_a_page_is_no_attempt(node: LiveNode) -> None:
@@ -163,7 +182,7 @@ def test_one_who_signs_for_two_is_told_once_nobody_signed(node: LiveNode) -> Non
     body = {"event": "responsibility.transferred", "battery": code_of(SPARE), "members": members}
     answer = node.post_json("/attestations", body)
     assert (answer.status_code, answer.get_json()["code"]) == (422, "X10")
-    look(node, waiting.WAITED_S - 60)
+    look(node, ATTEMPTS_AFTER_S - 60)
     code = {"code": "attempted_without_countersignature"}
     assert listed(node, **code) == []
 

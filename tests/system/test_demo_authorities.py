@@ -196,7 +196,7 @@ def test_each_fraud_of_a_life_is_one_alert_for_each_authority_and_a_case_goes_am
     act = play_second_act(desks, lambda _: None)
 
     assert act.ok, (act.seen, act.unexpected)
-    assert len(act.seen) == len(FRAUDS) == 9
+    assert len(act.seen) == len(FRAUDS) == 16
     for key in ("eu-authority", "recycler", "customs"):
         case = desks[key].get(f"/supervision/cases/{act.case}")
         assert (case["state"], case["outcome"]) == ("closed", "founded")
