@@ -111,7 +111,6 @@ def oversight_of(
     subscriptions = all_of(webhooks, disk.settings.alerts)
     words, mail = words_of(disk.history), disk.directory.root / MAIL
     telling = AlertTelling(office, desk, webhooks, subscriptions, mail=mail, words=words[LANGUAGES[0]])
-    set_requests = SetRequests(network_id, signer, office, gathering, letters=letters)
     return Oversight(
         alerting,
         attempts,
@@ -122,6 +121,6 @@ def oversight_of(
         desk,
         CaseDesk(office, cases),
         FacilityDesk(disk.keys.did, office, ledger, disk.history),
-        set_requests,
+        SetRequests(network_id, signer, office, gathering, letters=letters),
         office,
     )
