@@ -19,6 +19,7 @@ from tests.bench import (
     passport,
     ratios,
     scan,
+    seen,
     starts,
     suites,
 )
@@ -68,6 +69,10 @@ def _before(quick: bool) -> str:
 
 def _scan(quick: bool) -> str:
     return f"a scan of one battery: {scan.measure(seconds=3 if quick else 20).text()}"
+
+
+def _seen(quick: bool) -> str:
+    return f"an alert from commit to an open page: {seen.measure(count=20 if quick else 200).text()}"
 
 
 def _load(quick: bool) -> str:
@@ -126,6 +131,7 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "finality": _finality,
     "engines": _engines,
     "scan": _scan,
+    "seen": _seen,
     "load": _load,
     "low": _low,
     "highest": _highest,

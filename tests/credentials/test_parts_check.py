@@ -191,3 +191,40 @@ def test_an_opened_part_is_checked_by_its_code_and_blind_alone() -> None:
     assert key_shown(identifier_of(module(1)), bytes(16)) != standing_key(about)
     with pytest.raises(CredentialError):
         key_shown(identifier_of(module(1)), bytes(3))
+
+
+def verdict_of(w: World, text: str, *asked_too: str) -> tuple[str, str]:
+    """(its word, its reason) as a new battery at the border."""
+    told = w.judge(text, asked_too=asked_too).as_dict()
+    return told["verdict"], told["reason"]
+
+
+def test_where_a_policy_asks_for_its_parts_what_nobody_compared_is_not_clear() -> None:
+    """
+    I8: of three packs, all clear by a policy that does not ask, none is clear where it asks: a verdict
+    compares no parts, whatever was committed. Opened, the three are told apart: an honest one, one with a
+    module of an old pack, and one whose maker committed to nothing, which stays not checked.
+    """
+    w = World()
+    old, taken = code(1), [module(1), module(2)]
+    pack_of(w, old, taken)
+    fates = {"facility_licence": "L", "children": taken, "fates": ["reuse", "reuse"]}
+    w.publish(old)
+    w.happen(MAKER, "battery.handed_over", old, {}, cosign=(RECYCLER,), parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.declared_waste", old, {"reason": "worn"}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.dismantled", old, fates, references=tuple(map(subject_of, taken)))
+    honest, fraud, silent = [module(11), module(12)], [module(2), module(21)], [module(31)]
+    packs = {code(2): honest, code(3): fraud, code(4): silent}
+    pack_of(w, code(2), honest)
+    pack_of(w, code(3), fraud)
+    w.produce(code(4))
+    for text in packs:
+        w.declare(text, f"REG-{text}")
+
+    assert {verdict_of(w, text) for text in packs} == {("clear", "ok")}
+    asked = {verdict_of(w, text, "parts_not_used") for text in packs}
+
+    assert asked == {("undecided", "parts_not_compared")}
+    assert [told(w, text, shown(w, *parts)).answer for text, parts in packs.items()] == [
+        *("pass", "fail", "not_checked"),
+    ]

@@ -382,6 +382,11 @@ class World:
         """A battery that was produced, published and exported, and declared by the importer."""
         text = code(serial)
         self.produce(text)
+        self.declare(text, f"REG-{serial}", **members)
+        return text
+
+    def declare(self, text: str, registration: str, **members: Any) -> None:
+        """A battery that was produced is published and exported, and declared by the importer."""
         self.publish(text)
         self.happen(
             "did:web:cn-authority.example",
@@ -396,13 +401,12 @@ class World:
             text,
             {
                 "declaration_number": DECLARATION,
-                "registration_id": f"REG-{serial}",
+                "registration_id": registration,
                 "commodity_code": "8507600000",
                 "eori": "DE1",
             }
             | members,
         )
-        return text
 
     def revoke(self, text: str, *, ledger: bool = True, listed: bool = True) -> None:
         issued = self.passports[text]
@@ -777,9 +781,15 @@ class World:
         at: int | None = None,
         law_date: str = LAW_DATE,
         head: Mapping[str, Any] | None = None,
+        asked_too: Collection[str] = (),
         **line: Any,
     ) -> ItemVerdict:
-        """The verdict of one line of a manifest of this declaration, `others` being its further lines."""
+        """The verdict of one line of a manifest of this declaration, `others` being its further lines.
+
+        `asked_too`: checks that the policy requires beside its own.
+        """
+        rules = policy(policy_name)
+        rules = replace(rules, required=rules.required | set(asked_too))
         row = line_of(1, text, **line)
         documents = [d for d in shown if isinstance(d, Mapping)]
         number = 1 + sum(o.get("before", False) for o in others)
@@ -794,7 +804,7 @@ class World:
         return clear_item(
             manifest.lines[number - 1],
             evidence or self.evidence(text, shown=shown, vin=line.get("vin")),
-            replace(policy(policy_name), direction=direction) if direction else policy(policy_name),
+            replace(rules, direction=direction) if direction else rules,
             law_date,
             at or self.now,
             context,
