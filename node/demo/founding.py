@@ -58,7 +58,7 @@ def found(root: Path, ports: list[int], engine: str = EMBEDDED) -> list[NodeProc
     return nodes
 
 
-def _settings(party: Party) -> dict[str, Any]:
+def _settings(party: Party) -> dict[str, object]:
     """What its operator decides: the EU authority keeps what the recycler's licence allows."""
     recycler = PARTIES[5]
     capacity = {

@@ -174,7 +174,7 @@ def _used(desks: Mapping[str, Desk], battery: DemoBattery, honest: DemoBattery, 
     )
 
 
-def _waited_in_vain(desks: Mapping[str, Desk], battery: DemoBattery, car: dict[str, Any]) -> None:
+def _waited_in_vain(desks: Mapping[str, Desk], battery: DemoBattery, car: dict[str, str]) -> None:
     """What a lawful record may clear yet: one signs for two, a car is scrapped without its other pack."""
     maker, workshop = desks["manufacturer"], desks["recycler"]
     for key in AUTHORITIES:  # whoever is told asks its own ledger whether it waits there too
@@ -232,7 +232,7 @@ def _modules(battery: DemoBattery) -> list[str]:
     return [code[:3] + "M" + code[4:] for code in codes]
 
 
-def _with_its_parts(maker: Desk, battery: DemoBattery) -> dict[str, Any]:
+def _with_its_parts(maker: Desk, battery: DemoBattery) -> dict[str, object]:
     """What is said of its production: a commitment to its modules stands for them until it is taken apart."""
     listed = {"battery": battery.code, "parts": [{"code": code} for code in _modules(battery)]}
     root = maker.post("/parts/check", listed)["shown_root"]
