@@ -127,7 +127,7 @@ TRIED, TRIED_AGAIN = ".tried", ".again"  # files of results beside the copy
 WHOLE = Limits()
 GATE = Limits(8, 1.5, 0.1, 0, DECIDED_LEAST)
 # What is drawn from one or more rooms: else most of the time would go into survivors.
-SAMPLE = Limits(6, 4, 0.5)
+SAMPLE = Limits(20, 6, 0.5)
 
 
 def room_of(path: str) -> str | None:
