@@ -59,15 +59,10 @@ from credentials.ledger.proposals import (
 from credentials.ledger.shares import require_room
 
 SCHEME, NAMESPACE = "governance", "network"
-KINDS = (
-    "governance.proposed",
-    "governance.approved",
-    "governance.approval_withdrawn",
-    "governance.proposal_withdrawn",
-    "governance.objected",
-    "governance.held",
-)
+PROPOSED, APPROVED, OBJECTED = "governance.proposed", "governance.approved", "governance.objected"
+TAKEN_BACK, PROPOSAL_WITHDRAWN = "governance.approval_withdrawn", "governance.proposal_withdrawn"
 HELD = "governance.held"
+KINDS = (PROPOSED, APPROVED, TAKEN_BACK, PROPOSAL_WITHDRAWN, OBJECTED, HELD)
 RECOVERY_FRAGMENT = "recovery"
 
 
@@ -156,7 +151,7 @@ class Sitting:
         if attestation.document_digest != attestation.subject.h:
             raise Refusal("members", "the digest is not that of the proposal")
         _require_own_key(attestation, self.next)
-        proposed = attestation.kind == KINDS[0]
+        proposed = attestation.kind == PROPOSED
         tabled = self._proposed(attestation) if proposed else self._about(attestation)
         digest = attestation.subject.h
         if tabled.outcome == OPEN:

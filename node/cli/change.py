@@ -14,7 +14,7 @@ from consensus.encoding import encode
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import GovernanceAct, make_attestation
-from credentials.ledger.governance_state import KINDS, NAMESPACE, SCHEME
+from credentials.ledger.governance_state import NAMESPACE, PROPOSED, SCHEME
 from credentials.ledger.proposals import ChangeProposal
 from node.cli.client import Command, DataFolder, named, options, show, speaks_to_node
 from node.cli.terminal import say, say_step
@@ -118,7 +118,7 @@ def _signed(client: Client, recovery: Signer, tried: JSON, changes: Sequence[JSO
             step="Install one version of this program here and at the node, and repeat this.",
         )
     return signed_by_recovery(
-        recovery, (tried["by"], KINDS[0], network_id), proposal.digest, proposal.encode()
+        recovery, (tried["by"], PROPOSED, network_id), proposal.digest, proposal.encode()
     )
 
 

@@ -21,7 +21,7 @@ import click
 from consensus.cose import SeedSigner, Signer
 from credentials.documents.canonical import b64u
 from credentials.documents.keys import multikey_encode
-from credentials.ledger.governance_state import KINDS
+from credentials.ledger.governance_state import OBJECTED
 from credentials.ledger.parties import KEY_ROLES
 from credentials.ledger.proposals import prove_possession
 from node.cli.change import JSON, act, change, decided, proposal_options, put, signed_by_recovery
@@ -40,7 +40,6 @@ from node.use_cases.digests import read_digest
 
 # So long the old key stays valid beside the new one: what it signed may still be on its way.
 OVERLAP_S = 3_600
-OBJECTED = KINDS[4]
 OVERLAPPING = frozenset({"attest", "credential", "transport"})
 
 # What a key signs that no entry of the log shows: what is in question once it was stolen.

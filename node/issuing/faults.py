@@ -96,7 +96,7 @@ def verify_credential(document: JSON, genesis: Genesis, known: KnownThen) -> Fau
             raise FaultInvalid("it is not signed by its issuer")
         if subject["network"] != genesis.network_id.hex():
             raise FaultInvalid("it is about another network")
-        evidence = FaultEvidence.decode(b64u_decode(subject["evidence"], "the evidence"))
+        evidence = FaultEvidence.decode(b64u_decode(subject["evidence"], "evidence"))
         said = {name: subject[name] for name in ("id", "kind", "height", "round")}
     except CredentialError as error:
         raise FaultInvalid(f"its proof does not verify: {error}") from error

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from credentials.documents.canonical import jcs
-from credentials.documents.identifiers import Identifier, Subject
+from credentials.documents.identifiers import Identifier
 from credentials.documents.issuer import DraftPassport, draft_passport, status_entries
 from credentials.documents.passport import PassportSchema, PointState, completeness
 from credentials.errors import CredentialError
@@ -183,7 +183,7 @@ class PassportIssuing:
         batch = Batch(now)
         batch.documents += set_documents(issued, battery, self._signing.did)
         batch.documents.append(set_list_document(version, issued.digests, battery, self._signing.did))
-        produced = self._production(identifier, about, issued.category, order.claims, batch, known=standing)
+        produced = self._production(identifier, issued.category, order.claims, batch, known=standing)
         published = self._signing.statement(
             self._signing.event_with("publish" if replaced is None else "supersede"),
             battery,
@@ -246,7 +246,6 @@ class PassportIssuing:
     def _production(
         self,
         identifier: Identifier,
-        about: Subject,
         category: str,
         claims: JSON,
         batch: Batch,

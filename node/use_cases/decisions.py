@@ -16,7 +16,7 @@ from credentials.documents.canonical import b64u
 from credentials.ledger.entries import GovernanceEntry, parse_entry
 from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.governance_records import ACCREDITATION, PARTICIPANT, RECOGNITION, STOP
-from credentials.ledger.governance_state import KINDS
+from credentials.ledger.governance_state import PROPOSED
 from credentials.ledger.recognition import ANY
 from node.governance_answers import HistoryRecord
 from node.storage.entries import EntryRow
@@ -95,7 +95,7 @@ class Decisions:
         new = leaves.decisions(self._known[-1].leaf + 1 if self._known else 0)
         # One that the history does not have yet is learnt with the next look.
         entries = [(row, _entry(row)) for row in new if row.height <= self._history.height]
-        proposers = leaves.authors([entry.proposal for _, entry in entries], KINDS[0]) if entries else {}
+        proposers = leaves.authors([entry.proposal for _, entry in entries], PROPOSED) if entries else {}
         for row, entry in entries:
             by = proposers.get(entry.proposal, "")
             concerned = self._concerned(row, entry)

@@ -14,7 +14,7 @@ from credentials.documents.canonical import b64u
 from credentials.ledger.entries import GovernanceEntry, parse_entry
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance, GovernanceHistory
 from credentials.ledger.governance_records import PARTICIPANT, STOP, VALIDATORS, RecordId
-from credentials.ledger.governance_state import KINDS, GovernanceState
+from credentials.ledger.governance_state import PROPOSED, GovernanceState
 from credentials.ledger.parties import Participant
 from node.issuing.statements import stamp
 from node.storage.ledger import LedgerStore
@@ -126,7 +126,7 @@ class OwnPart:
             entry = parse_entry(row.entry)
             assert isinstance(entry, GovernanceEntry), "its row says so"
             if entry.in_force == change.start and change.record in {(k, n) for k, n, _, _ in entry.changed}:
-                by = leaves.authors([entry.proposal], KINDS[0]).get(entry.proposal, "")
+                by = leaves.authors([entry.proposal], PROPOSED).get(entry.proposal, "")
                 told = {"decision": b64u(entry.proposal), "by": name_of(governance, by)}
                 return self._ledger.block_times([row.height])[row.height], told
         raise AssertionError("what governs was decided, and the log says by what")

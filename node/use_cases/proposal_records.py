@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import GovernanceEntry, parse_entry
-from credentials.ledger.governance_state import KINDS
+from credentials.ledger.governance_state import APPROVED, KINDS, PROPOSED, TAKEN_BACK
 from node.issuing.governance_acts import GovernanceActs
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
-
-PROPOSED, APPROVED, TAKEN_BACK = KINDS[:3]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from consensus.encoding import EncodingError
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.governance_records import APPROVALS, RecordId
-from credentials.ledger.governance_state import KINDS
+from credentials.ledger.governance_state import APPROVED, OBJECTED, PROPOSAL_WITHDRAWN, PROPOSED, TAKEN_BACK
 from credentials.ledger.proposals import NONCE_BYTES, OPEN, ChangeProposal, propose
 from node.errors import ProblemError, bad_request
 from node.issuing.governance_acts import GovernanceActs, proposal_in
@@ -25,7 +25,6 @@ from node.use_cases.drafting import Drafting, RuleShelf
 from node.use_cases.governance import GovernanceDesk
 
 APPROVING_S = 7 * 86_400  # to be approved, after the longest wait, unless another expiry is asked for
-PROPOSED, APPROVED, TAKEN_BACK, WITHDRAWN, OBJECTED = KINDS[:5]
 
 
 class EffectChanged(ProblemError):
@@ -133,7 +132,7 @@ class ProposalDesk:
         """Take back the own proposal, or the own approval of another's; 409 if it is none that was `seen`."""
         shown = self._require_open(digest)
         self._require_same(seen, shown["effect"])
-        return self._about(digest, WITHDRAWN if shown["by"] == self._acts.did else TAKEN_BACK)
+        return self._about(digest, PROPOSAL_WITHDRAWN if shown["by"] == self._acts.did else TAKEN_BACK)
 
     def object(
         self, digest: str, *, attestation: str | None = None, seen: str | None = None
