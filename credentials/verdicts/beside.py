@@ -24,6 +24,7 @@ from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.repaired import held_inside, recalled_here
 from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.stopped_parts import stopped_inside
 from credentials.verdicts.verdict import Findings, Outcome
 
 ANYWHERE = (LOST, BANNED, PASSPORT_SUSPENDED)  # settings that bind whichever side set them
@@ -57,7 +58,9 @@ def _not_here(other: Standing, own: Standing, inquiry: Inquiry, declared: Declar
     there, installers = other.presentation, {one.bound.by for one in (other, own) if one.bound is not None}
     if other.holder in (None, PRIVATE) or not (other.holder == own.holder or installers == {other.holder}):
         return
-    if declared.direction == "inland" and other.item_state in inquiry.events.get("underCustoms", ()):
+    if declared.direction == "inland" and (
+        there is not None or other.item_state in inquiry.events.get("underCustoms", ())
+    ):
         yield "not_released"
     elif declared.direction == "import" and there and there.jurisdiction != inquiry.policy.jurisdiction:
         yield "second_presentation"
@@ -84,6 +87,7 @@ def _held_by(
         yield RECALLED
     if same:
         yield from held_inside(other, inquiry, condition)
+        yield from stopped_inside(other, inquiry, declared, condition)
     if other.item_state == "suspended":
         yield "release_suspended"
     table = inquiry.evidence.network.tables.shown_as

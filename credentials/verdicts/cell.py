@@ -15,6 +15,7 @@ from credentials.ledger.standing import (
     PARTY,
     PASSPORT_SUSPENDED,
     SECOND_LIFE,
+    WASTE,
     Setting,
     Standing,
 )
@@ -215,9 +216,8 @@ def _is_here(office: str, inquiry: Inquiry) -> bool:
 
 def _declared_where(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
     """The same, wherever the goods go."""
-    events = inquiry.events
-    if declared.direction == "inland" and standing.item_state in events.get("underCustoms", ()):
-        return "open"  # released nowhere since it left or was declared, on either side (D771)
+    if declared.direction == "inland" and about_in_no_country(standing, inquiry):
+        return "open"
     latest = presentation(standing, inquiry)
     if latest is None and standing.presentation is None:
         asked = declared.manifest and "standing.presentation" in inquiry.policy.required
@@ -240,6 +240,15 @@ def _declared_where(standing: Standing, inquiry: Inquiry, declared: Declared) ->
         return "unread"
     same = declaration_text(str(members.get("declaration_number"))) == declaration_text(declared.declaration)
     return HERE if same else ELSEWHERE
+
+
+def about_in_no_country(standing: Standing, inquiry: Inquiry) -> bool:
+    """True of what was released nowhere since it left or was declared, on either side (D771).
+
+    To say on the way that it is waste lets it into no country (D1011).
+    """
+    under = inquiry.events.get("underCustoms", ())
+    return standing.item_state in under or (standing.place is None and standing.eu_status == WASTE)
 
 
 def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
@@ -270,7 +279,7 @@ def _lived_through(standing: Standing, table: ShownAs, inquiry: Inquiry) -> Iter
             yield from (word for word in met if word == "damaged")
     old = view.replaced if view is not None else None
     if old is not None:
-        since = max(old.facts.get(fact, -1) for fact in (*_facts(inquiry, "inVehicle"), PUT_IN))
+        since = max(old.facts.get(fact, -1) for fact in (*facts_of(inquiry, "inVehicle"), PUT_IN))
         if since < standing.facts.get(PUT_IN, -1) and _worn_since(old, since, table, inquiry):
             yield "used"  # it was in no other vehicle since
 
@@ -279,7 +288,7 @@ def _worn_since(
     other: Standing, leaf_index: int, table: ShownAs, inquiry: Inquiry, until: int = ALWAYS
 ) -> bool:
     """True if it was tested after this leaf, before that one, and reads as no new battery does."""
-    tested = any(other.facts.get(fact, -1) > leaf_index for fact in _facts(inquiry, "soh"))
+    tested = any(other.facts.get(fact, -1) > leaf_index for fact in facts_of(inquiry, "soh"))
     if not (tested or other.taken_back):
         return False
     told = tests_of(other, inquiry).in_order()
@@ -302,7 +311,7 @@ def _met_since(
             yield word
 
 
-def _facts(inquiry: Inquiry, group: str) -> set[str]:
+def facts_of(inquiry: Inquiry, group: str) -> set[str]:
     """The facts that events of a group leave."""
     governance = inquiry.evidence.network.governance
     events = (

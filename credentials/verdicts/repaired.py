@@ -141,11 +141,11 @@ def _tell_parts(
 ) -> bool:
     """What is against its parts; True if anything is."""
     told_of = set[bytes]()
-    for part, repair in _parts(inquiry):
+    for part, repair in parts_named(inquiry):
         if part.key in told_of:
             continue
         reason = _of_part(part, repair, inquiry, condition, own)
-        inside, why = _inside(part, repair, inquiry) if reason is not None else (False, "ok")
+        inside, why = left_inside(part, repair, inquiry) if reason is not None else (False, "ok")
         if inside is False and _worn_in_there(part, repair, inquiry, condition, own):
             reason, inside = "part_used", True
         if reason is None or inside is False:
@@ -189,7 +189,7 @@ def _gone_with(
             return reason
         last = _last_of_all(filter(was_before, named.values()))
         if last is not None and last.leaf_index == leaf_index:
-            inside, why = _inside(view.standing, last, inquiry)
+            inside, why = left_inside(view.standing, last, inquiry)
             if inside is not False:
                 return reason if inside else why
     return None
@@ -262,7 +262,7 @@ def _tell(found: Findings, name: str, reason: str, **about: Any) -> None:
         found.add(name, Outcome.INDETERMINATE, reason, word=UNDECIDED, **about)
 
 
-def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
+def parts_named(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
     """What its repairs name, each with the last that does; what authorities took back names nothing.
 
     With the parts of what is inside, and of what it was made from.
@@ -270,7 +270,7 @@ def _parts(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
     view = inquiry.evidence.ledger
     if view is None or view.standing is None:
         return
-    yield from _parts_in(inquiry, made_from(view.standing, view.relatives), (inquiry.record,))
+    yield from parts_in(inquiry, made_from(view.standing, view.relatives), (inquiry.record,))
 
 
 def held_inside(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[str]:
@@ -278,13 +278,13 @@ def held_inside(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[s
     if inquiry.events.get("partsOut") is None:
         return
     own = own_parties(other, {})
-    for part, repair in _parts_in(inquiry, (other.key,)):
+    for part, repair in parts_in(inquiry, (other.key,)):
         reason = _of_part(part, repair, inquiry, condition, own)
-        if reason in (*HOLDING, "part_ended") and _inside(part, repair, inquiry)[0] is not False:
+        if reason in (*HOLDING, "part_ended") and left_inside(part, repair, inquiry)[0] is not False:
             yield reason
 
 
-def _parts_in(
+def parts_in(
     inquiry: Inquiry, batteries: Collection[bytes], whole: Sequence[Record] = ()
 ) -> Iterator[tuple[Standing, Recorded]]:
     """What the repairs on these records, and of these batteries, name, with the parts of what is inside."""
@@ -318,7 +318,7 @@ def _may_be_inside(
     """Whether this repair left the part in, or that is not known; `known`: of repairs asked before."""
     part, asked = view.parts.get(key), key + repair.attestation.digest
     if asked not in known:
-        known[asked] = part is not None and _inside(part, repair, inquiry)[0] is not False
+        known[asked] = part is not None and left_inside(part, repair, inquiry)[0] is not False
     return known[asked]
 
 
@@ -375,7 +375,7 @@ def _of_part(
     reason = _against(part, repair.leaf_index, inquiry, condition)
     if reason in HOLDING:
         return reason
-    had = _had_it(part, repair, own)
+    had = had_it(part, repair, own)
     until = ALWAYS if had else had_until(part, repair, inquiry)
     if any(report.role or report.leaf_index < until for report in part.settings(LOST).values()):
         return "part_lost"
@@ -395,7 +395,7 @@ def _worn_in_there(
     By the word of who made or has both: a workshop says nothing of stock by what it had itself (I5).
     """
     said, governance = removal.attestation, inquiry.evidence.network.governance
-    if condition not in AS_NEW or governance is None or not _had_it(part, removal, own):
+    if condition not in AS_NEW or governance is None or not had_it(part, removal, own):
         return False
     naming = [
         one.attestation.event_time
@@ -409,7 +409,7 @@ def _worn_in_there(
     return said.issuer in own and reads_as_used(part, inquiry, since, said.event_time)
 
 
-def _had_it(part: Standing, repair: Recorded, own: Collection[str]) -> bool:
+def had_it(part: Standing, repair: Recorded, own: Collection[str]) -> bool:
     """True if the part is in the hands of these, or was when it was put in: whoever got it has it of them."""
     then = as_it_stood(part, repair.attestation.event_time)
     return not {part.holder, *(stood.holder for stood in then)}.isdisjoint(own)
@@ -422,7 +422,7 @@ def _has_ended(one: Standing, inquiry: Inquiry) -> bool:
     return ended_as(one, tables.verdicts) is not None or any(marks.get(mark) == ENDED for mark in one.marks)
 
 
-def _inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | None, str]:
+def left_inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | None, str]:
     """(whether this repair put the part in; None: not known; why)."""
     document, governance = event_document(inquiry, repair), inquiry.evidence.network.governance
     event = governance.lifecycle.event(repair.attestation.kind) if governance is not None else None

@@ -32,6 +32,7 @@ from credentials.verdicts.repaired import tell_repairs
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.stolen import stolen_in
+from credentials.verdicts.stopped_parts import tell_stopped_parts
 from credentials.verdicts.tied import with_whole_of_tied
 from credentials.verdicts.used import tell_changes
 from credentials.verdicts.verdict import Findings, Outcome
@@ -88,8 +89,9 @@ def check_shown(
     for tell in (tell_namings, tell_repairs):
         if tell(found, "standing.state", inquiry, cell["condition"]):
             said.add("standing.state")
-    if tell_beside(found, "standing.state", inquiry, declared, cell["condition"]):
-        said.add("standing.state")
+    for tell_of in (tell_stopped_parts, tell_beside):
+        if tell_of(found, "standing.state", inquiry, declared, cell["condition"]):
+            said.add("standing.state")
     undecided = None if cell["condition"] == WASTE else UNDECIDED
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),
@@ -151,7 +153,8 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     _tell_kin(found, "alias", beside.ledger, named, identifier=text)
     for tell in (tell_changes, tell_fates, tell_namings, tell_repairs):
         tell(found, "alias", about, named["condition"], identifier=text)
-    tell_beside(found, "alias", about, declared, named["condition"], identifier=text)
+    for tell_of in (tell_stopped_parts, tell_beside):
+        tell_of(found, "alias", about, declared, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if _is_of_alias(row, standing, declared)]
     _tell_alias(found, text, rows)
     if _in_another_vehicle(standing, inquiry, declared):

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
-from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, WASTE, Setting, Standing
+from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, REFUSED, WASTE, Setting, Standing
 from credentials.verdicts.cell import ENDED, binding, recalls
 from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView
 from credentials.verdicts.fates import bad_fates
@@ -22,6 +22,8 @@ from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record, ended_as
 from credentials.verdicts.repaired import own_parties
+
+STOPPED = "suspended"  # the item state of what customs look at
 
 
 def with_whole_of_tied(evidence: Evidence, policy: Policy, at: At) -> Evidence:
@@ -81,14 +83,16 @@ def _codes_of(
 
 
 def _as_one(one: Standing, codes: Sequence[LedgerView], evidence: Evidence) -> Standing:
-    """What it is under all of its codes; where it is, and whose, its own record says."""
+    """What it is under all of its codes, before customs as well; whose it is its own record says."""
     standings = [code.standing for code in codes if code.standing is not None]
     verdicts = evidence.network.tables.verdicts
-    ended = next((s.item_state for s in (one, *standings) if ended_as(s, verdicts)), one.item_state)
+    states = [s.item_state for s in (one, *standings) if ended_as(s, verdicts)]
+    states += [s.item_state for s in standings if s.item_state == STOPPED]
     waste = any(s.eu_status == WASTE for s in standings)
     whole = replace(
         one.with_marks(*(mark for s in standings for mark in s.marks)),
-        item_state=ended,
+        item_state=next(iter(states), one.item_state),
+        presentation=next((s.presentation for s in (one, *standings) if s.presentation is not None), None),
         eu_status=WASTE if waste else one.eu_status,
         readings=_highest(s.readings for s in (one, *standings)),
         facts=_highest(s.facts for s in (one, *standings)),
@@ -109,7 +113,7 @@ def _with_kin(one: Standing, inquiry: Inquiry) -> tuple[Standing, set[str]]:
     A recall or loss of that is one of it, and what an authority stopped; as what it was taken out, and that
     an authority certified the end of any of it.
     """
-    kept = {name: binding(name, one, inquiry) for name in (LOST, BANNED, PASSPORT_SUSPENDED)}
+    kept = {name: binding(name, one, inquiry) for name in (LOST, REFUSED, BANNED, PASSPORT_SUSPENDED)}
     for name, settings in {**kept, RECALLED: recalls(one, inquiry)}.items():
         for side, setting in settings.items():
             one = one.with_set(name, side, setting)

@@ -773,7 +773,7 @@ def test_a_part_that_went_out_and_in_again_and_binds_nothing_is_found() -> None:
     assert said_too_well(*again, **shown) == set()
     with patched(repaired, "_last_of", first_of):
         assert said_too_well(*again, **shown) == {OWN_REPAIR}
-    with patched(repaired, "_inside", lambda *_: (False, "ok")):
+    with patched(repaired, "left_inside", lambda *_: (False, "ok")):
         assert said_too_well(*again, **shown) == {OWN_REPAIR}
 
 

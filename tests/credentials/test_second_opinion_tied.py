@@ -19,7 +19,13 @@ from tests.credentials.test_second_opinion_bugs import (
 )
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.alphabet import CAR
-from tests.harness.opinion.bounds import BESIDE_HELD, BESIDE_USED, OWN_REPAIR, PART_ENDED
+from tests.harness.opinion.bounds import (
+    BESIDE_HELD,
+    BESIDE_USED,
+    OWN_REPAIR,
+    PART_AT_CUSTOMS,
+    PART_ENDED,
+)
 from tests.harness.opinion.bugs import patched
 from tests.harness.opinion.parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, RIVAL
 
@@ -57,7 +63,26 @@ def test_what_is_in_a_battery_and_does_not_go_with_it_is_found(
         assert said_too_well(*ON_SHELF, *acts, **how) == {ground}
 
 
-@pytest.mark.parametrize("bug", ["_gone_with", "_had_it"])
+SENT = Act(MAKER, "battery.exported", "B", parties=(HOLDER,))
+
+
+@pytest.mark.parametrize(
+    "acts", [(SENT, PUT_IN), (SENT, Act(HOLDER, "battery.presented", "B", declaration="26CN1"), PUT_IN)]
+)
+def test_a_part_that_customs_hold_and_that_holds_nothing_is_found(acts: tuple[Act, ...]) -> None:
+    """
+    I2, I4, 1010: a module on its way, or declared, is built into stock that never left; what goes to customs
+    by itself afterwards is in there no more.
+    """
+    how = AT_HOME | {"condition": "used"}
+
+    assert said_too_well(*ON_SHELF, *acts, **how) == set()
+    with patched(shown_rows, "tell_stopped_parts", lambda *_, **__: False):
+        assert said_too_well(*ON_SHELF, *acts, **how) == {PART_AT_CUSTOMS}
+        assert said_too_well(*ON_SHELF, PUT_IN, SENT, **how) == set()
+
+
+@pytest.mark.parametrize("bug", ["_gone_with", "had_it"])
 def test_half_of_what_0999_says_is_found(bug: str) -> None:
     """
     What is around a battery is not asked; nor who had a part when it was put in.

@@ -42,7 +42,8 @@ def sights(conditions: Sequence[str], goods: Sequence[str | None] = GOODS) -> It
 OWN_REPAIR, OTHERS_REPAIR = "by a repair of who made or has it", "by somebody else's repair"
 USED_PART, BESIDE_USED = "repaired with what is used", "as new, beside what reads as used in their vehicle"
 PART_ENDED, BESIDE_HELD = "in one battery with what ended", "in a vehicle with another that is held"
-TIED = (OWN_REPAIR, OTHERS_REPAIR, USED_PART, BESIDE_USED, PART_ENDED, BESIDE_HELD)
+PART_AT_CUSTOMS = "with a part that customs hold"
+TIED = (PART_AT_CUSTOMS, OWN_REPAIR, OTHERS_REPAIR, USED_PART, BESIDE_USED, PART_ENDED, BESIDE_HELD)
 PASSPORT_GRAMS = 452_500  # by every passport here
 Bound = tuple[str, str]  # the best word allowed, and the ground
 
@@ -110,6 +111,19 @@ def i2_parts_stopped(file: File, shown: Shown) -> Bound | None:
     if any(tied.own for tied in here):
         return "hold", OWN_REPAIR
     return ("undecided", OTHERS_REPAIR) if here else None
+
+
+def i2_parts_before_customs(file: File, shown: Shown) -> Bound | None:
+    """What customs refused there, or hold, is not in the country inside of another battery either."""
+    sent_back = shown.direction == "export" or shown.condition == "waste"
+    held = {
+        tied.what
+        for tied in file.tied
+        if tied.what in ("suspended", "declared")
+        or (tied.what == "refused" and tied.where == shown.jurisdiction and not sent_back)
+        or (tied.what == "supervised" and shown.direction == "inland")
+    }
+    return ("undecided", PART_AT_CUSTOMS) if held else None
 
 
 def x7_part_used(file: File, shown: Shown) -> Bound | None:
@@ -311,7 +325,7 @@ UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
     i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_closed,
     i4_declared_here, i7_condition, i1_part_of_used, x8_made_of_another,
-    i2_parts_stopped, x7_part_used, x3_part_ended, i1_read_beside,
+    i2_parts_stopped, i2_parts_before_customs, x7_part_used, x3_part_ended, i1_read_beside,
 )  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
@@ -319,7 +333,7 @@ INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i4_declared_here, i4_not_released,
     i5_origin, i7_condition, i7_second_life, art_73_waste_still, i8_waste, annex_xiv, art_77_passport,
     i1_part_of_used, x8_made_of_another, x16_mass, x17_registration,
-    i2_parts_stopped, x7_part_used, x3_part_ended, i1_read_beside, i2_held_beside,
+    i2_parts_stopped, i2_parts_before_customs, x7_part_used, x3_part_ended, i1_read_beside, i2_held_beside,
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ LICENCES = ("licences suspended", "licences put back")
 # What a party says without a licence as well: that it gives up what is its own, and that it disagrees.
 ASKS_NO_LICENCE = ("battery.handed_over", "responsibility.transferred", "record.contested")
 UNION = ("DE", "FR", "NL")  # of its Member States those that are spoken of here
+EXPORTS = ("battery.exported", "used.exported", "waste.exported")
 MEASURES = ("soh.measured",)
 PUTS_ON_THE_ROAD = ("vehicle.registered", "vehicle.sold")
 TOLD_LATE = (*SHOWS_USE, *PUTS_ON_THE_ROAD)

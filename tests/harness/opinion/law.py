@@ -419,8 +419,8 @@ def _out_of_vehicle(file: File, act: Act) -> File:
 
 
 def _wasted(file: File, act: Act) -> File:
-    # What cannot be released may end as waste where it is (UCC Art 198).
-    return replace(_out_of_vehicle(file, act), supervised=False)
+    # What cannot be released may end as waste where it is (UCC Art 198); what arrived nowhere is nowhere.
+    return replace(_out_of_vehicle(file, act), supervised=file.supervised and file.place is None)
 
 
 def _collected(file: File, act: Act) -> File:

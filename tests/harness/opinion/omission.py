@@ -14,9 +14,9 @@ from .acts import SECOND_LIVES, Act
 from .alphabet import CAR
 from .bounds import WORDS, Shown
 from .histories import SIGHTS, recorded
+from .kinds import EXPORTS
 from .stage import STATE, Stage
 
-EXPORTS = ("battery.exported", "used.exported", "waste.exported")
 OUT_OF_A_VEHICLE = ("battery.swapped_out", "battery.replaced", "vehicle.registered", "vehicle.sold",
                     "vehicle.scrapped")  # fmt: skip
 OF_WASTE = ("waste.collected", "waste.exported", "battery.dismantled", "recycling.received",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .acts import PRIVATE, SECOND_LIVES, Act, File
 from .heard import REPAIR, WITHDRAWING, is_burnt
+from .kinds import EXPORTS
 from .parties import is_authority, side
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Repair:
     taken_back: bool = False  # by its author
     anew: bool = False
     lost: frozenset[tuple[str, str]] = frozenset()  # what was reported lost by then, and by whom
+    at_border: frozenset[str] = frozenset()  # what had been refused, or was under customs, and still is
 
     @property
     def puts_in(self) -> str | None:
@@ -39,8 +41,8 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tied:
-    """What binds a battery by a repair: recalled in a place or everywhere (""), lost, ended, used; by whose
-    word."""
+    """What binds a battery by a repair: recalled in a place or everywhere (""), lost, ended, used, held by
+    customs; by whose word."""
 
     what: str
     where: str
@@ -58,14 +60,29 @@ def noted(archive: Archive, now: Archive, act: Act) -> tuple[Repair, ...]:
     ]
     anew = tuple(Repair(battery, act, 0, anew=True) for battery in began)
     if act.event != REPAIR or not act.others:
-        return (*archive.repairs, *anew)
+        return (*_on_its_way(archive.repairs, act), *anew)
     lost = frozenset(
         (battery, s.by)
         for battery in (act.battery, *act.others)
         for s in archive.of(battery).settings
         if s.what == "lost"
     )
-    return (*archive.repairs, Repair(act.battery, act, len(archive.hours) - act.ago, lost=lost))
+    held = frozenset(other for other in act.others if _before_customs(archive.of(other)))
+    return (
+        *archive.repairs,
+        Repair(act.battery, act, len(archive.hours) - act.ago, lost=lost, at_border=held),
+    )
+
+
+def _before_customs(file: File) -> bool:
+    return file.supervised or file.is_set("refused")
+
+
+def _on_its_way(repairs: tuple[Repair, ...], act: Act) -> tuple[Repair, ...]:
+    """What leaves, or is declared, by itself is in nothing else any more."""
+    if act.late or act.event not in (*EXPORTS, "battery.presented"):
+        return repairs
+    return tuple(replace(one, at_border=one.at_border - {act.battery}) for one in repairs)
 
 
 def _gave_way(was: File, file: File) -> bool:
@@ -208,6 +225,19 @@ def _stopped(archive: Archive, one: str, repair: Repair, *, own: bool) -> Iterat
             yield Tied("lost", "", own)
 
 
+def _held_by_customs(file: File, *, own: bool, theirs: bool) -> Iterator[Tied]:
+    """Refused somewhere, or suspended, whoever's it is; where it is of those who have it or made it."""
+    for s in file.settings:
+        if s.what == "refused":
+            yield Tied("refused", s.where, own)
+        if s.what == "suspended" and file.declaration is not None:
+            yield Tied("suspended", "", own)
+    if theirs and file.declaration is not None:
+        yield Tied("declared", "", own)
+    if theirs and file.supervised:
+        yield Tied("supervised", "", own)
+
+
 def tied_to(archive: Archive, battery: str, *, around: bool = True) -> frozenset[Tied]:
     """All that repairs bind a battery by; or by what is in it alone."""
     found, own = set[Tied](), own_parties(archive, battery)
@@ -219,6 +249,8 @@ def tied_to(archive: Archive, battery: str, *, around: bool = True) -> frozenset
         theirs = set() if known.disputed else {known.holder, _holder_then(archive, repair, part)} & own
         if any(s.what == "lost" and (theirs or is_authority(s.by)) for s in known.settings):
             found.add(Tied("lost", "", by_own))
+        if part in repair.at_border:
+            found |= set(_held_by_customs(known, own=by_own, theirs=bool(theirs)))
         if theirs and _ended(known):
             found.add(Tied("ended", "", by_own))
         if theirs and (known.in_use or "worn" in known.used or is_burnt(archive, part)):

@@ -18,6 +18,7 @@ from .repairs import tied_to
 if TYPE_CHECKING:
     from .law import Archive
 
+HOLDING = ("recalled", "lost", "ended", "refused", "suspended")
 INSTALLED, REPLACED, DAMAGED = "battery.installed", "battery.replaced", "negative_event"
 
 
@@ -105,6 +106,6 @@ def _held(file: File, *, same: bool) -> Iterator[tuple[str, str]]:
 
 
 def _held_inside(archive: Archive, battery: str) -> Iterator[tuple[str, str]]:
-    """What repairs put into it is recalled, lost or ended (D1002); what it came out of is another thing."""
+    """What repairs put into it is recalled, lost, ended or held by customs; what it came out of is none."""
     parts = tied_to(archive, battery, around=False)
-    yield from ((tied.what, tied.where) for tied in parts if tied.what in ("recalled", "lost", "ended"))
+    yield from ((tied.what, tied.where) for tied in parts if tied.what in HOLDING)
