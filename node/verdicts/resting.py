@@ -3,8 +3,8 @@
 A line is judged again when the record under a key changes that its verdict looked up: a battery that it came
 of, a code that one of these is named by and that nobody recorded yet, a battery whose repair names it, one
 that its own repair names, another one in its vehicle, or the one that it replaced. When a recall is about the
-codes of what repairs tie to it. And when a status list that was read, or asked for, is another one; when what
-governs changes for a party whose words are on one of these records.
+codes of any of these, under whichever code they are read (D1012). And when a status list that was read, or
+asked for, is another one; when what governs changes for a party whose words are on one of these records.
 
 Beside the ledger: when a document is had that was not, or a status list again that was too old (D590); when
 what governs changes for this party, where something is withheld from it.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry
 from credentials.verdicts.evidence import Evidence, LedgerView, Missing, MissingReason, kin_of
@@ -29,8 +30,8 @@ def rests_of(evidence: Evidence, own: str, list_age_s_max: int, now: int) -> fro
     keys = {standing_key(about) for about in evidence.subjects.values()}
     keys.update(key for view in views for key in _looked_up(view))
     lists = {issuer for issuer, _, _ in evidence.network.status_lists}
-    tied = [one for view in views for one in (view.parts, view.named_in, view.beside)]
-    named = [standing.subject for known in tied for standing in known.values()]
+    named = {evidence.subjects.get(text) for text in evidence.aliases}
+    named.update(about for view in views for about in _recalled_with(view))
     parties = {party for view in views for party in _speaking(view)}
     missing = dict(_missing(evidence))
     if MissingReason.WITHHELD in missing.values():
@@ -39,7 +40,7 @@ def rests_of(evidence: Evidence, own: str, list_age_s_max: int, now: int) -> fro
     return frozenset(
         [
             *((KIN, key) for key in keys),
-            *(("namespace", as_stored(f"{one.scheme}:{one.namespace}")) for one in named),
+            *(("namespace", as_stored(f"{one.scheme}:{one.namespace}")) for one in named if one is not None),
             *(("issuer", as_stored(issuer)) for issuer in lists),
             *((PARTY, as_stored(party)) for party in parties - lists),
             *((DOCUMENT, digest) for digest in missing),
@@ -90,6 +91,13 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
     yield from (key for one in view.tied_kin.values() for key in _looked_up(one))
     if view.replaced is not None:
         yield view.replaced.key
+
+
+def _recalled_with(view: LedgerView) -> Iterator[Subject]:
+    """What has its recalls read with these of the battery: what is tied to it, and what that came of."""
+    known = (view.parts, view.named_in, view.beside, view.relatives)
+    yield from (standing.subject for tied in known for standing in tied.values())
+    yield from (about for one in view.tied_kin.values() for about in _recalled_with(one))
 
 
 def _speaking(view: LedgerView) -> Iterator[str]:
