@@ -59,11 +59,13 @@ def stolen_behind(inquiry: Inquiry, governance: Governance) -> list[Recorded]:
         record = Record.read(LedgerView(one, about), governance)
         found += deciding_of([r for r in record.shown() if is_stolen(r, governance)], governance)
     tied = _tied(view)
-    for key, one in tied.items():  # of these what is lifted counts, and what is unsaid (D999)
+    for key, one in tied.items():  # of these what is lifted counts, what is unsaid and let in (D999, D1013)
         record = Record.read(
             LedgerView(one, [leaf for leaf in view.behind if _about(leaf) == key]), governance
         )
-        found += [r for r in record.shown() if _gives_way(r, governance) and is_stolen(r, governance)]
+        found += [
+            r for r in record.shown() if _gives_way(r, inquiry, governance) and is_stolen(r, governance)
+        ]
     for key, one in {**tied, view.standing.key: view.standing, **view.relatives}.items():
         of_codes = Recalls(one.subject.scheme, one.subject.namespace)
         about = [leaf for leaf in view.behind if _about(leaf) == of_codes.key]
@@ -87,10 +89,13 @@ def _about(leaf: LedgerEntry) -> bytes | None:
     return standing_key(entry.attestation.subject) if isinstance(entry, AdmittedEntry) else None
 
 
-def _gives_way(recorded: Recorded, governance: Governance) -> bool:
-    """True if what it says is that something else holds no more."""
-    event = governance.lifecycle.event(recorded.attestation.kind)
-    return event is not None and (event.lifts is not None or event.effects.undo is not None)
+def _gives_way(recorded: Recorded, inquiry: Inquiry, governance: Governance) -> bool:
+    """True if what it says is that something else holds no more, customs neither."""
+    kind = recorded.attestation.kind
+    event, lets_in = governance.lifecycle.event(kind), kind in inquiry.events.get("released", ())
+    if event is None or lets_in:
+        return lets_in
+    return event.lifts is not None or event.effects.undo is not None or event.effects.gives_back is not None
 
 
 def _lifts(recorded: Recorded, governance: Governance) -> bool:
