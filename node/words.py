@@ -420,6 +420,7 @@ SAID_OF_ALERTS = (
     *("rule", "maker", "winner", "kind", "refuser", "accused", "until"),
     *("licence", "period", "most", "basis"),  # of a capacity
     *("metal", "grams"),  # of lots
+    "count",  # of what was presented on a day
 )
 
 

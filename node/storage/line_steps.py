@@ -1,4 +1,4 @@
-"""Steps of office.db that are about lines of consignments: taken once in the life of a file, never edited."""
+"""Steps of office.db about lines of consignments and jobs: taken once in the life of a file, never edited."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def office_20_reasons_of_lines(db: sqlite_utils.Database) -> None:
         "WHERE json_valid(CAST(body AS TEXT))"
     )
     make_index(db, "items", "items_reason", ["consignment", "line", "verdict", "reason"])
+
+
+def office_26_jobs_by_client(db: sqlite_utils.Database) -> None:
+    """Whose turn it is reads no job but the oldest of each client."""
+    make_index(db, "jobs", "jobs_waiting", ["state", "client"])
 
 
 def office_30_line_answers(db: sqlite_utils.Database) -> None:

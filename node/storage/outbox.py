@@ -159,6 +159,15 @@ class OutboxTable:
     def of_battery(self, battery: str, kind: str) -> list[OutboxItem]:
         return self._where("battery = ? AND kind = ? ORDER BY number", (battery, kind))
 
+    def presented_by_day(self, since: int, until: int) -> list[tuple[int, int]]:
+        """(first second of a UTC day, how many own presentations of batteries of then are on record)."""
+        among = "kind = 'battery.presented' AND created >= ? AND created < ? AND state = 'admitted'"
+        rows = self._db.connection.execute(
+            f"SELECT created / 86400 * 86400 AS day, COUNT(*) AS n FROM outbox WHERE {among} GROUP BY day",
+            (since, until),
+        )
+        return [(int(row["day"]), int(row["n"])) for row in rows]
+
     def under_way(self, battery: str) -> bool:
         """True if an attestation about this battery is neither final nor given up."""
         return bool(self._where("battery = ? AND state = 'outbox' LIMIT 1", (battery,)))

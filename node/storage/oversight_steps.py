@@ -149,3 +149,8 @@ def office_29_lot_amounts(db: sqlite_utils.Database) -> None:
     make_index(db, "lot_amounts", "lot_amounts_battery", ["battery"])
     make_index(db, "lot_amounts", "lot_amounts_leaf", ["leaf"])
     db.execute("DELETE FROM meta WHERE name = 'lots_looked'")
+
+
+def office_31_presented(db: sqlite_utils.Database) -> None:
+    """Own presentations of batteries by time: for so long the registry offers the proof of a registration."""
+    db.execute("CREATE INDEX outbox_presented ON outbox (created) WHERE kind = 'battery.presented'")

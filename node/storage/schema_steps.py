@@ -14,6 +14,7 @@ from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, pas
 from node.storage.line_steps import (
     office_19_rows_left_out,
     office_20_reasons_of_lines,
+    office_26_jobs_by_client,
     office_30_line_answers,
 )
 from node.storage.oversight_steps import (
@@ -25,6 +26,7 @@ from node.storage.oversight_steps import (
     office_25_requested_sets,
     office_27_throughput,
     office_29_lot_amounts,
+    office_31_presented,
 )
 from node.storage.people_steps import office_17_accounts, office_28_identities
 from node.storage.schema_history import History, make_index, make_table
@@ -400,11 +402,6 @@ def office_16_jobs(db: sqlite_utils.Database) -> None:
     make_table(db, "models", {"name": str, "body": bytes, "changed": int}, pk="name")
 
 
-def office_26_jobs_by_client(db: sqlite_utils.Database) -> None:
-    """Whose turn it is reads no job but the oldest of each client."""
-    make_index(db, "jobs", "jobs_waiting", ["state", "client"])
-
-
 def _member(body: bytes | None, name: str) -> object:
     """A member of a stored JSON object; None where there is none."""
     try:
@@ -447,4 +444,5 @@ OFFICE = History(
     office_28_identities,
     office_29_lot_amounts,
     office_30_line_answers,
+    office_31_presented,
 )

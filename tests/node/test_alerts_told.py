@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes
@@ -11,9 +12,10 @@ from typing import Any, cast
 
 import pytest
 
+from credentials.documents.canonical import b64u_decode
 from node.errors import SetupError
 from node.oversight import reminding, telling
-from node.oversight.reminding import ENDING_S, Reminding
+from node.oversight.reminding import DAY_S, ENDING_S, PROOF_OFFERED_S, Reminding
 from node.oversight.telling import AlertTelling, all_of
 from node.resolution.webhooks import WebhookEndpoint, Webhooks
 from node.settings import Settings
@@ -22,6 +24,8 @@ from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, others
 from tests.harness.ledger import MAKER
 from tests.harness.support_service import LiveNode, live_node
 from tests.node.test_alerts import listed, row
+from tests.node.test_declarations import DECLARED
+from tests.node.test_watching import attest, issue
 from tests.node.test_webhooks import SECRET, URL, Endpoint
 
 NOW = 1_900_000_000
@@ -142,6 +146,40 @@ def test_what_ends_by_its_date_is_an_alert_once_in_time(node: LiveNode) -> None:
     assert reminding_.look(NOW - ENDING_S) == 0  # as once it is renewed: its end is far away
     (alert,) = listed(node, code="licence_ends")
     assert (alert["state"], alert["handled_by"]) == ("acknowledged", reminding.WHO)
+
+
+@pytest.mark.check
+def test_what_proves_a_registration_is_offered_for_ninety_days_and_whoever_presented_is_told(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """
+    Two batteries that this party presented in the EU on one day: nothing for a month, then one alert with
+    the day, how many, and until when the registry offers the proof at the latest; none twice, none of what
+    was presented by others, and none once nothing is offered any more.
+    """
+    with live_node(tmp_path_factory.mktemp("presented")) as running:
+        for serial in (71, 72):
+            issue(running, serial)
+            attest(running, "battery.presented", serial, declaration_number="26NLPROOF1", **DECLARED)
+        running.wait_quiet()
+        service, day = running.service, NOW // DAY_S * DAY_S
+        with service.stores.office.writing() as db:  # both of one day, whatever the time of the test
+            db.execute("UPDATE outbox SET created = ? WHERE kind = 'battery.presented'", (day + 60,))
+        looks = Reminding(
+            service.stores.office, service.stores.ledger, service.alerts._gathering, service.duties.listing
+        )
+        code = {"code": "registration_proof_ends"}
+        assert looks.look(day + 30 * DAY_S - 1) == 0 and listed(running, **code) == []
+
+        assert (looks.look(day + 32 * DAY_S), looks.look(day + 60 * DAY_S)) == (1, 0)
+
+        (alert,) = listed(running, **code)
+        until = time.strftime("%Y-%m-%d", time.gmtime(day + PROOF_OFFERED_S))
+        assert (alert["because"], alert["battery"], alert["weight"]) == (["author"], None, 1)
+        assert "of 2 batteries" in alert["text"] and until in alert["text"]
+        with service.stores.office.writing() as db:
+            db.execute("DELETE FROM alerts WHERE id = ?", (b64u_decode(alert["id"]),))
+        assert looks.look(day + PROOF_OFFERED_S + DAY_S) == 0
 
 
 def test_a_missed_duty_is_an_alert_until_it_is_kept(node: LiveNode) -> None:
