@@ -729,7 +729,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         return archive
     old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)
     voided = act.event == "attestation.voided"
-    used = old.used if voided else old.used | now.used
+    # What another battery's record left on it is voided on that record, and does not come back here.
+    used = old.used & now.used if voided else old.used | now.used
     # That it was where it was released is read from its leaving: who takes that back says that it is there.
     stays = not voided and not undone.event.endswith(".exported")
     kept = {s for s in now.settings if s.what == "placed" and stays}

@@ -52,6 +52,7 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
         or not _as_declared_here(acts)
         or not _untouched(archive.bound(battery), once, built_in=bool(cars))
         or not _alone_in(archive, battery, cars)
+        or any(how != PART for how, _ in _named_as(archive, battery))
         or _is_part_of_stopped(archive, battery)
     ):
         return
@@ -82,9 +83,15 @@ def _is_known(archive: Archive, battery: str, name: str) -> bool:
     return not parties.isdisjoint({file.holder, *(act.by for act in said_of_that)})
 
 
+def _named_as(archive: Archive, battery: str) -> list[tuple[str, str]]:
+    """What repairs say that it was, and of which battery, under any of its codes."""
+    own = (battery, *further(archive, battery))
+    return [named for code in own for named in archive.bound(code).named_as]
+
+
 def _is_part_of_stopped(archive: Archive, battery: str) -> bool:
-    """Whether a repair says that it was part of what is recalled, lost or stolen, or ended (0989, 0999)."""
-    named = [other for how, other in archive.bound(battery).named_as if how == PART]
+    """Whether a repair says of one of its codes that it was part of what is recalled, lost, or ended (0989)."""
+    named = [other for how, other in _named_as(archive, battery) if how == PART]
     codes = dict.fromkeys(code for other in named for code in (other, *further(archive, other)))
     packs = [archive.bound(code) for code in codes]  # it is the same battery under each of its codes (0994)
     return any(
@@ -122,7 +129,7 @@ def _untouched(file: File, steps: list[int], *, built_in: bool) -> bool:
         or file.held_beside
     ):
         return False
-    if any(how != PART for how, _ in file.named_as) or file.weighs not in (None, PASSPORT_GRAMS):
+    if file.weighs not in (None, PASSPORT_GRAMS):
         return False
     explained = ({"released"} if RELEASED in steps else set()) | ({"placed"} if PLACED in steps else set())
     return {s.what for s in file.settings} <= explained
