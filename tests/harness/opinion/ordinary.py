@@ -90,7 +90,7 @@ def _named_as(archive: Archive, battery: str) -> list[tuple[str, str]]:
 
 
 def _is_part_of_stopped(archive: Archive, battery: str) -> bool:
-    """Whether a repair says of one of its codes that it was part of what is recalled, lost, or ended (0989)."""
+    """Whether a repair says of one of its codes that it was part of what is recalled, lost, ended (0989)."""
     named = [other for how, other in _named_as(archive, battery) if how == PART]
     codes = dict.fromkeys(code for other in named for code in (other, *further(archive, other)))
     packs = [archive.bound(code) for code in codes]  # it is the same battery under each of its codes (0994)
