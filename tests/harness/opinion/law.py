@@ -139,10 +139,11 @@ def new_in_its_vehicle(archive: Archive, act: Act) -> bool:
     """What changes hands in its first vehicle, which nobody put on the road or drove, is as new as before.
 
     Unless it comes to whoever sold that vehicle with another battery in it; and whom a sale does not name may
-    be who drives it (I1, I6).
+    be who drives it (I1, I6). That it had been in another one before, told late, is use by itself.
     """
     file = archive.of(act.battery)
-    if file.vehicle is None or file.used - NO_USE != {"installed"} or not act.parties:
+    used = file.used - NO_USE - {"in_second_vehicle"}
+    if file.vehicle is None or used != {"installed"} or not act.parties:
         return False
     hands = {file.holder, *act.parties}
     for battery, record in archive.acts.items():
