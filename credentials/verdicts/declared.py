@@ -11,9 +11,11 @@ from credentials.ledger.standing import WASTE
 from credentials.verdicts.cell import presentation
 from credentials.verdicts.content import BATTERY_MASS_KG_MAX
 from credentials.verdicts.evidence import Evidence, Tables
+from credentials.verdicts.inside import inside_of
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record
+from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
 
 if TYPE_CHECKING:
@@ -202,6 +204,17 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
     if kin:
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(kin))
         return
+    inside = _inside_on(context, line, inquiry)
+    if inside:
+        found.add(
+            "manifest",
+            Outcome.INDETERMINATE,
+            "declared_inside",
+            rule="X17",
+            word=UNDECIDED,
+            **_lines(inside),
+        )
+        return
     registered = context.registered_as(line, name)
     if registered:
         # An item has a registration of its own: whose of them it is, nobody here can say.
@@ -245,6 +258,17 @@ def _kin_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[int]
     older = [other for key in behind for other, shown_as in lines.get(key, ()) if shown_as != WASTE]
     newer = [other for key in made for other, _ in lines.get(key, ()) if line.condition != WASTE]
     return sorted({*older, *newer} - {line.line})
+
+
+def _inside_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[int]:
+    """The other lines that hold what a repair left in it, or what its own repair left it in (D1014).
+
+    Waste and what comes out of it may travel together.
+    """
+    keys = {*inside_of(inquiry)} if line.condition != WASTE else set()
+    lines = context.by_key() if keys else {}
+    others = (other for key in keys for other, shown_as in lines.get(key, ()) if shown_as != WASTE)
+    return sorted({*others} - {line.line})
 
 
 def _check_declared_once(

@@ -183,11 +183,11 @@ def _gone_with(
     view = inquiry.evidence.ledger
     if view is None or view.standing is None or pack.key in view.relatives:
         return None  # what came of that is judged as that
-    named = _named_by(inquiry)
+    named = named_by(inquiry)
     for reason, was_before in _met(pack, inquiry, condition, own):
         if leaf_index in named and not was_before(named[leaf_index]):
             return reason
-        last = _last_of_all(filter(was_before, named.values()))
+        last = last_of_all(filter(was_before, named.values()))
         if last is not None and last.leaf_index == leaf_index:
             inside, why = left_inside(view.standing, last, inquiry)
             if inside is not False:
@@ -234,7 +234,7 @@ def _ended_at(pack: Standing, inquiry: Inquiry) -> int:
     return min([*kept, *said_at(pack, ending, inquiry)], default=ALWAYS)
 
 
-def _named_by(inquiry: Inquiry) -> dict[int, Recorded]:
+def named_by(inquiry: Inquiry) -> dict[int, Recorded]:
     """The repairs that name it as a part, as far as they are in hand, by their leaves."""
     view = inquiry.evidence.ledger
     named_at = {naming.leaf_index for _, naming in parts_of(inquiry)}
@@ -243,7 +243,7 @@ def _named_by(inquiry: Inquiry) -> dict[int, Recorded]:
     return {said.leaf_index: said for said in repairs}
 
 
-def _last_of_all(repairs: Iterable[Recorded]) -> Recorded | None:
+def last_of_all(repairs: Iterable[Recorded]) -> Recorded | None:
     """The last repair, by its hour."""
     return max(repairs, key=lambda one: (one.attestation.event_time, one.leaf_index), default=None)
 

@@ -15,7 +15,7 @@ from tests.credentials.test_shown import GOOD, PRESENTED, TESTED, VIN, exported,
 from tests.credentials.test_tied_codes import called_twice
 from tests.credentials.test_two_codes import LINK, with_links
 from tests.credentials.test_vehicles import CAR, IN_CAR
-from tests.harness.border import World, code, replace, subject_of
+from tests.harness.border import World, code, line_of, replace, subject_of
 from tests.harness.ledger import (
     CUSTOMS,
     IMPORTER,
@@ -241,3 +241,32 @@ def test_on_the_way_no_battery_arrives_by_being_declared_waste() -> None:
     assert judged(w, here, **as_waste)["verdict"] in GOOD
     w.happen(RECYCLER, "battery.dismantled", way, apart, references=(subject_of(part),))
     assert shape(judged(w, part, **as_waste)) == ("hold", "not_released")
+
+
+# -- what is declared beside it ---------------------------------------------------------------------------
+
+
+def test_what_is_in_a_battery_is_no_line_of_its_own() -> None:
+    """
+    X8, X17: a pack and the module that a repair left in it are declared as two goods, in whatever order they
+    stand; another module beside it, one that was taken out, and each by itself are clear.
+    """
+    w = World()
+    pack, part, other = stock(w), module(w), module(w, 8)
+
+    def beside(one: str, another: str, **line: object) -> tuple[str, str]:
+        declared_as = {"condition": line.get("condition", "new")}
+        first, second = ([line_of(9, another) | declared_as | {"before": b}] for b in (True, False))
+        words = {shape(judged(w, one, others=others, **line)) for others in (first, second)}
+        assert len(words) == 1
+        return words.pop()
+
+    assert beside(pack, part)[0] in GOOD
+    repaired(w, pack, child_in=part)
+    assert beside(pack, part) == beside(part, pack) == ("undecided", "declared_inside")
+    assert beside(pack, other)[0] in GOOD
+    assert judged(w, pack)["verdict"] in GOOD
+    assert beside(pack, part, condition="used", **INLAND) == ("undecided", "declared_inside")
+    repaired(w, pack, child_out=part)
+    assert beside(pack, part)[0] in GOOD
+    assert beside(part, pack)[0] in GOOD
