@@ -265,10 +265,12 @@ def _inside_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[i
 
     Waste and what comes out of it may travel together.
     """
-    keys = {*inside_of(inquiry)} if line.condition != WASTE else set()
-    lines = context.by_key() if keys else {}
-    others = (other for key in keys for other, shown_as in lines.get(key, ()) if shown_as != WASTE)
-    return sorted({*others} - {line.line})
+    view = inquiry.evidence.ledger
+    if line.condition == WASTE or view is None or not (view.parts or view.named_in):
+        return []
+    lines = context.by_key()
+    others = (entry for key in inside_of(inquiry, lines) for entry in lines[key])
+    return sorted({other for other, shown_as in others if shown_as != WASTE} - {line.line})
 
 
 def _check_declared_once(

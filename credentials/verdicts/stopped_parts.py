@@ -13,7 +13,7 @@ from typing import Any
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.standing import PARTY, REFUSED, WASTE, Standing
-from credentials.verdicts.cell import Declared, facts_of
+from credentials.verdicts.cell import Declared, about_in_no_country, facts_of
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.repaired import had_it, left_inside, own_parties, parts_in, parts_named
 from credentials.verdicts.severity import UNDECIDED
@@ -80,5 +80,5 @@ def _held_by_customs(  # noqa: PLR0917  (a part, its repair, and what the line s
         return None
     if part.presentation is not None:
         return "second_presentation"
-    about = declared.direction == "inland" and part.item_state in inquiry.events.get("underCustoms", ())
-    return "not_released" if about else None
+    nowhere = declared.direction == "inland" and about_in_no_country(part, inquiry)
+    return "not_released" if nowhere else None

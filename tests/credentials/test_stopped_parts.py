@@ -243,6 +243,20 @@ def test_on_the_way_no_battery_arrives_by_being_declared_waste() -> None:
     assert shape(judged(w, part, **as_waste)) == ("hold", "not_released")
 
 
+def test_on_the_way_no_part_arrives_by_being_declared_waste() -> None:
+    """
+    The same of what a repair put into a battery that is waste where it is (found by a drawn story).
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    exported_alone(w, part)
+    repaired(w, pack, child_in=part)
+    for text in (pack, part):
+        w.happen(MAKER, "battery.declared_waste", text, {"reason": "worn"})
+
+    assert held(w, pack, condition="waste", **INLAND) == ["not_released"]
+
+
 # -- what is declared beside it ---------------------------------------------------------------------------
 
 
