@@ -200,25 +200,7 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
         # Each passport names one further code: whoever's word that is, one battery is not placed twice.
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(sharing))
         return
-    kin = _kin_on(context, line, inquiry)
-    if kin:
-        found.failed("manifest", "duplicate_line", rule="X17", **_lines(kin))
-        return
-    inside = _inside_on(context, line, inquiry)
-    if inside:
-        found.add(
-            "manifest",
-            Outcome.INDETERMINATE,
-            "declared_inside",
-            rule="X17",
-            word=UNDECIDED,
-            **_lines(inside),
-        )
-        return
-    registered = context.registered_as(line, name)
-    if registered:
-        # An item has a registration of its own: whose of them it is, nobody here can say.
-        found.failed("manifest", "registration_repeated", rule="X17", **_lines(registered))
+    if _told_of_others(found, line, inquiry, context, name):
         return
     others = [a for a in context.by_battery.get(name, ()) if a.line != line.line]
     if not others and sharing:
@@ -240,6 +222,23 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
         found.failed("manifest", "duplicate_identity", rule="X1", **lines)
     else:
         found.failed("manifest", "duplicate_line", rule="X17", **lines)
+
+
+def _told_of_others(
+    found: Findings, line: Line, inquiry: Inquiry, context: ManifestContext, name: str
+) -> bool:
+    """What lines of other batteries say of this one; True if they say anything against it."""
+    if kin := _kin_on(context, line, inquiry):
+        found.failed("manifest", "duplicate_line", rule="X17", **_lines(kin))
+    elif inside := _inside_on(context, line, inquiry):
+        told = {"rule": "X17", "word": UNDECIDED, **_lines(inside)}
+        found.add("manifest", Outcome.INDETERMINATE, "declared_inside", **told)
+    elif registered := context.registered_as(line, name):
+        # An item has a registration of its own: whose of them it is, nobody here can say.
+        found.failed("manifest", "registration_repeated", rule="X17", **_lines(registered))
+    else:
+        return False
+    return True
 
 
 def _kin_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[int]:
