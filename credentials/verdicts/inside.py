@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from dataclasses import replace
+from typing import Any
 
 from credentials.ledger.attestation import standing_key
 from credentials.verdicts.named import parts_of
 from credentials.verdicts.record import Inquiry
-from credentials.verdicts.repaired import last_of_all, left_inside, named_by, parts_named
+from credentials.verdicts.repaired import (
+    last_of_all,
+    left_inside,
+    named_by,
+    own_parties,
+    parts_named,
+    tell_packs,
+)
+from credentials.verdicts.verdict import Findings
 
 
 def inside_of(inquiry: Inquiry, among: Container[bytes]) -> Iterator[bytes]:
@@ -23,3 +33,18 @@ def inside_of(inquiry: Inquiry, among: Container[bytes]) -> Iterator[bytes]:
         last = last_of_all(said for said in repairs if standing_key(said.attestation.subject) == pack)
         if last is not None and left_inside(view.standing, last, inquiry)[0]:
             yield pack
+
+
+def tell_first_lives(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:
+    """Say under this check what holds what it was made from, by repairs that name that; True if any does.
+
+    A module that came out of a recalled or stolen battery is a part of that in its second life too (D1015).
+    """
+    view, said = inquiry.evidence.ledger, False
+    if inquiry.events.get("partsOut") is None or view is None:
+        return False
+    own = own_parties(view.standing, view.relatives)
+    for old in view.kin_named.values():
+        about = replace(inquiry, evidence=replace(inquiry.evidence, ledger=old))
+        said = tell_packs(found, name, about, condition, own, **told) or said
+    return said

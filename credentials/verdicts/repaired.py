@@ -129,7 +129,7 @@ def tell_repairs(found: Findings, name: str, inquiry: Inquiry, condition: str, *
         return False
     own = own_parties(view.standing, view.relatives)
     said = _tell_parts(found, name, inquiry, condition, own, **told)
-    said = _tell_packs(found, name, inquiry, condition, own, **told) or said
+    said = tell_packs(found, name, inquiry, condition, own, **told) or said
     if not said and condition != WASTE and parts_unread(inquiry, own):
         found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **told)
         said = True
@@ -156,14 +156,15 @@ def _tell_parts(
     return bool(told_of)
 
 
-def _tell_packs(
+def tell_packs(
     found: Findings, name: str, inquiry: Inquiry, condition: str, own: Collection[str], **told: Any
 ) -> bool:
-    """What is against what it is or was a part of; True if anything is."""
-    said = False
+    """What is against what it is or was a part of; True if anything is. What became another is in none."""
+    said, view = False, inquiry.evidence.ledger
+    gone = view is not None and view.standing is not None and view.standing.lineage is not None
     for pack, naming in parts_of(inquiry):
         reason = _against(pack, naming.leaf_index, inquiry, condition)
-        if reason not in HOLDING:
+        if reason not in HOLDING and not gone:
             reason = _gone_with(pack, naming.leaf_index, inquiry, condition, own) or reason
         if reason is not None:
             reason = reason if naming.issuer in own else _told(reason)

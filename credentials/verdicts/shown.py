@@ -21,6 +21,7 @@ from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.fates import tell_fates
+from credentials.verdicts.inside import tell_first_lives
 from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.kin_names import with_names_of_kin
@@ -86,7 +87,7 @@ def check_shown(
         said.add("standing.state")
     if tell_fates(found, "standing.state", inquiry, cell["condition"]):
         said.add("standing.state")
-    for tell in (tell_namings, tell_repairs):
+    for tell in (tell_namings, tell_repairs, tell_first_lives):
         if tell(found, "standing.state", inquiry, cell["condition"]):
             said.add("standing.state")
     for tell_of in (tell_stopped_parts, tell_beside):
@@ -151,7 +152,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     if named["presented"] == "open" and standing.presentation is None:
         named["presented"] = "unasked"  # whether it arrived is told where it is declared
     _tell_kin(found, "alias", beside.ledger, named, identifier=text)
-    for tell in (tell_changes, tell_fates, tell_namings, tell_repairs):
+    for tell in (tell_changes, tell_fates, tell_namings, tell_repairs, tell_first_lives):
         tell(found, "alias", about, named["condition"], identifier=text)
     for tell_of in (tell_stopped_parts, tell_beside):
         tell_of(found, "alias", about, declared, named["condition"], identifier=text)

@@ -91,12 +91,33 @@ def read_view(
         named_in=named_in,
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=_at(ledger, sorted({naming.leaf_index for naming in namings.first}) if namings else []),
+        kin_named=_named(ledger, {key: relatives[key] for key in old if key in relatives}, governance),
         lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
         part_recalls=recalls_of(around, ledger.standings.records),
         repairs=behind.repairs,
         repairs_unread=behind.cut,
     )
+
+
+def _named(
+    ledger: LedgerStore, standings: Mapping[bytes, Standing], governance: Governance
+) -> dict[bytes, LedgerView]:
+    """What names these without being state of them, by their keys."""
+    records = ledger.standings.records([namings_key(key) for key in standings]) if standings else {}
+    found = {}
+    for namings in map(Namings.decode, records.values()):
+        about = _standings(ledger, sorted({naming.about for naming in namings.first}))
+        found[namings.battery] = LedgerView(
+            standings[namings.battery],
+            namings=namings,
+            named_in=about,
+            unnamed=_unnamed(ledger, namings, governance),
+            named_by=_at(ledger, sorted({naming.leaf_index for naming in namings.first})),
+            lost_at=hours_of(_at(ledger, lost_at(about.values()))),
+            part_recalls=recalls_of(about, ledger.standings.records),
+        )
+    return found
 
 
 def _kin_view(ledger: LedgerStore, standing: Standing) -> LedgerView:
@@ -239,7 +260,8 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
-    repairs = (leaf.parsed for said in (*view.repairs.values(), view.named_by) for leaf in said)
+    named = (view.named_by, *(one.named_by for one in view.kin_named.values()))
+    repairs = (leaf.parsed for said in (*view.repairs.values(), *named) for leaf in said)
     repaired = [entry.attestation for entry in repairs if isinstance(entry, AdmittedEntry)]
     tied = (said for one in view.tied_kin.values() for said in kin_statements(ledger, one))
     every = (*taken_out_of(view), *made_into_of(view), *kin, *repaired, *tied)

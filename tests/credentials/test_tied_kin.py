@@ -11,11 +11,11 @@ from credentials.verdicts.evidence import Missing, MissingReason
 from credentials.verdicts.record import admitted_at
 from tests.credentials.test_gone_with import used
 from tests.credentials.test_namings import INLAND
-from tests.credentials.test_repaired import stock
+from tests.credentials.test_repaired import lost, stock
 from tests.credentials.test_shown import GOOD, TESTED, VIN, judged, placed, removed
 from tests.credentials.test_vehicles import CAR, IN_CAR
 from tests.harness.border import World, code, replace, subject_of
-from tests.harness.ledger import EU_AUTHORITY, IMPORTER, MAKER, RECYCLER, SECOND_LIFE
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RECYCLER, SECOND_LIFE
 
 
 def taken_apart(w: World, fate: str = "reuse") -> tuple[str, str]:
@@ -102,6 +102,52 @@ def test_the_fate_of_a_module_is_that_of_a_part(fate: str, reason: str) -> None:
     kept_back = replace(whole, events={**whole.events, **lacks})
     told = judged(w, pack, evidence=kept_back, condition="used", **INLAND)
     assert (told["verdict"], told["reason"]) == ("undecided", "relatives_unread")
+
+
+def out_of_a_pack(w: World, met: Callable[[World, str], None], *, first: bool) -> tuple[str, bytes]:
+    """A second life of a module that its maker took out of a pack, and the repair by which it did."""
+    pack, part, made = stock(w), code(7), code(5, maker="ZZ5")
+    w.produce(part)
+    w.publish(part)
+    if first:
+        met(w, pack)
+    out = w.happen(
+        MAKER, "battery.maintained", pack, {"work": "m", "child_out": part}, references=(subject_of(part),)
+    )
+    w.happen(MAKER, "market.placed", part, {"art_41_checked": True})
+    w.happen(MAKER, "battery.handed_over", part, {}, parties=(SECOND_LIFE,), cosign=(SECOND_LIFE,))
+    said, of = TESTED | {"successors": [made]}, (subject_of(made),)
+    w.happen(SECOND_LIFE, "second_life.repurposed", part, said, cosign=(MAKER,), references=of)
+    w.produce(made, by=SECOND_LIFE)
+    w.publish(made, w.issue(made, by=SECOND_LIFE))
+    assert first or judged(w, made, condition="second_life", **INLAND)["verdict"] in GOOD
+    if not first:
+        met(w, pack)
+    return made, out
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("met", [recalled, recalled_by_code, lost])
+def test_what_its_first_life_came_out_of_binds_a_second_one(
+    met: Callable[[World, str], None], *, first: bool
+) -> None:
+    """
+    I2: by a dismantling a module of a recalled or stolen pack is held in its second life; by a repair too.
+    Lost once it was out it says nothing; nor does a repair that authorities voided.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    made, out = out_of_a_pack(w, met, first=first)
+
+    told = judged(w, made, condition="second_life", **INLAND)
+    if met is lost and not first:
+        assert told["verdict"] in GOOD
+        return
+    assert (told["verdict"], told["reason"]) == ("hold", "part_lost" if met is lost else "part_recalled")
+    if met is recalled and not first:
+        return  # another record follows it
+    case, both = {"case": "1"}, (CN_AUTHORITY,)
+    w.happen(EU_AUTHORITY, "attestation.voided", code(1), case, cosign=both, references=(out,))
+    assert judged(w, made, condition="second_life", **INLAND)["verdict"] in GOOD
 
 
 def test_a_vehicle_is_held_by_what_its_other_battery_was_made_of() -> None:

@@ -551,6 +551,15 @@ class World:
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             parts=parts,
             part_recalls=recalls_of({**tied.get("named_in", {}), **parts, **beside}, reader.get_many),
+            kin_named={
+                key: LedgerView(
+                    relatives[key],
+                    part_recalls=recalls_of(what["named_in"], reader.get_many),
+                    **what,
+                )
+                for key in older
+                if key in relatives and (what := self._named(key))
+            },
             repairs=behind.repairs,
             repairs_unread=behind.cut,
             behind=self._behind(target, {**relatives, **around, **old_kin}) if self.governance.robbed else (),
@@ -630,7 +639,8 @@ class World:
 
     def _taken_out_of(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which it came out of its pack and of others, and that of its own."""
-        repairs = (leaf for said in (*view.repairs.values(), view.named_by) for leaf in said)
+        named = (view.named_by, *(one.named_by for one in view.kin_named.values()))
+        repairs = (leaf for said in (*view.repairs.values(), *named) for leaf in said)
         acts = (leaf for one in (view, *view.tied_kin.values()) for leaf in (*one.taken_out, *one.made_into))
         digests = [_read(leaf.entry)[1] for leaf in (*acts, *repairs)]
         return [self.documents[d] for d in digests if d in self.documents]
@@ -746,6 +756,7 @@ class World:
                 *one.taken_out,
                 *one.made_into,
                 *itertools.chain(*one.repairs.values(), one.named_by),
+                *itertools.chain(*(k.named_by for k in one.kin_named.values())),
                 *itertools.chain(*(k.taken_out for k in one.tied_kin.values())),
                 *itertools.chain(*(k.made_into for k in one.tied_kin.values())),
             )

@@ -85,6 +85,17 @@ def what_it_was_made_of(w: World) -> None:
     own(w)
 
 
+def what_its_first_life_came_out_of(w: World) -> None:
+    pack, first = module(w, 1), code(7, maker="ZZ2")
+    w.produce(first)
+    w.publish(first)
+    repaired(w, pack, child_out=first)
+    w.happen(MAKER, "market.placed", first, {"art_41_checked": True})
+    said, of = TESTED | {"successors": [OWN]}, (subject_of(OWN),)
+    w.happen(MAKER, "second_life.repurposed", first, said, references=of)
+    own(w)
+
+
 def another_in_its_vehicle(w: World) -> None:
     for text in (own(w), module(w, 1)):
         w.happen(MAKER, "battery.installed", text, {"vin": VIN}, **IN_CAR)
@@ -122,6 +133,7 @@ TIES: tuple[Tie, ...] = (
     (what_it_came_out_of, BY_ITEMS, IN_USE),
     (what_a_part_came_of, BY_ITEMS, IN_USE),
     (what_it_was_made_of, BY_ITEMS, {"condition": "second_life", **INLAND}),
+    (what_its_first_life_came_out_of, BY_ITEMS, {"condition": "second_life", **INLAND}),
     (another_in_its_vehicle, BY_ITEMS, USED_CAR),
     (another_in_its_vehicle_under_its_further_code, OF_LINK, USED_CAR),
     (what_another_in_its_vehicle_was_made_of, BY_ITEMS, USED_CAR),
