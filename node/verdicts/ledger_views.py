@@ -57,9 +57,8 @@ def read_view(
     of_codes = Recalls.decode(records[recalls]) if recalls in records else None
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
-    others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
     own, old = own_parties(standing, relatives), made_from(standing, relatives)
-    beside = _standings(ledger, others) if others else {}
+    beside = _beside(ledger, vehicle, key)
     asked = [*old, *of_same_hands(standing, beside)]
     behind = repairs_behind(entries, asked, own, governance, partial(_repairs, ledger, governance))
     parts = _standings(ledger, behind.parts) if behind.parts else {}
@@ -98,6 +97,12 @@ def read_view(
         repairs=behind.repairs,
         repairs_unread=behind.cut,
     )
+
+
+def _beside(ledger: LedgerStore, vehicle: Asset | None, key: bytes) -> dict[bytes, Standing]:
+    """The other batteries in a vehicle."""
+    others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
+    return _standings(ledger, others) if others else {}
 
 
 def _named(
