@@ -30,6 +30,7 @@ from credentials.verdicts.repaired import (
     repairs_behind,
 )
 from credentials.verdicts.tests_read import tests_behind
+from credentials.verdicts.unrecorded import as_unrecorded
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -61,7 +62,7 @@ def read_view(
     beside = _beside(ledger, vehicle, key)
     asked = [*old, *of_same_hands(standing, beside)]
     behind = repairs_behind(entries, asked, own, governance, partial(_repairs, ledger, governance))
-    parts = _standings(ledger, behind.parts) if behind.parts else {}
+    parts = as_unrecorded(behind, entries, governance) | _standings(ledger, behind.parts)
     named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
     put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}
     replaced, around = _replaced(ledger, put_in), {**beside, **tied}
@@ -145,7 +146,7 @@ def _replaced(ledger: LedgerStore, put_in: Sequence[LedgerEntry]) -> dict[bytes,
     """The battery that the act is about by which another was put into its place, by its key."""
     said = (leaf.parsed.attestation for leaf in put_in if isinstance(leaf.parsed, AdmittedEntry))
     keys = [standing_key(one.subject) for one in said]
-    return _standings(ledger, keys) if keys else {}
+    return _standings(ledger, keys)
 
 
 def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> frozenset[bytes]:
@@ -292,7 +293,8 @@ def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Asset | None:
 
 
 def _standings(ledger: LedgerStore, keys: Sequence[bytes]) -> dict[bytes, Standing]:
-    return {key: Standing.decode(data) for key, data in ledger.standings.records(tuple(keys)).items()}
+    found = ledger.standings.records(tuple(keys)) if keys else {}
+    return {key: Standing.decode(data) for key, data in found.items()}
 
 
 def _parsed(entry: bytes) -> Entry | None:

@@ -73,6 +73,7 @@ from credentials.verdicts.repaired import (
 )
 from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.tests_read import tests_behind
+from credentials.verdicts.unrecorded import as_unrecorded
 from node.config import contexts, related_resources
 from node.words import Words
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
@@ -521,7 +522,8 @@ class World:
         )
         asked = [*older, *of_same_hands(standing, beside)]
         behind = repairs_behind(own, asked, parties, self.governance, self._repairs)
-        parts, tied = self._standings(behind.parts), self._named(key)
+        parts = {**as_unrecorded(behind, own, self.governance), **self._standings(behind.parts)}
+        tied = self._named(key)
         put_in = [self.leaves[leaf] for leaf in put_in_at(standing)]
         old = [one for leaf in put_in if (one := _read_subject(leaf.entry)) is not None]
         replaced = self._standings([standing_key(one) for one in old])

@@ -55,6 +55,10 @@ def a_part(w: World) -> None:
     repaired(w, own(w), child_in=module(w, 1))
 
 
+def a_part_without_a_record(w: World) -> None:
+    repaired(w, own(w), child_in=OTHER)
+
+
 def a_part_under_its_further_code(w: World) -> None:
     repaired(w, own(w), child_in=called_twice(w, code(7)))
 
@@ -129,6 +133,7 @@ OF_LINK = {"criteria": Criteria((LINK,), None, None)}
 Tie = tuple[Callable[[World], None], Mapping[str, Any], Mapping[str, Any]]
 TIES: tuple[Tie, ...] = (
     (a_part, BY_ITEMS, IN_USE),
+    (a_part_without_a_record, BY_ITEMS, IN_USE),
     (a_part_under_its_further_code, OF_LINK, IN_USE),
     (what_it_came_out_of, BY_ITEMS, IN_USE),
     (what_a_part_came_of, BY_ITEMS, IN_USE),
