@@ -120,7 +120,7 @@ class LedgerView:
     named_in: Mapping[bytes, Standing] = field(default_factory=dict)  # what these are about, by key
     unnamed: frozenset[bytes] = frozenset()  # digests of those that authorities took back
     named_by: Sequence[LedgerEntry] = ()  # the leaves of those that are kept
-    kin_named: Mapping[bytes, LedgerView] = field(default_factory=dict)  # the same of what it was made from
+    kin_named: Mapping[bytes, LedgerView] = field(default_factory=dict)  # the same of what it came of
     lost_at: Mapping[int, int] = field(default_factory=dict)  # hours, by leaf, at which `named_in` were lost
     parts: Mapping[bytes, Standing] = field(default_factory=dict)  # what its repairs name, by key
     # The repairs of these, and of what it was made from, by key of the battery that was repaired.

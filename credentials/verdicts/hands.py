@@ -6,7 +6,7 @@ the word of somebody who has it no more (I5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation
@@ -35,6 +35,12 @@ def held_until(party: str | None, inquiry: Inquiry) -> int:
         taker = _taker(event, said.attestation)
         left, holder = said.leaf_index if holder == party != taker else left, taker
     return left
+
+
+def of_same_hands(standing: Standing | None, beside: Mapping[bytes, Standing]) -> list[bytes]:
+    """The keys of the other batteries in its vehicle whose parts are asked for: those of its holder (I5)."""
+    holder = standing.holder if standing is not None else None
+    return [key for key, one in beside.items() if one.holder == holder not in (None, PRIVATE)]
 
 
 def past_hands(entries: Iterable[LedgerEntry], governance: Governance) -> dict[str, int]:

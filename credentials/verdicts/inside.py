@@ -36,15 +36,16 @@ def inside_of(inquiry: Inquiry, among: Container[bytes]) -> Iterator[bytes]:
 
 
 def tell_first_lives(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:
-    """Say under this check what holds what it was made from, by repairs that name that; True if any does.
+    """Say under this check what holds what it came of, by repairs that name that; True if any does.
 
-    A module that came out of a recalled or stolen battery is a part of that in its second life too (D1015).
+    A module that came out of a recalled or stolen battery is a part of that in its second life too, and so is
+    what comes out of it (D1015).
     """
     view, said = inquiry.evidence.ledger, False
     if inquiry.events.get("partsOut") is None or view is None:
         return False
-    own = own_parties(view.standing, view.relatives)
     for old in view.kin_named.values():
+        own = own_parties(view.standing, view.relatives) | own_parties(old.standing, {})
         about = replace(inquiry, evidence=replace(inquiry.evidence, ledger=old))
-        said = tell_packs(found, name, about, condition, own, **told) or said
+        said = tell_packs(found, name, about, condition, own, still=False, **told) or said
     return said

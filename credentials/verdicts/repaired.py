@@ -66,12 +66,6 @@ def own_parties(standing: Standing | None, relatives: Mapping[bytes, Standing]) 
     return frozenset(party for party in own if party is not None and party != PRIVATE)
 
 
-def of_same_hands(standing: Standing | None, beside: Mapping[bytes, Standing]) -> list[bytes]:
-    """The keys of the other batteries in its vehicle whose parts are asked for: those of its holder (I5)."""
-    holder = standing.holder if standing is not None else None
-    return [key for key, one in beside.items() if one.holder == holder not in (None, PRIVATE)]
-
-
 def repairs_behind(
     entries: Sequence[LedgerEntry],
     made_from: Iterable[bytes],
@@ -157,14 +151,20 @@ def _tell_parts(
 
 
 def tell_packs(
-    found: Findings, name: str, inquiry: Inquiry, condition: str, own: Collection[str], **told: Any
+    found: Findings,
+    name: str,
+    inquiry: Inquiry,
+    condition: str,
+    own: Collection[str],
+    *,
+    still: bool = True,
+    **told: Any,
 ) -> bool:
-    """What is against what it is or was a part of; True if anything is. What became another is in none."""
-    said, view = False, inquiry.evidence.ledger
-    gone = view is not None and view.standing is not None and view.standing.lineage is not None
+    """What is against what it is or was a part of; True if anything is. Not `still`: it is in none by now."""
+    said = False
     for pack, naming in parts_of(inquiry):
         reason = _against(pack, naming.leaf_index, inquiry, condition)
-        if reason not in HOLDING and not gone:
+        if reason not in HOLDING and still:
             reason = _gone_with(pack, naming.leaf_index, inquiry, condition, own) or reason
         if reason is not None:
             reason = reason if naming.issuer in own else _told(reason)

@@ -16,7 +16,7 @@ from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, kin_of, relatives_of
-from credentials.verdicts.hands import ALWAYS
+from credentials.verdicts.hands import ALWAYS, of_same_hands
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
@@ -25,7 +25,6 @@ from credentials.verdicts.repaired import (
     UNDOING,
     lost_at,
     made_from,
-    of_same_hands,
     own_parties,
     repairs_behind,
 )
@@ -91,7 +90,7 @@ def read_view(
         named_in=named_in,
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=_at(ledger, sorted({naming.leaf_index for naming in namings.first}) if namings else []),
-        kin_named=_named(ledger, {key: relatives[key] for key in old if key in relatives}, governance),
+        kin_named=_named(ledger, relatives, governance),
         lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
         part_recalls=recalls_of(around, ledger.standings.records),

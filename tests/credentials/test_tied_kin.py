@@ -150,6 +150,34 @@ def test_what_its_first_life_came_out_of_binds_a_second_one(
     assert judged(w, made, condition="second_life", **INLAND)["verdict"] in GOOD
 
 
+@pytest.mark.parametrize("met", [recalled, recalled_by_code])
+def test_what_comes_out_of_a_part_is_a_part_of_the_same(met: Callable[[World, str], None]) -> None:
+    """
+    I2: a module came out of a pack by a repair, and a cell out of that module by a dismantling.
+    """
+    w = World(publishers=(MAKER, RECYCLER))
+    pack, part, cell = stock(w), code(7), code(9, maker="ZZ6")
+    w.produce(part)
+    w.publish(part)
+    said = {"work": "m", "child_out": part}
+    w.happen(MAKER, "battery.maintained", pack, said, references=(subject_of(part),))
+    w.happen(MAKER, "market.placed", part, {"art_41_checked": True})
+    w.happen(MAKER, "battery.handed_over", part, {}, parties=(RECYCLER,), cosign=(RECYCLER,))
+    w.happen(RECYCLER, "battery.declared_waste", part, {"reason": "worn"})
+    apart = {"facility_licence": "L", "children": [cell], "fates": ["reuse"]}
+    w.happen(RECYCLER, "battery.dismantled", part, apart, references=(subject_of(cell),))
+    as_waste = {"condition": "waste", **INLAND}
+    assert not reasons(w, cell) & {"part_recalled"}
+    met(w, pack)
+
+    assert "part_recalled" in reasons(w, cell)
+    assert judged(w, cell, **as_waste)["reason"] != "part_recalled"  # for waste a recall is a note
+
+
+def reasons(w: World, text: str) -> set[str]:
+    return {c["reason"] for c in judged(w, text, condition="used", **INLAND)["checks"]}
+
+
 def test_a_vehicle_is_held_by_what_its_other_battery_was_made_of() -> None:
     """
     A second life of a stolen battery is in a car: the other one, of the same party, goes nowhere in it.

@@ -54,6 +54,7 @@ from credentials.verdicts.evidence import (
     part_texts,
     relatives_of,
 )
+from credentials.verdicts.hands import of_same_hands
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
@@ -67,7 +68,6 @@ from credentials.verdicts.repaired import (
     UNDOING,
     lost_at,
     made_from,
-    of_same_hands,
     own_parties,
     repairs_behind,
 )
@@ -559,8 +559,8 @@ class World:
                     part_recalls=recalls_of(what["named_in"], reader.get_many),
                     **what,
                 )
-                for key in older
-                if key in relatives and (what := self._named(key))
+                for key in relatives
+                if (what := self._named(key))
             },
             repairs=behind.repairs,
             repairs_unread=behind.cut,
