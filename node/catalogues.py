@@ -169,6 +169,11 @@ def read_all() -> None:
         refusals(kind)
 
 
+def number(value: object, language: str = LANGUAGES[0]) -> str:
+    """A number as its readers write it: with the decimal mark of the language, and never grouped (0702)."""
+    return str(value).replace(".", said(sentences()["between"]["decimal"], language))
+
+
 class Telling(string.Formatter):
     """Parameters as people read them: `{lines:line}` is `1 line` or `2 lines`, a list is its parts.
 
@@ -185,7 +190,7 @@ class Telling(string.Formatter):
         if format_spec:
             one, more = said(sentences()["noun"][format_spec], self._language)
             return f"{value} {one if value == 1 else more}"
-        return str(value)
+        return number(value, self._language) if isinstance(value, float) else str(value)
 
 
 def row_of(code: str) -> Mapping[str, Any]:

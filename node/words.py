@@ -95,6 +95,11 @@ def when(seconds: int | str | None) -> str:
 _Points = tuple[Mapping[str, Any], Mapping[int, Mapping[str, Any]]]  # a table, and its rows by number
 
 
+def effect_word(effect: str, language: str) -> str:
+    """The legal effect of a recognition as words."""
+    return in_language(effect.replace("-", " "), language)
+
+
 def step_of(
     code: str, sentence: str, parameters: Mapping[str, object], language: str = LANGUAGES[0]
 ) -> StepAnswer:
@@ -273,7 +278,8 @@ class Words:
 
     def recognition_rows(self, answers: Iterable[RecognitionRecord]) -> list[str]:
         """One line for each recognition in force."""
-        return [self.sentence("recognition.answer", answer) for answer in answers if "row" in answer]
+        told = [(one, effect_word(one["effect"], self.language)) for one in answers if "row" in one]
+        return [self.sentence("recognition.answer", {**one, "effect": effect}) for one, effect in told]
 
     def verification(self, made: Verification) -> VerificationAnswer:
         """The answer of the VC-API: {verified, checks, problemDetails, warnings, credentials?}."""

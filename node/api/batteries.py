@@ -75,13 +75,14 @@ def _taken(service: Service) -> ResponseReturnValue:
         return page("taken.html", error.status, item=None, problem=why, step=step, wrong=wrong, **told)
     asking = session()
     audience = service.access.audience_of(asking)
-    read = read_passport(service, item["battery"], item["passport"].get("digest"), audience)
+    language = words_for(service).language
+    read = read_passport(service, item["battery"], item["passport"].get("digest"), audience, language)
     acts = asking is not None and asking.scopes & ATTESTING and item["timeline"]
     return page(
         "taken.html",
         item=item,
         passport=read,
-        glance=glance(item, read),
+        glance=glance(item, read, language),
         sections=sections(item["checks"]),
         offered=service.acts.offered(item["battery"]) if acts else None,
         unfolded=False,

@@ -231,14 +231,14 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
     if not page_wanted():
         return json_reply(found)
     audience = service.access.audience_of(session())
-    read = read_passport(service, found["battery"], found["passport"].get("digest"), audience)
+    read = read_passport(service, found["battery"], found["passport"].get("digest"), audience, words.language)
     return page(
         "item.html",
         item=found,
         unfolded="unfolded" in request.args,
         passport=read,
         points=words.points(found["height"]),
-        glance=glance(found, read),
+        glance=glance(found, read, words.language),
         consignment=service.consignments.show(consignment_id, limit=0),
         line=line,
         sections=sections(found["checks"]),

@@ -12,13 +12,13 @@ from node.api.problems import as_sentence
 from node.api.reply import page, words_for
 from node.errors import ProblemError, bad_request
 from node.service import Service
-from node.use_cases.drafted import FieldProblemError
+from node.use_cases.drafted import FieldProblemError, every_of
 from node.use_cases.drafting import DAYS, DOCUMENTS, FORMS, GROUPS, OPTIONAL
 from node.web.labels import event_word, member_word
-from node.words import Words
+from node.words import Words, effect_word
 
 # Choices that the ledger names by a word of its own: how it is called here, beside what it is now.
-NAMED: Mapping[str, Callable[[str], str]] = {
+NAMED: Mapping[str, Callable[[str, str], str]] = {
     "limit": member_word,
     "setting": member_word,
     "action": event_word,
@@ -95,8 +95,18 @@ def _choices(service: Service, words: Words, kind: str) -> dict[str, list[tuple[
     found = {field: offered[field] for field in FORMS[kind] if field in offered}
     for field, named in NAMED.items():
         if field in found:
-            values = ((value, named(value), now) for value, now in found[field])
+            values = ((value, named(value, words.language), now) for value, now in found[field])
             found[field] = [(value, f"{name}: {now}" if now else name) for value, name, now in values]
+    if "issuer" in found:
+        found["issuer"] = [(value, _issuer(words, value, name)) for value, name in found["issuer"]]
+    if "effect" in found:
+        found["effect"] = [(value, effect_word(value, words.language)) for value, _ in found["effect"]]
     if "sort" in found:
         found["sort"] = [(sort, words.sentence(f"governance.sort.{sort}")) for sort, _ in found["sort"]]
     return found
+
+
+def _issuer(words: Words, value: str, name: str) -> str:
+    every = every_of("")
+    side = {"jurisdiction": value.removeprefix(every)}
+    return words.sentence("page.recognised", side) if value.startswith(every) else name

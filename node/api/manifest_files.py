@@ -28,6 +28,7 @@ from node.api.route import CSV
 from node.errors import bad_request, not_found
 from node.service import Service
 from node.sheets import XLSX, csv_of, rows_of, workbook_of
+from node.verdicts.export import heading
 
 SHEET = "Manifest"
 _NO_CELLS = {"documents", "receipts"}
@@ -35,18 +36,19 @@ CALLED_CHARACTERS_MAX = 200  # of what somebody calls a column
 
 
 def template(service: Service, form: str) -> ResponseReturnValue:
-    """A table with the names of the columns and nothing below them."""
+    """A table with the names of the columns and nothing below them: of a workbook in its reader's words."""
     if form == "csv":
         return attachment(csv_of([tuple(COLUMNS)]), "manifest.csv", f"{CSV}; charset=utf-8")
     if form == "xlsx":
-        return attachment([workbook_of([tuple(COLUMNS)], SHEET)], "manifest.xlsx", XLSX)
+        named = [heading(column, words_for(service)) for column in COLUMNS]
+        return attachment([workbook_of([named], SHEET)], "manifest.xlsx", XLSX)
     raise not_found("no_such_template", "An empty manifest is manifest.csv or manifest.xlsx.")
 
 
 def table_of(service: Service, data: bytes) -> TableManifest:
     """A table as far as it is good, its columns as this sender calls them; 400 where no row is a line."""
     try:
-        table = read_table(rows_of(data), service.consignments.completing.called(client_share()))
+        table = read_table(rows_of(data), service.consignments.completing.known(client_share()))
     except UnknownColumns:
         raise
     except CredentialError as error:
@@ -68,7 +70,7 @@ def as_far_as_good(service: Service, value: object) -> TableManifest | None:
     if _is_good(value) or (rows := _rows_of_lines(value)) is None:
         return None
     try:
-        table = read_table(rows, service.consignments.completing.called(client_share()))
+        table = read_table(rows, service.consignments.completing.known(client_share()))
     except CredentialError:
         return None  # what is wrong with it as JSON is told
     return table if table.manifest["lines"] else None
@@ -136,7 +138,7 @@ def left_out(service: Service, consignment_id: str, form: str) -> ResponseReturn
     """The rows that were left out, as the sheet they came from, with cell and reason."""
     if form not in ("csv", "xlsx"):
         raise not_found("no_such_template", "Rows that were left out are left-out.csv or left-out.xlsx.")
-    rows = service.consignments.completing.handed_back(consignment_id, words_for(service))
+    rows = service.consignments.completing.handed_back(consignment_id, client_share(), words_for(service))
     head = next(rows)
     if form == "csv":
         return attachment(csv_of(chain([head], rows)), "left-out.csv", f"{CSV}; charset=utf-8")

@@ -16,6 +16,7 @@ from node.errors import not_found
 from node.pdf_pages import Paragraph, pdf_of
 from node.service import Service
 from node.sheets import XLSX, csv_of, workbook_of
+from node.verdicts.export import in_words
 from node.words import Words, when
 
 NOT_VISIBLE = "not_visible"
@@ -73,7 +74,7 @@ def report_file(service: Service, consignment_id: str, form: str) -> ResponseRet
     rows = _rows(report_asked(service, consignment_id, words), words)
     if form == "csv":
         return attachment(csv_of(rows), "readiness.csv", f"{CSV}; charset=utf-8")
-    return attachment([workbook_of(rows, "Readiness")], "readiness.xlsx", XLSX)
+    return attachment([workbook_of(in_words(rows, words), "Readiness")], "readiness.xlsx", XLSX)
 
 
 def _rows(report: ReportShown, words: Words) -> Iterator[list[object]]:

@@ -13,6 +13,7 @@ from node.errors import not_found
 from node.service import Service
 from node.sheets import XLSX, csv_of, workbook_of
 from node.use_cases.supplier_audit import SuppliersRecord
+from node.verdicts.export import in_words
 from node.words import Words, when
 
 
@@ -26,10 +27,11 @@ def suppliers_file(service: Service, form: str) -> ResponseReturnValue:
     """The same as a file: a row a figure, a column a supplier."""
     if form not in ("csv", "xlsx"):
         raise not_found("no_such_export", "Suppliers are exported as suppliers.csv or suppliers.xlsx.")
-    rows = _rows(_asked(service), words_for(service))
+    words = words_for(service)
+    rows = _rows(_asked(service), words)
     if form == "csv":
         return attachment(csv_of(rows), "suppliers.csv", f"{CSV}; charset=utf-8")
-    return attachment([workbook_of(rows, "Suppliers")], "suppliers.xlsx", XLSX)
+    return attachment([workbook_of(in_words(rows, words), "Suppliers")], "suppliers.xlsx", XLSX)
 
 
 def _asked(service: Service) -> SuppliersRecord:

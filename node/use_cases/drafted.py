@@ -180,13 +180,13 @@ def dated(governance: Governance) -> list[Accreditation | Recognition]:
 
 
 def called(governance: Governance, one: Accreditation | Recognition) -> str:
-    """What a licence or recognition says, on one line."""
+    """What a licence or recognition says, on one line and in names alone: it is read in every language."""
     if isinstance(one, Recognition):
-        issuer = f"everybody of {one.issuer_jurisdiction}" if one.issuer == _EVERY else one.issuer
+        issuer = one.issuer_jurisdiction if one.issuer == _EVERY else one.issuer
         who = name_of(governance, one.authority), name_of(governance, issuer)
-        return f"recognition: {who[0]} of {who[1]} for {', '.join(one.rows)} ({one.effect.value})"
+        return f"{who[0]} → {who[1]} · {', '.join(one.rows)} · {one.effect.value}"
     roles = ", ".join(one.roles[:3]) + (", ..." if len(one.roles) > 3 else "")
-    return f"licence: {name_of(governance, one.participant)} in {one.jurisdiction} as {roles} {one.licence}"
+    return f"{name_of(governance, one.participant)} · {one.jurisdiction} · {roles} · {one.licence}"
 
 
 def _dated(governance: Governance, given: Given) -> Accreditation | Recognition:

@@ -103,7 +103,7 @@ class Drafting:
         stops = [stop for stop in governance.stops.values() if stop.holds(at)]
         parties = [(did, p.name) for did, p in governance.participants.items() if p.takes_part(at)]
         keys = [
-            (key.id, f"{p.name}: {key.role} key {key.id.partition('#')[2]}")
+            (key.id, f"{p.name} · {key.role} · {key.id.partition('#')[2]}")
             for p in governance.participants.values()
             for key in p.keys
             if p.takes_part(at) and key.valid(at)
@@ -111,7 +111,7 @@ class Drafting:
         sides = sorted({p.jurisdiction for p in governance.participants.values()})
         return {
             "authority": [(d, f"{name_of(governance, d)} ({side})") for d, side in authorities.items()],
-            "issuer": parties + [(every_of(side), f"everybody of {side}") for side in sides],
+            "issuer": parties + [(every_of(side), side) for side in sides],
             "participant": parties,
             "who": parties,
             "party": [one for one in parties + keys if may_stop(governance, self._own, one[0], at)],
@@ -174,7 +174,7 @@ def _may_vote(governance: Governance, did: str) -> bool:
 
 def _stopped(governance: Governance, stop: Stop) -> str:
     key = f" ({stop.target})" if "#" in stop.target else ""
-    return f"{name_of(governance, stop.target)}{key}, by {name_of(governance, stop.by)}"
+    return f"{name_of(governance, stop.target)}{key} · {name_of(governance, stop.by)}"
 
 
 def _listed(value: object) -> str:

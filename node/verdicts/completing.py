@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -18,8 +19,9 @@ import orjson
 
 from credentials.errors import CredentialError
 from credentials.verdicts.manifest import LINES_MAX, Manifest
-from credentials.verdicts.manifest_csv import COLUMNS, NOT_READ, OURS, LeftOut, TableManifest, column_called
+from credentials.verdicts.manifest_csv import COLUMNS, NOT_READ, LeftOut, TableManifest, column_called
 from node import log
+from node.catalogues import READ_IN, said, sentences
 from node.errors import ProblemError, bad_request, not_found
 from node.storage.consignments import ConsignmentRow
 from node.storage.database import Transaction
@@ -38,6 +40,17 @@ class LeftOutTold:
     step: str  # what its sender does next
 
 
+BESIDE = ("what_is_wrong", "cell", "what_to_do")  # columns beside rows that are handed back
+
+
+@cache
+def headings() -> Mapping[str, str]:
+    """The columns of a manifest by what a workbook of ours calls them, in whichever language."""
+    means = {**{name: name for name in COLUMNS}, **dict.fromkeys(BESIDE, NOT_READ)}
+    told = sentences()["column"]
+    return {column_called(said(told[name], one)): meant for one in READ_IN for name, meant in means.items()}
+
+
 class Completing:
     """What was left out of consignments."""
 
@@ -48,6 +61,10 @@ class Completing:
     def called(self, client: str) -> dict[str, str]:
         """What this sender calls columns."""
         return self._office.left_out.called(client)
+
+    def known(self, client: str) -> dict[str, str]:
+        """What columns are called: in an empty workbook of any language, and by this sender."""
+        return {**headings(), **self.called(client)}
 
     def call(self, client: str, called: Mapping[str, str]) -> None:
         """Remember what a sender calls columns: what each is, NOT_READ where it is nobody's business here."""
@@ -68,14 +85,16 @@ class Completing:
         rows = self._office.left_out.of(consignment_id, limit)
         return [LeftOutTold(one, *left_out_row(words, one.sentence, one.parameters)) for one in rows]
 
-    def handed_back(self, consignment_id: str, words: Words) -> Iterator[list[object]]:
+    def handed_back(self, consignment_id: str, client: str, words: Words) -> Iterator[list[object]]:
         """The same sheet with the rows that were left out, the number of each, and what is wrong with it."""
         sent, rows = self._office.left_out.columns(consignment_id), self.told(consignment_id, words)
         if not rows:
             raise not_found("nothing_left_out", "no row of this consignment was left out")
-        own = [place for place, name in enumerate(sent) if column_called(name) not in OURS]
-        numbered = "line" in map(column_called, sent)
-        yield [*([] if numbered else ["line"]), *(sent[place] for place in own), *OURS]
+        beside = {name for name, meant in headings().items() if meant == NOT_READ}
+        own = [place for place, name in enumerate(sent) if column_called(name) not in beside]
+        known, told = self.known(client), [words.sentence(f"column.{name}") for name in BESIDE]
+        numbered = any(known.get(name, name) == "line" for name in map(column_called, sent))
+        yield [*([] if numbered else ["line"]), *(sent[place] for place in own), *told]
         for one in rows:
             row = one.row
             cells = [*row.cells, *[""] * (len(sent) - len(row.cells))]
@@ -116,10 +135,10 @@ class Completing:
 
 def _together(value: Mapping[str, Any], table: TableManifest) -> Sequence[object]:
     """The lines of a manifest, and behind them those of a table that says the same of the whole."""
-    for name, said in table.manifest.items():
-        if name != "lines" and value.get(name) not in (None, said):
+    for name, says in table.manifest.items():
+        if name != "lines" and value.get(name) not in (None, says):
             told, other = "{name} of these rows is {said}, and {other} of the consignment", value[name]
-            raise ProblemError(409, "other_manifest", "Conflict", told, name=name, said=said, other=other)
+            raise ProblemError(409, "other_manifest", "Conflict", told, name=name, said=says, other=other)
     taken = {line["line"] for line in value["lines"]}
     if again := next((one["line"] for one in table.manifest["lines"] if one["line"] in taken), None):
         told = "line {number} is in the consignment already"

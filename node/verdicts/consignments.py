@@ -31,7 +31,7 @@ from node.storage.stopped_consignments import STOPPED
 from node.verdicts.choosing import Choice, Chosen
 from node.verdicts.completing import Completing
 from node.verdicts.declarations import OPEN_S
-from node.verdicts.export import as_json, as_rows
+from node.verdicts.export import as_json, as_rows, in_words
 from node.verdicts.judging import Judging
 from node.verdicts.manifests import OneAtATime
 from node.verdicts.overtaking import Overtaking
@@ -286,14 +286,16 @@ class Consignments:
     def export(self, consignment_id: str, format: str, words: Words) -> Iterable[bytes]:
         """All lines as CSV or XLSX (one row each) or JSON (with every check); text is never all in memory.
 
-        Codes and the words of the moment: a file that somebody signs says what he read.
+        Codes and the words of the moment, in a workbook its reader's: what somebody signs says what he read.
         """
         declaration = self._row(consignment_id).declaration
         items = self.items(consignment_id)
         if format == "json":
             return as_json(self.show(consignment_id, limit=0), items, words)
         rows = as_rows(items, self.completing.told(consignment_id, words), declaration, words)
-        return csv_of(rows) if format == "csv" else [workbook_of(rows, declaration or "Consignment")]
+        if format == "csv":
+            return csv_of(rows)
+        return [workbook_of(in_words(rows, words), declaration or words.sentence("column.declaration"))]
 
     def items(self, consignment_id: str) -> Iterator[ItemRecord]:
         """Every line that is judged, in order."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import orjson
 
 from credentials.verdicts.verdict_record import ItemRecord
 from node.answers import ConsignmentRecord
+from node.catalogues import in_language, said, sentences, whose_fault
+from node.config import read_table, shipped
 from node.verdicts.completing import LeftOutTold
 from node.words import Words
 
@@ -40,6 +43,9 @@ CSV_COLUMNS = (
     "checks_failed",
     "recognition_note",
 )
+
+
+_DAY = re.compile(r"_(\d{4}-\d\d-\d\d)")
 
 
 def as_json(consignment: ConsignmentRecord, items: Iterable[ItemRecord], words: Words) -> Iterator[bytes]:
@@ -76,6 +82,48 @@ def as_rows(
         said = {"declaration": declaration, "line": row.number, "reason": LEFT_OUT, "next": told.step}
         said["text"] = f"{row.cell or row.row}: {told.why}"
         yield [said.get(column) for column in CSV_COLUMNS]
+
+
+def in_words(rows: Iterable[Sequence[object]], words: Words) -> Iterator[list[object]]:
+    """Rows for a workbook: columns, verdicts, goods and whose fault it is in the words of its reader.
+
+    A program reads CSV, where each is a code that no later word changes; a person opens a workbook.
+    """
+    rows = iter(rows)
+    names = [str(name) for name in next(rows)]
+    yield [heading(name, words) for name in names]
+    tell = [_CELLS.get(name) for name in names]
+    for row in rows:
+        yield [
+            told(value, words.language) if told is not None and value and isinstance(value, str) else value
+            for value, told in zip(row, tell, strict=False)
+        ]
+
+
+def heading(name: str, words: Words) -> str:
+    """What a column is called in a workbook: `state_2027-08-18` with its day; a name of others as it is."""
+    code, of, whose = name.partition(": ")
+    day = _DAY.search(code)
+    code = code.removesuffix(day[0]) if day else code
+    if code not in sentences()["column"]:
+        return name
+    return f"{words.sentence(f'column.{code}')}{f' {day[1]}' if day else ''}{of}{whose}"
+
+
+def _named(value: str, language: str) -> str:
+    return in_language(value.replace("_", " "), language)
+
+
+def _verdict(value: str, language: str) -> str:
+    return str(said(read_table("terms.toml", shipped("terms.toml"))["verdict"][value], language))
+
+
+_CELLS: Mapping[str, Callable[[str, str], str]] = {
+    "verdict": _verdict,
+    "fault": whose_fault,
+    "goods": _named,
+    "condition": _named,
+}
 
 
 def _iso(seconds: int | None) -> str | None:

@@ -15,14 +15,14 @@ from markupsafe import Markup, escape, soft_str
 from credentials.verdicts.manifest import CONDITIONS
 from credentials.verdicts.manifest_csv import COLUMNS
 from credentials.verdicts.severity import ORDER
-from node.catalogues import LANGUAGES, READ_IN, in_language, said, texts, whose_fault
+from node.catalogues import LANGUAGES, READ_IN, Telling, in_language, number, said, texts, whose_fault
 from node.config import read_table, shipped
 from node.rules_in_force import rule_table
 from node.service import Service
 from node.web import drawings
 from node.web.navigation import pages_for
 from node.web.texts import environment_in
-from node.words import Words, when
+from node.words import Words, effect_word, when
 
 # Members of records of governance that are times.
 MOMENTS = ("since", "until", "left", "valid_from", "valid_until", "compromised_from")
@@ -53,6 +53,12 @@ def say(name: str, language: str = LANGUAGES[0]) -> str:
 def verdict_word(name: str, language: str = LANGUAGES[0]) -> str:
     """The word of a verdict."""
     return _word("verdict", name, language)
+
+
+def choice_word(name: str, language: str = LANGUAGES[0]) -> str:
+    """A value that is chosen from a list, such as the category of a battery, in capitals or not."""
+    chosen = _table("terms.toml")["choice"]
+    return _word("choice", name.lower() if name.lower() in chosen else name, language)
 
 
 def unit_of(name: str) -> str:
@@ -117,12 +123,9 @@ def statement_word(name: str | None, language: str = LANGUAGES[0]) -> str:
     return event_word(told.get(name or "", name), language)
 
 
-def plural(count: int, word: str, language: str = LANGUAGES[0]) -> str:
-    """`1 record`, `2 records`; where a language has no form of its own for many, the same."""
-    if language != LANGUAGES[0]:
-        known = texts(language)
-        return f"{count} {known.get(word if count == 1 else f'{word}s') or known.get(word, word)}"
-    return f"{count} {word if count == 1 else word + 's'}"
+def plural(count: int, noun: str, language: str = LANGUAGES[0]) -> str:
+    """`1 record`, `2 records`: by a noun of sentences.toml."""
+    return Telling(language).format_field(count, noun)
 
 
 def moment(seconds: int | str | None, language: str = LANGUAGES[0]) -> Markup:
@@ -184,7 +187,7 @@ def governed(
     if isinstance(value, bool):
         return in_language("yes" if value else "no", language)
     if isinstance(value, str):
-        return _party(value, names(value))
+        return effect_word(value, language) if name == "effect" else _party(value, names(value))
     if isinstance(value, int):
         return str(value)
     if isinstance(value, dict):
@@ -259,7 +262,6 @@ def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable
         **of_terms,
         "standing_word": "standing",
         "field_word": "field",
-        "choice_word": "choice",
         "act_word": "act",
     }
     in_this: dict[str, Callable[..., Any]] = {
@@ -267,11 +269,14 @@ def _filters(service: Service, rules: Rules, words: Words) -> dict[str, Callable
         "since": since,
         "say": say,
         "plural": plural,
+        "number": number,
         "verdict_text": verdict_text,
         "undecided_word": undecided_word,
         "member": member_word,
         "event": event_word,
         "plain": plain_word,
+        "choice_word": choice_word,
+        "effect": effect_word,
         "statement": statement_word,
         "said": said,
         "moment": moment,

@@ -523,7 +523,9 @@ def test_only_who_governs_sees_the_form(g: GovernedNode) -> None:
     assert reader.post("/governance/propose", data={"kind": "stop"}, headers=BROWSER).status_code == 403
 
 
-@pytest.mark.parametrize(("count", "ends"), [(1, "as role0 L-1"), (3, "role2 L-1"), (4, "role2, ... L-1")])
+@pytest.mark.parametrize(
+    ("count", "ends"), [(1, "· role0 · L-1"), (3, "role2 · L-1"), (4, "role2, ... · L-1")]
+)
 def test_a_licence_is_told_with_three_of_its_roles(count: int, ends: str) -> None:
     """
     On one line; that there are more is said where there are.

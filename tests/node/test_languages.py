@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,13 @@ import orjson
 import pytest
 from jinja2 import DictLoader, Environment
 
-from node.catalogues import LANGUAGES, READ_IN, read_catalogue, texts
+from credentials.ledger.recognition import Effect
+from node.catalogues import LANGUAGES, READ_IN, read_catalogue, sentences, texts
 from node.config import read_table, shipped
 from node.errors import SetupError
+from node.oversight import alert_desk, case_statements
+from node.oversight.alert_kinds import alert_kinds
+from node.oversight.request_statements import ANSWERS
 from node.web.texts import environment_in, messages, translated
 from tests.node.test_words import CATALOGUES, NOT_SAID, rows
 
@@ -24,6 +29,7 @@ TEMPLATES = sorted((ROOT / "node" / "web" / "templates").glob("*.html"))
 OTHERS = tuple(language for language in READ_IN if language != LANGUAGES[0])
 OF_THE_LAW = re.compile(r"26\([a-e]\)|ev|lmt|sli")  # choices that are the same in every language
 PLACES = re.compile(r"\{[^}]*\}|</?[0-9]+/?>")
+AUDITED = re.compile(r"audit\.put\([^)]*?\"([a-z_]+\.[a-z_]+)\"")
 
 # Texts that are the same in every language: names of files and formats, a name of a product, an example.
 SAME = frozenset(
@@ -123,6 +129,69 @@ def test_forms_of_acts_and_requirements_are_told_in_every_language(language: str
 
     assert len(said) > 150
     assert sorted(said - texts(language).keys()) == []
+
+
+def told_by_name() -> set[str]:
+    """What pages say by a name and no text of a template has: of rules, of policies, of the audit."""
+    policies = sorted((ROOT / "config" / "policies").glob("*.toml"))
+    desks = [f"alert.{act}" for act in alert_desk.ACTS]
+    desks += [f"case.{act}" for act in case_statements.ACTS] + [f"sets.{act}" for act in ("ask", *ANSWERS)]
+    audit = {act for path in (ROOT / "node").rglob("*.py") for act in AUDITED.findall(path.read_text())}
+    events = orjson.loads(shipped("rules/lifecycle.json"))["events"]
+    bases = {event.get("basis", "") for event in events}
+    assert len(audit) > 15
+    return {
+        *(re.sub(r"[._]", " ", act) for act in (*audit, *desks)),
+        *(one.value.replace("-", " ") for one in Effect),
+        *(kind.code.replace("_", " ") for kind in alert_kinds()),
+        *(tomllib.loads(path.read_text())["title"] for path in policies),
+        *(basis for basis in bases if re.search("[a-z]{4,} [a-z]{4,}|[a-z]{5,} rule", basis)),
+    }
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_pages_say_by_name_is_told_in_every_language(language: str) -> None:
+    """
+    Effects of recognitions, titles of policies, kinds of alerts, acts of the audit, limits that a signer
+    approves, both forms of each noun: none is English for whoever reads another language.
+    """
+    terms = every_row(read_table("terms.toml", shipped("terms.toml")))
+    lacking = {row["en"] for row in terms if language not in row}
+    nouns = {form for noun in sentences()["noun"].values() if language not in noun for form in noun["en"]}
+
+    assert sorted((told_by_name() | lacking | nouns) - texts(language).keys()) == []
+
+
+def every_row(value: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a table that say something in English."""
+    if isinstance(value, dict):
+        if isinstance(value.get("en"), str):
+            yield value
+        for inner in value.values():
+            yield from every_row(inner)
+
+
+# A literal of an expression that people read: it begins as a sentence does, or has two words.
+PROSE = re.compile(r"[A-Z][a-z]|.*[a-z] [a-z]")
+COMPARED = frozenset({"identity provider"})  # with what an account says of itself
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_what_an_expression_says_is_wrapped_where_it_stands(path: Path) -> None:
+    """
+    A literal that a template hands on, to a macro or a loop, is a message as its texts are: the button that
+    signs is in the reader's language.
+    """
+    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    tokens = [token for token in env.lexer.tokenize(path.read_text()) if token.type != "whitespace"]
+    bare = [
+        token.value
+        for before, bracket, token in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if token.type == "string" and PROSE.match(token.value) and token.value not in COMPARED
+        if (before.value, bracket.value) != ("_", "(")
+    ]
+
+    assert bare == []
 
 
 @pytest.mark.parametrize("language", OTHERS)

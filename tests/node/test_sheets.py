@@ -14,13 +14,22 @@ from hypothesis import strategies as st
 
 from credentials.documents.tables import TableError, TableRow, column_letters
 from credentials.errors import CredentialError
-from credentials.verdicts.manifest_csv import COLUMNS, manifest_of_rows, read_table
+from credentials.verdicts.manifest_csv import COLUMNS, column_called, manifest_of_rows, read_table
 from node import sheets
+from node.catalogues import READ_IN, sentences
 from node.sheets import XLSX, csv_of, rows_of, workbook_of
-from tests.harness.support_service import CODE, LiveNode, live_node
+from node.verdicts.completing import headings
+from node.verdicts.export import CSV_COLUMNS
+from node.web.labels import verdict_word
+from tests.harness.support_service import CODE, DID, LiveNode, live_node
 
 HEAD = ("battery", "mass_kg", "goods")
 SHEET = "xl/worksheets/sheet1.xml"
+ONE = {"line": 1, "battery": CODE, "goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+WRONG: tuple[dict[str, str], ...] = (
+    {},
+    {"line": "8", "condition": "old"},
+)  # rows of a manifest, the second not to be read
 
 
 @pytest.fixture(scope="module")
@@ -370,10 +379,67 @@ def test_an_empty_manifest_is_handed_out_and_read_once_it_is_filled_in(live: Liv
     answer = live.get(f"/manifest.{form}")
     assert answer.status_code == 200
     (head,) = rows_of(answer.data)
-    assert head.cells == tuple(COLUMNS)
+    assert len(head.cells) == len(COLUMNS) and (form == "xlsx" or head.cells == tuple(COLUMNS))
+    names = [column_called(cell) for cell in head.cells]
+    assert form == "csv" or [headings()[name] for name in names] == [*COLUMNS]
 
-    filled = [head.cells, [CODE if name == "battery" else "" for name in head.cells]]
+    filled = [head.cells, [CODE if name == "battery" else "" for name in COLUMNS]]
     data = workbook_of(filled, "x") if form == "xlsx" else b"".join(csv_of(filled))
     sent = live.post_raw("/consignments", data, XLSX if form == "xlsx" else "text/csv")
     assert sent.status_code == 202 and sent.get_json()["lines"] == 1
     assert live.get("/manifest.pdf").status_code == 404
+
+
+@pytest.mark.parametrize("language", READ_IN)
+def test_an_empty_workbook_is_in_the_words_of_its_reader_and_read_in_any_language(
+    live: LiveNode, language: str
+) -> None:
+    """
+    Columns by what their reader calls them, each another; what was left out comes back in that sheet, with no
+    second column of numbers, and is taken once it is mended.
+    """
+    speaks = {**live.bearer, "Accept-Language": language}
+    (head,) = rows_of(live.client.get("/manifest.xlsx", headers=speaks).data)
+    said = {"battery": CODE, "line": "7", "condition": "new"}
+    rows = [head.cells, *([{**said, **row}.get(name, "") for name in COLUMNS] for row in WRONG)]
+
+    sent = live.post_raw("/consignments", workbook_of(rows, "x"), XLSX).get_json()
+    path = f"/consignments/{sent['id']}"
+    back = [*rows_of(live.client.get(f"{path}/left-out.xlsx", headers=speaks).data)]
+
+    assert len(set(head.cells)) == len(COLUMNS) and (language == "en" or head.cells[1] != "Battery")
+    assert back[0].cells[: len(head.cells)] == head.cells and back[1].cells[0] == "8"
+    live.wait(lambda: live.get_json(path)["state"] == "done", "the verdicts")
+    mended = [back[0].cells, ["new" if cell == "old" else cell for cell in back[1].cells]]
+    taken = live.post_raw(f"{path}/rows", workbook_of(mended, "x"), XLSX)
+    assert taken.status_code == 202 and taken.get_json()["lines"] == 2
+
+
+@pytest.mark.parametrize("language", READ_IN)
+def test_a_workbook_is_in_the_words_of_its_reader_and_csv_has_the_codes(
+    live: LiveNode, language: str
+) -> None:
+    """
+    Verdicts, readiness and suppliers: each column of each workbook has its word; CSV says what programs read.
+    """
+    made = live.post_json("/consignments", {"declaration": "26NLWORDS00001", "lines": [ONE]}).get_json()["id"]
+    live.wait(lambda: live.get_json(f"/consignments/{made}")["state"] == "done", "the verdicts")
+    speaks = {**live.bearer, "Accept-Language": language}
+
+    def table(path: str) -> list[tuple[str, ...]]:
+        return [row.cells for row in rows_of(live.client.get(path, headers=speaks).data)]
+
+    for path in (
+        f"/consignments/{made}/export",
+        f"/consignments/{made}/readiness",
+        f"/suppliers?party={DID}",
+    ):
+        name, asked, query = path.partition("?")
+        codes, told = table(f"{name}.csv{asked}{query}"), table(f"{name}.xlsx{asked}{query}")
+        columns = sentences()["column"]
+        known = [(code, word) for code, word in zip(codes[0], told[0], strict=True) if code in columns]
+        assert len(known) >= 5 and [word for code, word in known if word != columns[code][language]] == []
+        assert len(codes) == len(told)
+    verdict = CSV_COLUMNS.index("verdict")
+    codes, told = (table(f"/consignments/{made}/export.{form}") for form in ("csv", "xlsx"))
+    assert codes[1][verdict] == "undecided" and told[1][verdict] == verdict_word("undecided", language)

@@ -73,7 +73,10 @@ def test_figures_are_saved_and_what_is_asked_wrongly_is_told(node: LiveNode) -> 
     """
     for form in ("csv", "xlsx"):
         rows = [*rows_of(node.get(f"/suppliers.{form}?party={DID}").data)]
-        assert rows[0].cells[:2] == ("figure", "unit") and len(rows) == 12, rows
+        assert (
+            rows[0].cells[:2] == (("figure", "unit") if form == "csv" else ("Figure", "Unit"))
+            and len(rows) == 12
+        ), rows
         assert "the ledger: the same at every node" in rows[1].cells
     assert node.get(f"/suppliers?party={DID}&party={MAKER}&party={IMPORTER}").status_code == 400
     assert node.get("/suppliers?party=did:web:nobody.example").status_code == 400

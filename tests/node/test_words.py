@@ -18,11 +18,11 @@ from credentials.ledger.records import Claim, Claims
 from credentials.verdicts.verdict import Check, Outcome
 from credentials.verdicts.verdict_record import GapRecord
 from node.answers import LineRecord, Progress, RefusalRecord, WaitingRecord
-from node.catalogues import LANGUAGES
+from node.catalogues import LANGUAGES, Telling, number
 from node.config import read_table, shipped
 from node.use_cases.batteries import _claims
 from node.verdicts.verification import Verification
-from node.web.labels import event_word, told_by
+from node.web.labels import event_word, plural, told_by
 from node.words import Words
 from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
 from tests.harness.border import tables, words
@@ -157,6 +157,20 @@ def test_a_number_has_its_noun_in_the_right_form() -> None:
 
     assert one.startswith("About 1 battery of 1 line: of 0 requirements ") and "applicable" not in one
     assert two.startswith("About 2 batteries of 3 lines: ") and "4 not applicable to this consignment" in two
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "452.5"), ("zh", "452.5"), ("de", "452,5"), ("nl", "452,5")]
+)
+def test_a_number_has_the_decimal_mark_of_the_language(language: str, told: str) -> None:
+    """
+    In a sentence and by itself; whole numbers, and texts that may be codes, stay so; none is grouped.
+    """
+    assert number(452.5, language) == number("452.5", language) == told
+    assert Telling(language).format("{a} {b} {c}", a=452.5, b=1234567, c="1.2.3") == f"{told} 1234567 1.2.3"
+    assert plural(2, "refused_attestation", language) != plural(1, "refused_attestation", language) or (
+        language == "zh"
+    )
 
 
 def progress(refusal: RefusalRecord | None, waiting: WaitingRecord | None = None) -> Progress:

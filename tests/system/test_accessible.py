@@ -34,6 +34,7 @@ PAGES = (
         "/set-requests",
         "/suppliers",
     ),
+    *("/supervision?because=forwarded", "/governance/accreditations", "/governance/recognitions"),
     *("/governance/proposals", "/governance/propose", "/governance/history", "/accounts", "/account"),
     *(
         "/keys",
@@ -106,6 +107,10 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(node: LiveNode, b
                     f"{path} ({who}, {theme}): {told}"
                     for told in found_by(page, source, colours_alone=theme == "dark")
                 )
+            page.set_viewport_size({"width": WIDTHS["dock"], "height": HEIGHT})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            page.set_viewport_size({"width": WIDTHS["desk"], "height": HEIGHT})
+            faults.extend([f"{path}: {wide} px wide on a phone"] if wide > WIDTHS["dock"] else [])
 
         for path in (*OF_STRANGERS, f"/welcome/{invited['token']}"):
             look(path, "a stranger")

@@ -113,6 +113,7 @@ BOUNDED = {
     "node/rules_in_force.py:_examined": "EXAMINED_MAX",
     "node/use_cases/duties.py:_rows()": "one file of config/",
     "node/use_cases/vehicles.py:_rows()": "one file of config/",
+    "node/verdicts/completing.py:headings()": "the columns of a manifest in each language",
     "node/web/labels.py:_table()": "one file of config/",
     "node/words.py:Words._points": "the points of Annex XIII",
     "node/storage/schema_history.py:History._names": "the steps of a schema",

@@ -46,7 +46,7 @@ DATA = {
     ),
     "sentences.toml": (
         *(f".governance.action.{about}" for about in ("participant", "keys", "recovery")),
-        *(".annex_vi", ".duty", ".duty_not_told", ".noun", ".part_state", ".whose"),
+        *(".annex_vi", ".duty", ".duty_not_told", ".column", ".noun", ".part_state", ".whose"),
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
     "terms.toml": ("", ".act", ".choice", ".field", ".glossary"),
