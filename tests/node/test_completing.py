@@ -251,13 +251,19 @@ def test_a_page_shows_a_hundred_lines_found_sorted_and_by_reason(node: LiveNode)
 
 def test_progress_is_told_as_events(node: LiveNode) -> None:
     """
-    As lines of JSON for programs, as server-sent events for a page.
+    As lines of JSON for programs, as server-sent events for a page: each line as it is judged, until all are.
     """
-    path = f"/consignments/{node.get_json('/consignments')['consignments'][0]['id']}"
+    data = f"battery,condition\n{CODE},new\n{CODE[:-1]}8,new\n".encode()
+    path = f"/consignments/{node.post_raw('/consignments', data, 'text/csv').get_json()['id']}"
+    judged(node, path)
 
     lines = node.get(f"{path}/events").data.splitlines()
     stream = node.client.get(f"{path}/events", headers={**node.bearer, "Accept": "text/event-stream"})
 
+    told = [json.loads(line) for line in lines]
+    done = node.get_json(f"{path}?limit=0")["done"]
+    assert done == 2 and [event["seq"] for event in told] == [*range(1, done + 1)]
+    assert told[-1]["state"] == "done" and len({event["line"] for event in told}) == done
     assert stream.mimetype == "text/event-stream"
     assert stream.data == b"".join(b"data: " + line + b"\n\n" for line in lines)
 

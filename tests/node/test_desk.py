@@ -70,7 +70,7 @@ def test_the_passport_is_read_beside_what_is_declared(node: LiveNode, consignmen
 
     assert rows["Mass"] == ["700.0 kg", "452.5 kg", "differs"]
     assert rows["Maker"] == ["–", "Everything Ltd (invented)", "compare by eye"]
-    assert "NMC" in rows["Chemistry"][1] and rows["Category"][1] == "ev"
+    assert "NMC" in rows["Chemistry"][1] and rows["Category"][1] == "electric vehicle"
     assert rows["Capacity"][1].endswith(" Ah") and "China" in rows["Made at"][1]
     assert rows["Declared as"][0] == "new" and rows["Goods"][0].startswith("battery")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from functools import cache
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from node.catalogues import LANGUAGES, READ_IN
@@ -88,11 +88,10 @@ def pieces(node: LiveNode, address: str, language: str) -> set[str]:
     return {" ".join(line.split()) for line in told.splitlines()} - {""}
 
 
-@cache
-def shape(node_app: object, address: str) -> tuple[str, ...]:
+def shape(app: Flask, address: str) -> tuple[str, ...]:
     """The route of an address and what it is asked with: one page of each is looked at."""
     parts = urlsplit(address)
-    adapter = node_app.url_map.bind("")  # type: ignore[attr-defined]
+    adapter = app.url_map.bind("")
     try:
         endpoint, _ = adapter.match(parts.path)
     except HTTPException:
@@ -101,6 +100,7 @@ def shape(node_app: object, address: str) -> tuple[str, ...]:
     return (endpoint, *sorted(asked))
 
 
+@pytest.fixture(scope="module")
 def linked(node: LiveNode) -> list[str]:
     """Addresses of pages, one of each shape, as links lead to them from the start page."""
     todo, known = [f"/batteries/{code_of(GONE)}", "/governance/propose", "/"], dict[tuple[str, ...], str]()
@@ -119,18 +119,29 @@ def linked(node: LiveNode) -> list[str]:
 
 @pytest.mark.check
 @pytest.mark.parametrize("language", [one for one in READ_IN if one != LANGUAGES[0]])
-def test_no_page_that_a_link_leads_to_says_an_english_sentence(language: str, node: LiveNode) -> None:
+def test_no_page_that_a_link_leads_to_says_an_english_sentence(
+    language: str, node: LiveNode, linked: list[str]
+) -> None:
     """
     Each page, once for each way it is asked for, says nothing as the English one does, but for names, codes,
     the law's own references, and words that the language has as well.
     """
-    addresses = linked(node)
     found: dict[str, str] = {}
-    for address in addresses:
+    for address in linked:
         for same in pieces(node, address, LANGUAGES[0]) & pieces(node, address, language):
             if WORD.search(same) and not THE_SAME.fullmatch(same) and same not in SHARED[language]:
                 found.setdefault(same, address)
 
-    print("".join(f"\n@{same} | {address}" for same, address in sorted(found.items())))
-    assert len(addresses) >= PAGES_MIN
+    assert len(linked) >= PAGES_MIN
     assert found == {}
+
+
+@pytest.mark.check
+def test_the_box_is_on_every_page_that_a_link_leads_to(node: LiveNode, linked: list[str]) -> None:
+    """
+    In the head of each: type, paste or scan what is to be found.
+    """
+    headers = {**node.bearer, "Accept": "text/html"}
+    without = [one for one in linked if 'id="find"' not in node.client.get(one, headers=headers).text]
+
+    assert without == []

@@ -29,6 +29,12 @@ FLAGS = (
 )
 
 
+def crosswise(one: tuple[object, ...], two: tuple[object, ...]) -> list[object]:
+    """(place, language, ...) of two: as given in `make check`, in `make long` with languages changed."""
+    crossed = (one[0], two[1], *one[2:]), (two[0], one[1], *two[2:])
+    return [one, two, *(pytest.param(*each, marks=pytest.mark.long) for each in crossed)]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """Debian's Chromium, headless, driven by Playwright."""
@@ -311,14 +317,14 @@ def test_officer_finds_a_consignment_by_a_part_of_its_reference(
 
 
 @pytest.mark.check
-@pytest.mark.parametrize(("place", "language"), [("desk", "en"), ("dock", "zh")])
+@pytest.mark.parametrize(("place", "language"), crosswise(("desk", "en"), ("dock", "zh")))
 def test_maker_fills_in_the_form_and_has_label_and_receipt(
     demo: DemoNetwork, browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
     """
     A maker's day: what is missing is said while the form is filled, and leads to its field; a wrong value
     stays beside its field; what was shown is signed, becomes recorded and receipted by itself, and has a
-    label. In English at a desk, in Chinese on a phone.
+    label. In English and Chinese, at a desk and on a phone.
     """
     maker = Officer(browser, WIDTHS[place], demo.link("manufacturer", "/manufacturer"), tmp_path)
     page = maker.page

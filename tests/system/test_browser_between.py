@@ -9,7 +9,7 @@ import pytest
 from node.demo.play import wait, wait_admitted
 from node.use_cases.roles import scopes_of
 from tests.harness.demo_fixture import DemoNetwork
-from tests.system.test_browser import WIDTHS, Officer, browser
+from tests.system.test_browser import WIDTHS, Officer, browser, crosswise
 from tests.system.test_demo_authorities import alerts, attested, issued
 
 __all__ = ["browser"]  # the fixture
@@ -29,7 +29,7 @@ def came(demo: DemoNetwork, browser: object, who: tuple[str, str], how: tuple[st
     return person
 
 
-@pytest.mark.parametrize(("place", "language"), [("desk", "zh"), ("dock", "de")])
+@pytest.mark.parametrize(("place", "language"), crosswise(("desk", "zh"), ("dock", "de")))
 def test_an_authority_is_alerted_asks_for_a_statement_and_closes_the_case(
     demo: DemoNetwork, browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
@@ -90,7 +90,7 @@ def test_an_authority_is_alerted_asks_for_a_statement_and_closes_the_case(
 
 
 @pytest.mark.parametrize(
-    ("place", "language", "requirement"), [("desk", "de", "MAT-05"), ("dock", "en", "PERF-06")]
+    ("place", "language", "requirement"), crosswise(("desk", "de", "MAT-05"), ("dock", "en", "PERF-06"))
 )
 def test_an_importer_asks_its_maker_hands_over_and_the_row_turns(  # noqa: PLR0917  (of pytest)
     demo: DemoNetwork, browser: object, place: str, language: str, requirement: str, tmp_path: Path

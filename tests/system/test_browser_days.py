@@ -13,7 +13,7 @@ from node.use_cases.access import AT_THE_MACHINE
 from node.use_cases.roles import scopes_of
 from tests.harness.support_service import ROLES, LiveNode, live_node, serving
 from tests.node.test_watching import attest, code_of, issue
-from tests.system.test_browser import WIDTHS, Officer, browser
+from tests.system.test_browser import WIDTHS, Officer, browser, crosswise
 from tests.system.test_browser_trades import acted, taken
 
 __all__ = ["browser"]  # the fixture
@@ -58,7 +58,7 @@ def sheet(serials: list[int], bad: int, declaration: str) -> str:
     return "\n".join([HEAD, *rows]) + "\n"
 
 
-@pytest.mark.parametrize(("size", "language"), [(DESK, "zh"), (DOCK, "de")])
+@pytest.mark.parametrize(("size", "language"), crosswise((DESK, "zh"), (DOCK, "de")))
 def test_an_officer_mends_a_manifest_and_learns_of_a_recall_after_it(
     at: tuple[LiveNode, str], browser: object, size: tuple[str, int, int], language: str, tmp_path: Path
 ) -> None:
@@ -120,7 +120,7 @@ def test_an_officer_mends_a_manifest_and_learns_of_a_recall_after_it(
     assert [fault for fault in officer.faults if "400" not in fault] == []  # the question about columns
 
 
-@pytest.mark.parametrize(("place", "language"), [("desk", "nl"), ("dock", "en")])
+@pytest.mark.parametrize(("place", "language"), crosswise(("desk", "nl"), ("dock", "en")))
 def test_a_dealer_takes_a_battery_in_and_sells_it(
     at: tuple[LiveNode, str], browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
@@ -132,7 +132,7 @@ def test_a_dealer_takes_a_battery_in_and_sells_it(
     acted(person, "battery.sold", {"invoice": f"R-{place}"}, "dealer-sold")
 
 
-@pytest.mark.parametrize(("place", "language"), [("desk", "zh"), ("dock", "de")])
+@pytest.mark.parametrize(("place", "language"), crosswise(("desk", "zh"), ("dock", "de")))
 def test_a_laboratory_records_what_it_measured(
     at: tuple[LiveNode, str], browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_laboratory_records_what_it_measured(
     acted(person, "soh.measured", measured, "laboratory-measured")
 
 
-@pytest.mark.parametrize(("place", "language"), [("desk", "en"), ("dock", "zh")])
+@pytest.mark.parametrize(("place", "language"), crosswise(("desk", "en"), ("dock", "zh")))
 def test_a_vehicle_maker_builds_a_battery_in_and_asks_about_the_vehicle(
     at: tuple[LiveNode, str], browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_vehicle_maker_builds_a_battery_in_and_asks_about_the_vehicle(
     assert [fault for fault in person.faults if "400" not in fault] == []
 
 
-@pytest.mark.parametrize(("place", "language"), [("dock", "de"), ("desk", "nl")])
+@pytest.mark.parametrize(("place", "language"), crosswise(("dock", "de"), ("desk", "nl")))
 def test_a_buyer_reads_the_record_of_a_used_battery_without_an_account(
     at: tuple[LiveNode, str], browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
@@ -189,7 +189,7 @@ def test_a_buyer_reads_the_record_of_a_used_battery_without_an_account(
     assert person.faults == []
 
 
-@pytest.mark.parametrize(("place", "language"), [("desk", "de"), ("dock", "zh")])
+@pytest.mark.parametrize(("place", "language"), crosswise(("desk", "de"), ("dock", "zh")))
 def test_an_administrator_makes_an_account_and_ends_its_session(
     at: tuple[LiveNode, str], browser: object, place: str, language: str, tmp_path: Path
 ) -> None:
