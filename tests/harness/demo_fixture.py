@@ -64,7 +64,7 @@ def running_demo(root: Path) -> Iterator[DemoNetwork]:
         yield DemoNetwork(root, _state(process, root))
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=END_S_MAX)
 
 
 def _state(process: subprocess.Popen[bytes], root: Path) -> dict[str, Any]:
