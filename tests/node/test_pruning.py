@@ -18,6 +18,7 @@ from consensus.cose import SeedSigner
 from consensus.log_policy import LogPolicy
 from consensus.types import Block
 from credentials.ledger.parties import Limits
+from credentials.verdicts.evidence import LedgerView
 from node.errors import SetupError
 from node.ledger import snapshot, snapshot_join
 from node.ledger.comet.decided import by_cometbft
@@ -27,7 +28,10 @@ from node.settings import Settings
 from node.storage.database import Damaged
 from node.storage.ledger import LedgerStore
 from node.storage.pruned import BLOCKS_AT_ONCE
+from node.verdicts.ledger_views import read_view
 from tests.harness import kept
+from tests.harness.border import code as code_of
+from tests.harness.border import identifier_of
 from tests.harness.comet import Pair
 from tests.harness.constitution.side import files
 from tests.harness.engines import Network, founded_now
@@ -95,6 +99,25 @@ def test_a_pruned_block_is_put_together_again(original: KeptLedger, store: Ledge
             data = store.ordered_attestation(row.height, row.digest)
             assert data is not None and sha256(data).digest() == row.digest
             assert store.ordered_attestations([(row.height, row.digest)]) == {row.digest: data}
+
+
+def test_a_verdict_reads_of_a_pruned_ledger_what_it_reads_of_a_whole_one(
+    original: KeptLedger, store: LedgerStore
+) -> None:
+    """
+    Of each battery the same record, with what was claimed of it and with what lost: so the word is the same.
+    """
+    governance, code = original.history.at(original.height), identifier_of(code_of(1))
+
+    def read(one: LedgerStore) -> list[LedgerView]:
+        with one.reading():
+            return [read_view(one, battery(n), code, governance=governance) for n in range(BLOCKS)]
+
+    whole = read(original.store)
+    pruned(store, BLOCKS - 2)
+
+    assert read(store) == whole
+    assert any(view.refused for view in whole) and any(view.claims for view in whole)
 
 
 def test_what_could_not_be_put_together_again_stays(original: KeptLedger, store: LedgerStore) -> None:
