@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from credentials.verdicts import clearance, shown
+from tests.harness.border_stories import findings_at_the_border, told_at_the_border
 from tests.harness.stories import findings, told
 
 DRAWN = 100
@@ -44,3 +45,30 @@ def test_a_verdict_that_forgets_what_is_tied_is_found(
             monkeypatch.setattr(place, forgotten, (lambda e, *_: e) if whole else (lambda *_, **__: False))
 
     assert any(findings(told(seed))[1] for seed in range(first, first + DRAWN))
+
+
+AT_THE_BORDER = 60
+
+
+@pytest.mark.check
+def test_nothing_is_clear_that_customs_hold_alone_or_in_another() -> None:
+    """
+    Sent off, declared, suspended, refused and let in, by itself, built in meanwhile, or beside in a car.
+    """
+    each = [findings_at_the_border(told_at_the_border(seed)) for seed in range(AT_THE_BORDER)]
+
+    print(f"{AT_THE_BORDER} stories, {sum(count for count, _ in each)} verdicts")
+    assert not [one for _, found in each for one in found]
+    assert sum(count for count, _ in each) > 4 * AT_THE_BORDER
+
+
+@pytest.mark.check
+def test_a_verdict_that_forgets_what_customs_hold_in_a_battery_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    A module that was sent off is built into stock: seed 38.
+    """
+    monkeypatch.setattr(shown, "tell_stopped_parts", lambda *_, **__: False)
+
+    assert any(findings_at_the_border(told_at_the_border(seed))[1] for seed in range(30, 40))
