@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
@@ -23,7 +24,7 @@ from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, others
 from tests.harness.ledger import IMPORTER, MAKER, signer
 from tests.harness.support_service import DID, LiveNode, live_node
 from tests.node.test_alerts import listed
-from tests.node.test_watching import code_of, issue
+from tests.node.test_watching import attest, code_of, issue, item, judged
 
 HERE, DAY_S = "/supervision/cases", case_rules.DAY_S
 
@@ -192,6 +193,55 @@ def test_cases_by_the_hundred_cost_whoever_opens_them(
     assert share_of(groundless * 100, now, official=False) == 0
     assert share_of([(False, "groundless", now - 366 * DAY_S)], now, official=False) == OPEN_OF_PARTY_MAX
     assert share_of([(False, "unfounded", now)], now, official=False) == OPEN_OF_PARTY_MAX
+
+
+@pytest.mark.check
+def test_of_a_hundred_cases_five_are_opened_and_none_holds_goods(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """
+    A competitor that was named for eight batteries tries a hundred cases against their maker: five are
+    opened, and once these are closed as groundless no other for a year. The word on an open line with such a
+    battery, and its sum of risk, are what they were before the first.
+    """
+    serials = range(11, 19)
+    with live_node(tmp_path_factory.mktemp("griefed"), others=others(IMPORTER)) as griefed:
+        for serial in serials:
+            issue(griefed, serial)
+            attest(griefed, "battery.sold", serial, buyer=IMPORTER, invoice="I-1")
+        line = judged(griefed, "26NLGRIEF1", serials[0])
+        griefed.wait(lambda: word_on(griefed, line)[0].startswith("clear"), "a clear word")
+        known = word_on(griefed, line)
+
+        def tried(number: int) -> str:
+            battery = code_of(serials[number % len(serials)])
+            key = griefed.service.overview.gathering.key_of(battery)
+            leaves = tuple(row.leaf_index for row in griefed.service.stores.ledger.leaves.of(key or b""))
+            about = {"side": "EU", "accused": DID, "battery": battery, "leaves": leaves, "days": 30}
+            try:
+                take(griefed, signed(griefed, IMPORTER, "opened", text=f"no. {number}", **about))
+            except ProblemError as refused:
+                return refused.code
+            return "taken"
+
+        first = Counter(tried(number) for number in range(50))
+        theirs = [one for one in griefed.get_json(HERE)["cases"] if one["opener"] == IMPORTER]
+        assert (first["taken"], len(theirs)) == (OPEN_OF_PARTY_MAX, OPEN_OF_PARTY_MAX)
+        griefed.wait(lambda: word_on(griefed, line) == known, "the same word")
+
+        for one in theirs:
+            take(griefed, signed(griefed, EU_AUTHORITY, "closed", one["id"], outcome="groundless"))
+
+        assert Counter(tried(number) for number in range(50, 100)) == {"quota": 50}
+        griefed.wait(lambda: word_on(griefed, line) == known, "the same word")
+        assert {one["weight"] for one in listed(griefed, party=IMPORTER)} <= {1, 2}
+
+
+def word_on(node: LiveNode, consignment: str) -> tuple[str, str, int]:
+    """(verdict, reason, sum of risk) of its first line."""
+    (line,) = node.get_json(f"/supervision/consignments/{consignment}")["lines"]
+    found = item(node, consignment)
+    return found["verdict"], found["reason"], line["risk"]
 
 
 def test_a_case_stands_alike_whatever_the_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from node.oversight.risk import RiskIndicator, indicators
 from tests.harness.governed_node import others
 from tests.harness.ledger import OTHER_MAKER
 from tests.harness.support_service import LiveNode, live_node
-from tests.node.test_alerts import listed, settled
+from tests.node.test_alerts import listed, produced_again, settled
 from tests.node.test_watching import attest, code_of, issue, item, judged
 
 WHOLE = {"from": "verdict", "words": ["hold"], "weight": 1, "since": date(2026, 11, 29), "en": "a", "zh": "b"}
@@ -62,6 +62,34 @@ def test_lines_are_ordered_by_what_is_known_of_them(node: LiveNode) -> None:
     again = next(row for row in ordered(node, consignment) if row["line"] == 3)
     assert all(one["alert"] != alert["id"] for one in again["indicators"])
     assert node.get("/supervision/consignments/nothing").status_code == 404
+
+
+@pytest.mark.check
+def test_no_word_changes_by_an_indicator(node: LiveNode) -> None:
+    """
+    A battery's code is produced a second time, which the ledger refuses: the honest line with it comes first
+    in the queue, by the heaviest indicator, and its word, its reason and its checks are what they were.
+    """
+    for serial in (4, 5):
+        issue(node, serial)
+    consignment = judged(node, "26NLRISK3", 4, 5)
+    node.wait(lambda: item(node, consignment, 2)["verdict"].startswith("clear"), "a clear word")
+    before = said_of(node, consignment)
+    assert [row["line"] for row in ordered(node, consignment)] == [1, 2]
+
+    produced_again(node, 5)
+    node.wait(lambda: bool(listed(node, rule="X2")), "the alert")
+    settled(node)
+
+    first, second = ordered(node, consignment)
+    assert (first["line"], second["line"]) == (2, 1) and first["risk"] > second["risk"]
+    node.wait(lambda: said_of(node, consignment) == before, "the word as it was, should it be given anew")
+
+
+def said_of(node: LiveNode, consignment: str) -> tuple[str, str, list[tuple[str, str]]]:
+    """(verdict, reason, each check with its outcome) of the second line."""
+    found = item(node, consignment, 2)
+    return found["verdict"], found["reason"], [(one["name"], one["outcome"]) for one in found["checks"]]
 
 
 def test_an_indicator_counts_from_its_day_on(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
