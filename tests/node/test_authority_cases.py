@@ -217,7 +217,13 @@ def test_of_a_hundred_cases_five_are_opened_and_none_holds_goods(
             battery = code_of(serials[number % len(serials)])
             key = griefed.service.overview.gathering.key_of(battery)
             leaves = tuple(row.leaf_index for row in griefed.service.stores.ledger.leaves.of(key or b""))
-            about = {"side": "EU", "accused": DID, "battery": battery, "leaves": leaves, "days": 30}
+            about: dict[str, Any] = {
+                "side": "EU",
+                "accused": DID,
+                "battery": battery,
+                "leaves": leaves,
+                "days": 30,
+            }
             try:
                 take(griefed, signed(griefed, IMPORTER, "opened", text=f"no. {number}", **about))
             except ProblemError as refused:
