@@ -90,10 +90,15 @@ def _named_as(archive: Archive, battery: str) -> list[tuple[str, str]]:
 
 
 def _is_part_of_stopped(archive: Archive, battery: str) -> bool:
-    """Whether a repair says of one of its codes that it was part of what is recalled, lost, ended (0989)."""
+    """Whether a repair says of one of its codes that it was part of what is recalled, lost, ended (0989).
+
+    Or of what was used under a further code (0994).
+    """
     named = [other for how, other in _named_as(archive, battery) if how == PART]
     codes = dict.fromkeys(code for other in named for code in (other, *further(archive, other)))
     packs = [archive.bound(code) for code in codes]  # it is the same battery under each of its codes (0994)
+    if any(archive.of(code).used for other in named for code in further(archive, other)):
+        return True  # when that was, beside what its first code shows, is not restated
     return any(
         pack.recalls or pack.is_set("recalled") or pack.is_set("lost") or pack.ended or "waste" in pack.used
         for pack in packs
