@@ -51,7 +51,10 @@ _RAISED_BY: Mapping[str, str | None] = {
 
 @dataclass(frozen=True, slots=True)
 class AlertKind:
-    """One row. `raised_by`: rules, events or changes; empty for whatever is of the type."""
+    """One row. `raised_by`: rules, events or changes; empty for whatever is of the type.
+
+    `side`: whose registry offers a proof, for how many days, told how many days before its end; "": of none.
+    """
 
     code: str
     leaf: str
@@ -59,6 +62,9 @@ class AlertKind:
     per: tuple[str, ...]
     to: frozenset[str]
     weight: int
+    side: str = ""
+    offered_days: int = 0
+    told_days: int = 0
 
     @classmethod
     def parse(cls, code: str, row: Mapping[str, Any]) -> AlertKind:
@@ -80,7 +86,10 @@ class AlertKind:
             raise _strange(code, f"to is some of {', '.join(ADDRESSEES)}")
         if type(weight) is not int or not 1 <= weight <= WEIGHT_MAX:
             raise _strange(code, f"weight is 1 to {WEIGHT_MAX}")
-        return cls(code, leaf, frozenset(raised_by or ()), tuple(per), frozenset(to), weight)
+        side, *days = row.get("side", ""), row.get("offered_days", 0), row.get("told_days", 0)
+        if type(side) is not str or any(type(one) is not int for one in days) or not 0 <= days[1] <= days[0]:
+            raise _strange(code, "side, offered_days and told_days say whose proofs there are, how long")
+        return cls(code, leaf, frozenset(raised_by or ()), tuple(per), frozenset(to), weight, side, *days)
 
 
 @cache

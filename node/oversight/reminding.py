@@ -4,9 +4,9 @@ No leaf raises these. An hour after another it is looked: what is overdue by the
 owes it and the authority of that side; what ends within ninety days, for whoever holds it and the authority.
 Each is one alert, whatever comes again; a duty that is kept late and a licence that is renewed close theirs.
 
-The registry of the EU offers the sealed proof of a registration for ninety days (IR (EU) 2026/1778, Art 9) to
-whoever registered. No record says when that was; it was before the battery was presented to customs. So
-whoever presented it is told a month later, once for all of a day, of the last day on which it can be there.
+A registry offers the sealed proof of a registration for so many days, to whoever registered (`alerts.toml`
+says which). No record says when that was; it was before the battery was presented to customs. So whoever
+presented it is told in time, once for all of a day, of the last day on which it can be there.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from node.words import when
 LOOK_S, REST_S = 3_600.0, 30.0  # from one look to the next; of one turn, which ends well within its bound
 DAY_S = 86_400
 ENDING_S = 90 * DAY_S
-PROOF_OFFERED_S, PROOF_TOLD_S = 90 * DAY_S, 60 * DAY_S  # offered for so long; told so long before its end
-REGISTRY_OF = "EU"
 STRETCHES_MAX = 10  # of the log, newest first, that one look goes through
 WHO = "this node"
 
@@ -133,18 +131,19 @@ class Reminding:
                 yield replace(row, leaf=max(leaf, known.last_leaf + 1 if known is not None else 0))
 
     def _proofs(self, now: int) -> Iterator[AlertRow]:
-        """Of each day on which this party presented batteries in the EU, once."""
+        """Of each day on which this party presented batteries where a registry offers proofs, once."""
         governance, kind = self._history.latest, kind_of(DATE, ("registration_proof_ends",))
         licences = governance.accreditations_of(self._did)
-        if kind is None or all(one.jurisdiction != REGISTRY_OF for one in licences):
+        if kind is None or all(one.jurisdiction != kind.side for one in licences):
             return
-        leaf, sides = max(0, self._ledger.log_size() - 1), frozenset({REGISTRY_OF})
-        begun, ended = now - PROOF_OFFERED_S, now - (PROOF_OFFERED_S - PROOF_TOLD_S)
+        leaf, sides = max(0, self._ledger.log_size() - 1), frozenset({kind.side})
+        offered_s = kind.offered_days * DAY_S
+        begun, ended = now - offered_s, now - (offered_s - kind.told_days * DAY_S)
         days = self._office.outbox.presented_by_day(begun // DAY_S * DAY_S + DAY_S, ended // DAY_S * DAY_S)
         for day, count in days:
             raised = RaisedAlert(kind, leaf, self._history.height, self._did, period=_day(day), sides=sides)
             if self._office.alerts.get(raised.id) is None:
-                more = {"period": raised.period, "until": _day(day + PROOF_OFFERED_S), "count": str(count)}
+                more = {"period": raised.period, "until": _day(day + offered_s), "count": str(count)}
                 yield row_of(raised, None, now, [AUTHOR], more=more)
 
 

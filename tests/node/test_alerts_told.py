@@ -15,7 +15,7 @@ import pytest
 from credentials.documents.canonical import b64u_decode
 from node.errors import SetupError
 from node.oversight import reminding, telling
-from node.oversight.reminding import DAY_S, ENDING_S, PROOF_OFFERED_S, Reminding
+from node.oversight.reminding import DAY_S, ENDING_S, Reminding
 from node.oversight.telling import AlertTelling, all_of
 from node.resolution.webhooks import WebhookEndpoint, Webhooks
 from node.settings import Settings
@@ -174,12 +174,12 @@ def test_what_proves_a_registration_is_offered_for_ninety_days_and_whoever_prese
         assert (looks.look(day + 32 * DAY_S), looks.look(day + 60 * DAY_S)) == (1, 0)
 
         (alert,) = listed(running, **code)
-        until = time.strftime("%Y-%m-%d", time.gmtime(day + PROOF_OFFERED_S))
+        until = time.strftime("%Y-%m-%d", time.gmtime(day + 90 * DAY_S))
         assert (alert["because"], alert["battery"], alert["weight"]) == (["author"], None, 1)
         assert "of 2 batteries" in alert["text"] and until in alert["text"]
         with service.stores.office.writing() as db:
             db.execute("DELETE FROM alerts WHERE id = ?", (b64u_decode(alert["id"]),))
-        assert looks.look(day + PROOF_OFFERED_S + DAY_S) == 0
+        assert looks.look(day + 90 * DAY_S + DAY_S) == 0
 
 
 def test_a_missed_duty_is_an_alert_until_it_is_kept(node: LiveNode) -> None:
