@@ -147,7 +147,8 @@ def test_every_spelling_finds_its_battery_at_the_newer_entrances(node: LiveNode,
     ride = {"vin": "ZZ9DEM0E0T0000040", "act": "registered"}
     rides = [node.post_json("/vehicles/check", {**ride, "batteries": [one]}) for one in (text, CODE)]
     assert rides[0].status_code == 200, rides[0].text
-    assert rides[0].get_json() == rides[1].get_json()
+    told = [{**ride.get_json(), "evaluated_at": 0} for ride in rides]  # one of them may be a second later
+    assert told[0] == told[1]
     job = node.post_raw("/jobs/issue?dry_run=1", order, "application/x-ndjson").get_json()
     node.wait(lambda: node.get_json(f"/jobs/{job['id']}")["state"] == "done", "the job")
     (row,) = node.get_json(f"/jobs/{job['id']}/rows")["rows"]
