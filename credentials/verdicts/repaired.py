@@ -134,10 +134,8 @@ def _tell_parts(
     found: Findings, name: str, inquiry: Inquiry, condition: str, own: Collection[str], **told: Any
 ) -> bool:
     """What is against its parts; True if anything is."""
-    told_of = set[bytes]()
+    told_of = set[tuple[bytes, str]]()  # what is milder, of an earlier repair, hides nothing
     for part, repair in parts_named(inquiry):
-        if part.key in told_of:
-            continue
         reason = _of_part(part, repair, inquiry, condition, own)
         inside, why = left_inside(part, repair, inquiry) if reason is not None else (False, "ok")
         if inside is False and _worn_in_there(part, repair, inquiry, condition, own):
@@ -145,8 +143,9 @@ def _tell_parts(
         if reason is None or inside is False:
             continue
         reason = why if inside is None else reason if repair.attestation.issuer in own else _told(reason)
-        _tell(found, name, reason, about=b64u(part.key), **repair.place(), **told)
-        told_of.add(part.key)
+        if (part.key, reason) not in told_of:
+            _tell(found, name, reason, about=b64u(part.key), **repair.place(), **told)
+            told_of.add((part.key, reason))
     return bool(told_of)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from credentials.documents.canonical import b64u
 from tests.credentials.test_namings import INLAND, module
 from tests.credentials.test_repaired import lost, recalled, repaired, repaired_by, stock
 from tests.credentials.test_shown import GOOD, VIN, judged, shape
@@ -72,6 +73,24 @@ def test_a_battery_was_through_what_its_part_read_in_it(values: dict[str, int]) 
     w.ledger.now += 100
     repaired(w, other, child_in=module(w, 9))
     assert judged(w, other)["verdict"] in GOOD
+
+
+def test_what_is_milder_of_a_part_hides_nothing() -> None:
+    """
+    I2: taken out, it had read as used in there; the removal is taken back, and the part is recalled.
+    """
+    w = World()
+    pack, part = stock(w), module(w)
+    repaired(w, pack, child_in=part)
+    read(w, part)
+    removal = repaired(w, pack, child_out=part)
+    corrected = {"reason": "not so", "attestation_digest": b64u(removal)}
+    w.happen(MAKER, "attestation.corrected", pack, corrected, references=(removal,))
+    assert shape(judged(w, pack)) == ("undecided", "part_used")
+
+    recalled(w, part)
+
+    assert shape(judged(w, pack)) == ("hold", "part_recalled")
 
 
 def test_a_workshop_makes_no_used_pack_by_what_it_had_itself() -> None:
