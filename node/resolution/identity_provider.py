@@ -30,6 +30,8 @@ import nacl.exceptions
 import nacl.secret
 import orjson
 
+from credentials.documents.canonical import b64u_decode
+from credentials.errors import CredentialError
 from node.provider_settings import KEY_TYPES, ProviderSettings
 from node.resolution.fetch import Fetcher, FetchError, FetchPolicy, origin_of
 
@@ -43,6 +45,7 @@ AGAIN_S = 10.0  # that a provider which did not answer is left alone, and keys a
 WAIT_S_MAX = 1.0  # for whoever asks it already: a thread that waits answers no page
 LEEWAY_S = 60  # of its clock and ours
 KEYS_MAX = 64
+RSA_BITS_MIN = 2048  # NIST SP 800-131A: no shorter key signs anybody in, whoever has it among its own
 VALUES_MAX = 2000  # groups of one person
 ERROR = re.compile(r"[a-z_]{1,40}")  # RFC 6749, 4.1.2.1
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -235,6 +238,7 @@ class IdentityProvider:
             if isinstance(row, dict)
             and row.get("kty") == KEY_TYPES[self._settings.algorithm]
             and row.get("use", "sig") == "sig"
+            and not _is_short(row)
         ]
         try:
             return KeySet.import_key_set({"keys": fitting})
@@ -280,6 +284,18 @@ def _values(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
             value = value.get(part) if isinstance(value, dict) else None
     listed = value if isinstance(value, list) else [value]
     return frozenset(one for one in listed[:VALUES_MAX] if isinstance(one, str))
+
+
+def _is_short(key: Mapping[str, Any]) -> bool:
+    """Whether it is an RSA key of fewer bits than are safe, or its modulus is none (RFC 7518, 6.3.1.1)."""
+    if key.get("kty") != "RSA":
+        return False
+    modulus = key.get("n")
+    try:
+        data = b64u_decode(modulus) if isinstance(modulus, str) else b""
+    except CredentialError:
+        return True
+    return int.from_bytes(data).bit_length() < RSA_BITS_MIN
 
 
 def _moment(value: object) -> float:

@@ -58,6 +58,7 @@ SIGNED_OTHERWISE = (
     "by the public key",
     "by a stranger",
     "by a key of its own",
+    "by a key that is short",
     "under a header that is none",
 )
 MISPLACED = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -127,6 +128,7 @@ class Provider:
     wrong: str = ""
     codes: dict[str, Code] = field(default_factory=dict)
     key: RSAKey = field(default_factory=lambda: _key("1"))
+    short: RSAKey = field(default_factory=lambda: _key("short", bits=1024))  # as its keys say as well
 
     def discovery(self) -> dict[str, Any]:
         told = {
@@ -155,14 +157,16 @@ class Provider:
             stranger = _key("own")
             own = {"alg": "RS256", "jwk": stranger.as_dict(private=False), "jku": f"{ELSEWHERE}/keys"}
             return jwt.encode(own, claims, stranger, ["RS256"])
+        if self.wrong == "by a key that is short":
+            return jwt.encode({**header, "kid": "short"}, claims, self.short, ["RS256"])
         if self.wrong == "under a header that is none":
             strange = json.dumps({**header, "crit": 7}).encode()
             return f"{base64.urlsafe_b64encode(strange).rstrip(b'=').decode()}.e30.AA"
         return jwt.encode(header, claims, self.key, ["RS256"])
 
 
-def _key(kid: str) -> RSAKey:
-    return RSAKey.generate_key(2048, {"kid": kid, "use": "sig"})
+def _key(kid: str, *, bits: int = 2048) -> RSAKey:
+    return RSAKey.generate_key(bits, {"kid": kid, "use": "sig"})
 
 
 def _grants(provider: Provider) -> tuple[type, list[Any]]:
@@ -225,7 +229,8 @@ def application(provider: Provider) -> Flask:
     @app.get("/keys")
     def keys() -> Response:
         other = OctKey.generate_key(256, {"kid": "oct"})  # of no use to who takes asymmetric ones alone
-        return jsonify(keys=[provider.key.as_dict(private=False), other.as_dict(private=True)])
+        own = [key.as_dict(private=False) for key in (provider.key, provider.short)]
+        return jsonify(keys=[*own, other.as_dict(private=True)])
 
     @app.get("/authorize")
     def authorize() -> Any:
