@@ -102,6 +102,12 @@ def sentences() -> Mapping[str, Any]:
 
 
 @cache
+def terms() -> Mapping[str, Any]:
+    """terms.toml: the words of verdicts, states, choices and fields, read once."""
+    return read_table("terms.toml", shipped("terms.toml"))
+
+
+@cache
 def reasons() -> Rows:
     """reasons.toml, by code."""
     return whole("reasons.toml", read_table("reasons.toml", shipped("reasons.toml")))

@@ -144,9 +144,7 @@ class Settings:
     webhooks: tuple[WebhookEndpoint, ...] = ()
     alerts: tuple[AlertSubscription, ...] = ()
     capacities: tuple[Capacity, ...] = ()
-    attempts_after_s: int = (
-        ATTEMPTS_AFTER_S  # so long may a lawful record follow before its authority is told
-    )
+    attempts_after_s: int = ATTEMPTS_AFTER_S  # that what waits may still become lawful, untold
     pkcs11: TokenSettings | None = None  # None: every key is in keys.enc
     oidc: ProviderSettings | None = None  # None: people sign in by accounts of this node alone
     hosting: frozenset[str] = frozenset()  # participants whose address is this node's: it passes on, sealed

@@ -10,8 +10,7 @@ import orjson
 
 from credentials.verdicts.verdict_record import ItemRecord
 from node.answers import ConsignmentRecord
-from node.catalogues import in_language, said, sentences, whose_fault
-from node.config import read_table, shipped
+from node.catalogues import in_language, said, sentences, terms, whose_fault
 from node.verdicts.completing import LeftOutTold
 from node.words import Words
 
@@ -115,7 +114,7 @@ def _named(value: str, language: str) -> str:
 
 
 def _verdict(value: str, language: str) -> str:
-    return str(said(read_table("terms.toml", shipped("terms.toml"))["verdict"][value], language))
+    return str(said(terms()["verdict"][value], language))
 
 
 _CELLS: Mapping[str, Callable[[str, str], str]] = {

@@ -102,7 +102,7 @@ def read_view(
 def _beside(ledger: LedgerStore, vehicle: Asset | None, key: bytes) -> dict[bytes, Standing]:
     """The other batteries in a vehicle."""
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
-    return _standings(ledger, others) if others else {}
+    return _standings(ledger, others)
 
 
 def _named(

@@ -15,8 +15,7 @@ from markupsafe import Markup, escape, soft_str
 from credentials.verdicts.manifest import CONDITIONS
 from credentials.verdicts.manifest_csv import COLUMNS
 from credentials.verdicts.severity import ORDER
-from node.catalogues import LANGUAGES, READ_IN, Telling, in_language, number, said, texts, whose_fault
-from node.config import read_table, shipped
+from node.catalogues import LANGUAGES, READ_IN, Telling, in_language, number, said, terms, texts, whose_fault
 from node.rules_in_force import rule_table
 from node.service import Service
 from node.web import drawings
@@ -34,14 +33,9 @@ PAGES_IN = "comity.pages"  # the environments of the templates, by language
 GOODS = ("battery", "in_vehicle", "in_other")
 
 
-@cache
-def _table(name: str) -> Mapping[str, Any]:
-    return read_table(name, shipped(name))
-
-
 def _word(section: str, name: str, language: str) -> str:
     """The word of config/terms.toml in a language; a name without one is shown as it is."""
-    entry = _table("terms.toml").get(section, {}).get(name)
+    entry = terms().get(section, {}).get(name)
     return str(said(entry, language)) if entry else event_word(name, language)
 
 
@@ -57,18 +51,18 @@ def verdict_word(name: str, language: str = LANGUAGES[0]) -> str:
 
 def choice_word(name: str, language: str = LANGUAGES[0]) -> str:
     """A value that is chosen from a list, such as the category of a battery, in capitals or not."""
-    chosen = _table("terms.toml")["choice"]
+    chosen = terms()["choice"]
     return _word("choice", name.lower() if name.lower() in chosen else name, language)
 
 
 def unit_of(name: str) -> str:
     """The unit of a member of a passport that is a number; empty where it has none."""
-    return str(_table("terms.toml")["field"].get(name, {}).get("unit", ""))
+    return str(terms()["field"].get(name, {}).get("unit", ""))
 
 
 def verdict_text(name: str, language: str = LANGUAGES[0]) -> str:
     """The sentence beneath a verdict."""
-    entry = _table("terms.toml").get("verdict", {}).get(name)
+    entry = terms().get("verdict", {}).get(name)
     return str(said(entry["text"], language)) if entry else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 from credentials.documents.tables import TableError, TableRow, column_letters
 from credentials.errors import CredentialError
 from credentials.verdicts.manifest_csv import COLUMNS, column_called, manifest_of_rows, read_table
-from node import sheets
+from node import catalogues, sheets
 from node.catalogues import READ_IN, sentences
 from node.sheets import XLSX, csv_of, rows_of, workbook_of
 from node.verdicts.completing import headings
-from node.verdicts.export import CSV_COLUMNS
+from node.verdicts.export import CSV_COLUMNS, in_words
 from node.web.labels import verdict_word
+from node.words import Words
 from tests.harness.support_service import CODE, DID, LiveNode, live_node
 
 HEAD = ("battery", "mass_kg", "goods")
@@ -413,6 +415,27 @@ def test_an_empty_workbook_is_in_the_words_of_its_reader_and_read_in_any_languag
     mended = [back[0].cells, ["new" if cell == "old" else cell for cell in back[1].cells]]
     taken = live.post_raw(f"{path}/rows", workbook_of(mended, "x"), XLSX)
     assert taken.status_code == 202 and taken.get_json()["lines"] == 2
+
+
+def test_a_workbook_of_many_rows_reads_no_table_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Nine thousand lines are told in words from what is read once, however many there are.
+    """
+    parsed, loads = list[str](), tomllib.loads
+
+    def counted(text: str) -> dict[str, Any]:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(tomllib, "loads", counted)
+    catalogues.terms.cache_clear()
+    row = ["undecided", "item", "battery", "new"]
+    rows = [["verdict", "fault", "goods", "condition"], *[row] * 500]
+
+    told = list(in_words(rows, Words("de", lambda _: {})))
+
+    assert len(told) == 501 and told[1] != row
+    assert 1 <= len(parsed) < 10
 
 
 @pytest.mark.parametrize("language", READ_IN)
