@@ -329,6 +329,8 @@ def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNo
 # What a page shows as it is in every language: names of files, formats, commands and scopes; of columns of a
 # manifest; of this node, its network and its people; provisions of law; values that an issuer wrote.
 SHOWN_AS_IT_IS = (
+    # The identifier of a job or a consignment, drawn at random: its end may look like a word.
+    r"(?<![A-Za-z0-9_-])(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{16}(?![A-Za-z0-9_-])",
     r"openapi\.json|log\.policy|node\.toml|gzip|Data Matrix|comity 0\.1\.0|`[^`]*`|\b[a-z]+_[a-z_]+\b",
     r"\b(?:govern|clear|issue|read|verify|operate)\b",
     r"line, battery, goods.*|goods、condition、[^）]*",
@@ -344,6 +346,14 @@ MARKUP = re.compile(
     re.S,
 )
 ENGLISH = re.compile(r"[A-Za-z][a-z’']+(?: [A-Za-z’',]+)+|\b[a-z]{3,}\b")
+
+
+def test_an_identifier_is_no_word_and_a_word_is_no_identifier() -> None:
+    """
+    Sixteen characters drawn at random end in letters now and then; words as long are read all the same.
+    """
+    assert ENGLISH.findall(SHOWN.sub("", "4M8B_50Egiv-jkmh 的第 1 行")) == []
+    assert ENGLISH.findall(SHOWN.sub("", "characteristical 的第 1 行")) == ["characteristical"]
 
 
 def test_a_reader_of_chinese_meets_no_english(node: LiveNode, capsys: pytest.CaptureFixture[str]) -> None:
