@@ -29,6 +29,7 @@ THE_SAME = re.compile(
     r"English|中文|Deutsch|Nederlands|Comity|comity .*|openapi\.json|log\.policy|gzip|SVG|CSV|XLSX|PDF"
     r"|\d{4}-\d\d-\d\d .*UTC|\(CN side\)|cometbft"
     r"|\S*[_\d:/@.\\-]\S*|[A-Z]{2,}|[A-Z][a-z]?"  # an identifier; a symbol
+    r"|[A-Za-z]*[a-z][A-Z][A-Za-z]*"  # an identifier drawn at random that has letters alone
     r"|.*\(invented\).*|.*\.example.*|.*Example (?:Road|Import).*|(?:guest of )?operator|tests|did:web:.*"
     r"|.*\b(?:Arts?|Annex|ESPR|XIII|Reg \(EU\)|GB/T|VC Data Integrity|RFC|ISO|Announcement|Law)\b.*"
     r"|(?:(?:verify|clear|govern|issue|read|operate)(?:, )?)+"  # scopes

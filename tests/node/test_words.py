@@ -329,8 +329,8 @@ def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNo
 # What a page shows as it is in every language: names of files, formats, commands and scopes; of columns of a
 # manifest; of this node, its network and its people; provisions of law; values that an issuer wrote.
 SHOWN_AS_IT_IS = (
-    # The identifier of a job or a consignment, drawn at random: its end may look like a word.
-    r"(?<![A-Za-z0-9_-])(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{16}(?![A-Za-z0-9_-])",
+    # A digest, the identifier of a job or a consignment, drawn at random: its end may look like a word.
+    r"(?<![A-Za-z0-9_-])(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{16,}(?![A-Za-z0-9_-])",
     r"openapi\.json|log\.policy|node\.toml|gzip|Data Matrix|comity 0\.1\.0|`[^`]*`|\b[a-z]+_[a-z_]+\b",
     r"\b(?:govern|clear|issue|read|verify|operate)\b",
     r"line, battery, goods.*|goods、condition、[^）]*",
