@@ -73,10 +73,8 @@ class IssuanceTable:
         return self._one("idempotency_key = ? ORDER BY number DESC LIMIT 1", (idempotency_key,))
 
     def with_claims(self, battery: str, claims_digest: bytes) -> Issuance | None:
-        """The latest with these claims: at most one has not given way (a unique index)."""
-        return self._one(
-            "battery = ? AND claims_digest = ? ORDER BY number DESC LIMIT 1", (battery, claims_digest)
-        )
+        """The latest with these claims: what gave way did so to one with the same."""
+        return self._one("battery = ? AND claims_digest = ? AND gave_way = 0", (battery, claims_digest))
 
     def newest_of(self, battery: str) -> Issuance | None:
         """The latest of this battery that did not give way."""

@@ -30,7 +30,7 @@ from node.storage.oversight_steps import (
 )
 from node.storage.people_steps import office_17_accounts, office_28_identities
 from node.storage.schema_history import History, make_index, make_table
-from node.storage.webhook_steps import office_21_webhooks
+from node.storage.webhook_steps import office_21_webhooks, office_32_requests_by_key
 
 # -- signing.db --------------------------------------------------------------------------------------------
 
@@ -445,4 +445,5 @@ OFFICE = History(
     office_29_lot_amounts,
     office_30_line_answers,
     office_31_presented,
+    office_32_requests_by_key,
 )

@@ -1,4 +1,4 @@
-"""Steps of office.db about webhooks; `schema_steps.py` says in which order they are taken."""
+"""Steps of office.db about webhooks and keys of requests; `schema_steps.py` says in which order."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def office_21_webhooks(db: sqlite_utils.Database) -> None:
     )
     make_index(db, "webhook_posts", "webhook_posts_once", ["endpoint", "id"], unique=True)
     make_index(db, "webhook_posts", "webhook_posts_state", ["endpoint", "state", "due"])
+
+
+def office_32_requests_by_key(db: sqlite_utils.Database) -> None:
+    """What was asked for with an idempotency key, also what gave way, is found by the key."""
+    columns, given = "issuances (idempotency_key)", "idempotency_key IS NOT NULL"
+    db.execute(f"CREATE INDEX issuances_asked ON {columns} WHERE {given}")

@@ -6,11 +6,12 @@ SQL is counted on the connection (node/storage/), the rest by the interpreter's 
 from __future__ import annotations
 
 import inspect
+import sqlite3
 import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from types import CodeType, FrameType
@@ -727,6 +728,27 @@ def test_a_passport_is_built_once(node: LiveNode) -> None:
     again = node.service.passports.issue(claims_of(961), code=code_of(961))
     assert again["repeated"] and not made["repeated"]
     assert again["credentials"] == made["credentials"]
+
+
+def test_what_was_issued_before_is_found_by_an_index(node: LiveNode) -> None:
+    """
+    A passport costs the same however many were issued: of what is asked for it no table is looked through,
+    with an idempotency key and without one, and when it is asked for again.
+    """
+    stores = node.service.stores
+    connections = [stores.office._db.connection, stores.ledger._db.connection]
+    with counted(node) as statements:
+        for key in (None, "line 7, shift 2"):
+            for _ in range(2):
+                node.service.passports.issue(claims_of(970), code=code_of(970), idempotency_key=key)
+
+    plans = set[str]()
+    for query in {one for one in statements if one.startswith(("SELECT", "UPDATE"))}:
+        for connection in connections:
+            with suppress(sqlite3.OperationalError):  # it is of the other file
+                plans |= {row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")}
+    assert len(plans) > 10
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
 
 
 def test_a_long_record_is_shown_in_pages(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
