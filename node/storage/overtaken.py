@@ -109,11 +109,12 @@ class OvertakenLines:
         """
         if not keys or not publishers:
             return [], []
+        # Found by the keys: by the publishers (no `+`) each line went through all lines of its publisher.
         rows = self._db.connection.execute(
             "SELECT body, place FROM (SELECT i.body, i.issuer, i.subject, ROW_NUMBER() OVER (PARTITION BY "
             "i.issuer ORDER BY i.subject) AS place FROM rests_on r JOIN items i ON i.consignment = "
             f"r.consignment AND i.line = r.line WHERE r.kind = 'subject' AND r.value IN ({marks(len(keys))}) "
-            f"AND i.issuer IN ({marks(len(publishers))}) AND i.subject NOT IN ({marks(len(keys))}) "
+            f"AND +i.issuer IN ({marks(len(publishers))}) AND i.subject NOT IN ({marks(len(keys))}) "
             "GROUP BY i.issuer, i.subject) WHERE place <= ? ORDER BY subject, issuer",
             (*keys, *publishers, *keys, NAMERS_MAX + 1),
         )

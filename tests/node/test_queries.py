@@ -42,6 +42,7 @@ from node.storage.overtaken import OpenLine
 from node.use_cases import batteries
 from node.use_cases.decisions import Decisions, Wanted
 from tests.harness.border import words
+from tests.harness.counted import counted as steps_counted
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, MAKER, governed_node
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import DID, PASSPHRASE, ROLES, LiveNode, live_node
@@ -490,6 +491,40 @@ def test_who_shares_a_further_code_costs_the_same_however_long_the_manifest(tmp_
     office.close()
 
     assert steps[100 * MANY] < 2 * steps[FEW]
+
+
+def test_who_names_a_battery_costs_the_same_however_many_lines_its_maker_has(tmp_path: Path) -> None:
+    """
+    Asked for each line of a manifest in steps of the database: it was all lines of the maker that this node
+    has judged, and so the square of them.
+    """
+    office, taken = OfficeStore(tmp_path / "office.db"), list[int]()
+    for first, lines in ((0, FEW), (FEW, 100 * MANY)):
+        with office.writing() as db:
+            rests = {
+                n: ("subject", b"named" if n == 1 else n.to_bytes(32)) for n in range(first, first + lines)
+            }
+            rows = [
+                ItemRow(
+                    n,
+                    n,
+                    "clear",
+                    b'{"battery": "B%d"}' % n,
+                    n.to_bytes(32),
+                    issuer="maker",
+                    rests=(rests[n],),
+                )
+                for n in rests
+            ]
+            office.consignments.put_items(db, f"{lines} lines", rows)
+        for keys in ([b"named"], [b"named", b"other"], [b"named", *(bytes([n]) for n in range(8))]):
+            with steps_counted(office._db) as work:
+                found = office.overtaken.named_by(keys, ["maker"])
+            taken.append(work.steps)
+            assert found == (["B1"], [])
+    office.close()
+
+    assert all(many < 2 * few for few, many in zip(taken[:3], taken[3:], strict=True)), taken
 
 
 def test_lines_about_one_battery_are_not_compared_each_with_each(
