@@ -7,16 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from credentials.ledger.attestation import standing_key
+from credentials.verdicts.contents import left_inside, own_parties, parts_named
 from credentials.verdicts.named import parts_of
 from credentials.verdicts.record import Inquiry
-from credentials.verdicts.repaired import (
-    last_of_all,
-    left_inside,
-    named_by,
-    own_parties,
-    parts_named,
-    tell_packs,
-)
+from credentials.verdicts.repaired import last_of_all, named_by, tell_packs
 from credentials.verdicts.verdict import Findings
 
 

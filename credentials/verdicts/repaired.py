@@ -9,11 +9,7 @@ has the battery, and a loss that an authority reports: by anybody's word a stran
 what he once supplied (I5).
 
 It is held by the word of who made or has it; by a repair of anybody else nothing is decided (D992). What is
-in a part is told by repairs of that from before it was put in, and since by who made or has the battery.
-
-Whether a part was put in or taken out stands in the document of the repair; of all records the last repair
-that names it counts, by the hour in which it was made, and the last but for those that their authors took
-back: a correction takes nothing out (D973). Where that is not in hand nothing is decided.
+in it by all that, and in its parts, `contents.py` says.
 """
 
 from __future__ import annotations
@@ -25,21 +21,19 @@ from typing import Any
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.as_it_stood import as_it_stood
-from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
-from credentials.ledger.standing import PARTY, PRIVATE, WASTE, Standing
+from credentials.ledger.standing import PARTY, WASTE, Standing
 from credentials.verdicts.cell import ENDED
-from credentials.verdicts.event_documents import event_document
-from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry, LedgerView
+from credentials.verdicts.contents import keys_of, left_inside, own_parties, parts_in, parts_named
+from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry
 from credentials.verdicts.hands import ALWAYS, had_until, past_hands
 from credentials.verdicts.kin import reaching
 from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used, was_used_before
 from credentials.verdicts.parts_check import RECALLED
-from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at, ended_as
+from credentials.verdicts.record import Inquiry, Recorded, admitted_at, ended_as
 from credentials.verdicts.severity import UNDECIDED
-from credentials.verdicts.stolen import is_stolen
 from credentials.verdicts.tests_read import reads_as_used, said_at
 from credentials.verdicts.verdict import Findings, Outcome
 
@@ -57,13 +51,6 @@ class RepairsBehind:
 
 
 HOLDING = ("part_recalled", "part_lost")
-
-
-def own_parties(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> frozenset[str]:
-    """Who made or has a battery, or what it was made from: their word holds it."""
-    old = (relatives.get(key) for key in made_from(standing, relatives))
-    own = [party for one in (standing, *old) if one is not None for party in (one.producer, one.holder)]
-    return frozenset(party for party in own if party is not None and party != PRIVATE)
 
 
 def repairs_behind(
@@ -112,7 +99,7 @@ def _parts_named(entries: Iterable[LedgerEntry], governance: Governance) -> dict
     for leaf in entries:
         said = leaf.parsed.attestation if isinstance(leaf.parsed, AdmittedEntry) else None
         if said is not None and said.kind in governance.lifecycle.naming_parts:
-            found |= dict.fromkeys(_keys(said), leaf.leaf_index)
+            found |= dict.fromkeys(keys_of(said), leaf.leaf_index)
     return found
 
 
@@ -262,92 +249,15 @@ def _tell(found: Findings, name: str, reason: str, **about: Any) -> None:
         found.add(name, Outcome.INDETERMINATE, reason, word=UNDECIDED, **about)
 
 
-def parts_named(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
-    """What its repairs name, each with the last that does; what authorities took back names nothing.
-
-    With the parts of what is inside, and of what it was made from.
-    """
-    view = inquiry.evidence.ledger
-    if view is None or view.standing is None:
-        return
-    yield from parts_in(inquiry, made_from(view.standing, view.relatives), (inquiry.record,))
-
-
 def held_inside(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[str]:
     """Why what repairs put into another battery holds that, and with it the vehicle that both are in."""
     if inquiry.events.get("partsOut") is None:
         return
     own = own_parties(other, {})
-    for part, repair in parts_in(inquiry, (other.key,)):
+    for part, repair in parts_in(inquiry, (other.key,), own):
         reason = _of_part(part, repair, inquiry, condition, own)
         if reason in (*HOLDING, "part_ended") and left_inside(part, repair, inquiry)[0] is not False:
             yield reason
-
-
-def parts_in(
-    inquiry: Inquiry, batteries: Collection[bytes], whole: Sequence[Record] = ()
-) -> Iterator[tuple[Standing, Recorded]]:
-    """What the repairs on these records, and of these batteries, name, with the parts of what is inside."""
-    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
-    if view is None or governance is None:
-        return
-    every = {**view.parts, **view.relatives}
-    records = {
-        key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
-    }
-    whole = [*whole, *(records[key] for key in batteries if key in records)]
-    inside, known = frozenset[bytes](), dict[bytes, bool]()
-    for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
-        last = _last_of([*whole, *(records[key] for key in inside)], governance)
-        now = frozenset(
-            key
-            for key, repairs in last.items()
-            if key in records and any(_may_be_inside(key, one, view, inquiry, known) for one in repairs)
-        )
-        if now == inside:
-            break
-        inside = now
-    for key, repairs in last.items():
-        if key in view.parts:
-            yield from ((view.parts[key], repair) for repair in repairs)
-
-
-def _may_be_inside(
-    key: bytes, repair: Recorded, view: LedgerView, inquiry: Inquiry, known: dict[bytes, bool]
-) -> bool:
-    """Whether this repair left the part in, or that is not known; `known`: of repairs asked before."""
-    part, asked = view.parts.get(key), key + repair.attestation.digest
-    if asked not in known:
-        known[asked] = part is not None and left_inside(part, repair, inquiry)[0] is not False
-    return known[asked]
-
-
-def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> list[bytes]:
-    """The keys of what it was made from, and that in turn; what it was taken out of was more than it."""
-    asked = list(standing.predecessors) if standing is not None else []
-    for key in asked:
-        old = relatives.get(key)
-        asked += [one for one in (old.predecessors if old is not None else ()) if one not in asked]
-    return asked
-
-
-def _last_of(records: Iterable[Record], governance: Governance) -> dict[bytes, list[Recorded]]:
-    """Of each battery that repairs on these records name, the last that does, by its hour; and the last that
-    its author did not take back, where that is another. No thief's: it takes nothing out (D999)."""
-    repairs = [
-        (said, said.attestation.digest not in record.taken_back)
-        for record in records
-        for said in record.shown()
-        if said.attestation.kind in governance.lifecycle.naming_parts
-        and said.attestation.digest not in record.withdrawn
-        and not is_stolen(said, governance)
-    ]
-    repairs.sort(key=lambda one: (one[0].attestation.event_time, one[0].leaf_index))
-    last, standing = dict[bytes, Recorded](), dict[bytes, Recorded]()
-    for said, stands in repairs:
-        last |= dict.fromkeys(_keys(said.attestation), said)
-        standing |= dict.fromkeys(_keys(said.attestation), said) if stands else {}
-    return {key: [one, *(s for s in [standing.get(key, one)] if s is not one)] for key, one in last.items()}
 
 
 def _against(one: Standing, leaf_index: int, inquiry: Inquiry, condition: str) -> str | None:
@@ -402,7 +312,7 @@ def _worn_in_there(
         for one in inquiry.record.shown()
         if one.attestation.kind in governance.lifecycle.naming_parts
         and one.attestation.digest != said.digest
-        and part.key in _keys(one.attestation)
+        and part.key in keys_of(one.attestation)
         and one.attestation.event_time <= said.event_time
     ]
     since = max(naming, default=0)
@@ -420,29 +330,3 @@ def _has_ended(one: Standing, inquiry: Inquiry) -> bool:
     tables = inquiry.evidence.network.tables
     marks = tables.shown_as.use_of if tables.shown_as is not None else {}
     return ended_as(one, tables.verdicts) is not None or any(marks.get(mark) == ENDED for mark in one.marks)
-
-
-def left_inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | None, str]:
-    """(whether this repair put the part in; None: not known; why)."""
-    document, governance = event_document(inquiry, repair), inquiry.evidence.network.governance
-    event = governance.lifecycle.event(repair.attestation.kind) if governance is not None else None
-    out: Mapping[str, str] = inquiry.events["partsOut"]
-    if document.members is None or event is None:
-        return None, document.reason
-    stated = [member.name for member in event.ledger_members if document.members.get(member.name) is not None]
-    keys = _keys(repair.attestation)
-    if len(stated) != len(keys):
-        return None, "not_held"  # a code that nobody recorded is text: which of them that was it does not say
-    texts = {name: str(document.members[name]) for name in stated}
-    known = {name: inquiry.evidence.subjects.get(text) for name, text in texts.items()}
-    if any(
-        about is not None and standing_key(about) != key
-        for about, key in zip((known[name] for name in stated), keys, strict=True)
-    ):
-        return None, "not_held"  # its references are in another order than its document
-    named = {name for name, key in zip(stated, keys, strict=True) if key == part.key}
-    return named != {out.get(repair.attestation.kind)}, "ok"
-
-
-def _keys(repair: Attestation) -> list[bytes]:
-    return [standing_key(subject) for subject in repair.referenced_subjects]

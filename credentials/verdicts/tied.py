@@ -14,6 +14,7 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, REFUSED, WASTE, Setting, Standing
 from credentials.verdicts.cell import ENDED, binding, recalls
+from credentials.verdicts.contents import own_parties
 from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView
 from credentials.verdicts.fates import bad_fates
 from credentials.verdicts.kin import recalls_unasked
@@ -21,7 +22,6 @@ from credentials.verdicts.names import FURTHER_CODES_MAX, Found, each, follow, h
 from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Inquiry, Record, ended_as
-from credentials.verdicts.repaired import own_parties
 
 STOPPED = "suspended"  # the item state of what customs look at
 

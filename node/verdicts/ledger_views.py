@@ -15,19 +15,14 @@ from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
+from credentials.verdicts.contents import made_from, own_parties
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, kin_of, relatives_of
 from credentials.verdicts.hands import ALWAYS, of_same_hands
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import (
-    UNDOING,
-    lost_at,
-    made_from,
-    own_parties,
-    repairs_behind,
-)
+from credentials.verdicts.repaired import UNDOING, lost_at, repairs_behind
 from credentials.verdicts.tests_read import tests_behind
 from credentials.verdicts.unrecorded import as_unrecorded
 from credentials.verdicts.used import TESTS_READ_MAX

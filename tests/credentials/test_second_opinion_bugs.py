@@ -15,7 +15,7 @@ from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance import Governance
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import Standing, Undo
-from credentials.verdicts import battery, cell, record, repaired, shown, used
+from credentials.verdicts import battery, cell, contents, record, repaired, shown, used
 from credentials.verdicts import shown as shown_rows
 from credentials.verdicts.record import Record, Recorded
 from tests.credentials.test_second_opinion import new_findings, taken
@@ -764,14 +764,15 @@ def test_a_part_that_went_out_and_in_again_and_binds_nothing_is_found() -> None:
     shown = {"jurisdiction": "CN", "direction": "inland"}
     taken_out = replace(PUT_IN, put_in=None)
     again = (*ON_SHELF, taken_out, None, PUT_IN, RECALLED)
-    last = repaired._last_of
+    last = contents._last_of
 
-    def first_of(records: Sequence[Record], governance: Governance) -> dict[bytes, list[Recorded]]:
-        found, kinds = last(records, governance), governance.lifecycle.naming_parts
-        return {key: [_first(records, key, told[0], kinds)] for key, told in found.items()}
+    def first_of(told: Sequence[contents.Told], governance: Governance) -> dict[bytes, list[Recorded]]:
+        found, kinds = last(told, governance), governance.lifecycle.naming_parts
+        records = [record for record, _ in told]
+        return {key: [_first(records, key, said[0], kinds)] for key, said in found.items()}
 
     assert said_too_well(*again, **shown) == set()
-    with patched(repaired, "_last_of", first_of):
+    with patched(contents, "_last_of", first_of):
         assert said_too_well(*again, **shown) == {OWN_REPAIR}
     with patched(repaired, "left_inside", lambda *_: (False, "ok")):
         assert said_too_well(*again, **shown) == {OWN_REPAIR}
@@ -785,10 +786,10 @@ def test_a_removal_that_is_taken_back_and_counts_is_found() -> None:
     taken_out = replace(PUT_IN, put_in=None)
     corrected = Act(MAKER, "attestation.corrected", "A", undoes=taken_out)
     acts = (*ON_SHELF, PUT_IN, None, taken_out, corrected, RECALLED)
-    last = repaired._last_of
+    last = contents._last_of
 
     assert said_too_well(*acts, **shown) == set()
-    with patched(repaired, "_last_of", lambda *of: {key: told[:1] for key, told in last(*of).items()}):
+    with patched(contents, "_last_of", lambda *of: {key: told[:1] for key, told in last(*of).items()}):
         assert said_too_well(*acts, **shown) == {OWN_REPAIR}
 
 

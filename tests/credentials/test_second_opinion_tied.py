@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from credentials.verdicts import beside, cell, repaired
+from credentials.verdicts import beside, cell, contents, repaired
 from credentials.verdicts import shown as shown_rows
 from tests.credentials.test_second_opinion_bugs import (
     ON_SHELF,
@@ -135,6 +135,29 @@ def test_a_part_that_holds_no_vehicle_is_found() -> None:
     assert said_too_well(*acts, **IN_CAR) == set()
     with patched(beside, "held_inside", lambda *_: iter(())):
         assert said_too_well(*acts, **IN_CAR) == {BESIDE_HELD}
+
+
+def test_whoever_has_a_part_and_takes_out_what_is_in_it_is_found() -> None:
+    """
+    I5, 1016: C is in B, and B in A. Who has B by its record says that C is out of it, and then a repair of A
+    names B once more, and is voided.
+    """
+    again = replace(PUT_IN, put_in=None)
+    acts = (
+        *ON_SHELF,
+        Act(MAKER, "battery.produced", "C"),
+        Act(MAKER, "battery.maintained", "B", others=("C",), put_in="C"),
+        PUT_IN,
+        Act(MAKER, "battery.handed_over", "B", parties=(HOLDER,), countersigned=(HOLDER,)),
+        Act(HOLDER, "battery.maintained", "B", others=("C",)),
+        again,
+        Act(CN_AUTHORITY, "attestation.voided", "A", undoes=again, countersigned=(EU_AUTHORITY,)),
+        Act(MAKER, "battery.recalled", "C"),
+    )
+
+    assert said_too_well(*acts, **AT_HOME) == set()
+    with patched(contents, "_counts", lambda *_: True):
+        assert said_too_well(*acts, **AT_HOME) == {OWN_REPAIR}
 
 
 def test_a_car_that_burnt_and_is_new_is_found() -> None:

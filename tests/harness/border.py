@@ -38,6 +38,7 @@ from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
+from credentials.verdicts.contents import made_from, own_parties
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -64,13 +65,7 @@ from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.record import Record, hours_of, made_into_at, put_in_at, taken_out_at
-from credentials.verdicts.repaired import (
-    UNDOING,
-    lost_at,
-    made_from,
-    own_parties,
-    repairs_behind,
-)
+from credentials.verdicts.repaired import UNDOING, lost_at, repairs_behind
 from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.tests_read import tests_behind
 from credentials.verdicts.unrecorded import as_unrecorded
@@ -532,7 +527,7 @@ class World:
         old_kin = {key: one for view in kin.values() for key, one in view.relatives.items()}
         return LedgerView(
             standing,
-            mine,
+            own,
             self.refused,
             vehicle=vehicle.of(key) if vehicle is not None else None,
             beside=beside,

@@ -1,0 +1,147 @@
+"""What repairs left in a battery: each part with the repair by which it is in there, and what is in that.
+
+Whether a part was put in or taken out stands in the document of the repair; of all records the last repair
+that names it counts, by the hour in which it was made, and the last but for those that their authors took
+back: a correction takes nothing out (D973). Where that is not in hand nothing is decided.
+
+What is in a part is told by repairs of that from before it was put in, and since by who made or has the
+battery (D992), or had it then (D993): whoever has the part says nothing of what is in the battery (D1016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.governance import Governance
+from credentials.ledger.standing import PRIVATE, Standing
+from credentials.verdicts.event_documents import event_document
+from credentials.verdicts.evidence import LedgerView
+from credentials.verdicts.hands import ALWAYS, past_hands
+from credentials.verdicts.record import Inquiry, Record, Recorded
+from credentials.verdicts.stolen import is_stolen
+
+Told = tuple[Record, Callable[[Recorded], bool]]  # a record, and which of its repairs count
+
+
+def parts_named(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
+    """What its repairs name, each with the last that does; what authorities took back names nothing.
+
+    With the parts of what is inside, and of what it was made from.
+    """
+    view = inquiry.evidence.ledger
+    if view is None or view.standing is None:
+        return
+    own, old = own_parties(view.standing, view.relatives), made_from(view.standing, view.relatives)
+    yield from parts_in(inquiry, old, own, (inquiry.record,))
+
+
+def parts_in(
+    inquiry: Inquiry, batteries: Collection[bytes], own: Collection[str], whole: Sequence[Record] = ()
+) -> Iterator[tuple[Standing, Recorded]]:
+    """What the repairs on these records, and of these batteries, name, with the parts of what is inside.
+
+    `own`: who made or has what they are in.
+    """
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    if view is None or governance is None:
+        return
+    every = {**view.parts, **view.relatives}
+    records = {
+        key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
+    }
+    whole = [*whole, *(records[key] for key in batteries if key in records)]
+    heard = past_hands(view.entries, governance) | dict.fromkeys(own, ALWAYS)
+    inside, known = dict[bytes, int](), dict[bytes, bool]()
+    for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
+        told = [(one, partial(_counts, ALWAYS, heard)) for one in whole]
+        told += [(records[key], partial(_counts, leaf, heard)) for key, leaf in inside.items()]
+        last, now = _last_of(told, governance), dict[bytes, int]()
+        for key, repairs in last.items():
+            left_in = (one for one in repairs if _may_be_inside(key, one, view, inquiry, known))
+            if key in records and (by := next(left_in, None)) is not None:
+                now[key] = by.leaf_index
+        if now == inside:
+            break
+        inside = now
+    for key, repairs in last.items():
+        if key in view.parts:
+            yield from ((view.parts[key], repair) for repair in repairs)
+
+
+def _counts(put_in: int, heard: Mapping[str, int], repair: Recorded) -> bool:
+    """Whether a repair of a part counts, put in by the one at this leaf; `heard`: whose does, until when."""
+    return repair.leaf_index < max(put_in, heard.get(repair.attestation.issuer, 0))
+
+
+def _may_be_inside(
+    key: bytes, repair: Recorded, view: LedgerView, inquiry: Inquiry, known: dict[bytes, bool]
+) -> bool:
+    """Whether this repair left the part in, or that is not known; `known`: of repairs asked before."""
+    part, asked = view.parts.get(key), key + repair.attestation.digest
+    if asked not in known:
+        known[asked] = part is not None and left_inside(part, repair, inquiry)[0] is not False
+    return known[asked]
+
+
+def _last_of(told: Iterable[Told], governance: Governance) -> dict[bytes, list[Recorded]]:
+    """Of each battery that repairs on these records name, the last that does, by its hour; and the last that
+    its author did not take back, where that is another. No thief's: it takes nothing out (D999)."""
+    repairs = [
+        (said, said.attestation.digest not in record.taken_back)
+        for record, counts in told
+        for said in record.shown()
+        if said.attestation.kind in governance.lifecycle.naming_parts
+        and said.attestation.digest not in record.withdrawn
+        and not is_stolen(said, governance)
+        and counts(said)
+    ]
+    repairs.sort(key=lambda one: (one[0].attestation.event_time, one[0].leaf_index))
+    last, standing = dict[bytes, Recorded](), dict[bytes, Recorded]()
+    for said, stands in repairs:
+        last |= dict.fromkeys(keys_of(said.attestation), said)
+        standing |= dict.fromkeys(keys_of(said.attestation), said) if stands else {}
+    return {key: [one, *(s for s in [standing.get(key, one)] if s is not one)] for key, one in last.items()}
+
+
+def left_inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | None, str]:
+    """(whether this repair put the part in; None: not known; why)."""
+    document, governance = event_document(inquiry, repair), inquiry.evidence.network.governance
+    event = governance.lifecycle.event(repair.attestation.kind) if governance is not None else None
+    out: Mapping[str, str] = inquiry.events["partsOut"]
+    if document.members is None or event is None:
+        return None, document.reason
+    stated = [member.name for member in event.ledger_members if document.members.get(member.name) is not None]
+    keys = keys_of(repair.attestation)
+    if len(stated) != len(keys):
+        return None, "not_held"  # a code that nobody recorded is text: which of them that was it does not say
+    texts = {name: str(document.members[name]) for name in stated}
+    known = {name: inquiry.evidence.subjects.get(text) for name, text in texts.items()}
+    if any(
+        about is not None and standing_key(about) != key
+        for about, key in zip((known[name] for name in stated), keys, strict=True)
+    ):
+        return None, "not_held"  # its references are in another order than its document
+    named = {name for name, key in zip(stated, keys, strict=True) if key == part.key}
+    return named != {out.get(repair.attestation.kind)}, "ok"
+
+
+def own_parties(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> frozenset[str]:
+    """Who made or has a battery, or what it was made from: their word holds it."""
+    old = (relatives.get(key) for key in made_from(standing, relatives))
+    own = [party for one in (standing, *old) if one is not None for party in (one.producer, one.holder)]
+    return frozenset(party for party in own if party is not None and party != PRIVATE)
+
+
+def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> list[bytes]:
+    """The keys of what it was made from, and that in turn; what it was taken out of was more than it."""
+    asked = list(standing.predecessors) if standing is not None else []
+    for key in asked:
+        old = relatives.get(key)
+        asked += [one for one in (old.predecessors if old is not None else ()) if one not in asked]
+    return asked
+
+
+def keys_of(repair: Attestation) -> list[bytes]:
+    return [standing_key(subject) for subject in repair.referenced_subjects]
