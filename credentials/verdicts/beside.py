@@ -4,7 +4,8 @@ A vehicle goes where all that is in it goes. Where another battery of the same h
 party built in, is on record in it as lost, under a recall here, refused here, before customs that suspended
 its release, forbidden to have a passport, or certified to have ended, nothing is decided about this one in it
 (I2, I6; D1000); nor where that is before customs of another side, or was released nowhere since (I4; D1009),
-or where a repair put into one of the same holder what is recalled, lost or ended (D1002).
+or where a repair put into one of the same holder what is recalled, lost or ended (D1002), or it came out of
+what is; in its first life as well (D1018).
 Of a battery of other hands a maker's recall and an authority's word count, where the same party built both
 in, and what its holder said before it handed this one on (D993). Nothing else does, and nothing where another
 built it in: whoever binds its own battery to the number of another's car would hold that (I5).
@@ -20,6 +21,7 @@ from credentials.ledger.rules import LOST
 from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, PRIVATE, REFUSED, WASTE, Standing
 from credentials.verdicts.cell import ENDED, Declared
 from credentials.verdicts.hands import ALWAYS, held_until
+from credentials.verdicts.inside import held_around
 from credentials.verdicts.parts_check import RECALLED
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.repaired import held_inside, recalled_here
@@ -88,6 +90,7 @@ def _held_by(
     if same:
         yield from held_inside(other, inquiry, condition)
         yield from stopped_inside(other, inquiry, declared, condition)
+        yield from held_around(other, inquiry, condition)
     if other.item_state == "suspended":
         yield "release_suspended"
     table = inquiry.evidence.network.tables.shown_as

@@ -15,10 +15,10 @@ from functools import partial
 
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.governance import Governance
-from credentials.ledger.standing import PRIVATE, Standing
+from credentials.ledger.standing import Standing
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import LedgerView
-from credentials.verdicts.hands import ALWAYS, past_hands
+from credentials.verdicts.hands import ALWAYS, made_from, own_parties, past_hands
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.stolen import is_stolen
 
@@ -37,6 +37,16 @@ def parts_named(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
     yield from parts_in(inquiry, old, own, (inquiry.record,))
 
 
+def parts_beside(
+    other: Standing, inquiry: Inquiry
+) -> tuple[Iterator[tuple[Standing, Recorded]], frozenset[str]]:
+    """(what repairs of another battery in its vehicle name, and of what that was made from; its parties)."""
+    view = inquiry.evidence.ledger
+    kin = view.kin_beside(other) if view is not None else {}
+    own = own_parties(other, kin)
+    return parts_in(inquiry, (other.key, *made_from(other, kin)), own), own
+
+
 def parts_in(
     inquiry: Inquiry, batteries: Collection[bytes], own: Collection[str], whole: Sequence[Record] = ()
 ) -> Iterator[tuple[Standing, Recorded]]:
@@ -47,7 +57,9 @@ def parts_in(
     view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
     if view is None or governance is None:
         return
-    every = {**view.parts, **view.relatives}
+    every = {**view.parts, **view.relatives, **view.beside}
+    for other in view.beside.values():
+        every |= view.kin_beside(other)
     records = {
         key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
     }
@@ -125,22 +137,6 @@ def left_inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[boo
         return None, "not_held"  # its references are in another order than its document
     named = {name for name, key in zip(stated, keys, strict=True) if key == part.key}
     return named != {out.get(repair.attestation.kind)}, "ok"
-
-
-def own_parties(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> frozenset[str]:
-    """Who made or has a battery, or what it was made from: their word holds it."""
-    old = (relatives.get(key) for key in made_from(standing, relatives))
-    own = [party for one in (standing, *old) if one is not None for party in (one.producer, one.holder)]
-    return frozenset(party for party in own if party is not None and party != PRIVATE)
-
-
-def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> list[bytes]:
-    """The keys of what it was made from, and that in turn; what it was taken out of was more than it."""
-    asked = list(standing.predecessors) if standing is not None else []
-    for key in asked:
-        old = relatives.get(key)
-        asked += [one for one in (old.predecessors if old is not None else ()) if one not in asked]
-    return asked
 
 
 def keys_of(repair: Attestation) -> list[bytes]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import Contexts
@@ -121,6 +122,8 @@ class LedgerView:
     unnamed: frozenset[bytes] = frozenset()  # digests of those that authorities took back
     named_by: Sequence[LedgerEntry] = ()  # the leaves of those that are kept
     kin_named: Mapping[bytes, LedgerView] = field(default_factory=dict)  # the same of what it came of
+    # The same of each other battery in its vehicle in the same hands, and of what that came of.
+    beside_named: Mapping[bytes, Sequence[LedgerView]] = field(default_factory=dict)
     lost_at: Mapping[int, int] = field(default_factory=dict)  # hours, by leaf, at which `named_in` were lost
     parts: Mapping[bytes, Standing] = field(default_factory=dict)  # what its repairs name, by key
     # The repairs of these, and of what it was made from, by key of the battery that was repaired.
@@ -135,6 +138,16 @@ class LedgerView:
         """True if anything is said of it, or names it: of a code that nobody produced yet, too (D996)."""
         one, named = self.standing, self.namings is not None and self.namings.count > 0
         return named or (one is not None and (one.born or bool(one.marks or kin_of(one))))
+
+    @property
+    def named_of_others(self) -> Sequence[LedgerView]:
+        """What names those that are asked about with it, without being state of them."""
+        return (*self.kin_named.values(), *chain(*self.beside_named.values()))
+
+    def kin_beside(self, other: Standing) -> Mapping[bytes, Standing]:
+        """What another battery in its vehicle came of."""
+        known = self.tied_kin.get(other.key)
+        return known.relatives if known is not None else {}
 
 
 RELATIVES_MAX = 256

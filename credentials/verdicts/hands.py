@@ -1,4 +1,4 @@
-"""Until when somebody had a battery: what it told until then of what is in it, it told of what it had (I6).
+"""Whose a battery is, and until when: what was told until then of what is in it was told of their own (I6).
 
 Who hands a battery on sheds nothing of what it said of its parts before; what it says of them afterwards is
 the word of somebody who has it no more (I5).
@@ -6,7 +6,8 @@ the word of somebody who has it no more (I5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation
@@ -14,7 +15,7 @@ from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.standing import PRIVATE, Standing
-from credentials.verdicts.evidence import LedgerEntry
+from credentials.verdicts.evidence import LedgerEntry, LedgerView
 from credentials.verdicts.record import Inquiry, Recorded
 
 ALWAYS = 2**62  # a leaf beyond all
@@ -37,10 +38,47 @@ def held_until(party: str | None, inquiry: Inquiry) -> int:
     return left
 
 
-def of_same_hands(standing: Standing | None, beside: Mapping[bytes, Standing]) -> list[bytes]:
-    """The keys of the other batteries in its vehicle whose parts are asked for: those of its holder (I5)."""
+def own_parties(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> frozenset[str]:
+    """Who made or has a battery, or what it was made from: their word holds it."""
+    old = (relatives.get(key) for key in made_from(standing, relatives))
+    own = [party for one in (standing, *old) if one is not None for party in (one.producer, one.holder)]
+    return frozenset(party for party in own if party is not None and party != PRIVATE)
+
+
+def made_from(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> list[bytes]:
+    """The keys of what it was made from, and that in turn; what it was taken out of was more than it."""
+    asked = list(standing.predecessors) if standing is not None else []
+    for key in asked:
+        old = relatives.get(key)
+        asked += [one for one in (old.predecessors if old is not None else ()) if one not in asked]
+    return asked
+
+
+@dataclass(frozen=True, slots=True)
+class SameHands:
+    """The other batteries in its vehicle whose parts are asked for: those of its holder (I5).
+
+    `lives`: each with what it came of; `batteries`: the keys of these and of what they were made from;
+    `parties`: whose word holds one of them.
+    """
+
+    lives: Mapping[bytes, Mapping[bytes, Standing]]
+    batteries: Sequence[bytes]
+    parties: frozenset[str]
+
+
+def of_same_hands(
+    standing: Standing | None, beside: Mapping[bytes, Standing], kin: Mapping[bytes, LedgerView]
+) -> SameHands:
+    """Those of its holder, with what they came of."""
     holder = standing.holder if standing is not None else None
-    return [key for key, one in beside.items() if one.holder == holder not in (None, PRIVATE)]
+    same = [one for one in beside.values() if one.holder == holder not in (None, PRIVATE)]
+    old = {one.key: kin[one.key].relatives if one.key in kin else {} for one in same}
+    return SameHands(
+        {one.key: {one.key: one, **old[one.key]} for one in same},
+        [key for one in same for key in (one.key, *made_from(one, old[one.key]))],
+        frozenset(party for one in same for party in own_parties(one, old[one.key])),
+    )
 
 
 def past_hands(entries: Iterable[LedgerEntry], governance: Governance) -> dict[str, int]:

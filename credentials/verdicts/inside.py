@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from credentials.ledger.attestation import standing_key
-from credentials.verdicts.contents import left_inside, own_parties, parts_named
+from credentials.ledger.standing import Standing
+from credentials.verdicts.contents import left_inside, parts_named
+from credentials.verdicts.hands import own_parties
 from credentials.verdicts.named import parts_of
 from credentials.verdicts.record import Inquiry
-from credentials.verdicts.repaired import last_of_all, named_by, tell_packs
+from credentials.verdicts.repaired import HOLDING, last_of_all, named_by, packs_against, tell_packs
 from credentials.verdicts.verdict import Findings
 
 
@@ -27,6 +29,25 @@ def inside_of(inquiry: Inquiry, among: Container[bytes]) -> Iterator[bytes]:
         last = last_of_all(said for said in repairs if standing_key(said.attestation.subject) == pack)
         if last is not None and left_inside(view.standing, last, inquiry)[0]:
             yield pack
+
+
+def held_around(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[str]:
+    """Why what repairs took another battery out of, or put it into, holds that, and with it the vehicle.
+
+    Or what they took that out of, of which it was made (D1018).
+    """
+    view = inquiry.evidence.ledger
+    if inquiry.events.get("partsOut") is None or view is None:
+        return
+    kin = view.kin_beside(other)
+    for named in view.beside_named.get(other.key, ()):
+        itself = named.standing is not None and named.standing.key == other.key
+        about = replace(named, standing=other, relatives=kin) if itself else named
+        asked = replace(inquiry, evidence=replace(inquiry.evidence, ledger=about))
+        own = own_parties(other, kin) | own_parties(named.standing, {})
+        for _, _, reason in packs_against(asked, condition, own, still=itself):
+            if reason in (*HOLDING, "part_ended"):
+                yield reason
 
 
 def tell_first_lives(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:

@@ -23,12 +23,13 @@ from credentials.documents.canonical import b64u
 from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Governance
+from credentials.ledger.namings import Naming
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import PARTY, WASTE, Standing
 from credentials.verdicts.cell import ENDED
-from credentials.verdicts.contents import keys_of, left_inside, own_parties, parts_in, parts_named
+from credentials.verdicts.contents import keys_of, left_inside, parts_beside, parts_named
 from credentials.verdicts.evidence import RELATIVES_MAX, LedgerEntry
-from credentials.verdicts.hands import ALWAYS, had_until, past_hands
+from credentials.verdicts.hands import ALWAYS, had_until, own_parties, past_hands
 from credentials.verdicts.kin import reaching
 from credentials.verdicts.named import AS_NEW, parts_of, parts_unread, was_used, was_used_before
 from credentials.verdicts.parts_check import RECALLED
@@ -146,17 +147,25 @@ def tell_packs(
     still: bool = True,
     **told: Any,
 ) -> bool:
-    """What is against what it is or was a part of; True if anything is. Not `still`: it is in none by now."""
+    """What is against what it is or was a part of; True if anything is."""
     said = False
+    for pack, naming, reason in packs_against(inquiry, condition, own, still=still):
+        by_whom = reason if naming.issuer in own else _told(reason)
+        _tell(found, name, by_whom, about=b64u(pack.key), leaf_index=naming.leaf_index, **told)
+        said = True
+    return said
+
+
+def packs_against(
+    inquiry: Inquiry, condition: str, own: Collection[str], *, still: bool
+) -> Iterator[tuple[Standing, Naming, str]]:
+    """(what it is or was a part of, what says so, why that binds it). Not `still`: it is in none by now."""
     for pack, naming in parts_of(inquiry):
         reason = _against(pack, naming.leaf_index, inquiry, condition)
         if reason not in HOLDING and still:
             reason = _gone_with(pack, naming.leaf_index, inquiry, condition, own) or reason
         if reason is not None:
-            reason = reason if naming.issuer in own else _told(reason)
-            _tell(found, name, reason, about=b64u(pack.key), leaf_index=naming.leaf_index, **told)
-            said = True
-    return said
+            yield pack, naming, reason
 
 
 def _gone_with(
@@ -253,8 +262,8 @@ def held_inside(other: Standing, inquiry: Inquiry, condition: str) -> Iterator[s
     """Why what repairs put into another battery holds that, and with it the vehicle that both are in."""
     if inquiry.events.get("partsOut") is None:
         return
-    own = own_parties(other, {})
-    for part, repair in parts_in(inquiry, (other.key,), own):
+    parts, own = parts_beside(other, inquiry)
+    for part, repair in parts:
         reason = _of_part(part, repair, inquiry, condition, own)
         if reason in (*HOLDING, "part_ended") and left_inside(part, repair, inquiry)[0] is not False:
             yield reason

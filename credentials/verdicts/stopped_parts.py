@@ -14,7 +14,8 @@ from typing import Any
 from credentials.documents.canonical import b64u
 from credentials.ledger.standing import PARTY, REFUSED, WASTE, Standing
 from credentials.verdicts.cell import Declared, about_in_no_country, facts_of
-from credentials.verdicts.contents import left_inside, own_parties, parts_in, parts_named
+from credentials.verdicts.contents import left_inside, parts_beside, parts_named
+from credentials.verdicts.hands import own_parties
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.repaired import had_it
 from credentials.verdicts.severity import UNDECIDED
@@ -40,8 +41,7 @@ def tell_stopped_parts(
 def stopped_inside(other: Standing, inquiry: Inquiry, declared: Declared, condition: str) -> Iterator[str]:
     """Why customs hold what repairs put into another battery, and with it the vehicle that both are in."""
     if inquiry.events.get("partsOut") is not None:
-        own = own_parties(other, {})
-        parts = parts_in(inquiry, (other.key,), own)
+        parts, own = parts_beside(other, inquiry)
         yield from (why for _, why, _ in _stopped(parts, inquiry, declared, condition, own))
 
 

@@ -14,9 +14,9 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, REFUSED, WASTE, Setting, Standing
 from credentials.verdicts.cell import ENDED, binding, recalls
-from credentials.verdicts.contents import own_parties
 from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView
 from credentials.verdicts.fates import bad_fates
+from credentials.verdicts.hands import own_parties
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.names import FURTHER_CODES_MAX, Found, each, follow, has_ceased, rightful, texts_of
 from credentials.verdicts.parts_check import RECALLED

@@ -15,9 +15,8 @@ from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
-from credentials.verdicts.contents import made_from, own_parties
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, kin_of, relatives_of
-from credentials.verdicts.hands import ALWAYS, of_same_hands
+from credentials.verdicts.hands import ALWAYS, made_from, of_same_hands, own_parties
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
@@ -54,13 +53,17 @@ def read_view(
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
     own, old = own_parties(standing, relatives), made_from(standing, relatives)
     beside = _beside(ledger, vehicle, key)
-    asked = [*old, *of_same_hands(standing, beside)]
-    behind = repairs_behind(entries, asked, own, governance, partial(_repairs, ledger, governance))
+    kin = {key: _kin_view(ledger, one) for key, one in beside.items() if kin_of(one)}
+    same = of_same_hands(standing, beside, kin)
+    asked = [*old, *same.batteries]
+    behind = repairs_behind(
+        entries, asked, own | same.parties, governance, partial(_repairs, ledger, governance)
+    )
     parts = as_unrecorded(behind, entries, governance) | _standings(ledger, behind.parts)
     named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
     put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}
     replaced, around = _replaced(ledger, put_in), {**beside, **tied}
-    kin = {key: _kin_view(ledger, one) for key, one in around.items() if kin_of(one)}
+    kin |= {key: _kin_view(ledger, one) for key, one in around.items() if key not in kin and kin_of(one)}
     return LedgerView(
         standing,
         entries,
@@ -86,6 +89,9 @@ def read_view(
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=_at(ledger, sorted({naming.leaf_index for naming in namings.first}) if namings else []),
         kin_named=_named(ledger, relatives, governance),
+        beside_named={
+            key: [*_named(ledger, lives, governance).values()] for key, lives in same.lives.items()
+        },
         lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
         part_recalls=recalls_of(around, ledger.standings.records),
@@ -260,7 +266,7 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
-    named = (view.named_by, *(one.named_by for one in view.kin_named.values()))
+    named = (one.named_by for one in (view, *view.named_of_others))
     repairs = (leaf.parsed for said in (*view.repairs.values(), *named) for leaf in said)
     repaired = [entry.attestation for entry in repairs if isinstance(entry, AdmittedEntry)]
     tied = (said for one in view.tied_kin.values() for said in kin_statements(ledger, one))

@@ -88,7 +88,7 @@ def _looked_up(view: LedgerView) -> Iterator[bytes]:
     if view.namings is not None:
         yield from (naming.about for naming in view.namings.first)
     yield from (*view.parts, *view.repairs, *view.beside)
-    tied = (*view.tied_kin.values(), *view.kin_named.values())
+    tied = (*view.tied_kin.values(), *view.named_of_others)
     yield from (key for one in tied for key in _looked_up(one))
     if view.replaced is not None:
         yield view.replaced.key
@@ -98,7 +98,7 @@ def _recalled_with(view: LedgerView) -> Iterator[Subject]:
     """What has its recalls read with these of the battery: what is tied to it, and what that came of."""
     known = (view.parts, view.named_in, view.beside, view.relatives)
     yield from (standing.subject for tied in known for standing in tied.values())
-    tied = (*view.tied_kin.values(), *view.kin_named.values())
+    tied = (*view.tied_kin.values(), *view.named_of_others)
     yield from (about for one in tied for about in _recalled_with(one))
 
 
@@ -106,7 +106,7 @@ def _speaking(view: LedgerView) -> Iterator[str]:
     repairs = (leaf for said in view.repairs.values() for leaf in said)
     own = (*view.entries, *view.taken_out, *view.made_into, *view.put_in, *view.behind)
     tied = (leaf for one in view.tied_kin.values() for leaf in (*one.taken_out, *one.made_into))
-    named = (leaf for one in (view, *view.kin_named.values()) for leaf in one.named_by)
+    named = (leaf for one in (view, *view.named_of_others) for leaf in one.named_by)
     for leaf in (*own, *named, *repairs, *tied):
         if isinstance(leaf.parsed, AdmittedEntry):
             yield leaf.parsed.attestation.issuer

@@ -365,7 +365,8 @@ def _named(reading: Reading) -> list[tuple[bytes, str]]:
 
 def _parts_named(reading: Reading, governance: Governance) -> Iterator[str]:
     """The codes of parts in the documents of repairs, where recalls of such codes are in force."""
-    if any(view.part_recalls for view in (reading.view, *reading.aliases.values())):
+    views = (reading.view, *reading.aliases.values())
+    if any(one.part_recalls for view in views for one in (view, *view.named_of_others)):
         for said in (*reading.events, *reading.declared, *reading.kin):
             held = reading.documents[said.document_digest]
             if isinstance(held, Held):

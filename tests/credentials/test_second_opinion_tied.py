@@ -137,6 +137,19 @@ def test_a_part_that_holds_no_vehicle_is_found() -> None:
         assert said_too_well(*acts, **IN_CAR) == {BESIDE_HELD}
 
 
+def test_what_the_other_battery_came_out_of_and_holds_no_vehicle_is_found() -> None:
+    """
+    I2, 1018: by a repair it came out of what is recalled; by itself it is held.
+    """
+    out_of = Act(MAKER, "battery.maintained", "C", others=("B",))
+    made = Act(MAKER, "battery.produced", "C")
+    acts = (*ON_SHELF, made, out_of, *PLACED, *BUILT_IN, Act(MAKER, "battery.recalled", "C"))
+
+    assert said_too_well(*acts, **IN_CAR) == set()
+    with patched(beside, "held_around", lambda *_: iter(())):
+        assert said_too_well(*acts, **IN_CAR) == {BESIDE_HELD}
+
+
 def test_whoever_has_a_part_and_takes_out_what_is_in_it_is_found() -> None:
     """
     I5, 1016: C is in B, and B in A. Who has B by its record says that C is out of it, and then a repair of A

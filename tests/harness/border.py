@@ -38,7 +38,6 @@ from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
-from credentials.verdicts.contents import made_from, own_parties
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -55,7 +54,7 @@ from credentials.verdicts.evidence import (
     part_texts,
     relatives_of,
 )
-from credentials.verdicts.hands import of_same_hands
+from credentials.verdicts.hands import made_from, of_same_hands, own_parties
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
@@ -515,15 +514,17 @@ class World:
         beside = self._standings(
             [one.pack for one in vehicle.installed if one.pack != key] if vehicle else []
         )
-        asked = [*older, *of_same_hands(standing, beside)]
-        behind = repairs_behind(own, asked, parties, self.governance, self._repairs)
+        kin = {key: self._kin_view(one) for key, one in beside.items() if kin_of(one)}
+        same = of_same_hands(standing, beside, kin)
+        asked = [*older, *same.batteries]
+        behind = repairs_behind(own, asked, parties | same.parties, self.governance, self._repairs)
         parts = {**as_unrecorded(behind, own, self.governance), **self._standings(behind.parts)}
         tied = self._named(key)
         put_in = [self.leaves[leaf] for leaf in put_in_at(standing)]
         old = [one for leaf in put_in if (one := _read_subject(leaf.entry)) is not None]
         replaced = self._standings([standing_key(one) for one in old])
         around = {**beside, **tied.get("named_in", {}), **parts}
-        kin = {key: self._kin_view(one) for key, one in around.items() if kin_of(one)}
+        kin |= {key: self._kin_view(one) for key, one in around.items() if key not in kin and kin_of(one)}
         old_kin = {key: one for view in kin.values() for key, one in view.relatives.items()}
         return LedgerView(
             standing,
@@ -548,20 +549,22 @@ class World:
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             parts=parts,
             part_recalls=recalls_of({**tied.get("named_in", {}), **parts, **beside}, reader.get_many),
-            kin_named={
-                key: LedgerView(
-                    relatives[key],
-                    part_recalls=recalls_of(what["named_in"], reader.get_many),
-                    **what,
-                )
-                for key in relatives
-                if (what := self._named(key))
-            },
+            kin_named=self._named_of(relatives),
+            beside_named={key: [*self._named_of(lives).values()] for key, lives in same.lives.items()},
             repairs=behind.repairs,
             repairs_unread=behind.cut,
             behind=self._behind(target, {**relatives, **around, **old_kin}) if self.governance.robbed else (),
             **tied,
         )
+
+    def _named_of(self, standings: Mapping[bytes, Standing]) -> dict[bytes, LedgerView]:
+        """What names these without being state of them."""
+        read = self.ledger.reader.get_many
+        named = {key: what for key in standings if (what := self._named(key))}
+        return {
+            key: LedgerView(standings[key], part_recalls=recalls_of(what["named_in"], read), **what)
+            for key, what in named.items()
+        }
 
     def _kin_view(self, standing: Standing) -> LedgerView:
         """What a battery came of, with the acts by which it did."""
@@ -636,7 +639,7 @@ class World:
 
     def _taken_out_of(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which it came out of its pack and of others, and that of its own."""
-        named = (view.named_by, *(one.named_by for one in view.kin_named.values()))
+        named = (one.named_by for one in (view, *view.named_of_others))
         repairs = (leaf for said in (*view.repairs.values(), *named) for leaf in said)
         acts = (leaf for one in (view, *view.tied_kin.values()) for leaf in (*one.taken_out, *one.made_into))
         digests = [_read(leaf.entry)[1] for leaf in (*acts, *repairs)]
@@ -753,7 +756,7 @@ class World:
                 *one.taken_out,
                 *one.made_into,
                 *itertools.chain(*one.repairs.values(), one.named_by),
-                *itertools.chain(*(k.named_by for k in one.kin_named.values())),
+                *itertools.chain(*(k.named_by for k in one.named_of_others)),
                 *itertools.chain(*(k.taken_out for k in one.tied_kin.values())),
                 *itertools.chain(*(k.made_into for k in one.tied_kin.values())),
             )

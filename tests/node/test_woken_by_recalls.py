@@ -119,6 +119,29 @@ def what_another_in_its_vehicle_was_made_of(w: World) -> None:
         w.happen(MAKER, "battery.installed", text, {"vin": VIN}, **IN_CAR)
 
 
+def what_another_in_its_vehicle_came_out_of(w: World) -> None:
+    pack, other = module(w, 1), code(7, maker="ZZ2")
+    w.produce(other)
+    w.publish(other)
+    repaired(w, pack, child_out=other)
+    for text in (own(w), other):
+        w.happen(MAKER, "battery.installed", text, {"vin": VIN}, **IN_CAR)
+
+
+def what_is_in_the_first_life_of_another(w: World) -> None:
+    first, made = code(7, maker="ZZ2"), code(5, maker="ZZ2")
+    w.produce(first)
+    w.publish(first)
+    repaired(w, first, child_in=module(w, 1))
+    w.happen(MAKER, "market.placed", first, {"art_41_checked": True})
+    said, of = TESTED | {"successors": [made]}, (subject_of(made),)
+    w.happen(MAKER, "second_life.repurposed", first, said, references=of)
+    w.produce(made)
+    w.publish(made)
+    for text in (own(w), made):
+        w.happen(MAKER, "battery.installed", text, {"vin": VIN}, **IN_CAR)
+
+
 def what_a_further_code_of_it_was_made_of(w: World) -> None:
     own(w, named=LINK)
     made_into(w, LINK)
@@ -142,6 +165,8 @@ TIES: tuple[Tie, ...] = (
     (another_in_its_vehicle, BY_ITEMS, USED_CAR),
     (another_in_its_vehicle_under_its_further_code, OF_LINK, USED_CAR),
     (what_another_in_its_vehicle_was_made_of, BY_ITEMS, USED_CAR),
+    (what_another_in_its_vehicle_came_out_of, BY_ITEMS, USED_CAR),
+    (what_is_in_the_first_life_of_another, BY_ITEMS, USED_CAR),
     (what_a_further_code_of_it_was_made_of, BY_ITEMS, {"condition": "second_life", **INLAND}),
 )
 

@@ -54,6 +54,7 @@ class Archive:
     registered_late: tuple[str, ...] = ()  # those of which that was told late: nothing rests on it (I3)
     # What names a battery without being state of it, oldest first.
     heard: tuple[Heard, ...] = ()
+    unsaid: frozenset[str] = frozenset()  # what such a statement named that authorities took back
     hours: tuple[Archive, ...] = ()  # as it stood when each hour before this one ended
     # By battery: the last record, taken back by its author; what it was before that; what is on record since.
     taken: Mapping[str, tuple[Act, File, tuple[Act, ...]]] = field(default_factory=dict)
@@ -597,7 +598,8 @@ def _after(archive: Archive, act: Act) -> Archive:
         return replace(archive, files={**archive.files, act.battery: seen})
     if act.undoes is not None:
         if act.event in WITHDRAWING and is_authority(act.by):
-            archive = replace(archive, heard=unheard(archive.heard, act.undoes))
+            unsaid = archive.unsaid | {one.named for one in archive.heard if one.act == act.undoes}
+            archive = replace(archive, heard=unheard(archive.heard, act.undoes), unsaid=unsaid)
         return _after_undo(archive, act, act.undoes)
     file = archive.of(act.battery)
     changed = _told_late(archive, act) if act.late else EFFECTS.get(act.event, _nothing)(file, act)
@@ -761,11 +763,23 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         archive,
         files=files,
         acts={**archive.acts, act.battery: record[:-1]},
-        before={**archive.before, act.battery: before[:-1]},
+        before={**archive.before, act.battery: _with_marks(before[:-1], act.battery, used - old.used)},
         registered=archive.registered if undone.late else tuple(registered),
         registered_late=tuple(registered) if undone.late else archive.registered_late,
         taken=archive.taken if voided else {**archive.taken, act.battery: (undone, old, record[:-1])},
         hours=_never_was(archive, act.battery, record[-1], before[-1], voided=voided),
+    )
+
+
+def _with_marks(
+    before: tuple[Mapping[str, File], ...], battery: str, marks: frozenset[str]
+) -> tuple[Mapping[str, File], ...]:
+    """The files before each act that is left, with what one that was taken back has left for good."""
+    kept = ((files, files.get(battery, NOTHING)) for files in before)
+    return (
+        tuple({**files, battery: replace(was, used=was.used | marks)} for files, was in kept)
+        if marks
+        else before
     )
 
 

@@ -54,6 +54,7 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
         or not _alone_in(archive, battery, cars)
         or any(how != PART for how, _ in _named_as(archive, battery))
         or _is_part_of_stopped(archive, battery)
+        or _is_part_of_marked(archive, battery)
     ):
         return
     for shown in _ways(once):
@@ -103,6 +104,16 @@ def _is_part_of_stopped(archive: Archive, battery: str) -> bool:
         pack.recalls or pack.is_set("recalled") or pack.is_set("lost") or pack.ended or "waste" in pack.used
         for pack in packs
     )
+
+
+def _is_part_of_marked(archive: Archive, battery: str) -> bool:
+    """Whether it is part of what was repaired with something of which authorities took a word back.
+
+    The ledger marks what is repaired by what is on record then, and that word is (D1017).
+    """
+    packs = {other for how, other in _named_as(archive, battery) if how == PART}
+    repaired = (one.act for one in archive.repairs if one.battery in packs)
+    return any(not archive.unsaid.isdisjoint((act.battery, *act.others)) for act in repaired)
 
 
 def _as_declared_here(acts: tuple[Act, ...]) -> bool:

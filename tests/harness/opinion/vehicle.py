@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .acts import PRIVATE, Act, File, holds
 from .kinds import MEASURES
 from .parties import is_authority, side
-from .repairs import tied_to
+from .repairs import made_from, tied_to
 
 if TYPE_CHECKING:
     from .law import Archive
@@ -106,6 +106,8 @@ def _held(file: File, *, same: bool) -> Iterator[tuple[str, str]]:
 
 
 def _held_inside(archive: Archive, battery: str) -> Iterator[tuple[str, str]]:
-    """What repairs put into it is recalled, lost, ended or held by customs; what it came out of is none."""
-    parts = tied_to(archive, battery, around=False)
-    yield from ((tied.what, tied.where) for tied in parts if tied.what in HOLDING)
+    """What repairs put into it, or took it out of, is recalled, lost, ended or held by customs; so with what
+    it was made from."""
+    for one in (battery, *made_from(archive, battery)):
+        parts = tied_to(archive, one, around=one == battery)
+        yield from ((tied.what, tied.where) for tied in parts if tied.what in HOLDING)
