@@ -10,7 +10,7 @@ which source it could not reach; the verifier never asks for more. A source that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
@@ -123,7 +123,7 @@ class LedgerView:
     named_by: Sequence[LedgerEntry] = ()  # the leaves of those that are kept
     kin_named: Mapping[bytes, LedgerView] = field(default_factory=dict)  # the same of what it came of
     # The same of each other battery in its vehicle in the same hands, and of what that came of.
-    beside_named: Mapping[bytes, Sequence[LedgerView]] = field(default_factory=dict)
+    beside_named: Mapping[bytes, Collection[LedgerView]] = field(default_factory=dict)
     lost_at: Mapping[int, int] = field(default_factory=dict)  # hours, by leaf, at which `named_in` were lost
     parts: Mapping[bytes, Standing] = field(default_factory=dict)  # what its repairs name, by key
     # The repairs of these, and of what it was made from, by key of the battery that was repaired.

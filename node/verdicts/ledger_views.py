@@ -46,28 +46,23 @@ def read_view(
     records = ledger.standings.records((key, claims, recalls, namings_key(key)))
     namings = Namings.decode(records[namings_key(key)]) if namings_key(key) in records else None
     rows = ledger.leaves.of(key, newest, before)
-    lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
     standing = Standing.decode(records[key]) if key in records else None
     of_codes = Recalls.decode(records[recalls]) if recalls in records else None
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
-    own, old = own_parties(standing, relatives), made_from(standing, relatives)
-    beside = _beside(ledger, vehicle, key)
-    kin = {key: _kin_view(ledger, one) for key, one in beside.items() if kin_of(one)}
+    beside, kin = _beside(ledger, vehicle, key)
     same = of_same_hands(standing, beside, kin)
-    asked = [*old, *same.batteries]
-    behind = repairs_behind(
-        entries, asked, own | same.parties, governance, partial(_repairs, ledger, governance)
-    )
+    asked = [*made_from(standing, relatives), *same.batteries]
+    parties, read = own_parties(standing, relatives) | same.parties, partial(_repairs, ledger, governance)
+    behind = repairs_behind(entries, asked, parties, governance, read)
     parts = as_unrecorded(behind, entries, governance) | _standings(ledger, behind.parts)
     named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
     put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}
     replaced, around = _replaced(ledger, put_in), {**beside, **tied}
-    kin |= {key: _kin_view(ledger, one) for key, one in around.items() if key not in kin and kin_of(one)}
     return LedgerView(
         standing,
         entries,
-        ledger.ordered_attestations(lost),
+        _lost(ledger, rows),
         vehicle=vehicle.of(key) if vehicle is not None else None,
         beside=beside,
         tests=tests_behind({**named_in, **parts, **beside, **replaced}, governance, partial(_tests, ledger)),
@@ -76,7 +71,7 @@ def read_view(
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
         tied_sets=_kin_sets(ledger, around, governance),
-        tied_kin=kin,
+        tied_kin=(kin := kin | _kin_views(ledger, tied)),
         kin_recalls=recalls_of(relatives, ledger.standings.records),
         taken_out=_at(ledger, taken_out_at(standing, relatives)),
         made_into=_at(ledger, made_into_at(standing, relatives)),
@@ -89,9 +84,7 @@ def read_view(
         unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
         named_by=_at(ledger, sorted({naming.leaf_index for naming in namings.first}) if namings else []),
         kin_named=_named(ledger, relatives, governance),
-        beside_named={
-            key: [*_named(ledger, lives, governance).values()] for key, lives in same.lives.items()
-        },
+        beside_named={key: _named(ledger, one, governance).values() for key, one in same.lives.items()},
         lost_at=hours_of(_at(ledger, lost_at(named_in.values()))),
         parts=parts,
         part_recalls=recalls_of(around, ledger.standings.records),
@@ -100,10 +93,20 @@ def read_view(
     )
 
 
-def _beside(ledger: LedgerStore, vehicle: Asset | None, key: bytes) -> dict[bytes, Standing]:
-    """The other batteries in a vehicle."""
+def _lost(ledger: LedgerStore, rows: Iterable[EntryRow]) -> Mapping[bytes, bytes]:
+    """What was refused, by digest: bytes of which the leaf has the digest alone."""
+    return ledger.ordered_attestations(
+        [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest]
+    )
+
+
+def _beside(
+    ledger: LedgerStore, vehicle: Asset | None, key: bytes
+) -> tuple[dict[bytes, Standing], dict[bytes, LedgerView]]:
+    """(the other batteries in a vehicle, what they came of)."""
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
-    return _standings(ledger, others)
+    beside = _standings(ledger, others)
+    return beside, _kin_views(ledger, beside)
 
 
 def _named(
@@ -124,6 +127,11 @@ def _named(
             part_recalls=recalls_of(about, ledger.standings.records),
         )
     return found
+
+
+def _kin_views(ledger: LedgerStore, standings: Mapping[bytes, Standing]) -> dict[bytes, LedgerView]:
+    """Of those of these that came of others, what they came of, by their keys."""
+    return {key: _kin_view(ledger, one) for key, one in standings.items() if kin_of(one)}
 
 
 def _kin_view(ledger: LedgerStore, standing: Standing) -> LedgerView:
