@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 
@@ -47,8 +47,7 @@ class PointState(StrEnum):
     CERTAIN_CASES = "certain_cases"  # absent, and required in certain cases only: not a gap
 
 
-@dataclass(frozen=True, slots=True)
-class DataPointState:
+class DataPointState(NamedTuple):
     """One of the 71 data points of the Commission's guidance, and its state."""
 
     dp: int

@@ -16,7 +16,7 @@ from credentials.documents.model import Credential, parse_credential
 from credentials.documents.suites import jose
 from credentials.documents.suites.integrity import ASSERTION, KeyOf
 from credentials.errors import CredentialError
-from credentials.jsonld.compiled import to_quads
+from credentials.jsonld.compiled import require_meaning
 
 NODES_MAX = 20_000  # objects and lists of one document
 _NODES = (dict, list)
@@ -141,7 +141,7 @@ def meant(shown: Shown, contexts: Contexts) -> Mapping[str, Any]:
     """
     document = {name: value for name, value in shown.document.items() if name != "proof"}
     try:
-        to_quads(document, contexts)
+        require_meaning(document, contexts)
         return shown.document
     except CredentialError as error:
         said = what_is_said(document)
@@ -149,7 +149,7 @@ def meant(shown: Shown, contexts: Contexts) -> Mapping[str, Any]:
         if error.code != "malformed" or not (claims or len(said) < len(document) or said != document):
             raise
     left_out = _undefined_claims(said, contexts) if claims else frozenset()
-    to_quads({name: value for name, value in said.items() if name not in left_out}, contexts)
+    require_meaning({name: value for name, value in said.items() if name not in left_out}, contexts)
     return {name: value for name, value in shown.document.items() if name not in left_out}
 
 
@@ -190,7 +190,7 @@ def _undefined_claims(document: Mapping[str, Any], contexts: Contexts) -> frozen
     undefined = set()
     for name in document.keys() - head.keys() - {"id"}:
         try:
-            to_quads({**head, name: "urn:comity:any"}, contexts)
+            require_meaning({**head, name: "urn:comity:any"}, contexts)
         except CredentialError as error:
             if error.code == "malformed":
                 undefined.add(name)
@@ -199,7 +199,7 @@ def _undefined_claims(document: Mapping[str, Any], contexts: Contexts) -> frozen
 
 def require_lossless(document: Mapping[str, Any], contexts: Contexts) -> None:
     """Refuse a document of which JSON-LD would leave something out, such as an undefined term (4.3)."""
-    to_quads(document, contexts)
+    require_meaning(document, contexts)
 
 
 def require_small(document: object) -> None:

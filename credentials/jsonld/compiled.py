@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from credentials.jcs import jcs, parse_json
@@ -80,8 +80,17 @@ class Contexts(Mapping[str, Mapping[str, Any]]):
 
 def to_quads(document: Mapping[str, Any], contexts: Contexts) -> list[Quad]:
     """Return the statements of `document`; raises CredentialError `malformed` if a part of it makes none."""
+    return _walked(document, contexts, _Walk(Work()))
+
+
+def require_meaning(document: Mapping[str, Any], contexts: Contexts) -> None:
+    """Refuse what `to_quads` refuses: of statements that nobody reads the literals are not written."""
+    _walked(document, contexts, _Walk(Work(), literal=str, number=_unwritten))
+
+
+def _walked(document: Mapping[str, Any], contexts: Contexts, walk: _Walk) -> list[Quad]:
     try:
-        return _Walk(Work()).document(dict(document), contexts.registry.initial)
+        return walk.document(dict(document), contexts.registry.initial)
     except Uncompiled:
         from credentials.jsonld import general as jsonld_general  # noqa: PLC0415  (pyld: few documents need it)
 
@@ -90,11 +99,39 @@ def to_quads(document: Mapping[str, Any], contexts: Contexts) -> list[Quad]:
         malformed("The document or its contexts are nested too deep")
 
 
+def number(value: float, integer: str, double: str) -> str:
+    """JSON-LD 1.1 API, 8.3, 8 to 11."""
+    if type(value) is int and abs(value) < 10**21:
+        return f'"{value}"{integer}'
+    if abs(value) >= 1e21 or not float(value).is_integer():
+        if not math.isfinite(value):
+            malformed("A number is not finite")
+        return f'"{_MANTISSA.sub(_exponent, f"{value:1.15E}")}"{double}'
+    return f'"{int(value)}"{integer}'
+
+
+def _exponent(found: re.Match[str]) -> str:
+    return f"{found[1]}E{found[2]}{found[3]}"
+
+
+def _unwritten(value: float, integer: str, double: str) -> str:
+    if not math.isfinite(value):
+        malformed("A number is not finite")
+    return ""
+
+
 class _Walk:
     """One document being turned into quads."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(
+        self,
+        work: Work,
+        literal: Callable[[str], str] = literal,
+        number: Callable[[float, str, str], str] = number,
+    ) -> None:
+        """`literal`, `number`: how texts and numbers are written."""
         self._work = work
+        self._literal, self._number = literal, number
         self._quads: list[Quad] = []
         self._blank_nodes = 0
         self._labels: dict[str, str] = {}  # of blank nodes that the document names itself
@@ -125,12 +162,12 @@ class _Walk:
         quads = self._quads
         for name in types:
             quads.append((subject, _RDF_TYPE, self._term(table.expand(name), name), graph))
-        members, work = scoped.members, self._work
+        members, work, written = scoped.members, self._work, self._literal
         for key, value in node.items():
             member = members.get(key) or scoped.member(key, work)
             if member.kind == PROPERTY:
                 if type(value) is str and member.mode == LITERAL and not member.container:
-                    quads.append((subject, member.predicate, literal(value) + member.suffix, graph))
+                    quads.append((subject, member.predicate, written(value) + member.suffix, graph))
                 else:
                     self._property(subject, member, value, graph)
             elif member.kind == VALUE:
@@ -160,7 +197,7 @@ class _Walk:
         kind = type(value)
         if kind is str:
             if member.mode == LITERAL:
-                return literal(value) + member.suffix
+                return self._literal(value) + member.suffix
             if member.mode == REFERENCE:
                 return self._reference(value, member.scalars)
             return self._term(member.scalars.expand(value), value)
@@ -177,7 +214,7 @@ class _Walk:
         if kind is bool:
             return f'"{"true" if value else "false"}"{member.boolean}'
         if kind is int or kind is float:
-            return _number(value, member.integer, member.double)
+            return self._number(value, member.integer, member.double)
         if value is None:
             malformed("A member is null, which would not be signed")
         raise Uncompiled
@@ -257,7 +294,7 @@ class _Walk:
         if type(content) is bool:
             return f'"{"true" if content else "false"}"{boolean}'
         if type(content) is int or type(content) is float:
-            return _number(content, integer, double)
+            return self._number(content, integer, double)
         return malformed("A @value is neither text, number nor boolean (JSON-LD 1.1, 9.5)")
 
     def _reference(self, value: Any, table: Table) -> str:
@@ -301,18 +338,3 @@ def _items(value: Any) -> list[Any]:
     if any(type(item) is list for item in value):
         return [inner for item in value for inner in _items(item)]
     return value
-
-
-def _number(value: float, integer: str, double: str) -> str:
-    """JSON-LD 1.1 API, 8.3, 8 to 11."""
-    if type(value) is int and abs(value) < 10**21:
-        return f'"{value}"{integer}'
-    if abs(value) >= 1e21 or not float(value).is_integer():
-        if not math.isfinite(value):
-            malformed("A number is not finite")
-        return f'"{_MANTISSA.sub(_exponent, f"{value:1.15E}")}"{double}'
-    return f'"{int(value)}"{integer}'
-
-
-def _exponent(found: re.Match[str]) -> str:
-    return f"{found[1]}E{found[2]}{found[3]}"

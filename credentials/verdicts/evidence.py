@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from credentials.ledger.records import Claims, Installed
     from credentials.ledger.standing import Standing
     from credentials.verdicts.manifest import DeclaredHere
-    from credentials.verdicts.means import OpenedList
+    from credentials.verdicts.means import HeldProofs, OpenedList
     from credentials.verdicts.shown_as import ShownAs
 
 Document = Mapping[str, Any]
@@ -229,6 +229,8 @@ class NetworkView:
     resources: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     # Status lists that were opened already, by digest; whoever gathers hands the same table on.
     lists_opened: dict[bytes, OpenedList] = field(default_factory=dict, compare=False, repr=False)
+    # Documents whose proofs held already, by digest; the same.
+    proofs_held: dict[bytes, HeldProofs] = field(default_factory=dict, compare=False, repr=False)
     log_policy: str | None = None  # text of log.policy, for receipts shown with a document
 
 

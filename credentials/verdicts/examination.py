@@ -24,13 +24,14 @@ from credentials.documents.secured import (
     view_of,
 )
 from credentials.errors import CredentialError
-from credentials.verdicts.means import Demands, Examination, Means, tell
+from credentials.verdicts.means import Demands, Examination, HeldProofs, Means, tell
 from credentials.verdicts.status_step import check_status
 from credentials.verdicts.verdict import Findings, Outcome
 
 STEPS = ("structure", "proof", "issuer_key", "validity", "schema", "related", "status")
 STATUS_CLAIM = "status"  # a claim that no context defines: a status of the Token Status List specification
 SCHEMA_TYPE = "JsonSchema"  # the one kind of schema that is evaluated (VC JSON Schema, 2.1)
+PROOFS_KEPT_MAX = 4_096  # half a kilobyte each
 NO_OBJECT = "The document is not a JSON object."
 IN_AN_ENVELOPE = " A JWT is shown in an envelope: an EnvelopedVerifiableCredential (VCDM 2.0, 4.13)."
 
@@ -123,7 +124,7 @@ def _proof(  # noqa: PLR0917  (one document, its reading, and what judges it)
         found.unmade(("issuer_key",), "proof_missing")
         return examined
     try:
-        secured = verify_shown(opened, means.key_of, means.contexts)
+        secured = _secured(opened, examined.digest, means)
     except CredentialError as error:
         tell(found, "proof", error, issuer=credential.issuer)
         found.unmade(("issuer_key",), error.code)
@@ -145,6 +146,20 @@ def _proof(  # noqa: PLR0917  (one document, its reading, and what judges it)
     found.failed("proof", reason, not_before=secured.not_before, expires=secured.expires, **told)
     found.unmade(("issuer_key",), reason)
     return examined
+
+
+def _secured(opened: Shown, digest: bytes, means: Means) -> Secured:
+    """A document whose proofs hold: verified once by its digest, as long as its methods have these keys."""
+    held = means.proofs.get(digest)
+    if held is not None and tuple(map(means.key_of, held.secured.methods)) == held.keys:
+        return held.secured
+    secured = verify_shown(opened, means.key_of, means.contexts)
+    if opened.jwt is None:  # the times of an envelope are told with its document
+        if len(means.proofs) >= PROOFS_KEPT_MAX:
+            means.proofs.clear()
+        bare = replace(secured, document={})
+        means.proofs[digest] = HeldProofs(bare, tuple(map(means.key_of, secured.methods)))
+    return secured
 
 
 def _check_issuer_key(

@@ -33,6 +33,7 @@ def means_of(inquiry: Inquiry) -> Means:
         list_of=lambda issuer, entry: _list_of(issuer, entry, inquiry),
         ledger=_OwnLedger(inquiry),
         opened=network.lists_opened,
+        proofs=network.proofs_held,
     )
 
 

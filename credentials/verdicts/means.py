@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from credentials.documents.canonical import Contexts
 from credentials.documents.model import Credential, StatusEntry
+from credentials.documents.secured import Secured
 from credentials.documents.status import StatusList
 from credentials.documents.suites.integrity import KeyOf
 from credentials.errors import UNDECIDED, CredentialError
@@ -41,6 +42,14 @@ class OpenedList:
     list: StatusList
     not_before: int | None
     expires: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldProofs:
+    """Proofs that hold by these keys, without the document that they secure."""
+
+    secured: Secured
+    keys: tuple[bytes, ...]  # of its methods, in their order
 
 
 class LedgerSide(Protocol):
@@ -75,6 +84,8 @@ class Means:
     list_issuers: frozenset[str] = frozenset()  # whose lists count for credentials of others
     # Lists of participants that were opened, by digest: the same for as long as the keys of participants are.
     opened: dict[bytes, OpenedList] = field(default_factory=dict)
+    # Documents whose proofs held, by digest: the same for as long as their methods have the same keys.
+    proofs: dict[bytes, HeldProofs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from credentials.verdicts.evidence import At, Tables
 from credentials.verdicts.policy import CHECKS
@@ -47,15 +48,14 @@ class Outcome(StrEnum):
 UNMADE = (Outcome.NOT_CHECKED, Outcome.INDETERMINATE)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One check, kept whatever its outcome."""
 
     name: str
     outcome: Outcome
     reason: str
     rule: str | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = MappingProxyType({})
     age_s: int | None = None
     word: str | None = None  # the word of its row in shown-as.toml
     ground: str | None = None  # that of its row

@@ -35,7 +35,7 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
     part_texts,
 )
-from credentials.verdicts.means import OpenedList
+from credentials.verdicts.means import HeldProofs, OpenedList
 from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE
 from credentials.verdicts.policy import Policy
 from node.storage.entries import EntryRow
@@ -89,6 +89,7 @@ class _Rules:
     document_kinds: frozenset[str]  # events of whose documents a verdict reads members
     # Lists whose signatures were verified: remembered for as long as the same keys count.
     lists_opened: dict[bytes, OpenedList] = field(default_factory=dict)
+    proofs_held: dict[bytes, HeldProofs] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tables: Tables, policy: Policy) -> _Rules:
@@ -217,6 +218,7 @@ class Gathering:
             recognitions=governance.recognitions,
             tables=rules.tables,
             lists_opened=rules.lists_opened,
+            proofs_held=rules.proofs_held,
             lag_heights=self.lag.lag_heights(height),
             quorum_silence_s=self.lag.quorum_silence_s(),
         )

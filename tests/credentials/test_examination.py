@@ -22,6 +22,7 @@ from credentials.documents.model import Credential, StatusEntry
 from credentials.documents.status import make_list_credential
 from credentials.documents.suites import jose, reading
 from credentials.errors import UNDECIDED, CredentialError
+from credentials.verdicts import examination
 from credentials.verdicts.examination import examine_document
 from credentials.verdicts.ledger_means import participants_keys
 from credentials.verdicts.means import Demands, ListInHand, Means
@@ -127,6 +128,33 @@ def a_list(raised: tuple[int, ...] = (), **changes: Any) -> JSON:
     )
     document["credentialSubject"] |= subject
     return suites.sign({**document, **changes}, signer, MADE)
+
+
+@pytest.mark.parametrize("way", SECURED)
+def test_proofs_that_held_are_verified_once_as_long_as_the_keys_are_the_same(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A document that is read again is digested again, and its proofs are not verified again: unless a byte of
+    it or the key of its method is another. (An envelope is verified each time.)
+    """
+    verified, document = list[object](), SECURED[way](credential())
+    verify = examination.verify_shown
+    monkeypatch.setattr(
+        examination, "verify_shown", lambda *given: (verified.append(given), verify(*given))[1]
+    )
+    means, other = having(), {**document, "validUntil": "2030-01-01T00:00:00Z"}
+    stolen = replace(means, key_of=lambda method: OTHER.public_key)
+
+    first, again = examined(document, means=means), examined(document, means=means)
+    alone = len(verified)
+
+    assert first == again and is_sound(first)
+    assert alone == (2 if "jwt" in way else 1)
+    for shown, by in ((document, stolen), *(() if "jwt" in way else ((other, means),))):
+        assert of(examined(shown, means=by), "proof") == [("fail", "invalid_signature")]
+    assert examined(document, means=means) == first
+    assert len(means.proofs) == (0 if "jwt" in way else 1)
 
 
 # -- status ------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from credentials.documents.model import parse_credential
 from credentials.documents.passport import completeness
 from credentials.documents.status import read_list
 from credentials.jcs import jcs
-from credentials.jsonld.compiled import to_quads
+from credentials.jsonld.compiled import require_meaning, to_quads
 from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.entries import parse_entry
 from credentials.ledger.genesis_table import accreditation_table
@@ -69,6 +69,7 @@ SEAMS: dict[CodeType, str] = {
     counted_by(parse_json): "JSON texts read strictly",
     counted_by(jcs): "values canonicalised",
     counted_by(to_quads): "documents read as JSON-LD",
+    counted_by(require_meaning): "documents read as JSON-LD",
     counted_by(verify_ed25519): "signatures verified",
     counted_by(read_list): "status lists opened",
     counted_by(Manifest.parse): "manifests read",
@@ -620,13 +621,14 @@ def test_an_export_reads_as_what_it_is(node: LiveNode) -> None:
 def test_a_verdict_reads_each_thing_once(node: LiveNode) -> None:
     """
     One verdict parses each entry of its battery, digests and canonicalises each document, and verifies each
-    signature once; a status list is opened once for as long as it is the latest.
+    signature once, and none of them again the next time; a status list is opened once for as long as it is
+    the latest.
     """
     code = code_of(950)
-    issue(node, range(950, 951))
+    issue(node, range(950, 952))
     item = {"battery": code, "goods": "battery", "condition": "new", "law_date": "2027-03-01"}
     entries = len(node.service.batteries.battery(code)["timeline"])
-    node.service.clearance.item(dict(item))  # opens the lists
+    node.service.clearance.item({**item, "battery": code_of(951)})  # opens the lists
 
     with counted(node) as statements, calls() as found:
         judged = node.service.clearance.item(dict(item))
@@ -649,6 +651,9 @@ def test_a_verdict_reads_each_thing_once(node: LiveNode) -> None:
             "data points looked for": 1,
         }
     )
+    with calls() as again:
+        assert node.service.clearance.item(dict(item))["verdict"] == judged["verdict"]
+    assert again["documents digested"] == documents and again["signatures verified"] == 0
     assert len(statements) <= 24  # 10 read; the others begin and end four moments on two databases
 
 
@@ -708,6 +713,34 @@ def test_a_line_of_a_manifest_reads_each_thing_once(tmp_path: Path) -> None:
     assert (
         len(statements) <= 22 * LINES + 2
     )  # with those of looking whether it is done, and of what came meanwhile
+
+
+def test_what_two_lines_rest_on_is_verified_once(tmp_path: Path) -> None:
+    """
+    Two lines that name one battery and say different things of it: each credential that both verdicts rest on
+    is verified once a job, and the lists once.
+    """
+    with live_node(tmp_path) as node:
+        issue(node, range(1, 2))
+    service = open_service(DataDirectory(tmp_path / "data"), PASSPHRASE, 0)  # its threads do not run
+    table = service.stores.office.consignments
+    lines = [
+        {"line": n, "battery": code_of(1), "goods": "battery", "condition": "new", "mass_kg": 400 + n}
+        for n in range(1, 4)
+    ]
+    try:
+        with calls() as found:
+            made = service.consignments.create({"declaration": "26NLTEST000012", "lines": lines}, "key")
+            while (row := table.get(made["id"])) is not None and row.state != "done":
+                service.judging.turn()
+        items = service.consignments.show(made["id"])["items"]
+    finally:
+        service.stop()
+
+    assert [item["line"] for item in items] == [1, 2, 3]
+    documents, lists = 2, 2
+    assert found["signatures verified"] == documents + lists
+    assert found["documents digested"] == documents * len(lines) + lists
 
 
 def test_a_manifest_is_read_once_however_often_its_lines_are_judged_again(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import random
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -372,6 +372,13 @@ def any_value(seeded: random.Random, depth: int) -> Any:
     return {seeded.choice(MEMBERS): any_value(seeded, depth - 1) for _ in range(seeded.randrange(5))}
 
 
+def any_document(seeded: random.Random) -> dict[str, Any]:
+    document = {seeded.choice(MEMBERS): any_value(seeded, 4) for _ in range(seeded.randrange(1, 4))}
+    if seeded.randrange(3):
+        document["@context"] = seeded.choice([any_value(seeded, 4), [V2, any_value(seeded, 3)], VOCABULARY])
+    return document
+
+
 def test_any_json() -> None:
     """
     Whatever stands under the keywords of JSON-LD, in contexts and outside, the answer is statements or
@@ -381,11 +388,7 @@ def test_any_json() -> None:
     read = 0
 
     for _ in range(5_000):
-        document = {seeded.choice(MEMBERS): any_value(seeded, 4) for _ in range(seeded.randrange(1, 4))}
-        if seeded.randrange(3):
-            document["@context"] = seeded.choice(
-                [any_value(seeded, 4), [V2, any_value(seeded, 3)], VOCABULARY]
-            )
+        document = any_document(seeded)
         try:
             read += bool(rdfc(document, CONTEXTS))
         except CredentialError as error:
@@ -702,6 +705,32 @@ def test_hostile_documents(document: dict[str, Any], sentence: str | None) -> No
         assert caught.value.code == "malformed"
 
     assert time.thread_time() - started < 3
+
+
+def test_what_has_a_meaning_is_what_has_statements() -> None:
+    """
+    Whether a document means something is asked without writing its statements: refused is the same, with the
+    same sentence, of all samples and hostile documents and of 2,500 seeded ones.
+    """
+    seeded, refused, read = random.Random(17), 0, 0
+    numbers = [credential(**{"@context": [V2, VOCABULARY], "n": n}) for n in (1.5, 1e22, 2, float("inf"))]
+    known = [*SAMPLES.values(), *LOSSY.values(), *(document for document, _ in HOSTILE.values()), *numbers]
+
+    for document in (*known, *(any_document(seeded) for _ in range(2_500))):
+        said = [why(way, document) for way in (jsonld.to_quads, jsonld.require_meaning)]
+        assert said[0] == said[1], json.dumps(document)[:400]
+        refused, read = refused + (said[0] is not None), read + (said[0] is None)
+
+    assert refused > 1_000 and read > 100
+
+
+def why(way: Callable[..., object], document: dict[str, Any]) -> tuple[str, str] | None:
+    """With which code and sentence a document is refused."""
+    try:
+        way(document, CONTEXTS)
+    except CredentialError as error:
+        return error.code, str(error)
+    return None
 
 
 def kept(table: Table) -> int:
