@@ -19,10 +19,10 @@ from credentials.documents import suites
 from credentials.documents.canonical import b64u, jcs
 from credentials.documents.keys import did_key, did_key_url
 from credentials.documents.model import Credential, StatusEntry
+from credentials.documents.secured import Secured, verify_shown
 from credentials.documents.status import make_list_credential
 from credentials.documents.suites import jose, reading
 from credentials.errors import UNDECIDED, CredentialError
-from credentials.verdicts import examination
 from credentials.verdicts.examination import examine_document
 from credentials.verdicts.ledger_means import participants_keys
 from credentials.verdicts.means import Demands, ListInHand, Means
@@ -139,10 +139,12 @@ def test_proofs_that_held_are_verified_once_as_long_as_the_keys_are_the_same(
     it or the key of its method is another. (An envelope is verified each time.)
     """
     verified, document = list[object](), SECURED[way](credential())
-    verify = examination.verify_shown
-    monkeypatch.setattr(
-        examination, "verify_shown", lambda *given: (verified.append(given), verify(*given))[1]
-    )
+
+    def verifying(*given: Any) -> Secured:
+        verified.append(given)
+        return verify_shown(*given)
+
+    monkeypatch.setattr("credentials.verdicts.examination.verify_shown", verifying)
     means, other = having(), {**document, "validUntil": "2030-01-01T00:00:00Z"}
     stolen = replace(means, key_of=lambda method: OTHER.public_key)
 
