@@ -64,7 +64,7 @@ def parts_in(
         key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
     }
     whole = [*whole, *(records[key] for key in batteries if key in records)]
-    heard = past_hands(view.entries, governance) | dict.fromkeys(own, ALWAYS)
+    heard = past_hands(inquiry.record.admitted, governance) | dict.fromkeys(own, ALWAYS)
     inside, known = dict[bytes, int](), dict[bytes, bool]()
     for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
         told = [(one, partial(_counts, ALWAYS, heard)) for one in whole]

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.standing import PRIVATE, Standing
-from credentials.verdicts.evidence import LedgerEntry, LedgerView
+from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.record import Inquiry, Recorded
 
 ALWAYS = 2**62  # a leaf beyond all
@@ -81,17 +80,16 @@ def of_same_hands(
     )
 
 
-def past_hands(entries: Iterable[LedgerEntry], governance: Governance) -> dict[str, int]:
+def past_hands(record: Iterable[Recorded], governance: Governance) -> dict[str, int]:
     """The leaf at which its record has it leave the hands of each that had it, the last one each."""
     left, holder = dict[str, int](), None
-    for leaf in entries:
-        said = leaf.parsed.attestation if isinstance(leaf.parsed, AdmittedEntry) else None
-        event = governance.lifecycle.event(said.kind) if said is not None else None
-        if said is None or event is None or event.custody is None:
+    for said in record:
+        event = governance.lifecycle.event(said.attestation.kind)
+        if event is None or event.custody is None:
             continue
-        taker = _taker(event, said)
+        taker = _taker(event, said.attestation)
         if holder not in (None, taker, PRIVATE):
-            left[str(holder)] = leaf.leaf_index
+            left[str(holder)] = said.leaf_index
         holder = taker
     return left
 

@@ -66,7 +66,8 @@ def repairs_behind(
     `said_of`: by these parties, of a battery, or by anybody before a leaf, what repairs it and what takes
     that back, so many at most, oldest first.
     """
-    until = {party: leaf for party, leaf in past_hands(entries, governance).items() if party not in parties}
+    record = filter(None, map(admitted_at, entries))
+    until = {party: leaf for party, leaf in past_hands(record, governance).items() if party not in parties}
     parts = dict(_parts_named(entries, governance))
     asked = {**parts, **dict.fromkeys(made_from, ALWAYS)}
     found, left = dict[bytes, Sequence[LedgerEntry]](), REPAIRS_READ_MAX

@@ -528,7 +528,7 @@ class World:
         old_kin = {key: one for view in kin.values() for key, one in view.relatives.items()}
         return LedgerView(
             standing,
-            own,
+            mine,
             self.refused,
             vehicle=vehicle.of(key) if vehicle is not None else None,
             beside=beside,
