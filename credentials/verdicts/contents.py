@@ -11,6 +11,7 @@ battery (D992), or had it then (D993): whoever has the part says nothing of what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from credentials.ledger.attestation import Attestation, standing_key
@@ -19,7 +20,7 @@ from credentials.ledger.standing import Standing
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.hands import ALWAYS, made_from, own_parties, past_hands
-from credentials.verdicts.record import Inquiry, Record, Recorded
+from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at
 from credentials.verdicts.stolen import is_stolen
 
 Told = tuple[Record, Callable[[Recorded], bool]]  # a record, and which of its repairs count
@@ -141,3 +142,31 @@ def left_inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[boo
 
 def keys_of(repair: Attestation) -> list[bytes]:
     return [standing_key(subject) for subject in repair.referenced_subjects]
+
+
+def with_repairs(view: LedgerView, key: bytes, code: LedgerView, governance: Governance | None) -> LedgerView:
+    """The view with what was repaired under a further code of what has this key, and what is behind that.
+
+    A cell that was put into a module under one of its codes is in that under all of them (D1019).
+    """
+    lifecycle = governance.lifecycle if governance is not None else None
+    said = ((leaf, admitted_at(leaf)) for leaf in code.entries)
+    told = [
+        leaf
+        for leaf, one in said
+        if lifecycle is not None
+        and one is not None
+        and (event := lifecycle.event(one.attestation.kind)) is not None
+        and (event.effects.names_parts or event.effects.undo is not None)
+    ]
+    if not told:
+        return view
+    mine = {leaf.leaf_index: leaf for leaf in (*view.repairs.get(key, ()), *told)}
+    return replace(
+        view,
+        repairs={**code.repairs, **view.repairs, key: tuple(mine.values())},
+        parts={**code.parts, **view.parts},
+        tests={**code.tests, **view.tests},
+        part_recalls={**code.part_recalls, **view.part_recalls},
+        repairs_unread=view.repairs_unread or code.repairs_unread,
+    )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import WASTE, Standing
+from credentials.verdicts.contents import with_repairs
 from credentials.verdicts.evidence import RELATIVES_MAX, Evidence, LedgerView
 from credentials.verdicts.manifest import canonical_name
 from credentials.verdicts.names import Found, each, follow, follow_namers, has_ceased, rightful, texts_of
@@ -72,6 +73,9 @@ def with_names_of_kin(evidence: Evidence) -> Evidence:
         kin_gone=gone,
         kin_otherwise=_otherwise(beside, others, evidence, governance),
     )
+    for key, text in ((key, text) for key, texts in names.items() for text in texts):
+        if text in found.counted:
+            beside = with_repairs(beside, key, evidence.aliases[text], governance)
     return replace(evidence, ledger=beside)
 
 

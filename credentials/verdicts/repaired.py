@@ -71,18 +71,22 @@ def repairs_behind(
     parts = dict(_parts_named(entries, governance))
     asked = {**parts, **dict.fromkeys(made_from, ALWAYS)}
     found, left = dict[bytes, Sequence[LedgerEntry]](), REPAIRS_READ_MAX
-    waiting = list(asked)
+    waiting, read = list(asked), dict[bytes, int]()
     for key in waiting:
+        found.pop(key, None)
+        left += read.pop(key, 0)
         if len(found) >= RELATIVES_MAX or left <= 0:
             return RepairsBehind(list(parts), found, cut=True)
         said = said_of([*parties, *until], key, asked[key], left + 1)
-        left -= len(said)
+        read[key] = len(said)
+        left -= read[key]
         said = [one for one in said if not _told_too_late(one, asked[key], until, governance)]
         if said:
             found[key] = said
         named = _parts_named(said, governance)
-        waiting += [one for one in named if one not in asked]
-        asked = named | asked
+        later = {one: leaf for one, leaf in named.items() if leaf > asked.get(one, -1)}
+        waiting += later  # once more, where it was put into something after what it was asked for (D1019)
+        asked |= later
         parts = named | parts
     return RepairsBehind(list(parts), found, cut=left < 0)
 

@@ -14,6 +14,7 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.rules import LOST
 from credentials.ledger.standing import BANNED, PARTY, PASSPORT_SUSPENDED, REFUSED, WASTE, Setting, Standing
 from credentials.verdicts.cell import ENDED, binding, recalls
+from credentials.verdicts.contents import with_repairs
 from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView
 from credentials.verdicts.fates import bad_fates
 from credentials.verdicts.hands import own_parties
@@ -37,11 +38,14 @@ def with_whole_of_tied(evidence: Evidence, policy: Policy, at: At) -> Evidence:
         return evidence
     own, whole, unread = own_parties(view.standing, view.relatives), dict[bytes, Standing](), False
     more, behind = dict[bytes, Standing](), {leaf.leaf_index: leaf for leaf in view.behind}
+    repaired = view
     for key, one in {**view.beside, **view.parts, **view.named_in}.items():
         sets = view.tied_sets.get(key, ())
         codes, all_read = _codes_of(one, sets, evidence)
         unread = unread or not (all_read or has_ceased(one) or own.isdisjoint(by for _, by in sets))
         whole[key] = _as_one(one, codes, evidence) if codes else one
+        for code in codes:
+            repaired = with_repairs(repaired, key, code, evidence.network.governance)
         more |= {code.standing.key: code.standing for code in codes if code.standing is not None}
         behind |= {leaf.leaf_index: leaf for leaf in _behind(codes, evidence.network.governance)}
         if key in view.tied_kin:
@@ -49,9 +53,9 @@ def with_whole_of_tied(evidence: Evidence, policy: Policy, at: At) -> Evidence:
             whole[key], untold = _with_kin(whole[key], Inquiry(kin, Record(), policy, at))
             unread, more = unread or not own.isdisjoint(untold), {**view.tied_kin[key].relatives, **more}
     joined = replace(
-        view,
+        repaired,
         named_in={key: whole[key] for key in view.named_in},
-        parts={key: whole[key] for key in view.parts},
+        parts={key: whole.get(key, one) for key, one in repaired.parts.items()},
         beside={key: whole[key] for key in view.beside},
         kin_unread=view.kin_unread or unread,
         tied_more=more,

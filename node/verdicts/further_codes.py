@@ -26,7 +26,7 @@ from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.record import Record
 from node.storage.office import OfficeStore
 from node.verdicts.ledger_views import admitted as admitted_of
-from node.verdicts.ledger_views import made_into_of, taken_out_of
+from node.verdicts.ledger_views import made_into_of, repairs_in, taken_out_of
 
 if TYPE_CHECKING:
     from node.verdicts.sources import Reading
@@ -74,6 +74,8 @@ class FurtherCodes:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
             for one in (view, *view.tied_kin.values()):
                 reading.kin.extend((*taken_out_of(one), *made_into_of(one)))
+            parts = governance.lifecycle.naming_parts  # of a part under its further code (credentials D1019)
+            reading.kin.extend((*(a for a in admitted_of(view) if a.kind in parts), *repairs_in(view)))
             record = joined(view, reading.parties, governance)
             said = [r.attestation for r in record.shown()] if record is not None else []
             sets = earlier_sets(said, None, reading.seen)

@@ -274,12 +274,16 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
+    tied = (said for one in view.tied_kin.values() for said in kin_statements(ledger, one))
+    every = (*taken_out_of(view), *made_into_of(view), *kin, *repairs_in(view), *tied)
+    return tuple({a.digest: a for a in every}.values())
+
+
+def repairs_in(view: LedgerView) -> list[Attestation]:
+    """The repairs of its parts, of others in its vehicle, and of what names any of these."""
     named = (one.named_by for one in (view, *view.named_of_others))
     repairs = (leaf.parsed for said in (*view.repairs.values(), *named) for leaf in said)
-    repaired = [entry.attestation for entry in repairs if isinstance(entry, AdmittedEntry)]
-    tied = (said for one in view.tied_kin.values() for said in kin_statements(ledger, one))
-    every = (*taken_out_of(view), *made_into_of(view), *kin, *repaired, *tied)
-    return tuple({a.digest: a for a in every}.values())
+    return [entry.attestation for entry in repairs if isinstance(entry, AdmittedEntry)]
 
 
 def taken_out_of(view: LedgerView) -> list[Attestation]:

@@ -54,6 +54,27 @@ def test_who_has_a_part_takes_nothing_out_of_what_is_in_the_battery(
         assert judged(w, pack)["verdict"] in GOOD
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_part_that_was_in_there_before_is_read_until_it_is_in_there_now(*, before: bool) -> None:
+    """
+    I2, I6: in and out of the pack; repaired by whoever had it then; in a module, and that is in the pack.
+    """
+    w = World()
+    pack, part, inner, cell = stock(w), module(w), module(w, 8), module(w, 9)
+    if before:
+        repaired(w, pack, child_in=inner)
+        repaired(w, pack, child_out=inner)
+    w.happen(MAKER, "battery.handed_over", inner, {"invoice": "1"}, parties=(WORKSHOP,), cosign=(WORKSHOP,))
+    repaired_by(w, WORKSHOP, inner, child_in=cell)
+    w.happen(WORKSHOP, "battery.handed_over", inner, {"invoice": "2"}, parties=(MAKER,), cosign=(MAKER,))
+    repaired(w, part, child_in=inner)
+    repaired(w, pack, child_in=part)
+    assert judged(w, pack)["verdict"] in GOOD
+    recalled(w, cell)
+
+    assert shape(judged(w, pack)) == ("undecided", "part_stopped_told")
+
+
 @pytest.mark.parametrize("built_in_again", [True, False])
 def test_what_came_out_of_a_part_before_it_was_built_in_again_is_out(*, built_in_again: bool) -> None:
     """

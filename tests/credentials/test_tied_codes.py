@@ -10,13 +10,22 @@ from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import Missing, MissingReason
 from tests.credentials.test_gone_with import declared_waste, stolen, used
+from tests.credentials.test_lives_beside import made_of
 from tests.credentials.test_namings import INLAND, module
-from tests.credentials.test_repaired import recalled, repaired, stock
-from tests.credentials.test_shown import GOOD, VIN, judged
+from tests.credentials.test_repaired import lost, recalled, repaired, stock
+from tests.credentials.test_shown import GOOD, VIN, judged, shape
 from tests.credentials.test_two_codes import LINK, with_links
 from tests.credentials.test_vehicles import CAR, IN_CAR
 from tests.harness.border import World, claims_of, code, replace
-from tests.harness.ledger import MAKER, OTHER_MAKER
+from tests.harness.ledger import (
+    MAKER,
+    OTHER_MAKER,
+    SECOND_LIFE,
+    Ledger,
+    accreditation,
+    accreditations,
+    make_genesis,
+)
 
 
 def called_twice(w: World, text: str) -> str:
@@ -35,7 +44,45 @@ def recalled_by_code(w: World, text: str) -> None:
     w.run(w.ledger.attest(MAKER, "recall.published", about, criteria=criteria))
 
 
+@pytest.mark.parametrize("text", [LINK, code(7)])
+@pytest.mark.parametrize("met", [recalled, lost])
+def test_a_second_life_sheds_nothing_that_was_put_in_under_a_further_code(
+    met: Callable[[World, str], None], text: str
+) -> None:
+    """
+    X1, X8: a module is put into a battery under either of its codes, and that is made into another.
+    """
+    more = [*accreditations(), accreditation(MAKER, schemes=(("gs1", "9521001"),), licence="gs1")]
+    w = World(Ledger(make_genesis(accreditations=more)), publishers=(MAKER, SECOND_LIFE))
+    old, part = called_twice(w, code(7)), module(w, 9)
+    met(w, part)
+    repaired(w, text, child_in=part)
+    made = made_of(w, old)
+
+    told = judged(w, made, condition="second_life", **INLAND)
+    assert shape(told) == ("hold", "part_recalled" if met is recalled else "part_lost")
+
+
 MET = [recalled, stolen, declared_waste]
+
+
+@pytest.mark.parametrize("way", ["child_in", "child_out"])
+@pytest.mark.parametrize("text", [LINK, code(7)])
+def test_what_was_put_into_a_part_under_one_of_its_codes_is_in_what_that_is_in(text: str, way: str) -> None:
+    """
+    X1, I2: a cell is put into a module under either of its codes, and the module into a pack.
+    """
+    w = with_links()
+    pack, part, cell = stock(w), called_twice(w, code(7)), module(w, 9)
+    repaired(w, text, child_in=cell)
+    if way == "child_out":
+        w.ledger.now += 100
+        repaired(w, part if text == LINK else LINK, child_out=cell)
+    repaired(w, pack, child_in=part)
+    assert judged(w, pack)["verdict"] in GOOD
+    recalled(w, cell)
+
+    assert (shape(judged(w, pack)) == ("hold", "part_recalled")) == (way == "child_in")
 
 
 @pytest.mark.parametrize("met", MET)
