@@ -194,6 +194,32 @@ def test_the_fate_of_a_pack_under_its_further_code_is_gathered_for_its_modules(n
     assert "missing" in fates and told["verdict"] == "hold"
 
 
+@pytest.mark.check
+def test_what_was_put_into_a_part_under_its_further_code_is_gathered(node: LiveNode) -> None:
+    """
+    X1, I2: a cell is put into a module under the link that its passport names, the module into a pack, and
+    the cell is recalled: the documents of both repairs are read.
+    """
+    pack, part, cell = (CODE.replace("0000031", f"00000{n}") for n in (66, 67, 68))
+    link = LINK.replace("/31", "/67")
+    attest(node, "battery.produced", cell, production_date="2026-06-02", category="ev")
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    attest(node, "battery.maintained", link, work="module", child_in=cell)
+    publish(node, part, link)
+    publish(node, pack, "https://id.example.org/66")
+    attest(node, "battery.maintained", pack, work="module", child_in=part)
+    assert "part_recalled" not in reasons_inland(node, pack)
+    attest(node, "battery.recalled", cell, reason="fire")
+
+    assert "part_recalled" in reasons_inland(node, pack)
+
+
+def reasons_inland(node: LiveNode, battery: str) -> set[str]:
+    goods = {"goods": "battery", "condition": "used", "direction": "inland"}
+    told = node.post_json("/clearance", {"battery": battery, **goods}).get_json()
+    return {check["reason"] for check in told["checks"]}
+
+
 def test_a_code_that_only_the_earlier_passport_names_is_gathered(node: LiveNode) -> None:
     """
     I1: published again without the further code, its record is read all the same; what is shown with the
