@@ -37,8 +37,10 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
+from tests.harness import alone
+from tests.harness.argued import argued, by_rule
 from tests.harness.mutations import Lines, Mutant, draw
-from tests.harness.trials import DECIDED, SURVIVED, UNREACHED
+from tests.harness.trials import DECIDED, FAILED, SURVIVED, UNREACHED
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "mutants"
@@ -123,8 +125,11 @@ class Limits:
 
 
 DECIDED_LEAST = 20  # a gate that decided fewer, though more were drawn, has not looked
-TRIED, TRIED_AGAIN = ".tried", ".again"  # files of results beside the copy
+# Files of results beside the copy: of the run, and of second looks.
+TRIED, LOOKS = ".tried", (".again-test", ".again-check", ".alone")
 WHOLE = Limits()
+# A second look: of the tests of `make check` more are red where thousands of mutants stand beside the code.
+AGAIN = Limits(red=3)
 GATE = Limits(8, 1.5, 0.1, 0, DECIDED_LEAST)
 # What is drawn from one or more rooms: else most of the time would go into survivors.
 SAMPLE = Limits(20, 6, 0.5)
@@ -135,19 +140,6 @@ def room_of(path: str) -> str | None:
     if not path.endswith(".py") or any(fnmatch(path, pattern) for pattern in NOT_MUTATED):
         return None
     return next((name for name, room in ROOMS.items() if room.holds(path)), None)
-
-
-def argued(text: str) -> dict[tuple[str, str, str], str]:
-    """(function, old, new) -> why of each argued survivor; raises ValueError for a row without why."""
-    found = {}
-    for line in text.splitlines():
-        if line.strip() and not line.startswith("#"):
-            function, *changed, why = (cell.strip() for cell in line.split(" | "))
-            half = len(changed) // 2  # what was changed may have bars of its own, as many as what it became
-            if half == 0 or len(changed) != 2 * half or not all((function, *changed, why)):
-                raise ValueError(f"not `function | old | new | why`: {line}")
-            found[function, " | ".join(changed[:half]), " | ".join(changed[half:])] = why
-    return found
 
 
 def changed_lines(commit: str, root: Path = ROOT) -> dict[str, Lines]:
@@ -208,11 +200,12 @@ def run(
     limits: Limits = WHOLE,
     *,
     results: str = TRIED,
+    options: Sequence[str] = (),
 ) -> dict[str, int]:
     """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`.
 
-    What was tried before stands in the file of results beside the copy. Raises SystemExit if the tests are
-    red without a mutant.
+    What was tried before stands in the file of results beside the copy; `options` are for pytest. Raises
+    SystemExit if the tests are red without a mutant.
     """
     asked, tried = copy.with_suffix(".asked"), copy.with_suffix(results)
     asked.write_text(json.dumps([(mutant.name, mutant.path, mutant.lines) for mutant in mutants]))
@@ -223,14 +216,14 @@ def run(
             sys.executable, "-m", "tests.harness.trials", str(asked), str(tried),
             str(seconds), str(limits.least), str(limits.at_once),
             str(limits.of_tests_s), str(limits.of_test_s), str(limits.red), str(limits.cases_s),
-            "--rootdir=.", "--hypothesis-profile=mutants", *deselected, *tests,
+            "--rootdir=.", "--hypothesis-profile=mutants", *options, *deselected, *tests,
         ],
         cwd=copy, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONHASHSEED": "0"},  # the cases of a test come in one order
     )  # fmt: skip
     if ended.returncode:
         raise SystemExit(f"No mutant was tried. {(ended.stdout + ended.stderr)[-3_000:]}")
-    for test in tried.with_suffix(".left").read_text().splitlines():
+    for test in tried.with_name(f"{tried.name}.left").read_text().splitlines():
         print(f"left out, as it failed without any mutant: {test}")
     kept = FOLDER.parent / "artifacts"
     kept.mkdir(exist_ok=True)
@@ -248,25 +241,6 @@ def _commit(file: str) -> str:
     return (ROOT / file).read_text().split()[0]
 
 
-def message_of_an_assert(mutant: Mutant) -> bool:
-    """True if it changes nothing but what an assert says: it is read only if the code itself is wrong."""
-    old, new = (re.match(r"(assert .+?), f?(?:\".*\"|None)$", text) for text in (mutant.old, mutant.new))
-    return old is not None and new is not None and old[1] == new[1]
-
-
-def type_of_a_cast(mutant: Mutant) -> bool:
-    """True if it changes nothing but the type of a `cast`: that is for who checks types."""
-    typed = r"(?<![\w.])cast\((?:\"[^\"]*\"|[\w.]+(?:\[[\w., |\[\]]+\])?), "
-    old, new = (re.sub(typed, "cast(", text) for text in (mutant.old, mutant.new))
-    return old == new and old != mutant.old
-
-
-def strictness_of_a_zip(mutant: Mutant) -> bool:
-    """True if it changes nothing but that a `zip` asserts both to be of one length: an assert by itself."""
-    loose = re.sub(r", strict=True\)", ")", mutant.old)
-    return loose != mutant.old and loose == re.sub(r", (strict=(False|None))?\)", ")", mutant.new)
-
-
 @dataclass(frozen=True, slots=True)
 class Count:
     """Mutants that tests decided: killed, and judged in all (killed, or survived and not argued)."""
@@ -278,37 +252,6 @@ class Count:
     def score(self) -> float:
         """In per cent."""
         return 100.0 * self.killed / self.judged if self.judged else 100.0
-
-
-def words_of_a_log(mutant: Mutant) -> bool:
-    """True if it changes no more than a text of a line of the log: whoever waits for one is a test."""
-    literal = r"f?\"[^\"]*\"|None"
-    return mutant.old.startswith("log.moment(") and re.sub(literal, "", mutant.old) == re.sub(
-        literal, "", mutant.new
-    )
-
-
-def case_of_sql(mutant: Mutant) -> bool:
-    """True if it changes nothing but the case of words or names of SQL, which have none."""
-    words = r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|SET|AND|ORDER|ON|AS|CASE|CREATE|PRAGMA)\b"
-    quoted = re.findall(r"\"([^\"]*)\"", mutant.old)
-    changed = [text for text in quoted if f'"{text}"' not in mutant.new]
-    of_a_schema = mutant.path.endswith("_steps.py")  # names of tables and columns, and nothing else
-    return (
-        mutant.path.startswith("node/storage/")
-        and mutant.old.lower() == mutant.new.lower()
-        and bool(changed)
-        and all("'" not in text and (of_a_schema or re.search(words, text)) for text in changed)
-    )
-
-
-# Argued, whatever the line, and never tried: no behaviour is changed.
-BY_RULE = (message_of_an_assert, type_of_a_cast, strictness_of_a_zip, words_of_a_log, case_of_sql)
-
-
-def by_rule(mutant: Mutant) -> bool:
-    """True if it is argued by what it changes."""
-    return any(rule(mutant) for rule in BY_RULE)
 
 
 def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> Count:
@@ -354,13 +297,41 @@ def passes(count: Count, least: float, chance: float | None) -> bool:
     return found >= chance
 
 
-def try_all(
-    copy: Path, mutants: Sequence[Mutant], seconds: float, limits: Limits, *, results: str = TRIED
-) -> dict[str, int]:
-    """Exit codes, in the order in which the mutants were drawn, with the tests of all of their rooms."""
+def tests_about(copy: Path, mutants: Sequence[Mutant]) -> list[str]:
+    """The test files of all of their rooms."""
     rooms = {room_of(mutant.path) for mutant in mutants}
-    tests = sorted({test for name, room in ROOMS.items() if name in rooms for test in room.tests_of(copy)})
-    return run(copy, mutants, tests, seconds, limits, results=results)
+    return sorted({test for name, room in ROOMS.items() if name in rooms for test in room.tests_of(copy)})
+
+
+def look_again(copy: Path, mutants: Sequence[Mutant], seconds: float, limits: Limits, tier: str) -> None:
+    """Try what survived by tests that the run had no time for, or could not ask; the files say what died.
+
+    With `tier` *test*: by all tests of their rooms, with all the time; then by those that read the text of
+    the code, which say nothing of one mutant where all are in it. With *check*: by those of `make check`.
+    """
+    tests = tests_about(copy, mutants)
+    left = surviving(copy, mutants)
+    run(copy, left, tests, seconds, limits, results=f".again-{tier}", options=[f"--tier={tier}"])
+    if tier == "test":
+        reading = [test for file in tests for test in reading_code(file, copy)]
+        with tempfile.TemporaryDirectory(prefix="alone-") as folder:
+            make_copy(Path(folder))
+            alone.try_each(Path(folder), surviving(copy, mutants), reading, copy.with_suffix(".alone"))
+
+
+def surviving(copy: Path, mutants: Sequence[Mutant]) -> list[Mutant]:
+    """Those that the run and every second look so far left alive."""
+    codes = codes_of_all(copy)
+    return [mutant for mutant in mutants if codes.get(mutant.name) in (SURVIVED, UNREACHED)]
+
+
+def codes_of_all(copy: Path) -> dict[str, int]:
+    """Exit codes of a run, and of what died in a second look since."""
+    codes = codes_in(copy.with_suffix(TRIED))
+    for again in map(copy.with_suffix, LOOKS):
+        found = codes_in(again) if again.is_file() else {}
+        codes |= {name: code for name, code in found.items() if code == FAILED}
+    return codes
 
 
 @contextlib.contextmanager
@@ -398,7 +369,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, help="at most so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--again", action="store_true", help="with --keep: those that survived there, with all the time"
+        "--again", choices=("test", "check"), help="with --keep: those that survived there, with all the time"
     )
     parser.add_argument(
         "--seconds", type=float, default=86_400, help="stop after so long (--since: and 20 decided)"
@@ -429,14 +400,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         limits = GATE if options.since else SAMPLE if options.sample else WHOLE
         left = started + options.seconds - time.monotonic()
         codes = {mutant.name: SURVIVED for mutant in chosen if by_rule(mutant)}
-        asked, results = [mutant for mutant in chosen if mutant.name not in codes], TRIED
+        asked = [mutant for mutant in chosen if mutant.name not in codes]
         if options.again:
-            codes |= codes_in(copy.with_suffix(TRIED))
-            asked = [mutant for mutant in asked if codes.get(mutant.name) in (SURVIVED, UNREACHED)]
-            limits, results = WHOLE, TRIED_AGAIN
-        if asked:
+            look_again(copy, asked, left, replace(AGAIN, at_once=options.at_once), options.again)
+            codes |= codes_of_all(copy)
+        elif asked:
             limits = replace(limits, at_once=options.at_once)
-            codes |= try_all(copy, asked, left, limits, results=results)
+            codes |= run(copy, asked, tests_about(copy, asked), left, limits)
     count = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
     decided = sum(code in DECIDED for code in codes.values())
     if decided < min(DECIDED_LEAST, len(chosen)):

@@ -433,7 +433,7 @@ class Trials:
         while self.running:
             self._reap(session)
         names = [session.items[number].nodeid for number in self.left_out]
-        self.tried.with_suffix(".left").write_text("\n".join(names))
+        self._beside("left").write_text("\n".join(names))
         self.ended = True
         return True
 
@@ -464,7 +464,7 @@ class Trials:
 
     def _surveyed(self, session: pytest.Session, kept: Sequence[Any]) -> Survey:
         """The survey, of forks: what they import and keep is gone with them."""
-        written = [self.tried.with_suffix(f".survey{child}") for child in range(self.children)]
+        written = [self._beside(f"survey{child}") for child in range(self.children)]
         known = self._kept([item.nodeid for item in session.items], written)
         files: dict[Path, list[int]] = {}
         for number, item in enumerate(session.items):
@@ -500,9 +500,13 @@ class Trials:
             cases[test] += 1
         return known
 
+    def _beside(self, what: str) -> Path:
+        """A file of this run: one of the same copy with other limits sees other tests to their end."""
+        return self.tried.with_name(f"{self.tried.name}.{what}")
+
     def _kept(self, names: list[str], written: Sequence[Path]) -> Survey:
         """What a run that was cut had looked at, if it was of the same tests."""
-        of = self.tried.with_suffix(".tests")
+        of = self._beside("tests")
         if of.is_file() and of.read_text().splitlines() == names:
             return self._read(written)
         for path in written:

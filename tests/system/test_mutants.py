@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import mutants
+from tests.harness import alone, argued, mutants
 from tests.harness.mutations import Mutant, draw, whole_statements
 from tests.harness.trials import FAILED, STOPPED, SURVIVED, UNREACHED, handed_out, next_of
 
@@ -112,12 +112,12 @@ def test_an_argued_survivor_says_why() -> None:
     A survivor is argued away by a row with function, both lines and a reason, and by nothing shorter.
     """
     rows = "# a comment\na.f | x | y | no reader can tell\na.g | e: E | None = 1 | e: E | None = 2 | why\n"
-    assert mutants.argued(rows) == {
+    assert argued.argued(rows) == {
         ("a.f", "x", "y"): "no reader can tell",
         ("a.g", "e: E | None = 1", "e: E | None = 2"): "why",
     }
     with pytest.raises(ValueError, match="not `function"):
-        mutants.argued("a.f | x | y\n")
+        argued.argued("a.f | x | y\n")
 
 
 def test_the_commit_of_the_gate_is_one_of_this_history() -> None:
@@ -207,7 +207,7 @@ def test_a_gate_that_decided_too_few_is_no_pass(
     monkeypatch.setattr(mutants, "make_copy", lambda copy: None)
     monkeypatch.setattr(mutants, "draw", lambda *_: (found, drawn))
     codes = {m.name: FAILED if n < decided else STOPPED for n, m in enumerate(found)}
-    monkeypatch.setattr(mutants, "try_all", lambda *_, **__: codes)
+    monkeypatch.setattr(mutants, "run", lambda *_, **__: codes)
 
     assert mutants.main(["--since", "tests/mutants/since.txt", *QUICK]) == 1
     assert f"{decided} of {drawn} mutants were decided: too few to say anything" in capsys.readouterr().out
@@ -259,41 +259,98 @@ def test_what_changes_no_behaviour_is_argued_by_rule() -> None:
     what is asserted, cast, zipped or logged, or of any other text, is not.
     """
 
-    def argued(old: str, new: str, path: str = "node/storage/a.py") -> bool:
+    def is_argued(old: str, new: str, path: str = "node/storage/a.py") -> bool:
         count = mutants.report([Mutant("m", path, "f", old, new)], {"m": SURVIVED}, {})
         return count.judged == 0
 
-    assert argued('assert a == b, "why not"', 'assert a == b, "XXwhy notXX"')
-    assert argued('assert a == b, f"why {a}"', "assert a == b, None")
-    assert not argued('assert a == b, "why not"', 'assert a != b, "why not"')
-    assert not argued('assert a == b, "why not"', 'assert a == None, "WHY NOT"')
-    assert not argued('raise E("why not")', 'raise E("XXwhy notXX")')
-    assert argued("told = cast(Mapping[str, Any], table)", "told = cast(None, table)")
-    assert argued("f(cast(Value, a), cast(Value, b))", "f(cast(Value, a), cast(None, b))")
-    assert argued('f(cast("list[Row]", a))', 'f(cast("list[row]", a))')
-    assert not argued("told = cast(Value, table)", "told = cast(Value, None)")
-    assert not argued("told = cast(Value, f(1))", "told = cast(None, f(2))")
-    assert not argued("told = forecast(Value, a)", "told = forecast(None, a)")
-    assert not argued("told = a.cast(Value, a)", "told = a.cast(None, a)")
-    assert not argued("told = cast(f(1), a)", "told = cast(None, a)")
+    assert is_argued('assert a == b, "why not"', 'assert a == b, "XXwhy notXX"')
+    assert is_argued('assert a == b, f"why {a}"', "assert a == b, None")
+    assert not is_argued('assert a == b, "why not"', 'assert a != b, "why not"')
+    assert not is_argued('assert a == b, "why not"', 'assert a == None, "WHY NOT"')
+    assert not is_argued('raise E("why not")', 'raise E("XXwhy notXX")')
+    assert is_argued("told = cast(Mapping[str, Any], table)", "told = cast(None, table)")
+    assert is_argued("f(cast(Value, a), cast(Value, b))", "f(cast(Value, a), cast(None, b))")
+    assert is_argued('f(cast("list[Row]", a))', 'f(cast("list[row]", a))')
+    assert not is_argued("told = cast(Value, table)", "told = cast(Value, None)")
+    assert not is_argued("told = cast(Value, f(1))", "told = cast(None, f(2))")
+    assert not is_argued("told = forecast(Value, a)", "told = forecast(None, a)")
+    assert not is_argued("told = a.cast(Value, a)", "told = a.cast(None, a)")
+    assert not is_argued("told = cast(f(1), a)", "told = cast(None, a)")
     for loose in ("strict=False", "strict=None", ""):
-        assert argued("for a, b in zip(x, y, strict=True):", f"for a, b in zip(x, y, {loose}):")
-        assert not argued("for a, b in zip(x, y, strict=False):", f"for a, b in zip(x, y, {loose}):")
-    assert not argued("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, None, strict=True):")
-    assert not argued("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, strict=True):")
-    assert not argued("for a, b in zip(x, y, strict=False):", "for a, b in zip(x, y, strict=True):")
-    assert not argued("told = f(a)", "told = None")
-    assert argued('log.moment("job", id=a)', 'log.moment("XXjobXX", id=a)')
-    assert argued('log.moment("job", id=a)', "log.moment(None, id=a)")
-    assert not argued('log.moment("job", id=a)', 'log.moment("job", id=None)')
-    assert not argued('told("job", id=a)', 'told("XXjobXX", id=a)')
-    assert argued('"SELECT a FROM b"', '"select a from b"')
-    assert not argued('"SELECT a FROM b"', '"XXSELECT a FROM bXX"')
-    assert not argued('"SELECT a FROM b"', '"select a from b"', "node/api/a.py")
-    assert not argued('''"SELECT a FROM b WHERE c = 'D'"''', '''"select a from b where c = 'd'"''')
-    assert not argued('"AGAIN"', '"again"')
-    assert argued('{"line": int}', '{"LINE": int}', "node/storage/schema_steps.py")
-    assert not argued('{"line": int}', '{"XXlineXX": int}', "node/storage/schema_steps.py")
+        assert is_argued("for a, b in zip(x, y, strict=True):", f"for a, b in zip(x, y, {loose}):")
+        assert not is_argued("for a, b in zip(x, y, strict=False):", f"for a, b in zip(x, y, {loose}):")
+    assert not is_argued("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, None, strict=True):")
+    assert not is_argued("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, strict=True):")
+    assert not is_argued("for a, b in zip(x, y, strict=False):", "for a, b in zip(x, y, strict=True):")
+    assert not is_argued("told = f(a)", "told = None")
+    assert is_argued('log.moment("job", id=a)', 'log.moment("XXjobXX", id=a)')
+    assert is_argued('log.moment("job", id=a)', "log.moment(None, id=a)")
+    assert not is_argued('log.moment("job", id=a)', 'log.moment("job", id=None)')
+    assert not is_argued('told("job", id=a)', 'told("XXjobXX", id=a)')
+    assert is_argued('"SELECT a FROM b"', '"select a from b"')
+    assert not is_argued('"SELECT a FROM b"', '"XXSELECT a FROM bXX"')
+    assert not is_argued('"SELECT a FROM b"', '"select a from b"', "node/api/a.py")
+    assert not is_argued('''"SELECT a FROM b WHERE c = 'D'"''', '''"select a from b where c = 'd'"''')
+    assert not is_argued('"AGAIN"', '"again"')
+    assert is_argued('{"line": int}', '{"LINE": int}', "node/storage/schema_steps.py")
+    assert not is_argued('{"line": int}', '{"XXlineXX": int}', "node/storage/schema_steps.py")
+
+
+def test_a_mutant_is_written_alone_where_it_was_drawn() -> None:
+    """
+    Alone in its file a mutant stands where it was drawn, with the indentation of what it changes, also where
+    that has several lines or goes; where other lines stand now it is not written.
+    """
+    text = "def f():\n    raise E(\n        'a',\n    )\n    return 1\n"
+
+    def of(old: str, new: str, at: int) -> str | None:
+        return alone.written(text, Mutant("m", "a.py", "f", old, new, at=at))
+
+    assert of("return 1", "return 2", 5) == text.replace("return 1", "return 2")
+    assert of("raise E( 'a', )", "raise E(None)", 2) == "def f():\n    raise E(None)\n    return 1\n"
+    assert of("'a',", "", 3) == text.replace("        'a',\n", "")
+    assert of("return 1", "return 2", 4) is None and of("return 1", "return 2", 6) is None
+
+
+@pytest.mark.check
+def test_what_only_a_test_of_the_text_sees_is_tried_alone(tmp_path: Path) -> None:
+    """
+    A mutant that changes what a test reads in the code is killed by it, any other survives; the file is as
+    before, what was tried is not tried again, and tests that are red without a mutant end the look.
+    """
+    code, told = tmp_path / "small.py", "def told():\n    return 'a sentence', 1\n"
+    code.write_text(told)
+    test = "from pathlib import Path\ndef test_it(): assert 'a sentence' in Path('small.py').read_text()\n"
+    (tmp_path / "test_small.py").write_text(test)
+    drawn = [
+        Mutant(name, "small.py", "told", "return 'a sentence', 1", new, at=2)
+        for name, new in (("words", "return 'another', 1"), ("number", "return 'a sentence', 2"))
+    ]
+    tried = tmp_path / "copy.alone"
+
+    for _ in range(2):
+        alone.try_each(tmp_path, drawn, ["test_small.py"], tried)
+    code.write_text("")
+
+    assert mutants.codes_in(tried) == {"words": FAILED, "number": SURVIVED}
+    assert tried.read_text().count("\n") == len(drawn)
+    with pytest.raises(SystemExit, match="without any mutant"):
+        alone.try_each(tmp_path, [Mutant("new", "small.py", "told", "", "")], ["test_small.py"], tried)
+
+
+def test_a_second_look_takes_nothing_back(tmp_path: Path) -> None:
+    """What died in one look is dead; what survived it, or was reached by no test of it, is as it was."""
+    copy = tmp_path / "copy"
+    for name, rows in {
+        ".tried": "a 0\nb 33\nc 1\nd 0\n",
+        ".again-test": "a 33\nb 1\n",
+        ".again-check": "a 0\nd 1\n",
+    }.items():
+        copy.with_suffix(name).write_text(rows)
+
+    assert mutants.codes_of_all(copy) == {"a": SURVIVED, "b": FAILED, "c": FAILED, "d": FAILED}
+    drawn = [Mutant(name, "", "", "", "") for name in "abcd"]
+    assert [one.name for one in mutants.surviving(copy, drawn)] == ["a"]
 
 
 @pytest.mark.check
@@ -329,7 +386,7 @@ def test_a_run_that_was_cut_goes_on(tmp_path: Path) -> None:
     limits = mutants.Limits(least=len(found))
     mutants.run(tmp_path, found[:3], ["tests/test_small.py"], 0, limits)
     tried = tmp_path.with_suffix(".tried")
-    first, surveys = tried.read_text(), [tmp_path.with_suffix(f".survey{n}") for n in range(2)]
+    first, surveys = tried.read_text(), [tmp_path.with_suffix(f".tried.survey{n}") for n in range(2)]
     whole = [survey.read_text() for survey in surveys]
     surveys[0].write_text(whole[0] + '[{"consensus')
 
