@@ -32,7 +32,9 @@ MEANT = {"O": "0", "Q": "0", "I": "1"}  # what a letter that no code has was rea
 # Read without a table: their lengths, and those of a VIN with and without the mark of a label, are taken.
 # The link on a label of a code that is no address itself: at whatever node, in capitals or not (EN 18220).
 LABEL_PATH = "/B/"
-_LABEL_LINK = re.compile(f"https?://[^/?#]+(?:/[^?#]*)?{LABEL_PATH}([0-9A-Z]+)", re.IGNORECASE)
+_LABEL_LINK = re.compile(
+    rf"(?:https?://)?[^/?#\s]+(?:/[^?#]*)?{LABEL_PATH}([0-9A-Z]+)/?(?:[?#].*)?", re.IGNORECASE
+)
 BUILT_IN = {"gbt34014": (19, 24), "vin": (17, 18), "gs1": (), "uri": ()}
 _FILE = re.compile(r"scheme-([a-z][a-z0-9-]{0,31})\.json")
 _POSITIONS = re.compile(r"([1-9][0-9]?)(?:-([1-9][0-9]?))?")

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from credentials.documents import gs1
 from credentials.documents.canonical import b64u
 from credentials.documents.code_schemes import (
     CODE_CHARACTERS_MAX,
@@ -33,7 +34,7 @@ from credentials.documents.code_schemes import (
     read_code,
 )
 from credentials.documents.spelling import joined, shown, trimmed, upper
-from credentials.documents.uri import Uri, parse_did, parse_uri, unescaped
+from credentials.documents.uri import parse_did, parse_uri
 from credentials.errors import CredentialError
 
 URI_CHARACTERS_MAX = 512
@@ -42,18 +43,8 @@ DECLARATION_CHARACTERS_MAX = 35
 _KEPT_CHARACTERS_MAX = 128  # a longer text is read each time
 
 _VIN_SYMBOLS = UPPER_AND_DIGITS - frozenset("IOQ")  # ISO 3779, 4.5
-# Characters of a GS1 serial (AI 21, at most 20) that need no escape in a Digital Link.
-_GS1_SERIAL = UPPER_AND_DIGITS | frozenset("abcdefghijklmnopqrstuvwxyz+-._!'()*,:;=")
-_GS1_ESCAPED = frozenset('"%&/<>?')  # the others of a serial (GS1 General Specifications, figure 7.11-1)
-_GS1_WORDS = {
-    "gtin": "01",
-    "cpv": "22",
-    "lot": "10",
-    "ser": "21",
-}  # in links of version 1.1
-_GS1_QUALIFIERS = ("22", "10", "21")  # consumer variant, lot, serial: in this order (GS1 Digital Link, 4.4)
-_GS1_CANONICAL = "https://id.gs1.org/01/"
 _GS1_PATH = re.compile("/(?:01|gtin)/", re.IGNORECASE)
+_HOST_AND_PATH = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]{1,5})?/\S+")
 _URN = "urn:comity:item:"
 SUBJECT_URN = "urn:comity:subject:"
 _LABEL_MARK = "I"  # before the VIN on a label
@@ -113,7 +104,7 @@ def parse_identifier(
 
     `namespace` is needed for the scheme `uri` only, where it is the DID of the issuer.
     """
-    text = trimmed(text)
+    text = _spelled(text)
     if upper(text[: len(_URN)]) == upper(_URN) and text[len(_URN) :].startswith(f"{scheme}:"):
         text = text[len(_URN) + len(scheme) + 1 :]
     match scheme:
@@ -172,9 +163,24 @@ def _schemes(rules: Mapping[str, Any]) -> Mapping[str, CodeScheme]:
     return found
 
 
+def _spelled(text: str, added: Mapping[str, CodeScheme] | None = None) -> str:
+    """`text` without what is no part of it; a GS1 code as a link, however a label or a scanner gives it."""
+    text = trimmed(text)
+    if text[:1] in ("(", "]") or (text[:2] == "01" and not _has_length(text, added)):
+        return gs1.link_of_elements(text) or text
+    # A telephone shows the link of a label without its beginning.
+    if _HOST_AND_PATH.fullmatch(text) and _GS1_PATH.search(text):
+        return f"https://{text}"
+    return text
+
+
+def _has_length(text: str, added: Mapping[str, CodeScheme] | None) -> bool:
+    return any(len(text) in scheme.layouts for scheme in (added or {}).values())
+
+
 def guess_scheme(text: str, rules: Mapping[str, Any]) -> str:
     """Return the scheme that `text` is written in, by its form alone."""
-    text, added = trimmed(text), _schemes(rules)
+    text, added = _spelled(text, _schemes(rules)), _schemes(rules)
     code = upper(joined(text))
     if upper(text[: len(_URN)]) == upper(_URN):
         scheme, colon, _ = text[len(_URN) :].partition(":")
@@ -301,8 +307,8 @@ def canonical_beginning(scheme: str, namespace: str, text: str, schemes: Mapping
         rest = joined(text).rpartition("/01/")[2]  # of a link, or the GTIN alone
         gtin, slash, tail = rest.partition("/")
         fits = DIGITS.issuperset(gtin) and 1 <= len(gtin) <= 14 and (not slash or len(gtin) == 14)
-        fits = fits and (not slash or "21/".startswith(tail[:3])) and _GS1_SERIAL.issuperset(tail[3:])
-        beginning, head = _GS1_CANONICAL + rest, _GS1_CANONICAL + gtin[:1] + namespace
+        fits = fits and (not slash or "21/".startswith(tail[:3])) and gs1.PLAIN.issuperset(tail[3:])
+        beginning, head = gs1.CANONICAL + rest, gs1.CANONICAL + gtin[:1] + namespace
     elif (added := schemes.get(scheme)) is not None:
         beginning, head = upper(joined(text)), ""
         fits = added.may_begin(namespace, beginning)
@@ -389,41 +395,22 @@ def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
     uri = parse_uri(text)
     if uri is None or not uri.is_web:
         invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
-    gtin, serial = _gs1_keys(uri)
+    gtin, serial = gs1.keys_of(uri)
     if not DIGITS.issuperset(gtin) or len(gtin) not in (8, 12, 13, 14):
         invalid(f"The GTIN {shown(gtin)} has not 8, 12, 13 or 14 digits.")
     gtin = gtin.rjust(14, "0")
-    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(gtin[:13]))
-    if (10 - weighted % 10) % 10 != int(gtin[13]):
+    if gs1.check_digit(gtin) != gtin[13]:
         invalid(f"The check digit of the GTIN {gtin} is wrong: compare it with the label.")
-    if not 1 <= len(serial) <= 20 or not (_GS1_SERIAL | _GS1_ESCAPED).issuperset(serial):
+    if not 1 <= len(serial) <= 20 or not gs1.SERIAL_SYMBOLS.issuperset(serial):
         invalid(f"The serial {shown(serial)} is not 1 to 20 characters of those that AI 21 has.")
     prefixes = [p for p in rules.get("gs1", {}).get("companyPrefixes", []) if gtin[1:].startswith(p)]
     if not prefixes:
         raise CredentialError(
             "identifier_unsupported", f"No GS1 company prefix in the rules is the beginning of {gtin[1:]}."
         )
-    canonical = f"{_GS1_CANONICAL}{gtin}/21/"
-    canonical += "".join(c if c in _GS1_SERIAL else f"%{ord(c):02X}" for c in serial)
+    canonical = f"{gs1.CANONICAL}{gtin}/21/"
+    canonical += gs1.escaped(serial)
     return Identifier("gs1", max(prefixes, key=len), canonical, {"gtin": gtin, "serial": serial})
-
-
-def _gs1_keys(uri: Uri) -> tuple[str, str]:
-    """GTIN and serial of a link (GS1 Digital Link: URI syntax, 4); a query identifies nothing."""
-    parts = (parse_uri(uri.normal) or uri).path.split("/")
-    names = [_GS1_WORDS.get(part.lower(), part) for part in parts]
-    if len(parts) > 3 and not parts[-1]:
-        parts = parts[:-1]
-    starts = [at for at in range(len(parts)) if names[at] == "01" and (len(parts) - at) % 2 == 0]
-    if not starts:
-        invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
-    start = starts[-1]
-    keys = dict(zip(names[start + 2 : len(parts) : 2], parts[start + 3 :: 2], strict=False))
-    if len(keys) * 2 != len(parts) - start - 2 or not keys.keys() <= set(_GS1_QUALIFIERS):
-        invalid("A GS1 Digital Link of a battery carries 01 (GTIN), 21 (serial), and 22 or 10 before it.")
-    if "21" not in keys:
-        invalid("The GS1 Digital Link names a kind of product, not one battery: it has no serial (21).")
-    return parts[start + 1], unescaped(keys["21"])
 
 
 def _vin(text: str) -> Identifier:

@@ -143,7 +143,9 @@ def multikey_encode(public_key: bytes) -> str:
     return base58btc_encode(_KIND_BY_SIZE[len(public_key)].multicodec + public_key)
 
 
-def multikey_decode(text: str, kinds: Collection[str] = (ED25519,)) -> bytes:
+def multikey_decode(
+    text: str, kinds: Collection[str] = (ED25519,), what: str = "publicKeyMultibase"
+) -> bytes:
     """Return the public key of a Multikey; a kind that is not among `kinds` is `unsupported_algorithm`."""
     for kind in KINDS.values():
         if kind.name not in kinds and text.startswith(kind.beginning):
@@ -151,9 +153,9 @@ def multikey_decode(text: str, kinds: Collection[str] = (ED25519,)) -> bytes:
                 "unsupported_algorithm", f"Keys of kind {kind.name} are not supported here."
             )
     if text.startswith("u"):  # in base64url: the form of larger keys
-        data, own = b64u_decode(text[1:], "publicKeyMultibase"), False
+        data, own = b64u_decode(text[1:], what), False
     else:
-        data = base58btc_decode(text, "publicKeyMultibase", characters_max=_MULTIKEY_CHARACTERS_MAX)
+        data = base58btc_decode(text, what, characters_max=_MULTIKEY_CHARACTERS_MAX)
         own = True
     for kind in KINDS.values():
         if own and data.startswith(kind.multicodec) and len(data) == 2 + kind.size_bytes:
@@ -161,7 +163,7 @@ def multikey_decode(text: str, kinds: Collection[str] = (ED25519,)) -> bytes:
     other = _OTHER_KINDS.get(_varint(data))
     if other is not None:
         raise CredentialError("unsupported_algorithm", f"Keys of kind {other} are not supported here.")
-    _malformed("publicKeyMultibase is no Multikey of a kind known here")
+    _malformed(f"{what} is no Multikey of a kind known here")
 
 
 def _varint(data: bytes) -> int:
@@ -255,7 +257,7 @@ def did_key_decode(did: str) -> bytes:
         raise CredentialError(
             "issuer_key_mismatch", f"{shown(did)} names no key: the one key of a did:key is named by itself."
         )
-    return multikey_decode(multikey, KINDS)
+    return multikey_decode(multikey, KINDS, f"The key of {shown(did)}")
 
 
 def did_web_url(did: str) -> str:
@@ -277,7 +279,10 @@ def did_web_url(did: str) -> str:
         or any(not label or label[0] == "-" or label[-1] == "-" or len(label) > 63 for label in labels)
         or (percent and (not port or len(port) > 5 or not _DIGITS.issuperset(port) or int(port) > 65535))
     ):
-        raise CredentialError("issuer_unknown", f"{shown(did)} names no host in lower-case ASCII.")
+        raise CredentialError(
+            "issuer_unknown",
+            f"{shown(did)} names no host that is asked here: a-z, 0-9, - and full stops, %3A before a port.",
+        )
     if any(not part or not _PATH.issuperset(part) or part in (".", "..") for part in path):
         raise CredentialError("issuer_unknown", f"{shown(did)} has a path that is not plain ASCII names.")
     authority = name + (":" + port if percent else "")
@@ -298,7 +303,11 @@ def controller_of_proof(method: str) -> str:
     """The controller of the verification method of a proof, which a DID names by its fragment only."""
     controller, uri = controller_of(method), parse_uri(method)
     if uri is not None and uri.is_did and not uri.fragment:
-        raise CredentialError("malformed", f"{shown(method)} is not the DID URL of a key (did#fragment).")
+        if parse_did(controller) is None:
+            _malformed(f"{shown(method)} is not the DID URL of a key (did#fragment)")
+        raise CredentialError(
+            "issuer_key_mismatch", f"{shown(method)} names no key: the DID URL of a key ends in #NAME."
+        )
     return controller
 
 
@@ -317,7 +326,11 @@ def require_did(did: str) -> None:
     elif uri is None or (uri.is_did and parts is None and uri.query is None and "/" not in uri.path):
         raise CredentialError("malformed", f"{shown(did)} is not a DID (DID Core 1.0, 3.1).")
     else:
-        kind = f"of the DID method {uri.method}" if uri.is_did else "not a DID"
+        kind = "not a DID"
+        if uri.is_did:
+            kind = f"of the DID method {uri.method}" if parts is not None else "the DID URL of something else"
+        if parts is not None and parts[0] == "key":
+            kind = "a did:key of another version"
         raise CredentialError(
             "issuer_unknown",
             f"{shown(did)} is {kind}: this node looks up keys of participants, of did:web and of did:key.",

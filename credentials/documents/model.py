@@ -27,7 +27,7 @@ _DATE_TIME_STAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
     r"(?P<zone>(Z)|([+-])([0-9]{2}):([0-9]{2}))?"
 )
-_INDEX = re.compile("0|[1-9][0-9]{0,11}")
+_INDEX = re.compile("0|[1-9][0-9]{0,14}")  # more could not be said in JSON (RFC 8785, 3.2.2.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def parse_credential(document: object) -> Credential:
     if not isinstance(document, dict):
         raise CredentialError("structure_invalid", "credential must be a JSON object (VCDM 2.0, 4.1).")
     contexts = document.get("@context")
-    read = Reader(V1 if isinstance(contexts, list) and contexts[:1] == [CREDENTIALS_V1] else V2)
+    read = Reader(version_of(contexts))
     version = read.version
     read.contexts(contexts)
     types = read.types(document.get("type"), "type", "type")
@@ -168,6 +168,12 @@ def parse_credential(document: object) -> Credential:
 def parse_date_time(text: object, member: str, clause: str = "4.9") -> int:
     """Read an XSD dateTimeStamp and return seconds since 1970, UTC; a fraction of a second is cut off."""
     return _date_time(text, member, V2, clause)
+
+
+def version_of(contexts: object) -> Version:
+    """The edition of a document: that of its contexts, also where they do not stand as they should."""
+    listed = contexts if isinstance(contexts, list) else [contexts]
+    return V1 if CREDENTIALS_V1 in listed and CREDENTIALS_V2 not in listed else V2
 
 
 class Reader:
@@ -267,7 +273,9 @@ class Reader:
             if not isinstance(purpose, str) or not purpose:
                 self._refuse_status("statusPurpose", "must be a name")
             if not isinstance(index, str) or not _INDEX.fullmatch(index):
-                self._refuse_status("statusListIndex", "must be a decimal text")
+                self._refuse_status(
+                    "statusListIndex", 'must be a whole number as text, such as "94567", of at most 15 digits'
+                )
             if not is_url(url):
                 self._refuse_status("statusListCredential", "must be a URL")
             entries.append(StatusEntry(purpose, int(index), str(url), *self._status_values(item)))
@@ -281,7 +289,7 @@ class Reader:
 
     def _status_values(self, item: Mapping[str, Any]) -> tuple[int, Mapping[int, str]]:
         """Bits of an entry, and what their values mean (Bitstring Status List 1.0, 2.1)."""
-        size = item.get("statusSize", 1)
+        size = _size_of(item)
         if type(size) is not int or size < 1:
             self._refuse_status("statusSize", "must be a whole number above zero")
         listed = item.get("statusMessage")
@@ -351,8 +359,14 @@ class Reader:
 
 def _is_evaluated(item: Mapping[str, Any]) -> bool:
     """False for an entry of more bits than are read here; one without a right size is told elsewhere."""
-    size = item.get("statusSize", 1)
+    size = _size_of(item)
     return type(size) is not int or size <= STATUS_BITS_MAX
+
+
+def _size_of(item: Mapping[str, Any]) -> object:
+    """`statusSize`; 1.0 is the number 1, in JSON as in what is signed (RFC 8785, 3.2.2.3)."""
+    size = item.get("statusSize", 1)
+    return int(size) if isinstance(size, float) and size.is_integer() else size
 
 
 _LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")  # BCP 47, RFC 5646 2.1

@@ -6,12 +6,13 @@ Nobody is assumed to be the holder because the member `holder` says so: the proo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from credentials.documents.canonical import Contexts
-from credentials.documents.model import CREDENTIALS_V1, V1, V2, Reader
-from credentials.documents.secured import Secured, open_secured
+from credentials.documents.model import V1, Reader, version_of
+from credentials.documents.secured import Secured, open_secured, unwrap
+from credentials.documents.suites import jose
 from credentials.documents.suites.integrity import KeyOf
 from credentials.errors import CredentialError
 
@@ -35,7 +36,7 @@ def parse_presentation(document: object) -> Presentation:
     if not isinstance(document, dict):
         raise CredentialError("structure_invalid", "presentation must be a JSON object (VCDM 2.0, 4.13).")
     contexts = document.get("@context")
-    read = Reader(V1 if isinstance(contexts, list) and contexts[:1] == [CREDENTIALS_V1] else V2)
+    read = Reader(version_of(contexts))
     read.contexts(contexts)
     types = read.types(document.get("type"), "type", "presentation")
     if "VerifiablePresentation" not in types:
@@ -47,6 +48,9 @@ def parse_presentation(document: object) -> Presentation:
         read.refuse(
             "verifiableCredential", f"must hold at most {CREDENTIALS_MAX} credentials", "presentation"
         )
+    if read.version is V1:
+        # VCDM 1.1, 6.3.1: a JWT stands in a presentation as its text.
+        shown = [jose.envelop(item, "jwt") if _is_jwt(item) else item for item in shown]
     if not all(isinstance(item, dict) and item for item in shown):
         read.refuse("verifiableCredential", "must hold credentials, or envelopes of them", "presentation")
     if "proof" in document:
@@ -70,7 +74,23 @@ def open_presentation(
 
     The credentials in it are not verified here. Raises CredentialError; unsigned is `proof_missing`.
     """
+    presentation = _view_of(unwrap(document).document)  # what is no presentation is told as such
     secured = open_secured(
         document, key_of, contexts, purpose=AUTHENTICATION, domain=domain, challenge=challenge
     )
-    return parse_presentation(secured.document), secured
+    return presentation, secured
+
+
+def _view_of(document: Mapping[str, Any]) -> Presentation:
+    """The typed view; members that are null or empty lists say nothing, as in a credential (0502)."""
+    try:
+        return parse_presentation(document)
+    except CredentialError:
+        said = {name: value for name, value in document.items() if value is not None and value != []}
+        if said.keys() == document.keys():
+            raise
+        return replace(parse_presentation(said), document=document)
+
+
+def _is_jwt(item: object) -> bool:
+    return isinstance(item, str) and item.startswith("ey") and item.count(".") == 2

@@ -20,6 +20,8 @@ from credentials.jsonld.compiled import require_meaning
 
 NODES_MAX = 20_000  # objects and lists of one document
 _NODES = (dict, list)
+NO_OBJECT = "The document is not a JSON object."
+IN_AN_ENVELOPE = " A JWT is shown in an envelope: an EnvelopedVerifiableCredential (VCDM 2.0, 4.13)."
 CLAIMS_MAX = 64  # top members of a JWT among which unknown claims are looked for
 
 
@@ -55,7 +57,7 @@ def unwrap(document: object) -> Shown:
     content cannot be read here.
     """
     if not isinstance(document, dict):
-        raise CredentialError("malformed", "A secured document is a JSON object (VCDM 2.0, 4.1).")
+        raise CredentialError("malformed", NO_OBJECT + (IN_AN_ENVELOPE if isinstance(document, str) else ""))
     require_small(document)
     if not jose.is_envelope(document):
         return Shown(document, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from pyld import jsonld
 from pyld.context_resolver import ContextResolver
@@ -17,7 +17,7 @@ from pyld.context_resolver import ContextResolver
 from credentials.errors import CredentialError
 from credentials.jsonld.definitions import KEYWORDS, LANGUAGE, RESERVED
 from credentials.jsonld.rdf import Quad, literal
-from credentials.jsonld.refusals import IRI, context_unknown, malformed
+from credentials.jsonld.refusals import IRI, context_unknown, malformed, undefined
 from credentials.jsonld.terms import XSD
 
 # Measured to keep the slowest document below two seconds.
@@ -36,9 +36,6 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
             context_unknown(url)
         return {"contextUrl": None, "documentUrl": url, "document": copy.deepcopy(contexts[url])}
 
-    def dropped(name: object) -> NoReturn:
-        malformed(f"The member {str(name)[:80]!a} is not defined by the document's contexts")
-
     options = {
         "base": None,
         "documentLoader": load,
@@ -47,7 +44,7 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
     }
     _Size().document(document)
     try:
-        processor = _Lossless(on_property_dropped=dropped)
+        processor = _Lossless(on_property_dropped=undefined)
         expanded = processor.expand(document, options)
         _require_absolute(expanded)
         dataset = processor.to_rdf(expanded, {**options, "base": None})

@@ -9,10 +9,19 @@ from credentials.errors import CredentialError
 
 IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|^`\\]*')
 
+_CALLED_NOW = {"issuanceDate": "validFrom", "expirationDate": "validUntil"}
+
 
 def malformed(sentence: str) -> NoReturn:
     """Refuse the document."""
     raise CredentialError("malformed", f"{sentence}.")
+
+
+def undefined(name: object) -> NoReturn:
+    """Refuse a member that no context defines; of the edition before, with what it is called now."""
+    now = _CALLED_NOW.get(str(name))
+    also = "" if now is None else f": it is of VCDM 1.1, and {now} in VCDM 2.0"
+    malformed(f"The member {str(name)[:80]!a} is not defined by the document's contexts{also}")
 
 
 def context_unknown(url: str) -> NoReturn:

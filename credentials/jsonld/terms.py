@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from credentials.jsonld.definitions import ABSENT, KEYWORDS, RESERVED, Defined, Definitions, Term, Uncompiled
-from credentials.jsonld.refusals import IRI, context_unknown, malformed
+from credentials.jsonld.refusals import IRI, context_unknown, malformed, undefined
 
 XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 I18N: Final = "https://www.w3.org/ns/i18n#"
@@ -189,7 +189,7 @@ class Table:
         if iri is not None and iri in KEYWORDS:
             raise Uncompiled
         if iri is None or IRI.fullmatch(iri) is None:
-            malformed(f"The member {key[:80]!a} is not defined by the document's contexts")
+            undefined(key)
         member.kind = PROPERTY
         member.predicate = f"<{iri}>"
         term = self.terms.get(key)

@@ -16,6 +16,8 @@ from typing import Any
 from credentials.documents.canonical import Contexts, digest_document, parse_json
 from credentials.documents.model import Credential
 from credentials.documents.secured import (
+    IN_AN_ENVELOPE,
+    NO_OBJECT,
     Secured,
     Shown,
     meant,
@@ -32,8 +34,6 @@ STEPS = ("structure", "proof", "issuer_key", "validity", "schema", "related", "s
 STATUS_CLAIM = "status"  # a claim that no context defines: a status of the Token Status List specification
 SCHEMA_TYPE = "JsonSchema"  # the one kind of schema that is evaluated (VC JSON Schema, 2.1)
 PROOFS_KEPT_MAX = 4_096  # half a kilobyte each
-NO_OBJECT = "The document is not a JSON object."
-IN_AN_ENVELOPE = " A JWT is shown in an envelope: an EnvelopedVerifiableCredential (VCDM 2.0, 4.13)."
 
 
 def examine_document(

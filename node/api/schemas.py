@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from consensus.encoding import INTEGER_MAX
+from credentials.documents.model import STATUS_ENTRY
 from credentials.ledger.governance_records import TYPES
 from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
@@ -159,7 +160,9 @@ REQUESTS: dict[str, Schema] = {
             "credentialId": {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX},
             "credentialStatus": {
                 "type": "array",
-                "items": _object({"statusPurpose": WORD, "status": {"type": "boolean"}}, {"type": STRING}),
+                "items": _object(
+                    {"statusPurpose": WORD, "status": {"type": "boolean"}}, {"type": {"enum": [STATUS_ENTRY]}}
+                ),
                 "minItems": 1,
                 "maxItems": 4,
             },

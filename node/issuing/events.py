@@ -95,7 +95,7 @@ class EventIssuing:
         name_vehicle(members, vin, self._signing.identifier)
         countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
         draft_only = option(members, DRAFT)
-        when = int(time.time()) if event_time is None else event_time
+        when = int(time.time()) if event_time is None else int(event_time)  # 1.79e9 is a whole number
         latest = int(time.time()) + self._signing.governance.limits.clock_skew_s
         if not 0 <= when <= latest:
             raise _not_happened(when)

@@ -17,7 +17,7 @@ import orjson
 
 from credentials.documents import status
 from credentials.documents.canonical import Contexts, digest_document
-from credentials.documents.model import Credential, parse_credential
+from credentials.documents.model import V1, Credential, parse_credential, version_of
 from credentials.documents.secured import open_secured, require_lossless, require_small, what_is_said
 from credentials.errors import CredentialError
 from credentials.verdicts.means import Schema
@@ -159,7 +159,13 @@ class Securing:
                 status.entry(lists.url(name), purpose, place.in_list) for purpose, name in place.names.items()
             ]
             with_status = {**document, "credentialStatus": entries}
-            require_lossless(with_status, self._contexts)  # VCDM 1.1 has no words for these entries
+            if version_of(document.get("@context")) is V1:
+                raise CredentialError(
+                    "structure_invalid",
+                    "This profile gives each credential a status, for which VCDM 1.1 has no words: send one "
+                    "of VCDM 2.0, or choose another profile.",
+                )
+            require_lossless(with_status, self._contexts)
             secured = issuer.secure(with_status, stamp(now), self._contexts)
             batch = Batch(now)
             batch.documents.append(_stored(document, secured, issuer))

@@ -42,6 +42,7 @@ SLOT_S_MAX = 1.0  # that a fetch waits until it is one of them: its thread is on
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9.-]+")
 _PATH = re.compile(r"/[!$&-;=?-\[\]_a-z~%]*")
 _PORTS = {"https": 443, "http": 80}
+NO_ADDRESS = "is no address that this node asks: it asks https://HOST/PATH in ASCII, without user and #"
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Addresses that carry another address inside: what they lead to is not what they look like.
 _TUNNELS = tuple(
@@ -342,13 +343,13 @@ class _Within:
 def _parse(url: object) -> _Address:
     uri = parse_uri(url)
     if uri is None or not uri.is_web or len(uri.text) > URL_CHARACTERS_MAX:
-        _refuse(f"{ascii(url)[:200]} is not an address that is asked")
+        _refuse(f"{ascii(url)[:200]} {NO_ADDRESS}")
     if uri.host is None or uri.port == "":
-        _refuse(f"{ascii(url)[:200]} is not an address that is asked")
+        _refuse(f"{ascii(url)[:200]} {NO_ADDRESS}")
     path = (uri.path or "/") + ("" if uri.query is None else f"?{uri.query}")
     strange = uri.user is not None or uri.fragment is not None
     if strange or not _HOST.fullmatch(uri.host) or not _PATH.fullmatch(path):
-        _refuse(f"{ascii(url)[:200]} is not an address that is asked")
+        _refuse(f"{ascii(url)[:200]} {NO_ADDRESS}")
     host = uri.host.strip("[]")
     port = int(uri.port or _PORTS[uri.scheme])
     if not 0 < port < 1 << 16:

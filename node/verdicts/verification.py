@@ -66,8 +66,11 @@ class Verification:
 
     @property
     def warnings(self) -> list[Check]:
-        """What fails nothing and should be known."""
-        return [c for c in self.checks if c.outcome is Outcome.WARN or _told_only(c)]
+        """What fails nothing and should be known; not again why something else was not looked at."""
+        said = {check.reason for check in self._bad()}
+        return [
+            c for c in self.checks if c.outcome is Outcome.WARN or (_told_only(c) and c.reason not in said)
+        ]
 
     def _bad(self) -> list[Check]:
         bad = (Outcome.FAIL, Outcome.INDETERMINATE, Outcome.NOT_CHECKED)
@@ -226,7 +229,7 @@ def _list_of(data: bytes) -> JSON:
     """A status list as it came: JSON, or a bare JWT."""
     text = data.strip()
     if text.startswith(b"ey"):
-        return jose.envelop(text.decode("ascii", "replace"))
+        return jose.envelop_bare(text.decode("ascii", "replace"))
     value = parse_json(data, size_bytes_max=LIST_BYTES_MAX)
     if not isinstance(value, dict):
         raise CredentialError("status_list_invalid", "The list is not a JSON object.")

@@ -250,6 +250,15 @@ def test_spellings_of_a_vin_are_one_vehicle(text: str) -> None:
         "https://id.gs1.org/01/09521001000017/22/2A/21/SN1",
         "https://id.gs1.org/gtin/09521001000017/lot/LOT7/ser/SN1",
         "HTTPS://ID.GS1.ORG/GTIN/09521001000017/SER/SN1",
+        "maker.example/01/09521001000017/21/SN1",  # as telephones show it
+        "www.maker.example:8443/p/01/09521001000017/21/SN1?linkType=all",
+        "(01)09521001000017(21)SN1",  # as it is printed
+        "(01) 0952 1001 0000 17 (21) SN1",
+        "(01)09521001000017(10)LOT7(17)270101(21)SN1",
+        "]d2010952100100001721SN1",  # as scanners send it
+        "]Q301095210010000171727010110LOT7\x1d21SN1",
+        "\x1d0109521001000017\x1d21SN1\x1d",
+        "010952100100001721SN1",
     ],
 )
 def test_spellings_of_a_link_are_one_battery(text: str) -> None:
@@ -324,6 +333,12 @@ def test_spellings_of_an_eori() -> None:
         ("ZZ9DEM0E0T00000Q0", "Probably 0 is meant"),
         ("https://id.gs1.org/01/09521001000018/21/A", "check digit"),
         ("https://id.gs1.org/01/09521001000017", "no serial"),
+        ("(01)09521001000017", "no serial"),
+        ("(01)09521001000018(21)SN1", "check digit"),
+        ("(01)09521001000017(01)09521001000017(21)SN1", "is not a GB/T 34014 code"),  # says one thing twice
+        ("(8006)095210010000170102(21)SN1", "Character 1"),
+        ("010952100100001821SN1", "has 21 characters"),
+        ("]d201095210010000172", "Character 1"),
         ("https://id.gs1.org/01/09521001000017/10/LOT", "no serial"),
     ],
 )

@@ -353,7 +353,7 @@ def test_parts_that_are_not_asked_for_are_refused(url: str) -> None:
     """
     No user, no fragment, no empty port: each would be read in two ways somewhere.
     """
-    with pytest.raises(FetchError, match="not an address"):
+    with pytest.raises(FetchError, match="no address that this node asks"):
         origin_of(url)
 
 

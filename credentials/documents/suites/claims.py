@@ -83,7 +83,9 @@ def check_claims(claims: Mapping[str, Any], document: Mapping[str, Any], *, pres
         told = _ids(document.get(member))
         if claim == "iss" and presented and not told:
             told = _ids(document.get("holder"))
-        if not isinstance(claims[claim], str) or (told and claims[claim] not in told):
+        if not isinstance(claims[claim], str):
+            _refuse(f"{claim} must be a text (RFC 7519, 4.1)")
+        if told and claims[claim] not in told:
             _refuse(f"{claim} is not what the document says (vc-jose-cose, 3.1.1)")
 
 

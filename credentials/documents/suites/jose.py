@@ -45,6 +45,12 @@ ITEMS_MAX = 256
 MediaType = Literal["vc+jwt", "vp+jwt", "jwt"]  # after "application/"
 MEDIA_TYPES: tuple[MediaType, ...] = ("vc+jwt", "vp+jwt", "jwt")
 CREDENTIAL_JWT, PRESENTATION_JWT, PLAIN_JWT = MEDIA_TYPES
+# What drafts of vc-jose-cose called them (2023 to 2024): a typ is signed for good.
+_OLDER_NAMES: dict[str, str] = {
+    name.format(kind): media_type
+    for kind, media_type in (("vc", CREDENTIAL_JWT), ("vp", PRESENTATION_JWT))
+    for name in ("{}-ld+jwt", "{}+ld+jwt", "{}+ld+json+jwt")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +213,13 @@ def envelop(text: str, media_type: MediaType = "vc+jwt") -> dict[str, Any]:
     return {"@context": CREDENTIALS_V2, "type": kind, "id": f"data:application/{media_type},{text}"}
 
 
+def envelop_bare(text: str) -> dict[str, Any]:
+    """The envelope of a JWT whose media type nobody told: by its typ, else by whether it has a vc claim."""
+    header, payload, _, _ = _parse(text)
+    older = header.get("typ") in (None, "JWT") and ("vc" in payload or "vp" in payload)
+    return envelop(text, PLAIN_JWT if older else CREDENTIAL_JWT)
+
+
 def is_envelope(document: object) -> bool:
     """Tell whether a document says that it is an envelope, well-formed or not."""
     types = document.get("type") if isinstance(document, Mapping) else None
@@ -245,7 +258,9 @@ def _open_data(url: object) -> tuple[str, str]:
     kind, _, name = media_type.lower().partition("/")
     # A scheme has no case (RFC 3986, 3.1), and a media type neither (RFC 6838, 4.2).
     if scheme.lower() != "data" or not comma or not text or kind != "application":
-        _refuse("id of an envelope must be a data: URL of a media type application/... (VCDM 2.0, 4.13)")
+        _refuse(
+            "id of an envelope must be data:application/TYPE,TEXT with a comma (VCDM 2.0, 4.13; RFC 2397)"
+        )
     if not _MEDIA_TYPE.fullmatch(name) or not all("=" in one for one in parameters if one != "base64"):
         _refuse("id of an envelope names no media type, or has a parameter without a value (RFC 2397)")
     if name not in MEDIA_TYPES:
@@ -308,6 +323,7 @@ def _check_types(header: Mapping[str, Any], media_type: str) -> None:
             continue
         value = header[name]
         told = value.lower().removeprefix("application/") if isinstance(value, str) else ""
+        told = _OLDER_NAMES.get(told, told) if name == "typ" else told
         # vc-jose-cose recommends the type of what is in it; "JWT" says no more than RFC 7519, 5.1 does.
         if not told or (name == "typ" and told not in (media_type, PLAIN_JWT)):
             _malformed(f"the header {name} must be {media_type if name == 'typ' else 'a media type'}")
@@ -337,7 +353,17 @@ def _agree(claims: Mapping[str, Any], document: Mapping[str, Any], media_type: s
         if len(items) > ITEMS_MAX:
             _refuse(f"The presentation has {len(items)} credentials; at most {ITEMS_MAX} are read")
         for item in items:
-            open_envelope(item)
+            _require_envelope(item)
+
+
+def _require_envelope(item: object) -> None:
+    try:
+        open_envelope(item)
+    except CredentialError as error:
+        _refuse(
+            "verifiableCredential of a presentation in a JWT must hold envelopes (vc-jose-cose, 3.1.2): "
+            + str(error).removesuffix(".")
+        )
 
 
 def _key(header: Mapping[str, Any], document: Mapping[str, Any], public_key_of: KeyOf) -> tuple[str, bytes]:
