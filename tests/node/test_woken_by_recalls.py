@@ -63,6 +63,12 @@ def a_part_under_its_further_code(w: World) -> None:
     repaired(w, own(w), child_in=called_twice(w, code(7)))
 
 
+def what_is_in_a_part_under_its_further_code(w: World) -> None:
+    part = called_twice(w, code(7))
+    repaired(w, LINK, child_in=module(w, 1))
+    repaired(w, own(w), child_in=part)
+
+
 def what_it_came_out_of(w: World) -> None:
     repaired(w, module(w, 1), child_out=own(w))
 
@@ -158,6 +164,7 @@ TIES: tuple[Tie, ...] = (
     (a_part, BY_ITEMS, IN_USE),
     (a_part_without_a_record, BY_ITEMS, IN_USE),
     (a_part_under_its_further_code, OF_LINK, IN_USE),
+    (what_is_in_a_part_under_its_further_code, BY_ITEMS, IN_USE),
     (what_it_came_out_of, BY_ITEMS, IN_USE),
     (what_a_part_came_of, BY_ITEMS, IN_USE),
     (what_it_was_made_of, BY_ITEMS, {"condition": "second_life", **INLAND}),
