@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from reportlab.lib.pagesizes import A4
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfgen.canvas import Canvas
+if TYPE_CHECKING:
+    from reportlab.pdfgen.canvas import Canvas
 
+MM = 72 / 2.54 * 0.1  # points
+A4 = 210 * MM, 297 * MM
 EDGE, FOOT = 48.0, 30.0  # points
 LEADING = 1.35  # of the size of the letters
 PARAGRAPHS_MAX = 200_000
@@ -40,6 +41,8 @@ _STYLES = {0: (BOLD, 16.0, 8.0), 1: (BOLD, 10.5, 7.0), 2: (PLAIN, 9.0, 2.0), 3: 
 
 def pdf_of(paragraphs: Iterable[Paragraph], *, title: str, foot: str) -> bytes:
     """The file; `foot` stands on each page before its number."""
+    from reportlab.pdfgen.canvas import Canvas  # noqa: PLC0415  (loaded where a page is drawn)
+
     made = io.BytesIO()
     sheet = _Sheet(Canvas(made, pagesize=A4, pageCompression=1, invariant=1), foot)
     sheet.canvas.setTitle(_plain(title))
@@ -116,6 +119,8 @@ def _fitting(text: str, font: str, size: float, width: float) -> Iterator[str]:
 
 @lru_cache(maxsize=20_000)
 def _wide(text: str, font: str, size: float) -> float:
+    from reportlab.pdfbase import pdfmetrics  # noqa: PLC0415
+
     return float(pdfmetrics.stringWidth(text, font, size))
 
 
@@ -126,6 +131,9 @@ def _font(text: str, font: str) -> str:
         pass
     else:
         return font
+    from reportlab.pdfbase import pdfmetrics  # noqa: PLC0415
+    from reportlab.pdfbase.cidfonts import UnicodeCIDFont  # noqa: PLC0415
+
     if OTHER not in pdfmetrics.getRegisteredFontNames():
         pdfmetrics.registerFont(UnicodeCIDFont(OTHER))
     return OTHER
