@@ -269,6 +269,13 @@ def _lines(text: str | bytes) -> list[str]:
             text = text.decode()
         except UnicodeDecodeError as error:
             raise PolicyError("the policy is not UTF-8") from error
+    if text.startswith("\ufeff"):
+        raise PolicyError("the policy begins with a byte order mark: save it as UTF-8 without one")
+    if "\r" in text:
+        raise PolicyError(
+            "the line ends of the policy were changed to those of Windows (CR LF), and must be LF: get it "
+            "again, or turn them back"
+        )
     if _CONTROL.search(text):
         raise PolicyError(
             "the policy has a control character other than tab and newline, or a lone surrogate"

@@ -248,7 +248,7 @@ W2 = f"witness W2 {WITNESSES[1][1].vkey()}\n"
         (LOG + W1 + "witness\nquorum W1\n", "number of words"),
         (LOG + W1 + "threshold 1\nquorum W1\n", "threshold"),
         (LOG + W1 + "quorum\u00a0W1\n", "quorum"),
-        (LOG + W1 + "quorum W1\r\n", "control"),
+        (LOG + W1 + "quorum W1\r\n", "CR LF"),
         (LOG + W1 + "\x0cquorum W1\n", "control"),
         (LOG + W1 + "#jurisdiction\nquorum W1\n", "line 3 .* number of words"),
         (LOG + W1 + "#jurisdiction CN\nquorum W1\n", "line 3 .* number of words"),

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from consensus.cose import SeedSigner
+from consensus.log_policy import LogPolicy, PolicyError
 from credentials.documents import suites
 from credentials.documents.canonical import b64u, jcs
 from credentials.documents.keys import did_key, did_key_url
@@ -162,6 +163,33 @@ def test_what_is_wrong_with_a_presentation_is_told_by_its_member(
     In the sender's words, and by the edition that the sender wrote.
     """
     assert told in verified(client, shown, "Presentation")["problemDetails"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [(lambda text: text + "~", "SD-JWT"), (lambda text: f"{text[:64]}\n{text[64:]}", "line ends in it")],
+    ids=["disclosures", "wrapped"],
+)
+def test_what_happened_to_a_jwt_on_its_way_is_named(client: FlaskClient, change: Any, told: str) -> None:
+    """
+    Nobody is told of base64url where a mail program broke the line, or another format was named a JWT.
+    """
+    answer = verified(client, envelope(change(jwt(credential()))))
+
+    assert reasons(answer) == {"malformed"} and told in answer["problemDetails"][0]["detail"]
+
+
+@pytest.mark.parametrize(("change", "told"), [("\ufeff", "byte order mark"), ("\r\n", "CR LF")], ids=ascii)
+def test_what_an_editor_did_to_a_policy_is_named(change: str, told: str) -> None:
+    """
+    As of a receipt: the file was saved by an editor of Windows, and is none of another network.
+    """
+    text = "log log.example+1+AAAA\nquorum none\n"
+    changed = change + text if change == "\ufeff" else text.replace("\n", change)
+
+    for given in (changed, changed.encode()):
+        with pytest.raises(PolicyError, match=told):
+            LogPolicy.parse(given)
 
 
 def test_a_list_as_a_bare_jwt_is_read_by_its_shape() -> None:

@@ -286,6 +286,10 @@ def _parse(text: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
     """Split a compact JWS (RFC 7515, 5.2): header, claims, signature, and the bytes that are signed."""
     if len(text) > SIZE_BYTES_MAX:
         _malformed(f"the JWT has {len(text)} characters; at most {SIZE_BYTES_MAX} are read")
+    if "~" in text:
+        _malformed("an SD-JWT, with a ~ in it, stands where a JWT was named (RFC 7515, 7.1)")
+    if any(character.isspace() for character in text):
+        _malformed("the JWT has blanks or line ends in it: it was wrapped or copied on its way")
     parts = text.split(".")
     if len(parts) != 3:
         _malformed("a JWT has three parts with a dot between them (RFC 7515, 7.1)")
