@@ -127,6 +127,8 @@ def _mend_numbers(text: bytes) -> bytes | None:
     The text shows where they differ, and that it is within the limits, at a fifth of the cost of a walk over
     the value.
     """
+    if b".0" not in text and b"e-" not in text and _is_plainly_small(text):
+        return text
     parts = _parts(text)
     outside = b'"'.join(parts[::2])
     if b"e+" in outside or b"e-" in outside or not _within_limits(text, outside) or outside.endswith(b".0"):

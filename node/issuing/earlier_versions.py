@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from node.errors import ProblemError
 from node.issuing.signing import StatementSigner
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
+from node.storage.outbox import OutboxItem
 
 GIVEN_UP_MAX = 16  # publications that the next one names
 
@@ -29,15 +32,15 @@ class EarlierVersions:
             raise ProblemError(409, "not_recorded", "Not yet", told, version=newest.version)
         return newest
 
-    def given_up(self, battery: str) -> list[Issuance]:
-        """Our passports of this battery whose publication was given up: whoever kept one may still send it.
+    def given_up(self, ours: Sequence[OutboxItem]) -> list[Issuance]:
+        """Our passports, of what we said of a battery, whose publication was given up: others may have it.
 
         The next names them, so that it is the one that counts, whichever is recorded first (D530).
         """
         publishing = self._signing.event_with("publish")
         if not any(member.ledger == "references" for member in publishing.ledger_members):
             return []  # the rules of this network know no such member
-        items = self._office.outbox.of_battery(battery, publishing.type)
+        items = (item for item in ours if item.kind == publishing.type)
         given_up = [item.digest for item in items if item.state in ("dropped", "cancelled")]
         found = (self._office.issuances.published_by(digest) for digest in given_up[-GIVEN_UP_MAX:])
         return [issuance for issuance in found if issuance is not None]

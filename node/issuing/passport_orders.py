@@ -14,6 +14,7 @@ from consensus.application import NotYet
 from credentials.documents.issuer import IssuedPassport
 from node.errors import busy
 from node.storage.documents import StoredDocument
+from node.storage.issuances import Issuance
 
 JSON = dict[str, Any]
 Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII point
@@ -49,6 +50,7 @@ class Issued:
     version: int
     credentials: Sets | None  # as they were just signed; None: it was issued before
     waits: NotYet | None = None  # for what its publication waits on the ledger, as it was signed
+    kept: Issuance | None = None  # as it was just stored
 
 
 class OneBatch:

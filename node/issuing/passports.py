@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -32,6 +33,7 @@ from node.storage.database import Transaction, part_of
 from node.storage.found_by import passport_text
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
+from node.storage.outbox import OutboxItem
 
 JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
@@ -172,7 +174,8 @@ class PassportIssuing:
     ) -> Issued:
         now, battery, about = int(time.time()), identifier.canonical, self._signing.subject(identifier)
         standing = self._registry.standing(about)
-        given_up = self._earlier.given_up(battery)
+        ours = self._own_of(battery)
+        given_up = self._earlier.given_up(ours)
         replaced = standing.passport if order.renews and standing is not None and standing.live else None
         version = _next_version(standing, given_up) if replaced is None else replaced.version + 1
         place = self._lists.next_place()
@@ -183,7 +186,7 @@ class PassportIssuing:
         batch = Batch(now)
         batch.documents += set_documents(issued, battery, self._signing.did)
         batch.documents.append(set_list_document(version, issued.digests, battery, self._signing.did))
-        produced = self._production(identifier, issued.category, order.claims, batch, known=standing)
+        produced = self._production(identifier, issued.category, order.claims, batch, ours, known=standing)
         published = self._signing.statement(
             self._signing.event_with("publish" if replaced is None else "supersede"),
             battery,
@@ -213,15 +216,25 @@ class PassportIssuing:
             produced=produced,
             status_index=place.index,
         )
+        if before is not None:
+            self._office.issuances.give_way(db, before.number)
+        kept = self._keep(db, kept, batch, place, issued.credentials[PUBLIC]["credentialSubject"])
+        return Issued(issued.digest, battery, version, issued.credentials, waits, kept)
+
+    def _keep(self, db: Transaction, kept: Issuance, batch: Batch, place: Place, public: JSON) -> Issuance:
+        """Write it with its documents and statements, its place given away; as it is stored, numbered."""
         self._lists.open(db, place.names, batch)
         self._lists.take(db, place)
         batch.store(db)
-        if before is not None:
-            self._office.issuances.give_way(db, before.number)
-        public = issued.credentials[PUBLIC]["credentialSubject"]
-        found_by = passport_text(battery, issued.category, public)
-        self._found_by.append((self._office.issuances.put(db, kept), found_by))
-        return Issued(issued.digest, battery, version, issued.credentials, waits)
+        kept = replace(kept, number=self._office.issuances.put(db, kept))
+        self._found_by.append((kept.number, passport_text(kept.battery, kept.category, public)))
+        return kept
+
+    def _own_of(self, battery: str) -> list[OutboxItem]:
+        """What we said of its production and publication so far, oldest first."""
+        producing = self._signing.event_that(lambda effects: effects.creates)
+        publishing = self._signing.event_with("publish")
+        return self._office.outbox.of_battery(battery, producing.type, publishing.type)
 
     def _draft(
         self, claims: JSON, identifier: Identifier, version: int, now: int, place: Place
@@ -249,14 +262,14 @@ class PassportIssuing:
         category: str,
         claims: JSON,
         batch: Batch,
+        ours: Sequence[OutboxItem],
         *,
         known: Standing | None,
     ) -> bytes | None:
         """Attest the production of a battery the ledger does not know; the digest of that attestation."""
-        battery = identifier.canonical
         producing = self._signing.event_that(lambda effects: effects.creates)
-        ours = self._office.outbox.of_battery(battery, producing.type)
-        earlier = [item for item in ours if item.state in ("outbox", "admitted")]
+        said = (item for item in ours if item.kind == producing.type)
+        earlier = [item for item in said if item.state in ("outbox", "admitted")]
         self._admission.require_consistent(earlier, category.lower())
         if earlier:
             return earlier[0].digest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 
@@ -64,6 +65,7 @@ def set_list_document(version: int, sets: Mapping[int, bytes], battery: str, did
     return StoredDocument(set_list_digest(version, sets), "set_list", body, did, battery=battery)
 
 
+@lru_cache(maxsize=64)  # what is signed together has one time, and it stands in each of six documents
 def stamp(at: int) -> str:
     """Seconds as a dateTimeStamp of the data model."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -156,8 +156,9 @@ class OutboxTable:
             for item in self._where(f"document_digest IN ({marks(len(part))}) ORDER BY number", part)
         ]
 
-    def of_battery(self, battery: str, kind: str) -> list[OutboxItem]:
-        return self._where("battery = ? AND kind = ? ORDER BY number", (battery, kind))
+    def of_battery(self, battery: str, *kinds: str) -> list[OutboxItem]:
+        among = f"battery = ? AND kind IN ({marks(len(kinds))}) ORDER BY number"
+        return self._where(among, (battery, *kinds))
 
     def presented_by_day(self, since: int, until: int) -> list[tuple[int, int]]:
         """(first second of a UTC day, how many own presentations of batteries of then are on record)."""

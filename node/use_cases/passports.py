@@ -117,9 +117,8 @@ class PassportDesk:
             progress = self.passport(b64u(digest))
         else:  # on disk, and still in hand
             credentials = {str(point): document for point, document in sorted(signed.items())}
-            row = self._office.issuances.get(digest)
-            assert row is not None, "it was stored a moment ago"
-            progress = self._told([row])[0]
+            assert made.kept is not None, "it was stored a moment ago"
+            progress = self._told([made.kept])[0]
             if progress["attested"] == "outbox":  # not ordered meanwhile
                 progress["waiting"] = told_of(made.waits)
         return {

@@ -135,11 +135,12 @@ def add_first_proofs(
         contexts = unsecured.get("@context")
         proof = base if contexts is None else {**base, "@context": contexts}
         parts = {name: written.member(name, value) for name, value in unsecured.items()}
-        options = digest(jcs_of_members({name: written.member(name, value) for name, value in proof.items()}))
-        signature = signer.sign(options.digest() + digest(jcs_of_members(parts)).digest())
-        proof = {**proof, "proofValue": base58btc_encode(signature)}
-        whole = jcs_of_members({**parts, "proof": jcs_member("proof", proof)})
-        made.append(({**unsecured, "proof": proof}, hashlib.sha256(whole).digest()))
+        options = {name: written.member(name, value) for name, value in proof.items()}
+        signed = (digest(jcs_of_members(members)).digest() for members in (options, parts))
+        value = base58btc_encode(signer.sign(b"".join(signed)))
+        options["proofValue"] = jcs_member("proofValue", value)
+        whole = jcs_of_members({**parts, "proof": b'"proof":' + jcs_of_members(options)})
+        made.append(({**unsecured, "proof": {**proof, "proofValue": value}}, hashlib.sha256(whole).digest()))
     return made
 
 
