@@ -8,12 +8,13 @@ the whole process: of issuing, what begins in the background meanwhile (agreemen
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from io import StringIO
 from itertools import pairwise
@@ -22,6 +23,7 @@ from typing import Any
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 
+from node.setup.worker import COLLECT_AT
 from node.verdicts.workers import LINES_MIN
 from tests.bench import ratios
 from tests.bench.harness import NotMeasured
@@ -91,10 +93,26 @@ def _post_each(node: LiveNode, orders: list[dict[str, Any]]) -> None:
             raise NotMeasured("a passport was refused")
 
 
+@contextmanager
+def _served() -> Iterator[LiveNode]:
+    """A node by itself; garbage is looked for as seldom as where a node serves."""
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECT_AT)
+    try:
+        with (
+            redirect_stderr(StringIO()),
+            tempfile.TemporaryDirectory() as root,
+            live_node(Path(root)) as node,
+        ):
+            yield node
+    finally:
+        gc.set_threshold(*before)
+
+
 def issuing(*, single: int, batches: int) -> list[str]:
     """A row for requests of one passport, and one for batches."""
     floor_s = SIGNED * floor()[0]
-    with redirect_stderr(StringIO()), tempfile.TemporaryDirectory() as root, live_node(Path(root)) as node:
+    with _served() as node:
         _post_each(node, [{"code": code_of(1), "claims": claims_of(1)}])  # the lists exist
         orders = [{"code": code_of(n), "claims": claims_of(n)} for n in range(2, 2 + single)]
         alone = _measured(lambda: _post_each(node, orders))
@@ -117,7 +135,7 @@ def clearance(*, lines: int, compared: int = 0) -> list[str]:
     And `compared` lines each by the node itself, by one worker and by two: the processor that each takes.
     """
     floor_s = VERIFIED * floor()[1]
-    with redirect_stderr(StringIO()), tempfile.TemporaryDirectory() as root, live_node(Path(root)) as node:
+    with _served() as node:
         starts = [1, lines + 1, *(lines + 1 + n * compared for n in (1, 2, 3) if compared)]
         parts = [range(*both) for both in pairwise(starts)]
         for first in range(1, parts[-1].stop, BATCH_LINES):
