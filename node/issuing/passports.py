@@ -218,16 +218,17 @@ class PassportIssuing:
         )
         if before is not None:
             self._office.issuances.give_way(db, before.number)
-        kept = self._keep(db, kept, batch, place, issued.credentials[PUBLIC]["credentialSubject"])
+        public = issued.credentials[PUBLIC]["credentialSubject"]
+        kept = self._keep(db, kept, batch, place, passport_text(battery, issued.category, public))
         return Issued(issued.digest, battery, version, issued.credentials, waits, kept)
 
-    def _keep(self, db: Transaction, kept: Issuance, batch: Batch, place: Place, public: JSON) -> Issuance:
+    def _keep(self, db: Transaction, kept: Issuance, batch: Batch, place: Place, found_by: str) -> Issuance:
         """Write it with its documents and statements, its place given away; as it is stored, numbered."""
         self._lists.open(db, place.names, batch)
         self._lists.take(db, place)
         batch.store(db)
         kept = replace(kept, number=self._office.issuances.put(db, kept))
-        self._found_by.append((kept.number, passport_text(kept.battery, kept.category, public)))
+        self._found_by.append((kept.number, found_by))
         return kept
 
     def _own_of(self, battery: str) -> list[OutboxItem]:
