@@ -23,7 +23,8 @@ from credentials.verdicts.hands import ALWAYS, made_from, own_parties, past_hand
 from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at
 from credentials.verdicts.stolen import is_stolen
 
-Told = tuple[Record, Callable[[Recorded], bool]]  # a record, and which of its repairs count
+# A record, which of its repairs count, and which say more than what is in the battery that it is about.
+Told = tuple[Record, Callable[[Recorded], bool], Callable[[Recorded], bool]]
 
 
 def parts_named(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
@@ -68,8 +69,9 @@ def parts_in(
     heard = past_hands(inquiry.record.admitted, governance) | dict.fromkeys(own, ALWAYS)
     inside, known = dict[bytes, int](), dict[bytes, bool]()
     for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
-        told = [(one, partial(_counts, ALWAYS, heard)) for one in whole]
-        told += [(records[key], partial(_counts, leaf, heard)) for key, leaf in inside.items()]
+        always, own_word = partial(_counts, ALWAYS, heard), partial(_counts, 0, heard)
+        told = [(one, always, always) for one in whole]
+        told += [(records[key], partial(_counts, leaf, heard), own_word) for key, leaf in inside.items()]
         last, now = _last_of(told, governance), dict[bytes, int]()
         for key, repairs in last.items():
             left_in = (one for one in repairs if _may_be_inside(key, one, view, inquiry, known))
@@ -100,10 +102,14 @@ def _may_be_inside(
 
 def _last_of(told: Iterable[Told], governance: Governance) -> dict[bytes, list[Recorded]]:
     """Of each battery that repairs on these records name, the last that does, by its hour; and the last that
-    its author did not take back, where that is another. No thief's: it takes nothing out (D999)."""
+    its author did not take back, where that is another. No thief's: it takes nothing out (D999).
+
+    And what another record said before, where the last is the word of others on a part: it takes nothing out
+    of what else there is (D1021).
+    """
     repairs = [
-        (said, said.attestation.digest not in record.taken_back)
-        for record, counts in told
+        (said, said.attestation.digest not in record.taken_back, frees(said))
+        for record, counts, frees in told
         for said in record.shown()
         if said.attestation.kind in governance.lifecycle.naming_parts
         and said.attestation.digest not in record.withdrawn
@@ -111,11 +117,18 @@ def _last_of(told: Iterable[Told], governance: Governance) -> dict[bytes, list[R
         and counts(said)
     ]
     repairs.sort(key=lambda one: (one[0].attestation.event_time, one[0].leaf_index))
-    last, standing = dict[bytes, Recorded](), dict[bytes, Recorded]()
-    for said, stands in repairs:
-        last |= dict.fromkeys(keys_of(said.attestation), said)
-        standing |= dict.fromkeys(keys_of(said.attestation), said) if stands else {}
-    return {key: [one, *(s for s in [standing.get(key, one)] if s is not one)] for key, one in last.items()}
+    last, standing, elsewhere = (dict[bytes, Recorded]() for _ in range(3))
+    for said, stands, frees in repairs:
+        for key in keys_of(said.attestation):
+            before = last.get(key)
+            if frees:
+                elsewhere.pop(key, None)
+            elif before is not None and before.attestation.subject != said.attestation.subject:
+                elsewhere.setdefault(key, before)
+            last[key] = said
+            standing |= {key: said} if stands else {}
+    every = {key: (one, standing.get(key, one), elsewhere.get(key, one)) for key, one in last.items()}
+    return {key: list({one.leaf_index: one for one in of}.values()) for key, of in every.items()}
 
 
 def left_inside(part: Standing, repair: Recorded, inquiry: Inquiry) -> tuple[bool | None, str]:

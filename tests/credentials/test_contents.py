@@ -75,6 +75,29 @@ def test_a_part_that_was_in_there_before_is_read_until_it_is_in_there_now(*, bef
     assert shape(judged(w, pack)) == ("undecided", "part_stopped_told")
 
 
+@pytest.mark.parametrize("by", [WORKSHOP, MAKER])
+@pytest.mark.parametrize("in_it", [True, False])
+def test_who_had_a_part_took_nothing_out_of_what_it_came_into(*, by: str, in_it: bool) -> None:
+    """
+    I5: a module is in a pack. Whoever has another one says that the first came out of that, and hands it on;
+    it is built into the pack as well. What was in the other one that word takes out.
+    """
+    w = World()
+    pack, part, other = stock(w), module(w), module(w, 8)
+    repaired(w, other if in_it else pack, child_in=part)
+    w.ledger.now += 100
+    w.happen(MAKER, "battery.handed_over", other, {"invoice": "1"}, parties=(WORKSHOP,), cosign=(WORKSHOP,))
+    told: dict[str, tuple[str, ...]] = {WORKSHOP: (), MAKER: (WORKSHOP,)}
+    said, about = {"work": "module", "child_out": part}, (subject_of(part),)
+    w.happen(by, "battery.maintained", other, said, references=about, cosign=told[by])
+    w.happen(WORKSHOP, "battery.handed_over", other, {"invoice": "2"}, parties=(MAKER,), cosign=(MAKER,))
+    w.ledger.now += 100
+    repaired(w, pack, child_in=other)
+    recalled(w, part)
+
+    assert (shape(judged(w, pack)) == HELD) == (by == WORKSHOP and not in_it)
+
+
 @pytest.mark.parametrize("built_in_again", [True, False])
 def test_what_came_out_of_a_part_before_it_was_built_in_again_is_out(*, built_in_again: bool) -> None:
     """
