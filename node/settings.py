@@ -156,16 +156,18 @@ class Settings:
     def read(cls, path: Path) -> Settings:
         """Read node.toml strictly; no file means every default."""
         try:
-            return cls._of(read_toml(path), path.parent)
+            table = read_toml(path)
         except FileNotFoundError:
             return cls()
+        try:
+            return cls._of(table, path.parent)
         except ValueError as error:
             raise Unfit(f"{path}: {error}") from error
 
     @classmethod
     def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
         if unknown := table.keys() - MEMBERS:
-            raise ValueError(f"the member {min(unknown)!r} is not known")
+            raise ValueError(f"the member {min(unknown)} is not known: it has {', '.join(sorted(MEMBERS))}")
         peers = _row(table, "peers", {"ca_file"})
         status = _row(table, "status", {"issuers"})
         return cls(

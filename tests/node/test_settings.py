@@ -149,6 +149,7 @@ CONTEXT = '[[contexts]]\nurl = {}\nfile = "c.jsonld"\nsha256 = {}\n'
         ('public_url = "https://node.example/behind"', "public_url is "),
         ('public_url = ""', "public_url is ''"),
         ("a = ", "node.toml is not TOML"),
+        ("[Fetch]\norigins = []", "the member Fetch is not known: it has alerts, "),
         ("\ufeffpublic_url = 1", "begins with a byte order mark"),
     ],
 )
@@ -162,6 +163,7 @@ def test_a_setting_of_the_wrong_shape_is_told_by_its_name(tmp_path: Path, text: 
         settings_with(tmp_path, text)
 
     assert says in str(told.value)
+    assert str(told.value).count(str(tmp_path / "node.toml")) == 1  # named, and once
     assert files_of_settings(tmp_path) in ((), ("c.jsonld",))
 
 
