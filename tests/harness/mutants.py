@@ -184,12 +184,28 @@ def make_copy(target: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=target, check=True)
 
 
+def readers(file: Path, root: Path) -> set[str]:
+    """The functions of a test file that read the text of the code, by whatever function of tests they use."""
+    body = ast.parse(file.read_text()).body
+    known = set[str]()
+    for one in body:
+        if isinstance(one, ast.ImportFrom) and (one.module or "").startswith("tests."):
+            other = root / f"{str(one.module).replace('.', '/')}.py"
+            if other.is_file():
+                known |= {name.name for name in one.names} & readers(other, root)
+    texts = {one.name: ast.unparse(one) for one in body if isinstance(one, ast.FunctionDef)}
+    known |= {name for name, text in texts.items() if re.search(r"ast\.parse|getsource", text)}
+    found = known
+    while found:
+        using = re.compile(rf"\b({'|'.join(found)})\(")
+        found = {name for name, text in texts.items() if name not in known and using.search(text)}
+        known |= found
+    return known
+
+
 def reading_code(file: str, root: Path = ROOT) -> list[str]:
     """Ids of the tests that read the text of the code: in the copy it holds all mutants at once."""
-    functions = [n for n in ast.parse((root / file).read_text()).body if isinstance(n, ast.FunctionDef)]
-    reading = {f.name for f in functions if re.search(r"ast\.parse|getsource", ast.unparse(f))}
-    used = {f.name for f in functions if re.search(rf"\b({'|'.join(reading)})\(", ast.unparse(f)) and reading}
-    return [f"{file}::{name}" for name in sorted(reading | used) if name.startswith("test_")]
+    return [f"{file}::{name}" for name in sorted(readers(root / file, root)) if name.startswith("test_")]
 
 
 def run(

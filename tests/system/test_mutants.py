@@ -296,6 +296,25 @@ def test_what_changes_no_behaviour_is_argued_by_rule() -> None:
     assert not is_argued('{"line": int}', '{"XXlineXX": int}', "node/storage/schema_steps.py")
 
 
+def test_a_test_that_reads_the_code_is_known_by_whatever_it_reads_it_with(tmp_path: Path) -> None:
+    """Also by a function of its own, or of another test file; one that only has that name is another."""
+    texts = {
+        "tests/a.py": "import ast\ndef trees(): return ast.parse('')\ndef other(): return -(1)\n",
+        "tests/test_b.py": "from tests.a import other, trees\ndef said(): return trees()\n"
+        "def test_far(): said()\ndef test_near(): trees()\ndef test_not(): other()\n",
+        "tests/test_c.py": "def trees(): return 1\ndef test_not(): assert trees() == -(-1)\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert mutants.reading_code("tests/test_b.py", tmp_path) == [
+        "tests/test_b.py::test_far",
+        "tests/test_b.py::test_near",
+    ]
+    assert mutants.reading_code("tests/test_c.py", tmp_path) == []
+
+
 def test_a_mutant_is_written_alone_where_it_was_drawn() -> None:
     """
     Alone in its file a mutant stands where it was drawn, with the indentation of what it changes, also where
