@@ -227,7 +227,7 @@ def test_order_and_number_form_do_not_matter() -> None:
         ({"proofValue": SIGNED["proof"]["proofValue"]}, "invalid_signature"),
         ({"proofPurpose": "authentication"}, "invalid_signature"),
         ({"proofPurpose": ["assertionMethod"]}, "malformed"),
-        ({"verificationMethod": "did:web:maker.example"}, "malformed"),
+        ({"verificationMethod": "did:web:maker.example"}, "issuer_key_mismatch"),
         ({"verificationMethod": {"id": "did:web:maker.example#credential-1"}}, "malformed"),
         ({"created": "2026-06-18"}, "structure_invalid"),
         ({"created": "2026-06-18T00:00:00"}, "structure_invalid"),
