@@ -83,7 +83,7 @@ def test_what_is_stated_again_has_the_id_of_before_and_anything_else_another(nod
     def made(serial: int, consignment: str) -> str:
         members = {"commodity_code": "850760", "consignee": "DE", "consignment_id": consignment}
         told = attest(node, "battery.exported", serial, at, queue=True, **members)
-        assert told.status_code == 201, told.text
+        assert told.status_code in (200, 201), told.text  # 200: as it was stated before
         return str(told.get_json()["document"]["id"])
 
     ids = [made(*one) for one in asked]
