@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypedDict
 
 from credentials.documents.canonical import b64u, b64u_decode
@@ -20,6 +19,7 @@ from node.oversight.alerting import Alerting
 from node.oversight.dependents import ReliedLine, Resting
 from node.oversight.forwarding import Forwarding
 from node.oversight.risk import RiskDesk
+from node.sheets import csv_of
 from node.storage.alerts import ACKNOWLEDGED, OPEN, AlertFilter, AlertRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -325,19 +325,10 @@ def _leaf(row: EntryRow, time_: int | None) -> AlertLeaf:
 
 
 def as_csv(rows: Sequence[AlertAnswer]) -> Iterator[bytes]:
-    """Alerts as a table; a cell that a spreadsheet would read as a formula begins with an apostrophe."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for row in rows:
-        told = {name: ",".join(value) if isinstance(value, list) else value for name, value in row.items()}
-        writer.writerow([_cell(told.get(name)) for name in COLUMNS])
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue().encode()
+    """Alerts as a table: names of columns first."""
+    told = ([_cell(row.get(name)) for name in COLUMNS] for row in rows)
+    return csv_of(chain([COLUMNS], told))
 
 
 def _cell(value: object) -> object:
-    said = "" if value is None else value
-    return f"'{said}" if isinstance(said, str) and said[:1] in ("=", "+", "-", "@", "\t", "\r") else said
+    return ",".join(value) if isinstance(value, list) else value

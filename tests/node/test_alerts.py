@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import secrets
@@ -222,9 +223,10 @@ def test_a_withdrawn_licence_alerts_its_authority_once(node: LiveNode) -> None:
 
 def test_a_file_holds_what_the_search_asks_for(node: LiveNode) -> None:
     """
-    One row an alert after the names of the columns; no cell is a formula.
+    One row an alert after the names of the columns; no cell is a formula; spreadsheets know it for UTF-8.
     """
-    text = node.get("/supervision/alerts.csv?code=reported_lost").text
+    text = node.get("/supervision/alerts.csv?code=reported_lost").data.decode("utf-8-sig")
+    assert node.get("/supervision/alerts.csv").data.startswith(codecs.BOM_UTF8)
     head, *rows = text.splitlines()
     assert head.startswith("seq,id,code,weight,rule,party")
     assert len(rows) == len(listed(node, code="reported_lost"))

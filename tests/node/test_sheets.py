@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import tomllib
 import zipfile
@@ -24,6 +25,7 @@ from node.verdicts.export import CSV_COLUMNS, in_words
 from node.web.labels import verdict_word
 from node.words import Words
 from tests.harness.support_service import CODE, DID, LiveNode, live_node
+from tests.system.test_structure import trees
 
 HEAD = ("battery", "mass_kg", "goods")
 SHEET = "xl/worksheets/sheet1.xml"
@@ -466,3 +468,22 @@ def test_a_workbook_is_in_the_words_of_its_reader_and_csv_has_the_codes(
     verdict = CSV_COLUMNS.index("verdict")
     codes, told = (table(f"/consignments/{made}/export.{form}") for form in ("csv", "xlsx"))
     assert codes[1][verdict] == "undecided" and told[1][verdict] == verdict_word("undecided", language)
+
+
+def test_every_table_of_text_is_written_at_one_place() -> None:
+    """
+    So no export lets a spreadsheet take a cell for a formula, or take its letters for those of another code.
+    """
+    writing = {path for path, tree in trees().items() if "csv.writer(" in ast.unparse(tree)}
+
+    assert {path for path in writing if path.startswith("node/")} == {"node/sheets.py"}
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", " +", "\t=", "\r@"])
+def test_no_cell_of_a_table_of_text_is_a_formula(sign: str) -> None:
+    """
+    Whatever a spreadsheet would begin to compute stands behind an apostrophe, also after blanks.
+    """
+    row = b"".join(csv_of([[f"{sign}1"]])).decode("utf-8-sig")
+
+    assert row == f"'{sign.strip()}1\r\n"
