@@ -1,4 +1,4 @@
-"""The screenshots of README.md: made by the tests of the browser, held against what is kept.
+"""Screenshots of the tests of the browser: taken, and those of README.md held against what is kept.
 
 `COMITY_SCREENSHOTS=keep make check` keeps those that are made, in the place of the old ones.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageChops, ImageStat
 
@@ -15,6 +17,23 @@ FOLDER = Path(__file__).parents[1] / "screenshots"
 COLOURS = 128  # a page has few: half of the bytes, and each word of a verdict keeps its colour
 COARSE = 8  # pixels to a side that are looked at as one: times and digests differ from run to run
 FAR = 12.0  # of 255, in the mean: what moves a block of the page, or colours it otherwise
+TAKEN_MS = 6_000  # many times what a picture takes
+TRIES = 5
+
+
+def take(page: Any, path: Path | None = None, *, whole: bool = False) -> bytes:
+    """
+    The picture of a page, PNG; of all of it if `whole`; kept at `path`.
+
+    A page that renews itself while its picture is taken leaves Chromium waiting for the one that is gone, for
+    ever: it is taken again. Raise what the driver says if that helps nothing.
+    """
+    from playwright.sync_api import TimeoutError as NotTaken  # there where a page is, `make test` has none
+
+    for _ in range(TRIES - 1):
+        with suppress(NotTaken):
+            return bytes(page.screenshot(path=path, full_page=whole, timeout=TAKEN_MS))
+    return bytes(page.screenshot(path=path, full_page=whole, timeout=TAKEN_MS))
 
 
 def hold_against_kept(name: str, made: bytes) -> None:

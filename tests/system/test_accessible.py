@@ -9,6 +9,7 @@ import pytest
 
 from node.use_cases.access import AT_THE_MACHINE
 from node.web.sample import sample_claims
+from tests.harness import screenshots
 from tests.harness.axe import axe_source, found_by
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest, serving
 from tests.system.test_browser import ARTIFACTS, HEIGHT, WIDTHS, browser
@@ -130,6 +131,6 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(node: LiveNode, b
                 assert wide <= width, f"{path} is {wide} px wide in a window of {width}"
                 for theme in THEMES:
                     page.emulate_media(color_scheme=theme)
-                    page.screenshot(path=str(ARTIFACTS / f"{name}-{theme}-{width}.png"), full_page=True)
+                    screenshots.take(page, ARTIFACTS / f"{name}-{theme}-{width}.png", whole=True)
         context.close()
     assert faults == []

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from node.data_carriers import Modules, symbol
+from tests.harness import screenshots
 from tests.harness.demo_fixture import ROOT, DemoNetwork
 from tests.harness.parts import find, require
-from tests.harness.screenshots import hold_against_kept
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
 WIDTHS = {"desk": 1280, "dock": 390}
@@ -77,7 +77,7 @@ class Officer:
     def photograph(self, name: str) -> None:
         """Keep what the officer sees; nothing sticks out sideways, nor lies upon another in the head."""
         ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=str(ARTIFACTS / f"{name}-{self.width}.png"), full_page=True)
+        screenshots.take(self.page, ARTIFACTS / f"{name}-{self.width}.png", whole=True)
         wide = self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= self.width, f"{name} is {wide} px wide in a window of {self.width}"
         assert self.page.evaluate(UPON_EACH_OTHER) == [], name
@@ -85,7 +85,7 @@ class Officer:
     def shown_in_readme(self, name: str) -> None:
         """The first screen of this page is what README.md shows of it."""
         self.page.evaluate("window.scrollTo(0, 0)")
-        hold_against_kept(name, self.page.screenshot())
+        screenshots.hold_against_kept(name, screenshots.take(self.page))
 
     def download(self, element_id: str) -> Path:
         """Click a download; the file under the name the page gave it."""
