@@ -156,8 +156,8 @@ class Judge:
 
     def _put(self, *records: Record | Recalls | Namings) -> None:
         for record in records:
-            self.records[record.key] = record
-            self.changed[record.key] = record
+            key = record.key
+            self.records[key] = self.changed[key] = record
 
     # -- one attestation -----------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from consensus.application import NotYet, Refusal
@@ -252,4 +251,4 @@ def next_quota(found: Quota, at: int, in_block: int, limits: Limits) -> Quota:
     if quota.count >= limits.per_issuer_per_day_max:
         most = limits.per_issuer_per_day_max
         raise NotYet("quota", "{issuer} has {most} on this day already", issuer=issuer, most=most)
-    return replace(quota, count=quota.count + 1)
+    return Quota(issuer, quota.day, quota.count + 1)

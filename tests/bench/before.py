@@ -1,15 +1,21 @@
-"""CPU of a block per attestation, before and after: the code of d5dbf19 and this one, in turn, in one run.
+"""CPU before and after: the code of d5dbf19 and this one, in turn, in one run.
 
-That commit's rules were sound in form and false in eight routes; what made them sound may cost 15 % at most.
-Each measurement is a process of its own with one commit's code on its path, which signs and proposes the same
-six blocks of an import and times `process_proposal` alone, in a node that has seen none of them.
+That commit's rules were sound in form and false in eight routes, and its node had no rooms: what made the
+rules sound may cost a block 15 % an attestation at most, and no suite may have lost anything. Each
+measurement is a process of its own with one commit's code on its path. Of a block it signs and proposes the
+same six of an import and times `process_proposal` alone, in a node that has seen none of them; of the suites
+it signs and verifies one passport and one conformity credential with each, and one attestation.
 """
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -19,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 BEFORE = "d5dbf19"
 BOUND = 0.15
+NAMES = ("passport", "conformity")
 
 
 def _module(*names: str) -> Any:
@@ -62,36 +69,102 @@ def once(count: int) -> float:
     return total_s / (count * len(acts)) * 1e6
 
 
+def _works() -> Iterator[tuple[str, Callable[[], object]]]:
+    """What each suite does, by the code on the path; a stranger verifies nothing of what it signed before."""
+    suites = _module("tests.bench.suites")
+    attested = _module("tests.bench.attestation")
+    there = suites.documents
+    yield "verify attestation", partial(attested.verify, attested.attestation())
+    for name in NAMES:
+        unsigned = json.dumps(there.DOCUMENTS[name]()).encode()
+        for suite, kind in there.PROOFS:
+            key = there.KEYS[kind]
+            label = f"{name}, {suite} {kind}"
+            yield f"issue {label}", partial(suites.issue, unsigned, suite, key)
+            yield f"verify {label}", partial(suites.verify, suites.issue(unsigned, suite, key))
+        for algorithm, kind in suites.joserfc.ALGORITHMS.items():
+            key = there.KEYS[kind]
+            label = f"{name}, vc+jwt {algorithm}"
+            yield f"issue {label}", partial(suites.issue_jwt, unsigned, key)
+            yield f"verify {label}", partial(suites.verify_jwt, suites.issue_jwt(unsigned, key))
+
+
+def each(seconds: float) -> dict[str, float]:
+    """Microseconds of CPU of each work of the suites, by the code on the path, each about `seconds` long."""
+    found = {}
+    for name, work in _works():
+        count, taken_s = 1, 0.0
+        while taken_s < seconds:
+            count *= 2
+            started = time.process_time()
+            for _ in range(count):
+                work()
+            taken_s = time.process_time() - started
+        found[name] = taken_s / count * 1e6
+    return found
+
+
 def only_from(tree: str) -> None:
     """Import the project from `tree` alone, not from where it is installed."""
     sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in str(getattr(f, "__module__", f))]
     sys.path.insert(0, tree)
 
 
-def _by(tree: Path, count: int) -> float:
-    command = [sys.executable, "-P", str(Path(__file__)), str(tree), str(count)]
+def _by(tree: Path, what: str, amount: float) -> Any:
+    command = [sys.executable, "-P", str(Path(__file__)), str(tree), what, str(amount)]
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return json.loads(done.stdout)
 
 
-def measure(*, count: int, pairs: int) -> str:
-    """Return the row: the medians, and the growth in the median of the pairs that were run in turn."""
+@contextmanager
+def tree_before() -> Iterator[Path]:
+    """A folder with the code of that commit; LookupError where this clone does not reach back to it."""
     archive = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
     if archive.returncode:
         raise LookupError(f"this clone does not reach back to {BEFORE}: clone it whole")
     with TemporaryDirectory() as there, tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
         tree.extractall(there, filter="data")
-        _by(Path(there), 10)  # compiled before it is timed
-        found = [(_by(Path(there), count), _by(ROOT, count)) for _ in range(pairs)]
-    growth = sorted(after / before - 1 for before, after in found)
-    before, after = (median(side) for side in zip(*found, strict=True))
-    word = "within" if median(growth) <= BOUND else "BEYOND"
+        yield Path(there)
+
+
+def growth(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """The least, the median and the most by which the second of a pair is more than the first."""
+    grown = sorted(after / before - 1 for before, after in pairs)
+    return grown[0], median(grown), grown[-1]
+
+
+def _told(pairs: Sequence[tuple[float, float]]) -> str:
+    before, after = (median(side) for side in zip(*pairs, strict=True))
+    least, middle, most = growth(pairs)
     return (
-        f"{before:,.0f} us at {BEFORE}, {after:,.0f} us here: {median(growth):+.1%} in the median of {pairs} "
-        f"pairs ({growth[0]:+.1%} to {growth[-1]:+.1%}), {word} the bound of {BOUND:.0%}"
+        f"{before:,.0f} us at {BEFORE}, {after:,.0f} us here: {middle:+.1%} in the median of {len(pairs)} "
+        f"pairs ({least:+.1%} to {most:+.1%})"
     )
+
+
+def measure(*, count: int, pairs: int) -> str:
+    """Return the row: the medians, and the growth in the median of the pairs that were run in turn."""
+    with tree_before() as there:
+        _by(there, "block", 10)  # compiled before it is timed
+        found = [(_by(there, "block", count), _by(ROOT, "block", count)) for _ in range(pairs)]
+    word = "within" if growth(found)[1] <= BOUND else "BEYOND"
+    return f"{_told(found)}, {word} the bound of {BOUND:.0%}"
+
+
+def measure_suites(*, seconds: float, pairs: int) -> Iterator[str]:
+    """Yield a line a work of the suites; one that lost in each of its pairs is named LOST."""
+    with tree_before() as there:
+        _by(there, "suites", 0.001)
+        rounds = [(_by(there, "suites", seconds), _by(ROOT, "suites", seconds)) for _ in range(pairs)]
+    for name in rounds[0][1]:
+        if name in rounds[0][0]:
+            found = [(before[name], after[name]) for before, after in rounds]
+            yield f"{name}: {_told(found)}{', LOST' if growth(found)[0] > 0 else ''}"
+        else:
+            yield f"{name}: not compared, {BEFORE} has none"
 
 
 if __name__ == "__main__":
     only_from(sys.argv[1])
-    print(once(int(sys.argv[2])))
+    done = once(int(sys.argv[3])) if sys.argv[2] == "block" else each(float(sys.argv[3]))
+    print(json.dumps(done))

@@ -10,6 +10,8 @@ import pytest
 from credentials.errors import CredentialError
 from tests.bench import attestation, before, office, passport, plots, ratios, starts, suites
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
+from tests.harness.interop.documents import PROOFS
+from tests.harness.interop.joserfc import ALGORITHMS
 from tests.harness.parts import missing, require
 
 
@@ -140,7 +142,8 @@ def test_a_block_is_compared_with_the_code_of_before_in_turn(
     there = iter([100.0] * 4)  # the first is not counted
     order: list[bool] = []
 
-    def by(tree: Path, count: int) -> float:
+    def by(tree: Path, what: str, count: float) -> float:
+        assert what == "block"
         order.append(tree == before.ROOT)
         return next(sides.get(tree, there))
 
@@ -156,6 +159,33 @@ def test_the_blocks_that_are_compared_are_executed() -> None:
     By the code that is on the path: this one's.
     """
     assert before.once(2) > 0
+
+
+def test_a_suite_that_lost_in_every_pair_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    In turn with the code of before; one that lost in some pairs only is within the spread of its rounds.
+    """
+    here = iter([{"issue": 9.0, "verify": 12.0, "new": 1.0}, {"issue": 12.0, "verify": 11.0, "new": 1.0}])
+
+    def by(tree: Path, what: str, seconds: float) -> dict[str, float]:
+        assert what == "suites"
+        return next(here) if tree == before.ROOT else {"issue": 10.0, "verify": 10.0}
+
+    monkeypatch.setattr(before, "_by", by)
+    issue, verify, new = before.measure_suites(seconds=0.1, pairs=2)
+
+    assert issue.startswith("issue: ") and "(-10.0% to +20.0%)" in issue and "LOST" not in issue
+    assert verify.startswith("verify: ") and verify.endswith("(+10.0% to +20.0%), LOST")
+    assert new == f"new: not compared, {before.BEFORE} has none"
+
+
+def test_every_suite_is_compared_with_the_code_of_before() -> None:
+    """
+    Issued and verified, a passport and a conformity credential with each, and an attestation verified.
+    """
+    found = before.each(1e-6)
+
+    assert len(found) == 1 + 2 * 2 * (len(PROOFS) + len(ALGORITHMS)) and min(found.values()) > 0
 
 
 @pytest.mark.check

@@ -288,7 +288,7 @@ def _parse(text: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
         _malformed(f"the JWT has {len(text)} characters; at most {SIZE_BYTES_MAX} are read")
     if "~" in text:
         _malformed("an SD-JWT, with a ~ in it, stands where a JWT was named (RFC 7515, 7.1)")
-    if any(character.isspace() for character in text):
+    if text and text.split(maxsplit=1) != [text]:
         _malformed("the JWT has blanks or line ends in it: it was wrapped or copied on its way")
     parts = text.split(".")
     if len(parts) != 3:
