@@ -264,7 +264,7 @@ def canonical_declaration_number(text: str) -> str:
 
 def canonical_eori(text: str) -> str:
     """The one text of an EORI number (IR (EU) 2015/2447, Annex 12-01), or `identifier_invalid`."""
-    number = upper(joined(text))
+    number = upper(joined(text)).removeprefix("EORI").removeprefix(":")  # EO is no country: its label
     if not _EORI.fullmatch(number):
         invalid(f"{shown(text)} is not an EORI: a country and up to 15 letters and digits (NL123456789).")
     return number

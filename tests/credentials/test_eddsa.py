@@ -261,10 +261,15 @@ def test_proofs_refused(changes: dict[str, Any], code: str) -> None:
         ("x", "malformed"),
         ([None], "proof_missing"),
         ([{**SIGNED["proof"], "id": "urn:a"}] * 2, "malformed"),
+        ({**SIGNED["proof"], "id": "the first"}, "malformed"),
+        ({**SIGNED["proof"], "id": 7}, "malformed"),
         ([SIGNED["proof"]] * 17, "malformed"),
         ([SIGNED["proof"], 1], "malformed"),
     ],
-    ids=["null", "object", "list", "text", "list of null", "one id twice", "17 proofs", "proof and number"],
+    ids=[
+        *("null", "object", "list", "text", "list of null", "one id twice", "id no URL", "id a number"),
+        *("17 proofs", "proof and number"),
+    ],
 )
 def test_documents_without_one_proof(proof: Any, code: str) -> None:
     """

@@ -309,11 +309,13 @@ def test_what_no_serial_has_is_refused(serial: str) -> None:
 
 def test_spellings_of_an_eori() -> None:
     """
-    Blanks, small and wide letters are spelling; letters of other scripts that look or fold alike are told.
+    Blanks, small and wide letters and its label are spelling; letters of other scripts that look or fold
+    alike are told.
     """
-    for text in ("NL123456789", "nl 123 456\u00a0789", "\uff2e\uff2c123456789"):
+    labelled = ("EORI NL123456789", "eori: nl 123456789", "EORINL123456789")
+    for text in ("NL123456789", "nl 123 456\u00a0789", "\uff2e\uff2c123456789", *labelled):
         assert canonical_eori(text) == "NL123456789"
-    for wrong in ("", "NL", "12", "N1", "NL" + "1" * 16, "NL_1", "de\u017f12", "\u041dL12"):
+    for wrong in ("", "NL", "12", "N1", "NL" + "1" * 16, "NL_1", "de\u017f12", "\u041dL12", "EORI"):
         with pytest.raises(CredentialError, match="is not an EORI") as caught:
             canonical_eori(wrong)
         assert caught.value.code == "identifier_invalid"

@@ -20,6 +20,7 @@ from credentials.documents.canonical import JSON, jcs, jcs_member, jcs_of_member
 from credentials.documents.keys import base58btc_decode, base58btc_encode, controller_of_proof, kind_of
 from credentials.documents.model import parse_date_time
 from credentials.documents.suites.reading import require_names
+from credentials.documents.uri import is_url
 from credentials.errors import UNDECIDED, CredentialError
 
 PROOF_TYPE = "DataIntegrityProof"
@@ -317,7 +318,7 @@ def _proofs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if len(listed) > PROOFS_MAX:
         _malformed(f"the document has {len(listed)} proofs; at most {PROOFS_MAX} are read")
     names = [proof["id"] for proof in listed if _says(proof, "id")]
-    if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
+    if not all(is_url(name) for name in names) or len(set(names)) != len(names):
         _malformed("proof.id must be a URL that no other proof has (vc-data-integrity, 2.1)")
     return listed
 
