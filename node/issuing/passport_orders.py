@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from consensus.application import NotYet
 from credentials.documents.issuer import IssuedPassport
-from node.errors import busy
+from node.errors import ProblemError, busy
 from node.storage.documents import StoredDocument
 from node.storage.issuances import Issuance
 
 JSON = dict[str, Any]
 Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII point
+ISSUED_TOGETHER = 32  # in one transaction, during which nobody else issues anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Order:
     is missing. `renews`: a new version of a passport that there is; with the claims of the newest one
     nothing is signed again. `once`: one passport of this battery and version, whatever the claims; other
     claims for one that stands are refused as `passport_stands`. `tried`: only asked about; no credential of
-    it is signed, and nothing is kept.
+    it is signed, and nothing is kept. `asked_in`: what is written of it names who asked, on whichever thread.
     """
 
     claims: JSON
@@ -39,6 +42,7 @@ class Order:
     once: bool = False
     tried: bool = False
     renews: bool = False
+    asked_in: Context = field(default_factory=copy_context, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,51 @@ class OneBatch:
             yield
         finally:
             self._taken.release()
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """One order of a request, and what came of it; None after its turn: it is to be issued by itself."""
+
+    order: Order
+    had_its_turn: bool = False
+    made: Issued | ProblemError | None = None
+
+
+class OneByOne:
+    """Requests of one passport each: those that come while another is written go together. Thread-safe.
+
+    Whoever has the turn issues the oldest of all that wait, in one transaction, so that they wait for the
+    disk once; each is told what it would have been told by itself. Nobody waits for others to come.
+    """
+
+    def __init__(self, issue: Callable[[Sequence[Order]], Sequence[Issued | ProblemError]]) -> None:
+        self._issue = issue
+        self._turn = threading.Lock()
+        self.waiting = deque[_Waiting]()  # as many as there are requests
+
+    def issued(self, order: Order) -> Issued | ProblemError:
+        """On disk when this returns, or why it is refused."""
+        mine = _Waiting(order)
+        self.waiting.append(mine)
+        with self._turn:
+            while not mine.had_its_turn:
+                self._issue_oldest()
+        return mine.made if mine.made is not None else self._issue([order])[0]
+
+    def _issue_oldest(self) -> None:
+        together = [self.waiting.popleft() for _ in range(min(len(self.waiting), ISSUED_TOGETHER))]
+        try:
+            made = self._issue([one.order for one in together])
+            for one, what in zip(together, made, strict=True):
+                one.made = what
+        except Exception:
+            if len(together) == 1:
+                raise
+            # Nothing is kept of any of them: each is issued by itself, and raises what is its own.
+        finally:
+            for one in together:
+                one.had_its_turn = True
 
 
 def set_documents(issued: IssuedPassport, battery: str, did: str) -> list[StoredDocument]:

@@ -25,7 +25,7 @@ from node.errors import ProblemError, bad_request
 from node.issuing.admission import Admission
 from node.issuing.earlier_versions import EarlierVersions
 from node.issuing.gate import Gate
-from node.issuing.passport_orders import Issued, OneBatch, Order, set_documents
+from node.issuing.passport_orders import Issued, OneBatch, OneByOne, Order, set_documents
 from node.issuing.signing import SET_LIST_TYPE, StatementSigner
 from node.issuing.statements import Batch, set_list_document, stamp
 from node.issuing.status_lists import OwnStatusLists, Place
@@ -72,11 +72,12 @@ class PassportIssuing:
         self._earlier = EarlierVersions(signing, office)
         self._reading = reading
         self._found_by: list[tuple[int, str]] = []  # of those that are being issued, under the lock
+        self._one_by_one = OneByOne(self.passports)
         self.batches = OneBatch()
 
     def passport(self, order: Order) -> Issued:
         """One, on disk when this returns; raises ProblemError."""
-        (made,) = self.passports([order])
+        made = self._one_by_one.issued(order)
         if isinstance(made, ProblemError):
             raise made
         return made
@@ -89,7 +90,7 @@ class PassportIssuing:
         """
         with self._lock, self._office.writing() as db, self._reading():
             self._found_by.clear()
-            made = [self._tried(db, order) for order in orders]
+            made = [order.asked_in.run(self._tried, db, order) for order in orders]
             self._office.issuances.put_words(db, self._found_by)
             if beside is not None:
                 beside(db, made)

@@ -114,6 +114,13 @@ class OutboxTable:
             [(rule, reason, digest) for digest, rule, reason in dropped],
         )
 
+    def has_below(self, size: int) -> bool:
+        """Whether anything below a cosigned size is without a receipt: asked often, and written seldom."""
+        row = self._db.connection.execute(
+            "SELECT 1 FROM outbox WHERE receipted_at IS NULL AND leaf_index < ? LIMIT 1", (size,)
+        ).fetchone()
+        return row is not None
+
     @staticmethod
     def receipt(db: Transaction, size: int, now: int, limit: int) -> list[Receipted]:
         """Note those below a cosigned size as receipted, up to `limit`; which."""

@@ -25,7 +25,7 @@ from node.issuing.events import Draft, TriedEvent
 from node.issuing.issuing import Issuing
 from node.issuing.label import Label, label_of
 from node.issuing.outbox import Outbox
-from node.issuing.passport_orders import Issued, Order
+from node.issuing.passport_orders import ISSUED_TOGETHER, Issued, Order
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
@@ -34,7 +34,6 @@ from node.use_cases.progress import ProgressReport, told_of
 
 JSON = dict[str, Any]
 PUBLIC_POINT = 1  # of Annex XIII: it holds all that Annex VI, Part A, asks of a label
-ISSUED_TOGETHER = 32  # in one transaction, during which nobody else issues anything
 
 
 class MemberAnswer(TypedDict):

@@ -19,6 +19,7 @@ from functools import partial
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
@@ -34,6 +35,7 @@ from tests.harness.support_service import LiveNode, live_node
 SIGNED, VERIFIED = 7, 2  # signatures of a passport and its production; of the documents that a line reads
 ATTESTATION_BYTES = 410  # of a typical one: a stream's unit is the verification of one, the processor's
 BATCH_LINES = 250
+CALLERS = 5
 READY_S_MAX = 60.0
 AIM_SINGLE_S, AIM_BATCH_S, AIM_LINES_S = 200, 1_000, 900  # each second
 
@@ -93,6 +95,23 @@ def _post_each(node: LiveNode, orders: list[dict[str, Any]]) -> None:
             raise NotMeasured("a passport was refused")
 
 
+def _post_at_once(node: LiveNode, orders: list[dict[str, Any]]) -> None:
+    """By as many callers as there are threads for pages, each with a request of its own after the other."""
+    told: list[int] = []
+
+    def call(ours: list[dict[str, Any]]) -> None:
+        client = node.app.test_client()
+        told.extend(client.post("/passports", json=one, headers=node.bearer).status_code for one in ours)
+
+    callers = [Thread(target=call, args=(orders[first::CALLERS],)) for first in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    if told != [201] * len(orders):
+        raise NotMeasured("a passport was refused")
+
+
 @contextmanager
 def _served() -> Iterator[LiveNode]:
     """A node by itself; garbage is looked for as seldom as where a node serves."""
@@ -110,12 +129,15 @@ def _served() -> Iterator[LiveNode]:
 
 
 def issuing(*, single: int, batches: int) -> list[str]:
-    """A row for requests of one passport, and one for batches."""
+    """A row for requests of one passport, one for those of several callers at once, and one for batches."""
     floor_s = SIGNED * floor()[0]
     with _served() as node:
         _post_each(node, [{"code": code_of(1), "claims": claims_of(1)}])  # the lists exist
         orders = [{"code": code_of(n), "claims": claims_of(n)} for n in range(2, 2 + single)]
         alone = _measured(lambda: _post_each(node, orders))
+        node.wait_quiet()
+        orders = [{"code": code_of(n), "claims": claims_of(n)} for n in range(5_000, 5_000 + single)]
+        at_once = _measured(lambda: _post_at_once(node, orders))
         node.wait_quiet()
         together = (0.0, 0.0)
         for batch in range(batches):
@@ -125,6 +147,7 @@ def issuing(*, single: int, batches: int) -> list[str]:
             node.wait_quiet()
     return [
         _row("POST /passports", single, alone, floor_s, AIM_SINGLE_S),
+        _row(f"POST /passports by {CALLERS} at once", single, at_once, floor_s, AIM_SINGLE_S),
         _row(f"batches of {BATCH_LINES}", batches * BATCH_LINES, together, floor_s, AIM_BATCH_S),
     ]
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from node.issuing.passport_orders import Issued, Order
+from node.issuing.passport_orders import ISSUED_TOGETHER, Issued, Order
 from node.storage.database import part_of
-from node.use_cases.passports import ISSUED_TOGETHER
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.restarts import Maker, maker
 from tests.harness.support_service import LiveNode, live_node

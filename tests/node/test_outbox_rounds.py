@@ -17,6 +17,7 @@ from node.peers.messages import Item
 from node.resolution.webhooks import Webhooks
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.storage.outbox import Settled
 
 
 class Bench:
@@ -37,15 +38,18 @@ class Bench:
             return list(found)
 
         monkeypatch.setattr(office.outbox, "waiting", counted)
-        unused = SimpleNamespace(is_open=True)
+        unused = SimpleNamespace(is_open=True, post=lambda *_: None)
         self.outbox = Outbox(
             office,
-            cast(LedgerStore, unused),
+            cast(LedgerStore, self),
             self,
             self,
             cast(Following, unused),
             webhooks=cast(Webhooks, unused),
         )
+
+    def checkpoint(self) -> tuple[int, bytes]:
+        return 10, b"a note"
 
     def submit(self, *attestations: bytes) -> None:
         if b"planted" in attestations:
@@ -148,3 +152,30 @@ def test_one_that_raises_takes_none_of_its_neighbours_along(bench: Bench) -> Non
 
     assert bench.handed == [(b"one",), (b"two",), (b"one", b"two")]
     assert len(bench.office.aside.refs(bounds.ATTESTATION, again=False)) == 1
+
+
+def test_a_round_without_a_receipt_writes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The office is written to once something of ours is below a cosigned size, and not again for it: whoever
+    issues meanwhile waits for no transaction that writes nothing.
+    """
+    bench.put(b"above", b"below")
+    places = [Settled(data.ljust(32, b"-"), "admitted", 1, leaf, None, None) for data, leaf in
+              ((b"above", 10), (b"below", 9))]  # fmt: skip
+    with bench.office.writing() as db:
+        bench.office.outbox.settle(db, places[:1])
+    written: list[str] = []
+    bench.office._db.connection.set_trace_callback(written.append)
+
+    bench.outbox.receipt()
+    first, written[:] = [one for one in written if one.startswith("BEGIN")], []
+    with bench.office.writing() as db:
+        bench.office.outbox.settle(db, places[1:])
+    written.clear()
+    for _ in range(3):
+        bench.outbox.receipt()
+    bench.office._db.connection.set_trace_callback(None)
+
+    assert first == []
+    assert [one for one in written if one.startswith("BEGIN")] == ["BEGIN IMMEDIATE"]
+    assert bench.office.outbox.has_below(11) and not bench.office.outbox.has_below(10)

@@ -187,6 +187,7 @@ BOUNDED = {
     "node/issuing/passports.py:PassportIssuing._found_by": "the orders of one call",
     "node/issuing/ledger_follower.py:Following._vain": "one version of each list of ours",
     "node/issuing/outbox.py:Outbox._dropped": "its own maxlen",
+    "node/issuing/passport_orders.py:OneByOne.waiting": "requests that the pages' threads are at work on",
     "node/oversight/waiting.py:WatchedStatements._since": "WAITING_MAX",
     "node/issuing/outbox.py:Outbox._sent": (
         "what office.db has in its outbox, within the daily quota of this participant"
