@@ -96,7 +96,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
     path = url_for("consignments.consignment", consignment_id=created["id"])
     if form_sent():
         return see(path)
-    answer = json_reply(created, 202)
+    answer = json_reply(words_for(service).consignment(created), 202)
     answer.headers["Location"] = path
     return answer
 

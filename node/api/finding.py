@@ -12,6 +12,7 @@ from node.service import Service
 from node.storage.found_by import words_of
 from node.use_cases.access import Session
 from node.use_cases.lookup import SHOWN, FoundAnswer, FoundBattery, FoundLine
+from node.verdicts.consignments import without_checks
 
 CODE_MAX = 512  # characters: of a link with its further keys
 SEE_ISSUED, SEE_CLEARED = frozenset({"read", "issue"}), frozenset({"read", "clear"})
@@ -63,7 +64,7 @@ def _lines(service: Service, battery: FoundBattery | None) -> list[FoundLine]:
         told: FoundLine = {
             "consignment": item["consignment"],
             "declaration": item["declaration"],
-            "verdict": words.line(item),
+            "verdict": words.line(without_checks(item)),
         }
         found.append(told)
     return sorted(found, key=lambda one: one["verdict"]["evaluated_at"], reverse=True)

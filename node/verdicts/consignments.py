@@ -351,8 +351,12 @@ def _changed(row: ChangedRow, body: bytes, behind: Set[int]) -> ChangeRecord:
 
 def _listed(item: ItemRecord, behind: Set[int]) -> LineRecord:
     """A stored line as lists have it."""
-    marked = _marked(item, behind)
-    kept: Any = {name: value for name, value in marked.items() if name not in LEFT_OUT_OF_LISTS}
+    return without_checks(_marked(item, behind))
+
+
+def without_checks(item: ItemRecord) -> LineRecord:
+    """A line without its checks and what they rest on."""
+    kept: Any = {name: value for name, value in item.items() if name not in LEFT_OUT_OF_LISTS}
     line: LineRecord = kept
     return line
 

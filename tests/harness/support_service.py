@@ -25,6 +25,7 @@ from node.settings import SETTINGS_FILE, TokenSettings
 from node.setup import ceremony, network
 from node.setup.key_token import Token
 from node.setup.wiring import open_service
+from tests.harness.answered import held_to_its_description
 
 DID = "did:web:everything.example"
 NAME = "Everything Ltd (invented)"
@@ -153,7 +154,8 @@ def live_node(
     service = open_service(directory, PASSPHRASE, 0)
     service.start()
     try:
-        yield LiveNode(service, create_app(service), directory.operator(), directory.root)
+        app = held_to_its_description(create_app(service))
+        yield LiveNode(service, app, directory.operator(), directory.root)
     finally:
         service.stop()
 

@@ -27,6 +27,7 @@ from node.storage.cases import CaseRow, StatementRow
 from node.storage.database import Transaction
 from node.storage.requested_sets import RequestedRow
 from node.web.sample import sample_claims
+from tests.harness.answered import closed
 from tests.harness.governed_node import LIMITS_NAME, GovernedNode
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
 from tests.node.test_alerts import row
@@ -240,18 +241,6 @@ def test_answers_have_the_documented_shape(node: LiveNode) -> None:
                 require_shape(json.loads(line), documented.schema)
         elif documented.schema:
             require_shape(json.loads(answer.text), documented.schema)
-
-
-def closed(schema: Any) -> Any:
-    """The same schema, but nothing beyond it is an answer."""
-    if isinstance(schema, list):
-        return [closed(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {name: closed(part) for name, part in schema.items()}
-    return (
-        inner | {"additionalProperties": False} if "properties" in inner and "description" in inner else inner
-    )
 
 
 def test_answers_have_no_member_that_is_not_described(node: LiveNode) -> None:

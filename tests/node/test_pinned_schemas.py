@@ -17,8 +17,8 @@ from itertools import zip_longest
 import pytest
 import sqlite_utils
 
-from node.storage.schema_history import History
 from node.storage.ledger_steps import LEDGER
+from node.storage.schema_history import History
 from node.storage.schema_steps import OFFICE, SIGNING
 from tests.harness.pinned import require_kept, write
 

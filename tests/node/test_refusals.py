@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import io
+import re
 import string
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,7 @@ REFUSING: dict[str, tuple[int | None, int | None, int]] = {
     "TokenAway": (1, 2, 3),
     "busy": (None, None, 0),
 }
+CODE = re.compile(r"[a-z][a-z0-9_]*|[A-Z]\d+")
 # Sentences that stand in no row: they are told by their code, with their English beside it. The list shrinks.
 UNTOLD = {
     "consensus/pool.py": (
@@ -259,6 +261,40 @@ def test_whatever_is_raised_has_a_next_step() -> None:
     for place, code, sentences in raised:
         by_sentence = bool(sentences) and sentences <= rows("refusal").keys()
         assert by_sentence or code is None or code in known, (place, code)
+
+
+def codes_in(tree: ast.AST) -> Iterator[tuple[int, object]]:
+    """The line and the code of each call that refuses, where it is written there."""
+    for call, name, _ in refusing(nodes_of(tree)):
+        place = REFUSING[name][0]
+        if place is not None and isinstance(found := call.args[place], ast.Constant):
+            yield call.lineno, found.value
+
+
+def test_every_code_is_one_word_that_a_program_compares() -> None:
+    """
+    In small letters and underscores, or the name of a rule: whoever refuses gives one.
+    """
+    found = {(f"{path}:{line}", code) for path, tree in trees().items() for line, code in codes_in(tree)}
+
+    assert len(found) > 300
+    assert {(at, one) for at, one in found if not CODE.fullmatch(str(one)) or one is None} == set()
+
+
+def test_a_code_that_is_none_would_be_found() -> None:
+    """
+    Whether there is none, or it is written as no other is.
+    """
+    planted = (
+        'bad_request(None, "a b")\nnot_found("A_CODE", "a b")\nRefusal("X9", "a b")\nbad_request(code, told)'
+    )
+
+    assert list(codes_in(ast.parse(f"def f():\n    {planted.replace(chr(10), '; ')}"))) == [
+        (2, None),
+        (2, "A_CODE"),
+        (2, "X9"),
+    ]
+    assert CODE.fullmatch("X9") and CODE.fullmatch("a_code") and not CODE.fullmatch("A_CODE")
 
 
 def test_every_title_of_a_problem_stands_in_the_table() -> None:
