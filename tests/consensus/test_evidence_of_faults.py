@@ -35,6 +35,7 @@ from consensus.evidence import (
     evidence_in,
     evidence_of,
     evidence_of_checkpoints,
+    keys_under,
     verify_evidence,
 )
 from consensus.faults import HEIGHTS_REMEMBERED
@@ -799,3 +800,17 @@ def test_a_retired_key_accuses_for_trees_of_its_time_alone() -> None:
         assert node.up._faults.fits(block) == counts and node.up._faults.fits(block, agreed=True)
     node.feed(MessageReceived(did(1), found.encode()))
     assert node.up.evidence == [] and node.up.refused["not_its_key"] == 1
+
+
+def test_checkpoints_accuse_by_keys_of_that_log_alone() -> None:
+    """
+    Of who has no key, or keys that sign another log, nothing is shown, and it is told as that.
+    """
+    evidence = examples()["checkpoints"]
+    assert evidence is not None
+    elsewhere = {did(1): [key for key in NOTE_KEYS[did(1)] if key.kind != LOG_KIND]}
+
+    for known in ({}, elsewhere):
+        with pytest.raises(EvidenceInvalid, match=r"^the checkpoints are of another log$"):
+            verify_evidence(evidence, sets, NETWORK, known)
+    assert keys_under(evidence, sets, {}) == frozenset() != keys_under(evidence, sets, NOTE_KEYS)

@@ -385,3 +385,23 @@ def test_two_keys_of_one_bucket() -> None:
     verify_map_proof(standings.root, first, b"a", standings.proof(first))
     verify_map_proof(standings.root, second, b"b", standings.proof(first))
     assert standings.root != StandingsMap([(first, b"b"), (second, b"a")]).root
+
+
+def test_map_with_a_reader_refuses_a_key_twice() -> None:
+    """
+    A bucket with one key twice has a root that no map has.
+    """
+    with pytest.raises(MerkleError, match="ascending order"):
+        StandingsMap([item(1), item(1)], Shelf(dict([item(1)])).bucket)
+
+
+def test_a_proof_of_another_map_leads_elsewhere() -> None:
+    """
+    And is refused as that, not as a value that is not there.
+    """
+    key, value = item(1)
+    one, other = StandingsMap([item(1)]), StandingsMap([item(1), item(2)])
+
+    verify_map_proof(one.root, key, value, one.33:class MapProof:(key))
+    with pytest.raises(MerkleError, match=r"^the map proof leads to another root$"):
+        verify_map_proof(other.root, key, value, one.33:class MapProof:(key))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,15 @@ def test_every_bit_of_a_signature_counts(kind: str, seed: bytes, bit: int, jcs: 
         suites.verify(signed, lambda url: maker.public_key, contexts=CONTEXTS)
 
     assert caught.value.code == "invalid_signature"
+
+
+def test_a_seed_stands_for_the_secret_that_it_always_did() -> None:
+    """
+    Of a key store only seeds are kept: another secret for one would be another key of the participant.
+    """
+    made = {kind: secret_from_seed(kind, bytes(range(32))) for kind in (P256, P384)}
+
+    assert {kind: sha256(secret).hexdigest()[:16] for kind, secret in made.items()} == {
+        P256: "2d60062af4d21fc3",
+        P384: "b5a25fea1786a3ae",
+    }

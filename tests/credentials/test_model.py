@@ -349,3 +349,13 @@ def test_urls(text: str) -> None:
     assert is_url(text)
     for wrong in (text + " ", text + "\n", "/" + text.replace(":", ""), text + "\x00", text + "<"):
         assert not is_url(wrong)
+
+
+def test_a_type_is_one_word() -> None:
+    """
+    With a space inside, or of spaces alone, it is no name.
+    """
+    for value in (["VerifiableCredential", "Two Words"], ["VerifiableCredential", " "]):
+        with pytest.raises(CredentialError, match=r"^type ") as caught:
+            parse_credential(changed({"type": value}))
+        assert caught.value.code == "structure_invalid"

@@ -625,3 +625,13 @@ def test_a_member_of_the_wrong_kind_is_not_called_unknown(path: str, value: Any)
         split(claims, PATHS)
 
     assert caught.value.code == "schema_invalid"
+
+
+def test_where_claims_have_no_member_they_have_nothing() -> None:
+    """
+    The sentence says which of the model's submodels are asked for, and what was found instead.
+    """
+    for claims, found in (({}, "it has nothing."), ({"a": 1}, "it has 'a'.")):
+        with pytest.raises(CredentialError) as caught:
+            split(claims, PATHS)
+        assert str(caught.value).endswith(found)

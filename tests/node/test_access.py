@@ -1003,3 +1003,18 @@ def test_a_key_that_is_revoked_meanwhile_does_nothing_to_others(  # noqa: PLR091
     assert (answered.status_code, answered.get_json()["code"]) == (401, "unknown_key")
     audited = {(act["who"], act["did"]) for act in node.get_json("/operations/audit")["audit"]}
     assert not audited & {(who, did) for who in (name, f"guest of {name}") for did in DONE}
+
+
+def test_a_key_of_any_length_that_is_given_is_looked_up(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    At the door as in the application: of the most characters that are read, and not of one more.
+    """
+    key = node.operator_key
+    assert known_as(node.service, f"Bearer {key}", None) is not None
+
+    monkeypatch.setattr("node.api.access.BEARER_CHARS_MAX", len(key))
+    assert known_as(node.service, f"Bearer {key}", None) is not None
+    monkeypatch.setattr("node.api.access.BEARER_CHARS_MAX", len(key) - 1)
+    assert known_as(node.service, f"Bearer {key}", None) is None

@@ -391,3 +391,16 @@ def written(folder: Path, *rows: dict[str, Any]) -> Path:
 
 def _toml(value: object) -> str:
     return json.dumps(value)  # texts, numbers and lists of texts are written alike
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_a_licence_for_one_battery_is_a_licence(most: int) -> None:
+    """
+    One a month may be allowed; none is no capacity.
+    """
+    row = {**ROW, "batteries_max": most}
+    if most:
+        assert Capacity.of(row).most == most
+    else:
+        with pytest.raises(ValueError, match="a number above 0"):
+            Capacity.of(row)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from node.issuing.passport_fields import (
     each_field,
     each_group,
 )
-from node.issuing.passport_form import FormTexts, read_form, rows_of, shown
+from node.issuing.passport_form import FormTexts, offset_of, read_form, rows_of, shown
 from node.web.sample import sample_claims
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import CODE, LiveNode, live_node
@@ -267,3 +268,20 @@ def test_a_form_that_was_changed_on_the_way_is_refused(node: LiveNode, tmp_path:
         status, text, _ = sent(node, {**form, strange: "https://x.example"}, do="check")
         assert status in (200, 400) and len(text) < 1_000_000, strange
     assert len(node.get_json("/passports")["passports"]) == before
+
+
+@pytest.mark.parametrize(
+    ("claims", "offset"),
+    [
+        ({"at": "2027-03-01T08:30:00+02:00"}, "+02:00"),
+        ({"at": "2027-03-01T08:30:00Z"}, "Z"),
+        ({"at": "2027-03-01T08:30:00"}, ""),
+        ({"at": "2027-03-01T08:30:00", "then": [{"at": "2027-03-01T08:30:00-05:00"}]}, "-05:00"),
+        ({"of": "x+02:00"}, ""),
+    ],
+)
+def test_the_zone_of_claims_is_that_of_their_first_moment(claims: Any, offset: str) -> None:
+    """
+    Wherever it stands; what is no moment has none.
+    """
+    assert offset_of(claims) == offset

@@ -11,7 +11,7 @@ import pytest
 from node.config import DataDirectory, passphrase, shipped_policy
 from node.errors import SetupError
 from node.peers.certificates import make_certificate
-from node.settings import Settings, TokenSettings, files_of_settings
+from node.settings import Keeping, Settings, TokenSettings, files_of_settings
 from node.setup.wiring import open_service
 from tests.harness.ledger import MAKER, signer
 from tests.harness.support_service import PASSPHRASE, live_node
@@ -260,3 +260,27 @@ def test_a_policy_that_is_not_shipped_is_told_with_those_that_are() -> None:
         shipped_policy("nowhere", "EU")
 
     assert {"authority-cn", "customs-eu"} <= set(str(told.value).partition("one of ")[2].split(", "))
+
+
+@pytest.mark.parametrize(("years", "taken"), [(0, False), (1, True), (100, True), (101, False)])
+def test_years_are_kept_from_one_to_a_hundred(years: int, taken: bool) -> None:
+    """
+    The bounds are years that may be chosen; what is beyond them is told with both.
+    """
+    if taken:
+        assert Keeping.of({"audit_years": years}).audit_years == years
+    else:
+        with pytest.raises(ValueError, match="from 1 to 100"):
+            Keeping.of({"audit_years": years})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", 600), ("[attempts]\nafter_s = 1\n", 1)])
+def test_how_long_a_lawful_record_may_take_is_set_or_ten_minutes(
+    tmp_path: Path, text: str, seconds: int
+) -> None:
+    """
+    What is not set is ten minutes.
+    """
+    (tmp_path / "node.toml").write_text(text)
+
+    assert Settings.read(tmp_path / "node.toml").attempts_after_s == seconds

@@ -7,7 +7,7 @@ import io
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from credentials.errors import CredentialError
 from credentials.verdicts.manifest_csv import COLUMNS, column_called, manifest_of_rows, read_table
 from node import catalogues, sheets
 from node.catalogues import READ_IN, sentences
-from node.sheets import XLSX, csv_of, rows_of, workbook_of
+from node.sheets import XLSX, _cell_text, _require_plain, csv_of, rows_of, workbook_of
 from node.verdicts.completing import headings
 from node.verdicts.export import CSV_COLUMNS, in_words
 from node.web.labels import verdict_word
@@ -487,3 +487,53 @@ def test_no_cell_of_a_table_of_text_is_a_formula(sign: str) -> None:
     row = b"".join(csv_of([[f"{sign}1"]])).decode("utf-8-sig")
 
     assert row == f"'{sign.strip()}1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (True, "TRUE"),
+        (False, "FALSE"),
+        (0.1 + 0.2, "0.3"),
+        (datetime(2027, 3, 1), "2027-03-01"),
+        (datetime(2027, 3, 1, 8, 30), "2027-03-01 08:30:00"),
+        (date(2027, 3, 1), "2027-03-01"),
+        (time(8, 30), "08:30:00"),
+        (" a ", "a"),
+        (7, "7"),
+    ],
+)
+def test_a_cell_says_what_somebody_would_type(value: object, said: str) -> None:
+    """
+    Truth in capitals, as a spreadsheet shows it; a day without its midnight; no more digits than are kept.
+    """
+    assert _cell_text(value) == said
+
+
+@pytest.mark.parametrize(
+    ("head", "taken"),
+    [
+        (b'<?xml version="1.0" encoding="UTF-8"?>', True),
+        (b"<?xml version='1.0' encoding='us-ascii'?>", True),
+        (b'<?xml version="1.0"?>', True),
+        (b'<?xml version="1.0" encoding="ISO-8859-1"?>', False),
+        (b"<\0?\0x\0m\0l\0", False),
+    ],
+)
+def test_xml_is_read_where_it_is_utf_8(head: bytes, taken: bool) -> None:
+    """
+    And ASCII is.
+    """
+    if taken:
+        _require_plain(head + b"<a/>")
+    else:
+        with pytest.raises(TableError, match="not written in UTF-8"):
+            _require_plain(head + b"<a/>")
+
+
+def test_a_workbook_of_an_old_version_is_told_as_one() -> None:
+    """
+    With what to save it as.
+    """
+    with pytest.raises(TableError, match=r"save it as XLSX without one$"):
+        rows_of(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600))

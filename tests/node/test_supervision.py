@@ -532,3 +532,11 @@ def test_why_a_node_ends_is_logged_with_the_thread(
     [last] = [moment for moment in logged if moment["at"] == "stopped"]
     assert last["thread"] == "trade"
     assert last["because"] == "the databases cannot be read or written now (disk I/O error)"
+
+
+def test_what_is_told_of_a_fault_is_bounded() -> None:
+    """
+    Whatever an error says: 300 characters.
+    """
+    for error in (ValueError("v" * 400), OSError(5, "o" * 400), OSError(5, "e", "f" * 400)):
+        assert len(sentence(error)) == 300

@@ -19,11 +19,13 @@ from credentials.verdicts.verdict import Check, Outcome
 from credentials.verdicts.verdict_record import GapRecord
 from node.answers import LineRecord, Progress, RefusalRecord, WaitingRecord
 from node.catalogues import LANGUAGES, Telling, number
+from node.catalogues import said as said_of
 from node.config import read_table, shipped
+from node.governance_words import reach
 from node.use_cases.batteries import _claims
 from node.verdicts.verification import Verification
 from node.web.labels import event_word, plural, told_by
-from node.words import Words
+from node.words import Words, left_out_row, step_of
 from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
 from tests.harness.border import tables, words
 from tests.harness.net.batteries import code_of
@@ -505,3 +507,55 @@ def test_a_data_point_is_called_what_it_was_called_at_the_height_of_the_verdict(
     assert told[0][1]["name"] == ""
     information = w.gap(cast("GapRecord", {"row": "ID-05"}), 4)
     assert information["provision"] == "" and "information" in information["name"]  # of a row of the policy
+
+
+def test_a_noun_of_a_table_keeps_its_forms() -> None:
+    """
+    Each in the language, or as it is where the catalogue lacks it; a text the same; its own comes first.
+    """
+    assert said_of({"en": ["a thing nobody lists", "things nobody lists"]}, "de") == [
+        "a thing nobody lists",
+        "things nobody lists",
+    ]
+    assert said_of({"en": "a thing nobody lists"}, "de") == "a thing nobody lists"
+    assert said_of({"en": ["a", "b"], "zh": "c"}, "zh") == "c"
+
+
+def test_what_a_change_does_to_lines_is_told_with_both_sentences() -> None:
+    """
+    Of a line that has no word afterwards the second is empty.
+    """
+    line = {"before_reason": "ok", "after_reason": None}
+    shown: Any = {"lines": 2, "items": [line, {**line, "after_reason": "revoked"}]}
+    before, after = words().reason("ok"), words().reason("revoked")
+
+    assert reach(words(), None) is None
+    assert reach(words(), shown) == {
+        "lines": 2,
+        "items": [
+            {**line, "before_text": before, "after_text": ""},
+            {**line, "after_reason": "revoked", "before_text": before, "after_text": after},
+        ],
+    }
+
+
+def test_a_row_that_is_left_out_says_what_to_do() -> None:
+    """
+    The refusal of its manifest, and the step of that.
+    """
+    sentence = "a sentence that stands nowhere"
+    step = step_of("manifest_invalid", sentence, {}, "en")
+
+    assert left_out_row(words(), sentence, {}) == (sentence, step["next"])
+    assert step["next"] != step_of("another_code", sentence, {}, "en")["next"]
+
+
+def test_why_an_attestation_was_dropped_is_told_in_the_language() -> None:
+    """
+    The sentence of the ledger stands inside the sentence of what became of it.
+    """
+    detail = "it is reported lost or stolen by {by}, who has to say that it is found"
+    refusal: RefusalRecord = {"state": "dropped", "rule": "X18", "winner_leaf_index": None, "detail": detail}
+    told = words("zh").progress(progress(refusal))["refusal"]
+
+    assert told is not None and "reported lost" not in told["text"]
