@@ -70,19 +70,13 @@ def test_a_licence_and_a_recognition_have_what_was_filled_in() -> None:
     """
     given = {"participant": IMPORTER, "roles": "importer, importer", "scheme": " gs1 ", "namespace": "*"}
     (licence,) = made("license", **given, side="EU", licence="L-9", ends="2099-01-02")
-    assert {
-        name: licence["table"][name]
-        for name in ("participant", "roles", "schemes", "jurisdiction", "licence")
-    } == {
-        "participant": IMPORTER,
-        "roles": ["importer"],
-        "schemes": [["gs1", "*"]],
-        "jurisdiction": "EU",
-        "licence": "L-9",
+    told: dict[str, Any] = {
+        **{"participant": IMPORTER, "roles": ["importer"], "schemes": [["gs1", "*"]], "jurisdiction": "EU"},
+        **{"licence": "L-9", "valid_from": AT, "valid_until": 4_070_995_200},
     }
-    assert (licence["table"]["valid_from"], licence["table"]["valid_until"]) == (AT, 4_070_995_200)
+    assert {name: licence["table"][name] for name in told} == told
 
-    filled = {"authority": EU_AUTHORITY, "rows": "id-06 STAT-01", "effect": "information-only", "basis": "b"}
+    filled = {"authority": EU_AUTHORITY, "rows": "ID-06, STAT-01", "effect": "information-only", "basis": "b"}
     meant = Recognition(
         authority=EU_AUTHORITY,
         jurisdiction="EU",
@@ -147,10 +141,8 @@ def test_how_many_approve_and_of_whom_is_one_setting() -> None:
             "approvals", "", {**table, name: ["a", "b"]}
         )
     action = next(iter(governance().approvals.actions))
-    actions = {**governance().approvals.actions, action: "all"}
-    assert made("approver", action=action, sort="all") == record(
-        "approvals", "", {**table, "actions": actions}
-    )
+    told = {**table, "actions": {**governance().approvals.actions, action: "all"}}
+    assert made("approver", action=action, sort="all") == record("approvals", "", told)
 
 
 def test_records_of_a_file_are_taken_as_they_stand() -> None:
@@ -159,12 +151,8 @@ def test_records_of_a_file_are_taken_as_they_stand() -> None:
     """
     row = '[[changes]]\ntype = "stop"\nname = "a"\n[changes.table]\ntarget = "a"\n'
     assert made("records", changes=row) == record("stop", "a", {"target": "a"})
-    for text, code in (
-        ("changes = 1", "changes"),
-        ("", "changes"),
-        ("[", "document"),
-        ("changes = [1]", "changes"),
-    ):
+    wrong = {"changes = 1": "changes", "": "changes", "[": "document", "changes = [1]": "changes"}
+    for text, code in wrong.items():
         with pytest.raises(FieldProblemError) as caught:
             made("records", changes=text)
         assert (caught.value.field, caught.value.code) == ("changes", code)
