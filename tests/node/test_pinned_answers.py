@@ -1,0 +1,125 @@
+"""What each address answers as JSON is pinned, member by member, for a node of which all is known.
+
+`tests/vectors/answers.txt`: a line an address. Digests, moments, sentences, and what depends on the time that
+something took stand as what they are; words, counts, and what is null, true or empty stand as answered. What
+the rules of the law say has pins of its own. To write it anew, and see in `git diff` what changed:
+
+    python -m tests.node.test_pinned_answers
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from node.api.described import ANSWERS
+from node.api.route import JSON
+from node.api.table import ROUTES
+from tests.harness.pinned import kept, require_kept, write
+from tests.harness.support_service import LiveNode, live_node
+from tests.node.test_openapi import addresses
+
+PINNED, SECTION = "answers.txt", "answers"
+QUIET_S = 20.0  # what is on its way when the node is asked has arrived by then
+# What no two runs have alike: how many blocks the same records took, and how long.
+PASSING = {
+    *("height", "heights", "leaf_index", "last_leaf_index", "leaf", "size", "cosigned_size", "round", "pool"),
+    *("tree_size", "number", "before", "seq", "index", "of", "leaf_end", "counted_until", "events"),
+}
+NAMED = re.compile(r"(_s|_ms|_bytes|_height|_leaf|seconds_left)$")
+GENERATED = (
+    (re.compile(r"z6Mk\w{40,}"), "<key>"),
+    (re.compile(r"[\w-]{90,}"), "<signed>"),
+    (re.compile(r"[0-9a-f]{64}"), "<hex>"),
+    (re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])"), "<digest>"),
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<uuid>"),
+    (re.compile(r"[0-9a-f]{32}"), "<hex>"),
+    (re.compile(r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{16}([\w-]{6})?(?![\w-])"), "<id>"),
+    (re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+Z?)?"), "<day>"),
+    (re.compile(r"\b1[89]\d{8}\b"), "<moment>"),
+)
+# Their answers are of standards, of this machine, of rule files, or say what is on its way.
+ELSEWHERE = {
+    *(
+        "/openapi.json",
+        "/readyz",
+        "/metrics",
+        "/healthz",
+        "/log/tile/<level>/<path:path>",
+        "/events",
+        *("/webhooks", "/supervision/alerts/<alert_id>"),
+    ),
+    *("/consignments/<consignment_id>/items/<int:line>", "/consignments/<consignment_id>/readiness"),
+    *("/1.0/identifiers/<path:did>", "/governance/proof", "/models/<name>", "/webhooks/<name>/posts"),
+}
+
+
+def lasting(name: str, value: Any) -> Any:
+    """A value without what two runs do not have alike."""
+    if isinstance(value, dict):
+        return {key: lasting(key, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        found = {json.dumps(kind, sort_keys=True): kind for kind in (lasting(name, one) for one in value)}
+        objects = any(isinstance(one, dict) for one in value)  # of these what came first may differ
+        return [found[text] for text in (sorted(found) if objects else found)]  # each kind once
+    if isinstance(value, str):
+        for pattern, told in GENERATED:
+            value = pattern.sub(told, value)
+        return "<text>" if " " in value.strip() else value
+    if isinstance(value, bool) or value is None:
+        return value
+    if value > 1_500_000_000:
+        return "<moment>"
+    return "<number>" if name in PASSING or NAMED.search(name) or isinstance(value, float) else value
+
+
+def answers(node: LiveNode) -> Iterator[tuple[str, str]]:
+    """Each route that answers JSON of ours, and the address that is asked."""
+    known = addresses(node)
+    for route in ROUTES:
+        documented = next((a for a in route.answers if a.status == 200), None)
+        if route.method != "GET" or documented is None or route.rule in ELSEWHERE:
+            continue
+        if documented.schema in ANSWERS and JSON in documented.types:
+            yield route.rule, known.get(route.rule, route.rule)
+
+
+def line(node: LiveNode, rule: str, path: str) -> str:
+    answer = node.client.get(path, headers={**node.bearer, "Accept": JSON})
+    assert answer.status_code == 200, (path, answer.text[:300])
+    return (
+        f"{rule} | {json.dumps(lasting('', answer.get_json(force=True)), ensure_ascii=False, sort_keys=True)}"
+    )
+
+
+def lines(node: LiveNode, pinned: Collection[str]) -> Iterator[str]:
+    """A line an address, once nothing is on its way: each is asked again until it is one of these."""
+    asked = list(answers(node))
+    node.wait_quiet()
+    until = time.monotonic() + QUIET_S
+    for rule, path in asked:
+        while (found := line(node, rule, path)) not in pinned and time.monotonic() < until:
+            time.sleep(0.2)
+        yield found
+
+
+def made(folder: Path, pinned: Collection[str] = ()) -> Iterator[str]:
+    with live_node(folder) as node:
+        yield from lines(node, pinned)
+
+
+def test_answers_are_the_pinned_ones(tmp_path: Path) -> None:
+    """
+    With all their members, those that are null or empty too: what a client reads there changes knowingly.
+    """
+    require_kept(made(tmp_path, frozenset(kept(PINNED, SECTION))), PINNED, SECTION)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        write(PINNED, "tests.node.test_pinned_answers", {SECTION: lambda: made(Path(folder))})
