@@ -20,6 +20,7 @@ from node.api.reading import require_shape
 from node.api.schemas import schema_document
 from node.errors import ProblemError
 from node.use_cases.proposing import ProposalDesk
+from tests.harness.answered import closed
 from tests.harness.governed_node import (
     CN_AUTHORITY,
     DID,
@@ -32,7 +33,6 @@ from tests.harness.governed_node import (
     proposal_of,
 )
 from tests.harness.ledger import WORKSHOP, signer
-from tests.node.test_openapi import closed
 from tests.node.test_pages import page
 
 
