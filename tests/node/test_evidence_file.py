@@ -166,6 +166,92 @@ def test_what_a_file_lacks_is_not_checked_and_not_passed(saved: bytes, policy: L
     assert made.lines[0].again is None
 
 
+def _list_left_out(lines: Lines) -> None:
+    listed = of(lines, "list")[0]
+    listed["missing"] = "list_unknown"
+
+
+def _list_by_the_receipt_of_another(lines: Lines) -> None:
+    of(lines, "list")[0]["receipt"] = of(lines, "record")[0]["receipt"]
+
+
+def _other_list(lines: Lines) -> None:
+    of(lines, "list")[0]["content"]["id"] = "urn:other"
+
+
+def _document_left_out(lines: Lines) -> None:
+    held = next(one for one in of(lines, "document") if "content" in one)
+    held["missing"] = "not_entitled"
+
+
+def _other_reasons(lines: Lines) -> None:
+    lines[0]["reasons"] = "0" * 64
+
+
+def _other_leaf(lines: Lines) -> None:
+    of(lines, "line")[0]["line"]["timeline"][0]["leaf_index"] += 1
+
+
+def _other_kind(lines: Lines) -> None:
+    of(lines, "line")[0]["line"]["timeline"][0]["kind"] = "battery.sold"
+
+
+TOLD: dict[str, tuple[Callable[[Lines], None], tuple[int | None, str, str], str]] = {
+    "no list": (_list_left_out, (None, "status", "not_checked"), "is not in the file (list_unknown)"),
+    "its receipt": (_list_by_the_receipt_of_another, (None, "status", "fail"), "about another document"),
+    "its list": (_other_list, (None, "status", "fail"), "another list than the one it names"),
+    "no document": (_document_left_out, (None, "documents", "not_checked"), "it is not for whoever"),
+    "reasons": (_other_reasons, (1, "word", "not_checked"), "tables that this version does not have"),
+    "leaf": (_other_leaf, (1, "statement", "fail"), "leaf of "),
+    "kind": (_other_kind, (1, "statement", "fail"), "kind of "),
+    "another battery": (_other_battery, (1, "statement", "fail"), "is about another battery than"),
+    "another maker": (_other_maker, (1, "statement", "fail"), "issuer of "),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_is_found_is_told_with_its_line_and_why(saved: bytes, policy: LogPolicy, name: str) -> None:
+    """
+    What the file lacks is not checked, what it says otherwise is told as that; each by a sentence.
+    """
+    alter, expected, why = TOLD[name]
+    lines = lines_of(saved)
+    alter(lines)
+
+    found = [one for one in checked(lines, policy).found if (one.line, one.step, one.outcome) == expected]
+
+    assert any(why in one.why for one in found), found
+
+
+def test_no_clear_word_stands_beside_a_document_that_was_ended(node: LiveNode, policy: LogPolicy) -> None:
+    """
+    Its status list says that it has ended: a clear word beside it does not hold, and of one that may have
+    been given before that, as the block of its height is not in the file, nothing is said.
+    """
+    code, goods = code_of(83), {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    issued = node.post_json("/passports", {"code": code, "claims": claims_of(83)}).get_json()
+    node.wait_quiet()
+    asked = {**manifest(), "declaration": "26NLENDED001", "lines": [{"line": 1, "battery": code, **goods}]}
+    path = f"/consignments/{node.post_json('/consignments', asked).get_json()['id']}"
+    node.wait(lambda: node.get_json(f"{path}?limit=0")["state"] == "done", "the verdict")
+    node.wait(lambda: node.get_json(f"{path}/items/1")["verdict"] == "clear", "a clear word")
+    revoked = node.post_json(f"/passports/{issued['digest']}/revoke", {"reason": "defect"})
+    assert revoked.status_code == 200, revoked.text[:300]
+    node.wait(lambda: node.get_json(f"{path}/items/1")["verdict"] != "clear", "it to be judged again")
+    node.wait_quiet()
+    told = lines_of(node.get(f"{path}/evidence").data)
+
+    def status(lines: Lines) -> set[tuple[str, str]]:
+        found = {(one.outcome, one.why) for one in checked(lines, policy).found if one.step == "status"}
+        return {(outcome, why.partition(" was ")[2]) for outcome, why in found}
+
+    assert "fail" not in {outcome for outcome, _ in status(told)}
+    of(told, "line")[0]["line"]["verdict"] = "clear"
+    assert ("fail", "ended") in status(told)
+    of(told, "line")[0]["line"]["height"] = 1_000_000
+    assert ("not_checked", "ended after this word was given") in status(told)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"{}\n", b"[]\n", b"\xff\n", b'{"format": "comity/evidence/v1"}\n{"line": 1}\n', b'{"format": 1}'],
