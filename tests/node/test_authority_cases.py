@@ -15,7 +15,8 @@ import pytest
 
 from credentials.documents.canonical import b64u, b64u_decode
 from node.errors import ProblemError
-from node.oversight import case_rules, case_statements
+from node.oversight import case_rules, case_statements, request_statements
+from node.oversight.case_desk import _days, _leaves
 from node.oversight.case_rules import OPEN_OF_PARTY_MAX, share_of, stands
 from node.oversight.case_statements import About, CaseStatement, make_statement
 from node.storage import cases as stored
@@ -323,3 +324,69 @@ def test_cases_and_letters_are_bounded(node: LiveNode, monkeypatch: pytest.Monke
     assert len(office.cases.page({}, 100)) == 2 and node.get(f"{HERE}/{newest}").status_code == 200
     assert len(office.letters.waiting(1 << 40, 100)) <= 2
     assert case_statements.DAYS_MAX == 180
+
+
+SAID = ["EU", "did:web:a.example", "code"]
+
+
+@pytest.mark.parametrize(
+    ("act", "about", "taken"),
+    [
+        *(("extended", [days], days in (1, 180)) for days in (0, 1, 180, 181, -1, "7")),
+        *(("extended", [days], False) for days in (1.0, True)),
+        *(("opened", [*SAID, days, []], days in (1, 180)) for days in (0, 1, 180, 181)),
+        *(("opened", [*SAID, 7, [1] * count], count <= 20) for count in (0, 20, 21)),
+        *(("opened", ["EU", "d" * length, "code", 7, []], length <= 300) for length in (300, 301)),
+        ("asked", ["did:web:a.example"], True),
+        ("asked", [], False),
+        ("closed", ["founded"], True),
+        ("closed", ["nothing"], False),
+    ],
+)
+def test_what_is_said_in_a_case_is_bounded(act: str, about: list[Any], taken: bool) -> None:
+    """
+    Days from one to a hundred and eighty, twenty records, names of three hundred letters: at both sides.
+    """
+    if taken:
+        case_statements._about(act, about)
+    else:
+        with pytest.raises(ProblemError):
+            case_statements._about(act, about)
+
+
+@pytest.mark.parametrize(
+    ("sets", "taken"),
+    [
+        ([], False),
+        ([b"1" * 32], True),
+        ([b"1" * 31], False),
+        ([b"1" * 32, b"1" * 32], False),
+        ([b"1" * 32, "2"], False),
+        ([n.to_bytes(32) for n in range(1_000)], True),
+        ([n.to_bytes(32) for n in range(1_001)], False),
+    ],
+)
+def test_sets_that_are_asked_for_are_some_and_each_once(sets: list[Any], taken: bool) -> None:
+    """
+    From one to a thousand digests.
+    """
+    if taken:
+        assert request_statements._digests(sets) == tuple(sets)
+    else:
+        with pytest.raises(ProblemError):
+            request_statements._digests(sets)
+
+
+def test_records_and_days_of_a_case_are_read_as_written() -> None:
+    """
+    Numbers between commas or blanks, each once, in their order; no more than may be named.
+    """
+    assert _leaves("7, 8;9 7\n10") == (7, 8, 9, 10) == _leaves([7, "8", 9, 7, 10])
+    assert len(_leaves(range(20))) == 20 and _leaves("") == ()
+    for wrong in (range(21), "x", "1" * 16, "-1"):
+        with pytest.raises(ProblemError):
+            _leaves(wrong)
+    assert (_days("1"), _days(180)) == (1, 180)
+    for text in ("0", "181", "x", "1.5"):
+        with pytest.raises(ProblemError):
+            _days(text)

@@ -17,9 +17,10 @@ from openpyxl import Workbook, load_workbook
 from werkzeug.test import TestResponse
 
 from credentials.documents.tables import FORMULA, JOINED, ROUNDED
+from node.api.jobs import _columns, _lines
 from node.errors import ProblemError
 from node.issuing.issue_jobs import RATE_S, TOGETHER
-from node.issuing.passport_models import marked, number_of
+from node.issuing.passport_models import MemberKinds, marked, number_of
 from node.resolution.webhooks import TOPICS, WebhookEndpoint
 from node.sheets import XLSX
 from node.storage import jobs as stored
@@ -647,3 +648,39 @@ def test_what_is_signed_while_nobody_hears_is_recorded_later(
     assert told["on_ledger"] == {"outbox": 4} and not told["finished"]
     assert all(first < then for first, then in zip(produced, published, strict=True))
     assert node.get_json(f"/jobs/{made['id']}")["on_ledger"] == {"receipted": 4}
+
+
+def test_columns_of_a_model_are_written_as_they_are_read() -> None:
+    """
+    One a line, a heading and its members; what is no such line is refused with how it is written.
+    """
+    read = {"Mass (kg)": ["a.mass"], "生产日期": ["a.made", "b.made"]}
+
+    assert _columns(_lines({"columns": read}) + "\n\n") == read
+    assert _columns(" Mass (kg) =a.mass ,, ") == {"Mass (kg)": ["a.mass"]}
+    with pytest.raises(ProblemError) as caught:
+        _columns("Mass")
+    assert caught.value.code == "model_malformed"
+
+
+def test_members_of_a_model_are_named_with_the_first_of_a_list() -> None:
+    """
+    For whoever maps columns: each value by its way, that of a list as its first.
+    """
+    value, text = {"type": "number"}, {"type": "string"}
+    inner = {"type": "object", "properties": {"c": value}}
+    lists = {"d": {"type": "array", "items": inner}, "e": {"type": "array", "items": text}}
+    subject = {"properties": {"a": value, "b": inner, **lists}}
+    kinds = MemberKinds({"properties": {"credentialSubject": subject}})
+
+    assert kinds.names() == ["a", "b.c", "d.0.c", "e.0"]
+
+
+def test_a_cell_of_too_many_characters_is_told_with_how_many(node: LiveNode) -> None:
+    """
+    And a row that this node cannot do, whatever the reason, is refused by itself, the others are signed.
+    """
+    made, rows = done(node, sheet([row_of(301, mass="4" * 8_193), row_of(302)]))
+
+    assert made["counts"] == {"signed": 1, "refused": 1} and made["done"] == made["rows"] == 2
+    assert rows[0]["problem"]["detail"] == "It has more than 8192 characters."

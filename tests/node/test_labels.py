@@ -428,3 +428,12 @@ def test_printed_labels_are_read(tmp_path: Path, sizes: tuple[float, ...], each:
         read += each
 
     assert read == 2 * len(sizes) * each
+
+
+def test_a_link_below_a_folder_has_one_slash() -> None:
+    """
+    Whether the address of the node ends with one or not, in both kinds of link.
+    """
+    for base in ("https://a.example/Node", "https://a.example/Node/"):
+        assert carrier_link(identifier(CODE), base) == f"https://a.example/Node/B/{CODE}"
+        assert carrier_link(identifier(LINK), base) == "https://a.example/Node/01/09521001000017/21/SN1"

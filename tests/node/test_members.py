@@ -16,6 +16,7 @@ from node.errors import ProblemError
 from node.issuing.members import (
     VALUES,
     CriteriaMember,
+    name_vehicle,
     namespace_of,
     read_criteria,
     read_members,
@@ -317,3 +318,23 @@ def test_a_day_has_begun_where_it_begins_first() -> None:
     assert read("soh.measured", TESTED, begins)["measured_on"] == TESTED["measured_on"]
     with pytest.raises(ProblemError, match="it happened by 2026-11-01"):
         read("soh.measured", TESTED, begins - 1)
+
+
+def vin(text: str, kind: str) -> Identifier:
+    return Identifier(kind, "", text.replace(" ", "").upper())
+
+
+def test_a_vehicle_is_named_once_however_often_it_is_written() -> None:
+    """
+    Beside the members or among them, in whatever spelling; two different ones are nobody's (L18).
+    """
+    for given in ({}, {"vin": "zz9 dem0e0t0000081"}):
+        members: dict[str, Any] = dict(given)
+        name_vehicle(members, "ZZ9DEM0E0T0000081", vin)
+        assert members == {"vin": "ZZ9DEM0E0T0000081"}
+    members = {"vin": "ZZ9DEM0E0T0000082"}
+    name_vehicle(members, None, vin)
+    assert members == {"vin": "ZZ9DEM0E0T0000082"}
+    with pytest.raises(ProblemError) as caught:
+        name_vehicle(members, "ZZ9DEM0E0T0000081", vin)
+    assert caught.value.parameters["given"] == ("ZZ9DEM0E0T0000081", "ZZ9DEM0E0T0000082")

@@ -354,3 +354,26 @@ def test_a_role_that_there_is_not_is_told_when_the_node_starts(tmp_path: Path) -
     assert ProvidedAccounts(none, none, none, settings).host == "login.example"
     with pytest.raises(SetupError, match=r"oidc\.gives names the role 'emperor': roles are customs"):
         ProvidedAccounts(none, none, none, replace(settings, gives={"x": "emperor"}))
+
+
+@pytest.mark.parametrize(
+    ("claims", "groups"),
+    [
+        ({"a.b": ["x"], "a": {"b": ["y"]}}, {"x"}),
+        ({"a": {"b": ["x", "y", 1]}}, {"x", "y"}),
+        ({"a": {"b": "x"}}, {"x"}),
+        ({"a": "b"}, set()),
+        ({}, set()),
+        ({"a.b": [str(n) for n in range(identity_provider.VALUES_MAX + 1)]}, None),
+    ],
+)
+def test_groups_are_read_where_the_setting_points(claims: Any, groups: set[str] | None) -> None:
+    """
+    By the claim of that name, else by the member that its points lead to; no more than are read.
+    """
+    found = identity_provider._values(claims, "a.b")
+
+    if groups is None:
+        assert len(found) == identity_provider.VALUES_MAX
+    else:
+        assert found == groups
