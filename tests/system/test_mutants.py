@@ -255,8 +255,9 @@ def test_where_no_line_changed_the_gate_has_nothing_to_say(
 def test_what_changes_no_behaviour_is_argued_by_rule() -> None:
     """
     A mutant of what an assert says is argued away, one of the type that a cast names, one of a zip that
-    asserts no more that both are of one length, one of a text in the log, and one of the case of SQL; one of
-    what is asserted, cast, zipped or logged, or of any other text, is not.
+    asserts no more that both are of one length, one of a text in the log, one of the case of SQL or of a
+    column, and one that leaves out what Python takes by itself; one of what is asserted, cast, zipped or
+    logged, or of any other text, is not.
     """
 
     def is_argued(old: str, new: str, path: str = "node/storage/a.py") -> bool:
@@ -294,6 +295,15 @@ def test_what_changes_no_behaviour_is_argued_by_rule() -> None:
     assert not is_argued('"AGAIN"', '"again"')
     assert is_argued('{"line": int}', '{"LINE": int}', "node/storage/schema_steps.py")
     assert not is_argued('{"line": int}', '{"XXlineXX": int}', "node/storage/schema_steps.py")
+    assert is_argued('return row["line"], row["at"]', 'return row["LINE"], row["at"]')
+    assert not is_argued('return row["line"], row["at"]', 'return row["XXlineXX"], row["at"]')
+    assert not is_argued('return asked["line"]', 'return asked["LINE"]')
+    assert not is_argued('return row["line"]', 'return row["LINE"]', "node/api/a.py")
+    assert is_argued('n = key.to_bytes(8, "big") + b""', 'n = key.to_bytes(8, ) + b""')
+    assert is_argued('n = int.from_bytes(f(a), "big")', "n = int.from_bytes(f(a), )")
+    assert not is_argued('n = int.from_bytes(f(a), "big")', 'n = int.from_bytes("big")')
+    assert not is_argued('n = key.to_bytes(8, "big")', "n = key.to_bytes(9, )")
+    assert not is_argued('n = key.to_bytes(8, "little")', "n = key.to_bytes(8, )")
 
 
 def test_a_test_that_reads_the_code_is_known_by_whatever_it_reads_it_with(tmp_path: Path) -> None:
