@@ -1018,3 +1018,19 @@ def test_a_key_of_any_length_that_is_given_is_looked_up(
     assert known_as(node.service, f"Bearer {key}", None) is not None
     monkeypatch.setattr("node.api.access.BEARER_CHARS_MAX", len(key) - 1)
     assert known_as(node.service, f"Bearer {key}", None) is None
+
+
+def test_the_audit_leads_to_what_was_before_and_keeps_whom_it_is_about(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A full page has a link to the earlier rows; one that has all has none.
+    """
+    monkeypatch.setattr("node.api.operations.AUDIT_ROWS", 2)
+    page = node.client.get("/operations/audit", headers={**node.bearer, "Accept": "text/html"}).text
+    rows = node.get_json("/operations/audit")["audit"]
+
+    assert len(rows) == 2 and f"/operations/audit?before={rows[-1]['number']}" in page
+    monkeypatch.setattr("node.api.operations.AUDIT_ROWS", 10_000)
+    all_of_them = node.client.get("/operations/audit", headers={**node.bearer, "Accept": "text/html"}).text
+    assert "/operations/audit?before=" not in all_of_them

@@ -23,13 +23,14 @@ from node.oversight import alerting, tallying
 from node.oversight.alert_kinds import AlertKind, alert_kinds, kind_of
 from node.oversight.battery_codes import BatteryCodes
 from node.oversight.facility_desk import _held
+from node.oversight.raising import _lost
 from node.storage import alerts as stored
 from node.storage import tallies
 from node.storage.alerts import AlertFilter, AlertRow, AlertTable
 from node.storage.office import OfficeStore
 from node.storage.tallies import Tally, TallyFilter
 from tests.harness.governed_node import CN_AUTHORITY, GovernedNode, others
-from tests.harness.ledger import OTHER_MAKER
+from tests.harness.ledger import MAKER, OTHER_MAKER, make_genesis
 from tests.harness.support_service import DID, LiveNode, live_node
 from tests.node.test_watching import attest, code_of, issue, judged
 
@@ -532,3 +533,16 @@ def test_an_alert_is_shown_in_the_readers_language(node: LiveNode) -> None:
         assert "未满足" not in page  # that is a requirement's
         listing = node.client.get("/supervision", headers=headers).text
         assert "<span>acknowledged</span>" not in listing
+
+
+def test_what_a_party_lost_is_told_once() -> None:
+    """
+    A key that is stolen now and was not before, and that it has left; of who comes or is gone nothing.
+    """
+    party = make_genesis().governance.participants[MAKER]
+    stolen = replace(party, keys=(replace(party.keys[0], compromised_from=7), *party.keys[1:]))
+
+    assert list(_lost(party, party)) == list(_lost(None, party)) == list(_lost(party, None)) == []
+    assert list(_lost(party, stolen)) == ["key_stolen"] and list(_lost(stolen, stolen)) == []
+    assert list(_lost(party, replace(stolen, left=8))) == ["key_stolen", "left"]
+    assert list(_lost(replace(party, left=8), replace(party, left=8))) == []

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from node.oversight.case_rules import OPEN_OF_PARTY_MAX, share_of, stands
 from node.oversight.case_statements import About, CaseStatement, make_statement
 from node.storage import cases as stored
 from node.storage import letters as kept_letters
+from node.storage.cases import CaseRow
+from node.storage.office import OfficeStore
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, others
 from tests.harness.ledger import IMPORTER, MAKER, signer
 from tests.harness.support_service import DID, LiveNode, live_node
@@ -390,3 +393,25 @@ def test_records_and_days_of_a_case_are_read_as_written() -> None:
     for text in ("0", "181", "x", "1.5"):
         with pytest.raises(ProblemError):
             _days(text)
+
+
+def test_cases_are_listed_by_what_is_asked_of_them(tmp_path: Path) -> None:
+    """
+    Of a party those that it opened and those about it; by state and side; the newest first, before a number.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    with office.writing() as db:
+        for n, (side, opener, accused, state) in enumerate(
+            (("EU", "a", "b", "open"), ("CN", "b", "c", "open"), ("EU", "c", "a", "closed")), 1
+        ):
+            office.cases.put(
+                db, CaseRow(0, bytes([n]) * 32, side, opener, accused, None, "", 1, 9, state, "", None, 1)
+            )
+
+    def listed(before: int | None = None, **asked: str) -> list[int]:
+        return [row.number for row in office.cases.page(asked, 10, before)]
+
+    assert listed() == [3, 2, 1] and listed(3) == [2, 1]
+    assert (listed(party="a"), listed(party="b"), listed(party="d")) == ([3, 1], [2, 1], [])
+    assert (listed(state="open"), listed(side="EU"), listed(side="EU", state="open")) == ([2, 1], [3, 1], [1])
+    office.close()

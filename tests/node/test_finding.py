@@ -380,3 +380,19 @@ def test_a_file_that_names_no_parts_is_told_as_such(content: str, tmp_path: Path
 
     assert made.returncode == 65, made.stdout + made.stderr
     assert "comity: " in made.stderr and "wrote with --output" in made.stderr + made.stdout
+
+
+def test_duties_of_a_stretch_of_the_log_lead_to_those_before(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    As many records are looked at as one answer looks at; the first stretch leads nowhere, and what is signed
+    and not recorded yet stands beside the newest alone.
+    """
+    monkeypatch.setattr("node.use_cases.duties.LEAVES_LOOKED_AT", 2)
+    size = node.service.stores.ledger.leaves.count()
+
+    newest, first = node.get_json("/duties"), node.get_json("/duties?before=2")
+
+    assert size > 2 and newest["before"] == size - 2 and first["before"] is None
+    assert newest["sides"] == first["sides"] == ["EU"] and first["unrecorded"] == []

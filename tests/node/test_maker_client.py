@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -220,3 +220,24 @@ def test_one_passport_is_issued_and_given_again(node: LiveNode, url: str) -> Non
     node.wait_quiet()
 
     assert again["digest"] == made["digest"] and Receipt.parse(maker.receipt(made["digest"]))
+
+
+@pytest.mark.parametrize(
+    ("status", "again"), [(429, True), (503, True), (430, False), (500, False), (404, False)]
+)
+def test_who_is_busy_is_asked_again_and_nobody_else(status: int, again: bool) -> None:
+    """
+    Where a node has no room or does not answer, a few times, each after a longer pause; a refusal is one.
+    """
+    pauses: list[float] = []
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(1)
+        raise ProblemError(status, "busy", "Come again", "later")
+
+    with pytest.raises(ProblemError):
+        MakerClient(cast(Any, None), pauses.append)._again(ask)
+
+    assert len(asked) == (TRIES_MAX if again else 1) == len(pauses) + 1
+    assert pauses == sorted(set(pauses))

@@ -559,3 +559,17 @@ def test_why_an_attestation_was_dropped_is_told_in_the_language() -> None:
     told = words("zh").progress(progress(refusal))["refusal"]
 
     assert told is not None and "reported lost" not in told["text"]
+
+
+def test_what_changed_on_a_consignment_is_told_with_its_reason() -> None:
+    """
+    With how much was not checked, as the word itself is told; its lines in words beside it.
+    """
+    shown: Any = {"id": "x", "items": [], "changed": [{"line": 1, "reason": "ok", "unmade": 3}]}
+    told = words().consignment(shown)
+
+    assert told == {
+        **shown,
+        "changed": [{**shown["changed"][0], "text": words().reason("ok", {"unmade": 3})}],
+    }
+    assert "3 not checked" in told["changed"][0]["text"]
