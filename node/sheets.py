@@ -1,10 +1,11 @@
 """Tables as people keep them: CSV and workbooks (XLSX) read as the same rows, and written for them again.
 
 A workbook is a zip of XML and hostile until it is read: how large it becomes, and of how many elements, is
-counted before anything of it is parsed. Of the first sheet that is shown the cells are read as text: a number
-as it is written, a date as a day. Nothing is computed: a cell with a formula is marked as one; so is a cell
-that is joined with the one above it, and says nothing of its own. What is written holds text and no formula,
-whatever the text begins with.
+counted before anything of it is parsed. Of the first sheet that is shown and says anything the cells are read
+as text: a number as it is written, with the zeros before it that its format shows, a date as a day. Another
+sheet that goes on under the same names of columns is not left out in silence: the file is refused. Nothing is
+computed: a cell with a formula is marked as one; so is a cell that is joined with the one above it, and says
+nothing of its own. What is written holds text and no formula, whatever the text begins with.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import zipfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
+from itertools import islice
 from typing import IO, Any, Final
 
+from credentials.documents.spelling import cell_said
 from credentials.documents.tables import (
     BROKEN,
     FILE_LINES_MAX,
@@ -52,6 +55,8 @@ _CELL = re.compile(rb"<(?:[A-Za-z0-9_]{1,20}:)?(?:c|si)[ />]")  # or a text that
 _ENTRY = b"PK\x01\x02"  # of a zip's list of what it holds
 _ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([^\"']*)")
 _OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")  # of Excel 97, and of a workbook under a password
+_ZEROS = re.compile("0{2,64}")
+BUILTIN_FORMATS = 164  # from here on a workbook numbers its own
 _DIGITS_KEPT = 10**15  # beyond these a spreadsheet has written zeros
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NAMESPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -157,12 +162,21 @@ def _read(data: bytes, light: set[str], row_characters_max: int) -> list[TableRo
     apply_stylesheet(reader.archive, reader.wb)
     sheets = [(sheet.state, rel.target) for sheet, rel in reader.parser.find_sheets() if _is_table(rel.Type)]
     _only(there, whole | large)
-    sheet = next((name for state, name in sheets if state == "visible" and name in there), None)
-    if sheet is None:
+    shown = [name for state, name in sheets if state == "visible" and name in there]
+    if not shown:
         raise TableError("its workbook has no sheet that is shown")
     texts = _strings(reader.archive, reader.package.find(SHARED_STRINGS))
-    with reader.archive.open(sheet) as source:
-        return _rows_of_sheet(_Large(source), reader.wb, texts, row_characters_max)
+    read: list[TableRow] = []
+    for name in shown:
+        with reader.archive.open(name) as source:
+            sheet = _Sheet(_Large(source), reader.wb, texts, row_characters_max)
+            if not read:
+                read = sheet.rows()
+            elif sheet.begins_as(read[0]):
+                raise TableError(
+                    "two sheets of its workbook have the same names of columns: put their rows into one sheet"
+                )
+    return read
 
 
 def _is_table(kind: str) -> bool:
@@ -204,60 +218,98 @@ def _only(there: dict[str, zipfile.ZipInfo], these: Mapping[str, zipfile.ZipInfo
     there.update(these)
 
 
-def _rows_of_sheet(source: Any, book: Any, texts: list[str], row_characters_max: int) -> list[TableRow]:
-    from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415
-    from openpyxl.xml.functions import iterparse  # noqa: PLC0415
+class _Sheet:
+    """One sheet, read row by row."""
 
-    # `iter_rows` makes every cell that is left out, works on formulas, and does not tell what is joined.
-    parser = WorkSheetParser(
-        source,
-        texts,
-        data_only=True,
-        epoch=book.epoch,
-        date_formats=book._date_formats,
-        timedelta_formats=book._timedelta_formats,
-    )
-    rows: list[TableRow] = []
-    joined: list[str] = []
-    for _, element in iterparse(source):
-        if element.tag == f"{_NAMESPACE}row":
-            row = _row(parser, element, row_characters_max)
-            element.clear()
-            if row is not None:
-                rows.append(row)
+    def __init__(self, source: Any, book: Any, texts: list[str], row_characters_max: int) -> None:
+        from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415
+
+        # `iter_rows` makes every cell that is left out, works on formulas, and does not tell what is joined.
+        self._parser: Any = WorkSheetParser(
+            source,
+            texts,
+            data_only=True,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        self._digits = _digits_shown(book)
+        self._row_characters_max = row_characters_max
+        self._joined: list[str] = []
+
+    def rows(self) -> list[TableRow]:
+        """All rows that say anything."""
+        rows: list[TableRow] = []
+        for row in self._each():
+            rows.append(row)
             if len(rows) > ROWS_MAX:
                 raise TableError(f"it has more than {ROWS_MAX - 1} rows: send the rest as a further file")
-        elif element.tag == f"{_NAMESPACE}mergeCell":
-            joined.append(element.get("ref", ""))
-    return _with_joined(rows, joined)
+        return _with_joined(rows, self._joined)
+
+    def begins_as(self, first: TableRow) -> bool:
+        """True where a row stands below a first one that says the same."""
+        try:
+            begins = list(islice(self._each(), 2))
+        except TableError:
+            return False
+        return len(begins) > 1 and begins[0].cells == first.cells
+
+    def _each(self) -> Iterator[TableRow]:
+        from openpyxl.xml.functions import iterparse  # noqa: PLC0415
+
+        for _, element in iterparse(self._parser.source):
+            if element.tag == f"{_NAMESPACE}row":
+                row = self._row(element)
+                element.clear()
+                if row is not None:
+                    yield row
+            elif element.tag == f"{_NAMESPACE}mergeCell":
+                self._joined.append(element.get("ref", ""))
+
+    def _row(self, element: Any) -> TableRow | None:
+        """A row of the sheet; None: it says nothing."""
+        for cell in element:
+            if cell.get("t") == "inlineStr":
+                _say_plainly(cell)
+        number, found = self._parser.parse_row(element)
+        if not 1 <= number <= FILE_LINES_MAX:
+            raise TableError(f"it has more than {FILE_LINES_MAX} lines, empty ones among them")
+        formulas = [cell.find(f"{_NAMESPACE}f") is not None for cell in element]
+        cells: list[str] = []
+        marks: dict[int, str] = {}
+        for cell, formula in zip(found, formulas, strict=True):
+            place = cell["column"] - 1
+            text = "" if cell["value"] is None else self._text(cell)
+            if not text and not formula:
+                continue
+            if place >= COLUMNS_MAX:
+                raise TableError(f"row {number}: it has more than {COLUMNS_MAX} columns")
+            cells.extend([""] * (place + 1 - len(cells)))
+            cells[place] = text
+            mark = FORMULA if formula else _mark(cell)
+            if mark:
+                marks[place] = mark
+        if sum(map(len, cells)) > self._row_characters_max:
+            most = self._row_characters_max
+            raise TableError(f"row {number} of the sheet has more than {most} characters")
+        return TableRow(number, tuple(cells), marks) if cells else None
+
+    def _text(self, cell: Mapping[str, Any]) -> str:
+        text = _cell_text(cell["value"])
+        digits = self._digits.get(cell["style_id"], 0)
+        return text.zfill(digits) if digits and text.isdecimal() else text
 
 
-def _row(parser: Any, element: Any, row_characters_max: int) -> TableRow | None:
-    """A row of the sheet; None: it says nothing."""
-    for cell in element:
-        if cell.get("t") == "inlineStr":
-            _say_plainly(cell)
-    number, found = parser.parse_row(element)
-    if not 1 <= number <= FILE_LINES_MAX:
-        raise TableError(f"it has more than {FILE_LINES_MAX} lines, empty ones among them")
-    formulas = [cell.find(f"{_NAMESPACE}f") is not None for cell in element]
-    cells: list[str] = []
-    marks: dict[int, str] = {}
-    for cell, formula in zip(found, formulas, strict=True):
-        place = cell["column"] - 1
-        text = "" if cell["value"] is None else _cell_text(cell["value"])
-        if not text and not formula:
-            continue
-        if place >= COLUMNS_MAX:
-            raise TableError(f"row {number}: it has more than {COLUMNS_MAX} columns")
-        cells.extend([""] * (place + 1 - len(cells)))
-        cells[place] = text
-        mark = FORMULA if formula else _mark(cell)
-        if mark:
-            marks[place] = mark
-    if sum(map(len, cells)) > row_characters_max:
-        raise TableError(f"row {number} of the sheet has more than {row_characters_max} characters")
-    return TableRow(number, tuple(cells), marks) if cells else None
+def _digits_shown(book: Any) -> dict[int, int]:
+    """By the styles of cells: how many digits a number has at least, where its format is zeros alone."""
+    formats = book._number_formats
+    found = {}
+    for style, described in enumerate(book._cell_styles):
+        number = described.numFmtId - BUILTIN_FORMATS
+        form = formats[number] if 0 <= number < len(formats) else ""
+        if _ZEROS.fullmatch(form):
+            found[style] = len(form)
+    return found
 
 
 def _say_plainly(cell: Any) -> None:
@@ -293,7 +345,7 @@ def _cell_text(value: object) -> str:
         case date() | time():
             return value.isoformat()
         case _:
-            return str(value).strip()
+            return cell_said(str(value))
 
 
 def _with_joined(rows: list[TableRow], joined: Sequence[str]) -> list[TableRow]:

@@ -36,6 +36,14 @@ def trimmed(text: str) -> str:
     return text.translate(_NARROW).translate(_HIDDEN).strip(BLANKS)
 
 
+def cell_said(text: str) -> str:
+    """What a cell of a table says, as it is spelled, without what keeps it a text: '8507 and ="8507"."""
+    said = text.strip(BLANKS + INVISIBLE)
+    if len(said) > 3 and said[:2] == '="' and said[-1] == '"' and '"' not in said[2:-1]:
+        return said[2:-1]
+    return said[1:] if said[:1] in ("'", "\u2019") else said
+
+
 def joined(text: str) -> str:
     """`text` in half-width characters without any blank: blanks in a code are grouping."""
     if text.isascii():

@@ -16,17 +16,28 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 from consensus.errors import filled
 from credentials.documents.identifiers import canonical_declaration_number, canonical_eori
-from credentials.documents.tables import BROKEN, FORMULA, JOINED, ROUNDED, TableError, TableRow
+from credentials.documents.spelling import trimmed
+from credentials.documents.tables import (
+    BROKEN,
+    FORMULA,
+    JOINED,
+    ROUNDED,
+    TITLES_MAX,
+    TableError,
+    TableRow,
+    is_shortened,
+    require_no_titles,
+)
 from credentials.errors import CredentialError
 from credentials.verdicts.manifest import CONDITIONS, DIRECTIONS, LINES_MAX, Line
 
 # The most characters of a cell, by column.
-HEAD: Final = {"declaration": 64, "consignee_eori": 32, "law_date": 10, "direction": 16}
+HEAD: Final = {"declaration": 64, "consignee_eori": 32, "law_date": 32, "direction": 16}
 CELLS: Final = {
     "line": 7,
     "battery": 512,
@@ -41,10 +52,10 @@ COLUMNS: Final = {**CELLS, **HEAD}
 NOT_READ = ""  # what a sender says of a column that is nobody's business here
 OURS: Final = ("what is wrong", "cell", "what to do")  # beside rows that are handed back
 _CHOICES: Final = {"condition": CONDITIONS, "direction": DIRECTIONS}
-_SHORTENED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+[0-9]+")
 _WHOLE = re.compile(r"[0-9]{1,7}")
 _MASS = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,6})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0{1,6})?)?$")  # as programs write a day that has no time
 Manifested = dict[str, Any]  # as JSON has it
 _BEFORE_WHY = "the manifest cannot be read: "
 
@@ -115,6 +126,12 @@ def read_table(rows: Iterable[TableRow], called: Mapping[str, str] | None = None
     """
     rows = iter(rows)
     first = next(rows, TableRow(1, ()))
+    known = {name: name for name in (*COLUMNS, *OURS)} | dict(called or {})
+    if not any(column_called(cell) in known for cell in first.cells):
+        meant = {name for name, column in known.items() if column == "battery"}
+        following = tuple(islice(rows, TITLES_MAX))
+        require_no_titles(following, meant)
+        rows = chain(following, rows)
     if _is_code(first):
         rows, first = chain([first], rows), TableRow(first.number, ("battery",))
     reader = _Reader(first, _columns(first, called or {}))
@@ -131,7 +148,7 @@ def read_table(rows: Iterable[TableRow], called: Mapping[str, str] | None = None
 
 def column_called(name: str) -> str:
     """A name of a column as it is compared."""
-    return " ".join(name.lower().split())
+    return " ".join(trimmed(name).lower().split())
 
 
 def _is_code(first: TableRow) -> bool:
@@ -203,11 +220,13 @@ class _Reader:
                 raise RowFault("manifest_invalid", told, place=place, cell=ascii(cell[:40]))
             if mark:
                 raise self._marked(place, cell, mark)
+            if name != "registration_id":  # which is a text in its own spelling
+                cell = trimmed(cell)
             if len(cell) > COLUMNS[name]:
                 told = "{column} has more than {most} characters"
                 column, most = self._called(place), COLUMNS[name]
                 raise RowFault("manifest_invalid", told, place=place, column=column, most=most)
-            if _SHORTENED.fullmatch(cell) and (name != "battery" or "." in cell or "," in cell):
+            if is_shortened(cell) and (name != "battery" or "." in cell or "," in cell):
                 raise self._marked(place, cell, ROUNDED)
             found[name] = (place, cell)
         return found
@@ -233,6 +252,8 @@ class _Reader:
             place, cell = named[name]
             if name in _CHOICES:
                 cell = self._choice(name, place, cell)
+            if name == "law_date":
+                cell = _MIDNIGHT.sub("", cell)
             self._require_head(name, place, cell)
             if self.head.setdefault(name, cell) != cell:
                 told, column = (

@@ -19,8 +19,7 @@ from credentials.ledger.lifecycle import Event
 from node.errors import ProblemError, bad_request, not_found
 from node.issuing.events import Queued
 from node.issuing.issuing import Issuing
-from node.issuing.item_sheets import RETURNED, text_of
-from node.issuing.passport_models import CODE_HEADINGS
+from node.issuing.item_sheets import CODE_HEADINGS, RETURNED, code_in
 from node.storage.database import Transaction
 from node.storage.issuances import Issuance
 from node.storage.jobs import RowResult
@@ -67,9 +66,8 @@ class BulkActs:
         self._office = office
 
     def code(self, data: bytes, place: int) -> str:
-        """The code in a row, as the sheet has it."""
-        cells = orjson.loads(data)
-        return text_of(cells[place]).strip() if place < len(cells) else ""
+        """The code in a row; ProblemError where its cell does not say it."""
+        return code_in(orjson.loads(data), place)
 
     def act(self, acting: Acting, row: int, battery: str, named: bytes | None = None) -> RowResult | None:
         """What came of a row; None where it is on disk with its statement. Raises ProblemError.

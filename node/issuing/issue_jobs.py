@@ -23,8 +23,8 @@ from node.catalogues import refusals
 from node.errors import ProblemError, bad_request
 from node.issuing.bulk_acts import CHECKED, CORRECT, REPEATED, SIGNED, Acting, BulkActs, code_place
 from node.issuing.issuing import Issuing
-from node.issuing.item_sheets import LINE_BYTES_MAX, RETURNED
-from node.issuing.passport_models import CellProblem, MemberKinds, PassportModel, RowReading, marked
+from node.issuing.item_sheets import LINE_BYTES_MAX, RETURNED, code_in
+from node.issuing.passport_models import CellProblem, MemberKinds, PassportModel, RowReading
 from node.issuing.passport_orders import Issued, Order
 from node.resolution.webhooks import Webhooks
 from node.storage.database import Transaction
@@ -104,10 +104,11 @@ class JobReading:
         if self._table is not None:
             cells = orjson.loads(data)
             at = self._table.code_at
-            code = cells[at] if at < len(cells) else ""
-            if isinstance(code, dict):
-                raise CellProblem(self._table.headings[at], marked(code["mark"], code["text"]))
-            return RowParts(code.strip(), self._table, cells)
+            try:
+                code = code_in(cells, at)
+            except ProblemError as problem:
+                raise CellProblem(self._table.headings[at], problem) from problem
+            return RowParts(code, self._table, cells)
         row = _line(data)
         if self._model is None:
             if not isinstance(row.get("claims"), dict) or row.keys() - {"code", "claims"}:

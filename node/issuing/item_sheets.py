@@ -1,9 +1,9 @@
 """Sheets of items as a maker's people and machines send them: NDJSON, a table of text or a workbook.
 
 A table (CSV) names its columns in its first row; a row is told by the line of the file on which it begins.
-UTF-8, UTF-16 with a byte order mark, or the common characters of GB 18030. Of NDJSON each line is one JSON
-object. What cannot be read as a whole is refused as a whole (`sheet_malformed`); what is wrong with one row
-is that row's result.
+Its encodings and separators are those of every table (`credentials/documents/tables.py`). Of NDJSON each line
+is one JSON object. What cannot be read as a whole is refused as a whole (`sheet_malformed`); what is wrong
+with one row is that row's result.
 """
 
 from __future__ import annotations
@@ -12,13 +12,25 @@ import csv
 import io
 import threading
 import zlib
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 
-from credentials.documents.spelling import trimmed
-from credentials.documents.tables import TableError
+from credentials.documents.spelling import cell_said, trimmed
+from credentials.documents.tables import (
+    FORMULA,
+    JOINED,
+    ROUNDED,
+    TITLES_MAX,
+    NotUtf8Error,
+    TableError,
+    TableRow,
+    is_shortened,
+    require_no_titles,
+    separated,
+    text_of_file,
+)
 from node.errors import ProblemError, bad_request, busy
 from node.sheets import is_workbook, rows_of
 
@@ -31,6 +43,7 @@ LINE_BYTES_MAX = 1 << 20
 LINES_MAX = 400_000  # empty ones among them
 GZIP = b"\x1f\x8b"
 
+CODE_HEADINGS = ("code", "battery", "电池编码", "编码")
 # Columns that this node adds to rows that it hands back: what stands there is not read again.
 RETURNED = ("problem_cell", "problem", "what_to_do")
 
@@ -108,6 +121,10 @@ def table(data: bytes) -> ItemTable:
     if first is None:
         raise _no_sheet("the sheet is empty: its first row names the columns")
     headings = tuple(trimmed(text_of(cell)) for cell in first[1])
+    if not any(name.lower() in CODE_HEADINGS for name in headings):
+        following = [*islice(rows, TITLES_MAX)]
+        _require_no_titles(following)
+        rows = chain(following, rows)
     if len(headings) > COLUMNS_MAX:
         raise _no_sheet("the sheet has more than {most} columns", most=COLUMNS_MAX)
     names = [name.lower() for name in headings if name]
@@ -116,28 +133,22 @@ def table(data: bytes) -> ItemTable:
     return ItemTable("xlsx" if workbook else "csv", headings, rows)
 
 
-def _text(data: bytes) -> str:
-    wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+def _require_no_titles(following: Sequence[Cells]) -> None:
+    told = [TableRow(number, tuple(trimmed(text_of(cell)) for cell in cells)) for number, cells in following]
     try:
-        text = data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        try:
-            if wide:
-                raise
-            text = data.decode("gb2312")  # each character of it lies beyond the letters of a Western file
-        except UnicodeDecodeError:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise _no_sheet(
-                "line {line} of the sheet is not in UTF-8: save it as CSV UTF-8", line=line
-            ) from error
-    if "\0" in text:
-        raise _no_sheet("the sheet holds zero bytes: save it as CSV UTF-8")
-    return text
+        require_no_titles(told, frozenset(CODE_HEADINGS))
+    except TableError as error:
+        raise _no_sheet("the sheet cannot be read: {why}", why=error.message) from error
 
 
-def _delimiter(text: str) -> str:
-    first = text.lstrip("\r\n").partition("\n")[0]
-    return max((",", ";", "\t"), key=first.count)
+def _text(data: bytes) -> str:
+    try:
+        return text_of_file(data)
+    except NotUtf8Error as error:
+        told = "line {line} of the sheet is not in UTF-8: save it as CSV UTF-8"
+        raise _no_sheet(told, line=error.line) from error
+    except TableError as error:
+        raise _no_sheet("the sheet cannot be read: {why}", why=error.message) from error
 
 
 def _rows_of_workbook(data: bytes) -> Iterator[Cells]:
@@ -149,7 +160,35 @@ def _rows_of_workbook(data: bytes) -> Iterator[Cells]:
                 cells[place] = {"mark": mark, "text": text_of(cells[place])}
             yield row.number, cells
     except TableError as error:
-        raise _no_sheet("the workbook cannot be read: {why}", why=error.message) from error
+        raise _no_sheet("the sheet cannot be read: {why}", why=error.message) from error
+
+
+def code_in(cells: list[Cell], place: int) -> str:
+    """The code in a row; ProblemError where the cell does not say what it shows."""
+    cell = cells[place] if place < len(cells) else ""
+    if isinstance(cell, dict):
+        raise marked(cell["mark"], cell["text"])
+    code = trimmed(cell_said(cell))
+    if is_shortened(code):
+        raise marked(ROUNDED, code)
+    return code
+
+
+def marked(mark: str, text: str) -> ProblemError:
+    """Why a cell of a workbook does not say what it shows."""
+    if mark == FORMULA:
+        return wrong_cell("{cell} is a formula: give its value", cell=text[:40])
+    if mark == JOINED:
+        return wrong_cell("the cell is joined with another one: each row says its own value")
+    if mark == ROUNDED:
+        told = "{cell} has more digits than a spreadsheet keeps: format the column as text, and type it anew"
+        return wrong_cell(told, cell=text[:40])
+    return wrong_cell("{cell} is an error of the spreadsheet: give the value", cell=text[:40])
+
+
+def wrong_cell(why: str, /, **parameters: object) -> ProblemError:
+    """What is wrong with a cell."""
+    return bad_request("cell_malformed", why, **parameters)
 
 
 def text_of(cell: Cell) -> str:
@@ -159,9 +198,9 @@ def text_of(cell: Cell) -> str:
 
 def _rows(text: str) -> Iterator[Cells]:
     """The rows that hold anything."""
-    delimiter, at = _delimiter(text), 1
-    lines = _Lines(text, delimiter)
-    reader = csv.reader(lines, delimiter=delimiter)
+    (separator, text), at = separated(text), 1
+    lines = _Lines(text, separator)
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     while True:
         lines.begin()
         try:
@@ -180,8 +219,8 @@ def _rows(text: str) -> Iterator[Cells]:
 class _Lines:
     """The lines of a table as they are asked for: how many, and of a row how many cells."""
 
-    def __init__(self, text: str, delimiter: str) -> None:
-        self._lines, self._delimiter = io.StringIO(text, newline=""), delimiter
+    def __init__(self, text: str, separator: str) -> None:
+        self._lines, self._separator = io.StringIO(text, newline=""), separator
         self._number = self._cells = 0
 
     def begin(self) -> None:
@@ -194,7 +233,7 @@ class _Lines:
     def __next__(self) -> str:
         line = next(self._lines)
         self._number += 1
-        self._cells += line.count(self._delimiter)
+        self._cells += line.count(self._separator)
         if self._number > LINES_MAX:
             raise _too_long()
         if self._cells > DELIMITERS_OF_A_ROW_MAX:

@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from node.errors import ProblemError
+from node.issuing.item_sheets import wrong_cell
 from node.issuing.passport_fields import CATEGORY, FormField, FormGroup, FormSection, each_field, each_group
-from node.issuing.passport_models import OFFSET, number_of, wrong_cell
+from node.issuing.passport_models import OFFSET, number_of
 
 Claims = dict[str, object]  # in the form of BatteryPass, as far as the schema says
 ROWS_MAX = 64  # items of one list on a form

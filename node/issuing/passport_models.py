@@ -19,13 +19,11 @@ from typing import Any
 
 import orjson
 
-from credentials.documents.spelling import trimmed
-from credentials.documents.tables import FORMULA, JOINED, ROUNDED
+from credentials.documents.spelling import cell_said, trimmed
 from node.errors import ProblemError, bad_request
-from node.issuing.item_sheets import CELL_CHARACTERS_MAX, RETURNED
+from node.issuing.item_sheets import CELL_CHARACTERS_MAX, CODE_HEADINGS, RETURNED, marked, wrong_cell
 
 JSON = dict[str, Any]
-CODE_HEADINGS = ("code", "battery", "电池编码", "编码")
 CODE_PLACE = b"{code}"
 COLUMNS_OF_MODEL_MAX, MEMBERS_OF_COLUMN_MAX = 256, 32
 OFFSET = re.compile(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]|Z")
@@ -208,6 +206,8 @@ class RowReading:
             raise wrong_cell("it has more than {most} characters", most=CELL_CHARACTERS_MAX)
         if said.startswith("="):
             raise wrong_cell("{cell} is a formula: give its value", cell=said[:40])
+        if kind.word in ("number", "integer", "moment"):
+            said = cell_said(said)
         if kind.word in ("number", "integer"):
             return number_of(said, whole=kind.word == "integer")
         if kind.word == "boolean":
@@ -229,18 +229,6 @@ class RowReading:
             raise wrong_cell(told, cell=said[:40])
         year, month, date = (int(day[a] or day[f"{a}2"]) for a in ("y", "m", "d"))
         return f"{year:04d}-{month:02d}-{date:02d}T00:00:00{self._model.utc_offset}"
-
-
-def marked(mark: str, text: str) -> ProblemError:
-    """Why a cell of a workbook does not say what it shows."""
-    if mark == FORMULA:
-        return wrong_cell("{cell} is a formula: give its value", cell=text[:40])
-    if mark == JOINED:
-        return wrong_cell("the cell is joined with another one: each row says its own value")
-    if mark == ROUNDED:
-        told = "{cell} has more digits than a spreadsheet keeps: format the column as text, and type it anew"
-        return wrong_cell(told, cell=text[:40])
-    return wrong_cell("{cell} is an error of the spreadsheet: give the value", cell=text[:40])
 
 
 def _heading(text: str) -> str:
@@ -292,7 +280,3 @@ def _step(node: Any, name: str, path: str, new: Any) -> Any:
             node.append(new)
         return node[int(name)]
     raise wrong_cell("the model has something else at {member}", member=path)
-
-
-def wrong_cell(why: str, /, **parameters: object) -> ProblemError:
-    return bad_request("cell_malformed", why, **parameters)

@@ -20,7 +20,8 @@ from credentials.documents.tables import FORMULA, JOINED, ROUNDED
 from node.api.jobs import _columns, _lines
 from node.errors import ProblemError
 from node.issuing.issue_jobs import RATE_S, TOGETHER
-from node.issuing.passport_models import MemberKinds, marked, number_of
+from node.issuing.item_sheets import marked
+from node.issuing.passport_models import MemberKinds, number_of
 from node.resolution.webhooks import TOPICS, WebhookEndpoint
 from node.sheets import XLSX
 from node.storage import jobs as stored
