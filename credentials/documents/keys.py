@@ -74,6 +74,9 @@ _OTHER_KINDS = {
     0xEB51: "JWK",
 }
 
+_ED25519_P = 2**255 - 19
+_ORDER_8_Y = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_SMALL_ORDER_Y = frozenset({0, 1, _ED25519_P - 1, _ORDER_8_Y, _ED25519_P - _ORDER_8_Y})
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 _DIGITS = frozenset("0123456789")
@@ -360,34 +363,61 @@ def method_key(document: Mapping[str, Any], url: str, purpose: str, at: int) -> 
 
     Controlled Identifiers 1.0, 3.3: the document is its controller's, the method is listed under `purpose`,
     and neither revoked nor expired at `at`. A bare DID names the only key that is listed there. Raises
-    `issuer_key_mismatch` or `key_not_valid`; `issuer_document_invalid` where the document itself is wrong.
+    `issuer_key_mismatch` or `key_not_valid`; `issuer_document_invalid` where the document itself is wrong:
+    a key that it lists and does not have, or has twice and differently, is no fault of what was signed.
     """
     did = controller_of(url)
     if document.get("id") != did:
         _wrong_document(did, "it is another's")
-    listed = [method for item in _list(document.get(purpose)) if (method := _method(document, item, did))]
-    found = listed if url == did else [m for m in listed if _absolute(m.get("id"), did) == url]
-    if url == did and len(found) != 1:
+    listed = list(dict.fromkeys(_name(item, did) for item in _list(document.get(purpose))))
+    if url == did and len(listed) != 1:
         raise CredentialError(
-            "issuer_key_mismatch", f"{shown(did)} has {len(found)} keys for {purpose}: a kid must name one."
+            "issuer_key_mismatch", f"{shown(did)} has {len(listed)} keys for {purpose}: a kid must name one."
         )
-    if not found or found[0].get("controller") != did:
+    name = listed[0] if url == did else url
+    if None in listed and (name is None or name not in listed):
+        _wrong_document(did, f"its {purpose} lists what names no key")
+    if name is None or name not in listed:
         raise CredentialError("issuer_key_mismatch", f"{shown(did)} has no key {shown(url)} for {purpose}.")
+    method = _method(document, name, purpose, did)
+    if method["controller"] != did:
+        raise CredentialError(
+            "issuer_key_mismatch",
+            f"The key {shown(name)} is controlled by {shown(method['controller'])}, not by {shown(did)}.",
+        )
     try:
-        return _key_of(found[0], url, at)
+        key = _key_of(method, url, at)
     except CredentialError as error:
         if error.code in ("malformed", "structure_invalid"):
             _wrong_document(did, str(error))
         raise
+    if kind_of(key) == ED25519 and _has_small_order(key):
+        _wrong_document(did, f"its key {shown(name)} has small order, and no signature is one of it")
+    return key
 
 
-def _method(document: Mapping[str, Any], item: object, did: str) -> Mapping[str, Any] | None:
-    """A verification method that is embedded under a purpose, or named there."""
-    if isinstance(item, Mapping):
-        return item
-    name = _absolute(item, did)
-    methods = _list(document.get("verificationMethod"))
-    return next((m for m in methods if isinstance(m, Mapping) and _absolute(m.get("id"), did) == name), None)
+def _has_small_order(public_key: bytes) -> bool:
+    """True for the points of order 1, 2, 4 and 8, however they are written: no secret key has one of them."""
+    y = int.from_bytes(public_key, "little") & ((1 << 255) - 1)
+    return y % _ED25519_P in _SMALL_ORDER_Y
+
+
+def _name(item: object, did: str) -> str | None:
+    """What a verification method is called that is embedded under a purpose, or named there."""
+    return _absolute(item.get("id") if isinstance(item, Mapping) else item, did)
+
+
+def _method(document: Mapping[str, Any], name: str, purpose: str, did: str) -> Mapping[str, Any]:
+    """The one verification method of this name, beside or inside the list of its purpose."""
+    everywhere = (*_list(document.get("verificationMethod")), *_list(document.get(purpose)))
+    found = [m for m in everywhere if isinstance(m, Mapping) and _name(m, did) == name]
+    if not found:
+        _wrong_document(did, f"it lists the key {shown(name)}, and does not have it")
+    if any(method != found[0] for method in found):
+        _wrong_document(did, f"it has the key {shown(name)} twice, and not alike")
+    if not isinstance(found[0].get("controller"), str):
+        _wrong_document(did, f"its key {shown(name)} names no controller")
+    return found[0]
 
 
 def _key_of(method: Mapping[str, Any], url: str, at: int) -> bytes:
@@ -397,10 +427,11 @@ def _key_of(method: Mapping[str, Any], url: str, at: int) -> bytes:
     kind = method.get("type")
     if kind in ("JsonWebKey", "JsonWebKey2020"):
         return jwk_decode(method.get("publicKeyJwk"))
-    if kind in ("Multikey", "Ed25519VerificationKey2020") and isinstance(
-        method.get("publicKeyMultibase"), str
-    ):
-        return multikey_decode(method["publicKeyMultibase"], KINDS if kind == "Multikey" else (ED25519,))
+    if kind in ("Multikey", "Ed25519VerificationKey2020"):
+        text = method.get("publicKeyMultibase")
+        if not isinstance(text, str):
+            _malformed(f"a key of type {kind} has its text in publicKeyMultibase (CID 1.0, 2.2.2)")
+        return multikey_decode(text, KINDS if kind == "Multikey" else (ED25519,))
     raise CredentialError(
         "unsupported_algorithm", f"Verification methods of type {ascii(kind)[:60]} are not supported here."
     )

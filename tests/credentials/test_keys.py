@@ -38,6 +38,7 @@ from credentials.documents.keys import (
 )
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
 from credentials.errors import CredentialError
+from tests.consensus.test_cose import SMALL_ORDER
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "did-key" / "ed25519-x25519.json").read_text())
 SEEDED = {did: vector for did, vector in VECTORS.items() if "seed" in vector}
@@ -322,13 +323,29 @@ def test_key_in_a_fetched_document() -> None:
         (fetched(a_method(), "authentication"), "issuer_key_mismatch"),
         (fetched(a_method(id=f"{DID}#other")), "issuer_key_mismatch"),
         (fetched(a_method(controller="did:web:other.example")), "issuer_key_mismatch"),
-        ({"id": DID, "assertionMethod": [f"{DID}#k"]}, "issuer_key_mismatch"),
-        ({"id": DID, "assertionMethod": 1, "verificationMethod": "x"}, "issuer_key_mismatch"),
+        ({"id": DID, "assertionMethod": [f"{DID}#k"]}, "issuer_document_invalid"),
+        (
+            {"id": DID, "assertionMethod": ["#k"], "verificationMethod": {"id": "#j"}},
+            "issuer_document_invalid",
+        ),
+        ({"id": DID, "assertionMethod": 1, "verificationMethod": "x"}, "issuer_document_invalid"),
+        ({"id": DID, "verificationMethod": [a_method()]}, "issuer_key_mismatch"),
+        (fetched(a_method(controller=None)), "issuer_document_invalid"),
+        (fetched(a_method(controller=[DID])), "issuer_document_invalid"),
+        (
+            {
+                **fetched(a_method()),
+                "verificationMethod": [a_method(), a_method(publicKeyMultibase=multikey_encode(KEY))],
+            },
+            "issuer_document_invalid",
+        ),
         (fetched(a_method(revoked="2026-01-01T00:00:00Z")), "key_not_valid"),
         (fetched(a_method(expires="2027-01-01T00:00:00Z")), "key_not_valid"),
         (fetched(a_method(expires="soon")), "issuer_document_invalid"),
         (fetched(a_method(type="X509")), "unsupported_algorithm"),
-        (fetched(a_method(publicKeyMultibase=None)), "unsupported_algorithm"),
+        (fetched(a_method(publicKeyMultibase=None)), "issuer_document_invalid"),
+        (fetched(a_method(publicKeyMultibase=None, publicKeyBase58="5K")), "issuer_document_invalid"),
+        (fetched(a_method(type="Ed25519VerificationKey2018")), "unsupported_algorithm"),
         (fetched(a_method(type="Ed25519VerificationKey2020")), "unsupported_algorithm"),
         (fetched(a_method(publicKeyMultibase="z6Mk")), "issuer_document_invalid"),
         (fetched(a_method(type="JsonWebKey")), "issuer_document_invalid"),
@@ -343,6 +360,31 @@ def test_key_not_in_a_fetched_document(document: dict[str, Any], code: str) -> N
         method_key(document, f"{DID}#k", "assertionMethod", 1798761600)
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("key", SMALL_ORDER)
+def test_a_fetched_key_of_small_order_is_the_fault_of_its_document(key: str) -> None:
+    """
+    No signature is one of it, which says nothing of what was signed; however the point is written.
+    """
+    text = multikey_encode(bytes.fromhex(key))
+
+    with pytest.raises(CredentialError) as caught:
+        method_key(fetched(a_method(publicKeyMultibase=text)), f"{DID}#k", "assertionMethod", 0)
+
+    assert caught.value.code == "issuer_document_invalid" and "small order" in str(caught.value)
+
+
+def test_who_controls_a_key_is_told() -> None:
+    """
+    A key that its document gives to another is told as that, and one that is named twice alike is one key.
+    """
+    with pytest.raises(CredentialError, match=r"controlled by 'did:web:other.example', not by") as caught:
+        method_key(fetched(a_method(controller="did:web:other.example")), f"{DID}#k", "assertionMethod", 0)
+    twice = {**fetched(a_method()), "assertionMethod": [f"{DID}#k", "#k", a_method()]}
+
+    assert caught.value.code == "issuer_key_mismatch"
+    assert method_key(twice, DID, "assertionMethod", 0) == KEYS[P256]
 
 
 @pytest.mark.parametrize(
