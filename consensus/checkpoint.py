@@ -288,5 +288,5 @@ def verify_note(note: SignedNote, keys: Iterable[NoteKey]) -> Mapping[NoteKey, i
             raise NoteError(f"{key.name} has signed the note twice")
         verified[key] = verify_signature(note.body, key, signature)
     if not verified:
-        raise NoteError("no known key has signed the note")
+        raise NoteError("no known key has signed the note: these keys are those of another log")
     return verified

@@ -22,7 +22,6 @@ from datetime import date, datetime, time
 from itertools import islice
 from typing import IO, Any, Final
 
-from credentials.documents.spelling import cell_said
 from credentials.documents.tables import (
     BROKEN,
     FILE_LINES_MAX,
@@ -345,7 +344,7 @@ def _cell_text(value: object) -> str:
         case date() | time():
             return value.isoformat()
         case _:
-            return cell_said(str(value))
+            return str(value).strip()
 
 
 def _with_joined(rows: list[TableRow], joined: Sequence[str]) -> list[TableRow]:

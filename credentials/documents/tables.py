@@ -90,8 +90,8 @@ def rows_of_csv(data: bytes, *, row_characters_max: int = ROW_CHARACTERS_MAX) ->
             ) from error
         if cells is None:
             return
-        said = tuple(map(cell_said, cells))
-        if any(said):
+        said = tuple(cell.strip() for cell in cells)
+        if any(map(cell_said, said)):
             yield TableRow(at, said)
 
 

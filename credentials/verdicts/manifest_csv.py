@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from consensus.errors import filled
 from credentials.documents.identifiers import canonical_declaration_number, canonical_eori
-from credentials.documents.spelling import trimmed
+from credentials.documents.spelling import cell_said, trimmed
 from credentials.documents.tables import (
     BROKEN,
     FORMULA,
@@ -210,7 +210,7 @@ class _Reader:
         """What the row says, by column, with the place of its cell; an empty cell says nothing."""
         found: dict[str, tuple[int, str]] = {}
         for place in sorted({*range(len(row.cells)), *row.marks}):
-            cell = row.cells[place] if place < len(row.cells) else ""
+            cell = cell_said(row.cells[place]) if place < len(row.cells) else ""
             name = self._columns[place] if place < len(self._columns) else None
             mark = row.marks.get(place)
             if name == NOT_READ or not (cell or mark) or (mark == JOINED and (name is None or name in HEAD)):

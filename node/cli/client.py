@@ -121,10 +121,14 @@ def named(text: str) -> str:
 
 def read_json(path: str) -> Any:
     """A JSON file, or standard input for `-`; strict, as at the API."""
+    return json_in(path, read_named(Path(path), FILE_BYTES_MAX, stdin=True))
+
+
+def json_in(path: str, data: bytes) -> Any:
+    """What a file of this name holds as JSON, read as strictly; Unfit says where it breaks."""
     from credentials.documents.canonical import parse_json  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
 
-    data = read_named(Path(path), FILE_BYTES_MAX, stdin=True)
     try:
         return parse_json(data, size_bytes_max=FILE_BYTES_MAX, values_max=FILE_VALUES_MAX)
     except CredentialError as error:

@@ -5,8 +5,11 @@ Exit codes: 0 clear, 1 not clear, 2 could not decide.
 
 from __future__ import annotations
 
+import os
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +17,37 @@ import click
 
 from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
-from node.cli.client import FILE_BYTES_MAX, may_speak_to_node, named, options, read_json, show, speaks_to_node
+from node.cli.client import (
+    FILE_BYTES_MAX,
+    json_in,
+    may_speak_to_node,
+    named,
+    options,
+    read_json,
+    show,
+    speaks_to_node,
+)
 from node.cli.evidenced import check_file
 from node.cli.terminal import end_progress, say, say_progress, say_step, step_line
 from node.errors import SetupError, Unfit
-from node.named_files import read_named, read_named_text
+from node.named_files import STDIN, read_named, read_named_text
 from node.node_client import Client
 from node.words import when
 
 WAIT_S = 600.0
 POLL_S = 0.3
-TABLES = (".csv", ".txt", ".xlsx")  # how the names of tables end
+TABLES = (".csv", ".txt", ".tsv", ".xlsx")  # how the names of tables end
+PLACES = ("/", "./", "../", "~")  # how no code, link or id of a consignment begins
+ENDINGS = (".json", *TABLES)
+_MANIFEST_STEP = "Write the lines as README shows, as a table (XLSX, CSV) or as JSON."
 CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
+
+
+def _mass(_context: click.Context, _option: click.Parameter, kg: float | None) -> float | None:
+    if kg is not None and not isfinite(kg):
+        raise click.BadParameter("a mass is digits, such as 410.5.")
+    return kg
+
 
 _REPEATED = ("documents", "receipts")
 _of_one_battery = options(
@@ -43,7 +65,7 @@ _of_one_battery = options(
     ),
     click.option("--commodity-code"),
     click.option("--vin"),
-    click.option("--mass-kg", type=float),
+    click.option("--mass-kg", type=float, callback=_mass),
 )
 _offline = options(
     click.option(
@@ -101,7 +123,7 @@ def check(
         return check_file(Path(what), policy_file, epochs_file, as_json=as_json)
     if policy_file is not None or epochs_file is not None:
         raise click.UsageError("--policy and --epochs go with --evidence")
-    if Path(what).is_file() or _names_a_file(what):
+    if _names_a_file(what):
         _require_code(documents=documents, receipts=receipts, **line)
         manifest = _read_manifest(what)
         return _check_manifest(client(), manifest, law_date, allow_gaps=allow_gaps, as_json=as_json)
@@ -130,7 +152,7 @@ def readiness(*, client: Client, what: str, as_json: bool) -> int:
     A consignment by its id, a manifest by its file.
     """
     consignment = what
-    if Path(what).is_file() or _names_a_file(what):
+    if _names_a_file(what):
         consignment = _judged(client, _read_manifest(what))["id"]
     report = client.get(f"/consignments/{named(consignment)}/readiness")
     if as_json:
@@ -155,22 +177,29 @@ def _require_code(**given: Any) -> None:
 
 
 def _read_manifest(path: str) -> Any:
-    """A manifest of a file: rows where it is named as a table, JSON otherwise."""
-    if Path(path).suffix.lower() not in TABLES:
-        return read_json(path)
+    """A manifest of a file or of standard input: JSON where it begins so or is called so, rows otherwise."""
+    data, ends = read_named(Path(path), FILE_BYTES_MAX, stdin=True), Path(path).suffix.lower()
+    if ends == ".json" or data.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"["):
+        return json_in(path, data)
     from credentials.errors import CredentialError  # noqa: PLC0415
     from credentials.verdicts.manifest_csv import manifest_of_rows  # noqa: PLC0415
-    from node.sheets import rows_of  # noqa: PLC0415
+    from node.sheets import is_workbook, rows_of  # noqa: PLC0415
 
+    if ends not in ("", *TABLES) and not is_workbook(data):
+        raise SetupError(f"{path} is neither a table nor JSON", step=_MANIFEST_STEP)
     try:
-        return manifest_of_rows(rows_of(read_named(Path(path), FILE_BYTES_MAX)))
+        return manifest_of_rows(rows_of(data))
     except CredentialError as error:
         raise Unfit(f"{path}: {error}") from error
 
 
 def _names_a_file(what: str) -> bool:
-    """True for what can only have been meant as a file: no code, link or id of a consignment ends so."""
-    return "://" not in what and Path(what).suffix.lower() in (".json", *TABLES)
+    """True for what is a file, or can only have been meant as one."""
+    if what == str(STDIN) or what.startswith(PLACES):
+        return True
+    # Not by `Path`, which raises for what is too long to be a name.
+    there = os.path.isfile(what) or os.path.islink(what)
+    return there or ("://" not in what and Path(what).suffix.lower() in ENDINGS)
 
 
 def _check_manifest(
@@ -179,7 +208,7 @@ def _check_manifest(
     if not isinstance(manifest, dict) or "lines" not in manifest:
         raise SetupError(
             "the file is not a manifest: a JSON object with `lines`",
-            step="Write the lines as README shows, as a table (XLSX, CSV) or as JSON.",
+            step=_MANIFEST_STEP,
         )
     if law_date is not None:
         manifest = {**manifest, "law_date": law_date}

@@ -125,6 +125,8 @@ def verify_log(*, data: Path) -> None:
     if not directory.ledger.exists():
         raise SetupError(f"{data} holds no ledger.db yet: start the node, which fetches it")
     found = verifying.verify(directory.ledger, networks.verify(directory.network).genesis)
+    if not found.height:
+        raise SetupError(f"{directory.ledger} holds no block yet: start the node, which fetches them")
     say(
         f"{directory.ledger}: {found.entries} entries and {found.records} records up to block "
         f"{found.height} are what was written"

@@ -138,7 +138,7 @@ _ATTEST = options(
     click.option("--battery", help="The battery's identifier."),
     click.option("--vin", help="The vehicle, for events that bind one."),
     click.option("--member", "members", multiple=True, help="NAME=VALUE (repeatable); lists with commas."),
-    click.option("--event-time", type=int, help="Seconds since 1970; default now."),
+    click.option("--event-time", type=click.IntRange(0, 2**53 - 1), help="Seconds since 1970; default now."),
     click.option(
         "--draft", is_flag=True, help="Print what a second party has to countersign; record nothing."
     ),

@@ -11,6 +11,7 @@ from pathlib import Path
 from consensus.merkle import TILE_WIDTH, Frontier
 from consensus.standings_map import StandingsMap
 from credentials.ledger.genesis import Genesis
+from node.errors import SetupError
 from node.ledger.chain import reading_back, require_state, tip_of, tree_of
 from node.storage.database import Damaged
 from node.storage.ledger import LedgerStore
@@ -29,6 +30,11 @@ def verify(path: Path, genesis: Genesis) -> Verified:
     """Read all entries, tiles, records and hashes; SetupError with what is damaged and what mends it."""
     ledger = LedgerStore(path)
     try:
+        if ledger.bind("network", genesis.network_id) != genesis.network_id:
+            raise SetupError(
+                f"{path} is of another network than {path.parent / 'network'}: put back its own file, or "
+                "the network that was joined"
+            )
         with reading_back(path), ledger.reading():
             tip = tip_of(ledger, genesis)
             tree = tree_of(ledger, tip, path)

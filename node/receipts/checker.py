@@ -8,7 +8,9 @@ with the blind of the receipt.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +37,7 @@ from credentials.ledger.entries import (
 from credentials.ledger.log_epochs import LogEpochs, verify_under
 from node.config import shipped
 from node.errors import SetupError, Unfit, Unreadable
-from node.named_files import read_named, read_named_text
+from node.named_files import STDIN, read_named, read_named_text
 from node.receipts.epochs import EpochFile
 
 SHOWN_BYTES_MAX, SHOWN_VALUES_MAX = 64 << 20, 4 << 20  # of a file that a receipt may be in
@@ -68,9 +70,9 @@ def read_log(policy_file: Path, epochs_file: Path | None) -> LogPolicy | LogEpoc
 
 
 def read_receipt(path: Path) -> Receipt:
-    """The receipt in a file, well-formed; raises ReceiptError."""
+    """The receipt in a file, or on standard input for `-`, well-formed; raises ReceiptError."""
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
             return Receipt.parse(file.read(RECEIPT_BYTES_MAX + 1))  # which refuses one more
     except OSError as error:
         raise Unreadable(f"the receipt {path} cannot be read: {error.strerror}") from error

@@ -8,15 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from credentials.documents.canonical import parse_json
+from credentials.documents.did_documents import did_document, did_key_document, method_key
 from credentials.documents.keys import (
     KINDS,
     base58btc_decode,
     controller_of,
-    did_document,
     did_key_decode,
-    did_key_document,
     did_web_url,
-    method_key,
     require_did,
 )
 from credentials.documents.suites.integrity import KeyOf

@@ -24,6 +24,7 @@ class History:
     """The steps of one database, oldest first; their names are the functions' own."""
 
     def __init__(self, name: str, *steps: Step) -> None:
+        self.name = name
         self._migrations = Migrations(name)
         self._names = [step.__name__ for step in steps]
         for step in steps:
@@ -44,8 +45,14 @@ class History:
             made.close()
 
     def require_known(self, db: sqlite_utils.Database, path: Path) -> None:
-        """SetupError for a file that a newer program wrote."""
-        strange = [step.name for step in self._migrations.applied(db) if step.name not in self._names]
+        """SetupError for a file that a newer program wrote, and for another database under this name."""
+        applied = [step.name for step in self._migrations.applied(db)]
+        if not applied and (whose := _histories(db)):
+            raise SetupError(
+                f"{path} is no {self.name}.db: it holds what {' and '.join(whose)}.db has",
+                step="Give signing.db, ledger.db and office.db each its own file again, or restore a backup.",
+            )
+        strange = [name for name in applied if name not in self._names]
         if strange:
             raise SetupError(
                 f"{path} was written by a newer version of this program (it took the step {strange[0]}, and "
@@ -59,6 +66,14 @@ class History:
     def apply(self, db: sqlite_utils.Database, *, stop_before: str | None = None) -> None:
         """Take them, inside the caller's transaction."""
         self._migrations.apply(db, stop_before=stop_before)
+
+
+def _histories(db: sqlite_utils.Database) -> list[str]:
+    """The databases of which steps were taken in this file."""
+    taken = Migrations.migrations_table
+    if taken not in db.table_names():
+        return []
+    return sorted(row["migration_set"] for row in db.query(f"SELECT DISTINCT migration_set FROM {taken}"))
 
 
 def make_table(

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 import orjson
 
 from credentials.documents.canonical import b64u
-from credentials.documents.keys import did_document
+from credentials.documents.did_documents import did_document
 from credentials.ledger.governance import GovernanceHistory
 from node.answers import ProfileAnswer, ResolutionAnswer
 from node.errors import not_found

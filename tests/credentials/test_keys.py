@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
 from credentials.documents.canonical import b64u, b64u_decode
+from credentials.documents.did_documents import did_document, did_key_document, method_key
 from credentials.documents.keys import (
     ED25519,
     KINDS,
@@ -22,16 +23,13 @@ from credentials.documents.keys import (
     base58btc_decode,
     base58btc_encode,
     controller_of_proof,
-    did_document,
     did_key,
     did_key_decode,
-    did_key_document,
     did_key_url,
     did_web_url,
     jwk_decode,
     jwk_encode,
     kind_of,
-    method_key,
     multikey_decode,
     multikey_encode,
     require_did,

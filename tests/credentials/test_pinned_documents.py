@@ -24,6 +24,7 @@ import pytest
 from credentials.documents import keys
 from credentials.documents.canonical import b64u, rdfc
 from credentials.documents.code_schemes import is_calendar_date
+from credentials.documents.did_documents import method_key
 from credentials.documents.identifiers import (
     canonical_commodity_code,
     canonical_declaration_number,
@@ -532,9 +533,9 @@ def public_keys() -> Iterator[tuple[str, partial[Any]]]:
         }  # fmt: skip
         url = "did:web:a.example#k"
         for name, other in spoiled(document):
-            yield f"{kind} {name}", partial(keys.method_key, other, url, "assertionMethod", 1_800_000_000)
+            yield f"{kind} {name}", partial(method_key, other, url, "assertionMethod", 1_800_000_000)
         for at in (1_893_455_999, 1_893_456_000):
-            yield f"{kind} at {at}", partial(keys.method_key, document, url, "assertionMethod", at)
+            yield f"{kind} at {at}", partial(method_key, document, url, "assertionMethod", at)
     no_jwks: tuple[Any, ...] = (
         None,
         [],

@@ -30,6 +30,7 @@ from node.storage.signing import GuardError, SigningStore
 from tests.harness.earlier import EARLIER, HISTORIES, STEPS, missing, statements, tables
 from tests.harness.grown import filler
 
+STORES = {"signing": SigningStore, "ledger": LedgerStore, "office": OfficeStore}
 KEPT = {
     "signing": ("wal", "guard", "cosign_guard", "highest", "withheld", "allowed"),
     "ledger": ("meta", "blocks", "entries", "standings", "validators", "checkpoints"),
@@ -720,6 +721,27 @@ def test_a_newer_signing_db_is_not_called_damaged(tmp_path: Path) -> None:
 
     with pytest.raises(SetupError, match="written by a newer version"):
         SigningStore(path)
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("other", STORES)
+def test_a_database_under_the_name_of_another_is_refused_untouched(
+    tmp_path: Path, kind: str, other: str
+) -> None:
+    """
+    Whichever two of the three changed places, before anything is written into them: a guard of votes that is
+    empty because it is another file's is no guard.
+    """
+    path = tmp_path / f"{kind}.db"
+    STORES[other](path).close()
+    held = path.read_bytes()
+
+    if kind == other:
+        STORES[kind](path).close()
+    else:
+        with pytest.raises(SetupError, match=rf"is no {kind}\.db: it holds what {other}\.db has"):
+            STORES[kind](path)
+    assert path.read_bytes() == held
 
 
 @pytest.mark.parametrize(
