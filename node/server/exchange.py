@@ -1,13 +1,13 @@
 """What becomes of a request: read in whole, answered on the lane of its kind, sent at the client's pace.
 
-A request that two readers could read differently is refused: two lengths (aiohttp's parser does), another
-host in its target (RFC 9112, 3.2.2). No step waits on a thread, and each has a deadline in total time.
+A request that two readers could read differently is refused: two lengths, a length beside an encoding,
+another host in its target (RFC 9112, 3.2.2). No step waits on a thread, and each has a deadline in total time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -54,6 +54,7 @@ STRANGERS_BODY_BYTES_MAX = 4 << 20  # a document to be verified; also how long i
 CHUNK_BYTES = 64 << 10
 LATE_MAX = 16  # refusals that wait at the same time before they are told
 ANSWER_S_MAX = 300.0  # the lanes' own bounds come first
+LENGTH_DIGITS_MAX = 18  # of a Content-Length: no body has a longer one
 SERVER = "comity"
 PROBES = ("/healthz", "/readyz")
 PEERS = "/peer/"
@@ -172,6 +173,7 @@ class Exchange:
     async def _answer(self, received: web.BaseRequest, connection: Connection) -> WholeAnswer:
         target, host = _origin_form(received.raw_path, _said(received, "host"), self._door.own_host)
         headers = _headers(received)
+        _require_one_reading(headers, received.version >= (1, 1))
         if host is not None:
             headers = [(n, v) for n, v in headers if n != "host"] + [("host", host)]
         if received.method == "POST" and target.startswith(PEERS) and self._door.peers is not None:
@@ -262,7 +264,7 @@ class Exchange:
         body, size = new_body(), 0
         self._connections.transfer(connection, Doing.READING)
         try:
-            if (_said(received, "expect") or "").lower() == "100-continue":
+            if received.version >= (1, 1) and (_said(received, "expect") or "").lower() == "100-continue":
                 await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 received.writer.output_size = 0  # as aiohttp's own handler does
             while chunk := await received.content.readany():
@@ -394,6 +396,19 @@ def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool])
             host=ascii(parts.netloc)[:120],
         )
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), parts.netloc
+
+
+def _require_one_reading(headers: Sequence[tuple[str, str]], may_be_chunked: bool) -> None:
+    """400 unless where the body ends is said once, in one way, and no encoding lies on it (RFC 9112, 6).
+
+    aiohttp's parser refuses most of these, and reads over an encoding that is empty or beside `chunked`.
+    """
+    lengths = [value for name, value in headers if name == "content-length"]
+    encodings = [value.strip().lower() for name, value in headers if name == "transfer-encoding"]
+    chunked = may_be_chunked and not lengths and encodings == ["chunked"]
+    if (encodings and not chunked) or any(len(length) > LENGTH_DIGITS_MAX for length in lengths):
+        sentence = "The request cannot be read; check its form and its encoding."
+        raise bad_request("bad_request", sentence)
 
 
 def _headers(received: web.BaseRequest) -> list[tuple[str, str]]:

@@ -855,28 +855,35 @@ def test_a_subnet_is_one_client(of_one: list[str], of_another: str) -> None:
 CL = b"Content-Length: 4\r\n"
 TE = b"Transfer-Encoding: chunked\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n%s"
+KEPT = b"POST / HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s"  # what follows may be another request
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        POST % (CL + TE, b"0\r\n\r\n"),
-        POST % (TE + CL, b"0\r\n\r\n"),
-        POST % (CL + b"Content-Length: 5\r\n", b"abcde"),
-        POST % (CL + CL, b"abcd"),
-        POST % (b"Content-Length: 4, 4\r\n", b"abcd"),
-        POST % (b"Content-Length: +4\r\n", b"abcd"),
-        POST % (b"Content-Length: -4\r\n", b"abcd"),
-        POST % (b"Content-Length : 4\r\n", b"abcd"),
-        POST % (b"Transfer-Encoding: chunked, identity\r\n", b"0\r\n\r\n"),
-        POST % (b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"),
-        POST % (TE, b"-1\r\n\r\n"),
+        KEPT % (CL + TE, b"0\r\n\r\n"),
+        KEPT % (TE + CL, b"0\r\n\r\n"),
+        KEPT % (CL + b"Content-Length: 5\r\n", b"abcde"),
+        KEPT % (CL + CL, b"abcd"),
+        KEPT % (b"Content-Length: 4, 4\r\n", b"abcd"),
+        KEPT % (b"Content-Length: +4\r\n", b"abcd"),
+        KEPT % (b"Content-Length: -4\r\n", b"abcd"),
+        KEPT % (b"Content-Length : 4\r\n", b"abcd"),
+        KEPT % (b"Transfer-Encoding: chunked, identity\r\n", b"0\r\n\r\n"),
+        KEPT % (b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"),
+        KEPT % (TE, b"-1\r\n\r\n"),
         b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: other.example\r\n\r\n",
-        b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n",
         b"GET / HTTP/1.1\nHost: localhost\n\n",
         b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x00\x00",
+        KEPT % (CL + b"Transfer-Encoding: \r\n", b"abcd"),
+        KEPT % (b"Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n"),
+        KEPT.replace(b"1.1", b"1.0") % (TE, b"0\r\n\r\n"),
+        KEPT % (b"Content-Length: " + b"0" * 5000 + b"4\r\n", b"abcd"),
+        KEPT % (TE, b"4;a\nb\r\nabcd\r\n0\r\n\r\n"),
+        KEPT % (TE, b"4\r\nabcd\r\n0\r\nnonsense\r\n\r\n"),
     ],
     ids=[
         "length and encoding",
@@ -896,6 +903,12 @@ POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n%s"
         "bare line feeds",
         "connect",
         "tls to a plain port",
+        "length and no encoding",
+        "compressed on its way",
+        "chunked in HTTP/1.0",
+        "length of 5,001 digits",
+        "line feed in an extension",
+        "trailer without colon",
     ],
 )
 def test_a_request_that_two_could_read_differently_is_refused(request_: bytes) -> None:
@@ -907,6 +920,7 @@ def test_a_request_that_two_could_read_differently_is_refused(request_: bytes) -
 
     head, _, body = told.partition(b"\r\n\r\n")
     assert head[:8] in (b"HTTP/1.0", b"HTTP/1.1") and head[8:13] == b" 400 "
+    assert told.count(b"HTTP/1.") == 1 and b"/smuggled" not in told
     assert b"application/problem+json" in head
     assert json.loads(body)["status"] == 400
 
