@@ -1,7 +1,7 @@
 """What becomes of a request: read in whole, answered on the lane of its kind, sent at the client's pace.
 
 A request that two readers could read differently is refused: two lengths, a length beside an encoding,
-another host in its target (RFC 9112, 3.2.2). No step waits on a thread, and each has a deadline in total time.
+another host in its target (RFC 9112, 3.2.2). No step waits on a thread; each has a deadline in total time.
 """
 
 from __future__ import annotations
