@@ -17,6 +17,7 @@ INVISIBLE += "".join(map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *
 _NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
     0x3000: 0x20
 }  # full-width forms of ASCII
+_AT_ENDS = BLANKS + INVISIBLE
 _GONE = dict.fromkeys(map(ord, BLANKS + INVISIBLE))
 _HIDDEN = dict.fromkeys(map(ord, INVISIBLE))
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
@@ -38,7 +39,7 @@ def trimmed(text: str) -> str:
 
 def cell_said(text: str) -> str:
     """What a cell of a table says, as it is spelled, without what keeps it a text: '8507 and ="8507"."""
-    said = text.strip(BLANKS + INVISIBLE)
+    said = text.strip(_AT_ENDS)
     if len(said) > 3 and said[:2] == '="' and said[-1] == '"' and '"' not in said[2:-1]:
         return said[2:-1]
     return said[1:] if said[:1] in ("'", "\u2019") else said
