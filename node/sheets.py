@@ -18,6 +18,7 @@ import warnings
 import zipfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import islice
 from typing import IO, Any, Final
@@ -165,10 +166,11 @@ def _read(data: bytes, light: set[str], row_characters_max: int) -> list[TableRo
     if not shown:
         raise TableError("its workbook has no sheet that is shown")
     texts = _strings(reader.archive, reader.package.find(SHARED_STRINGS))
+    styled = _Styled(reader.wb, _digits_shown(reader.wb))
     read: list[TableRow] = []
     for name in shown:
         with reader.archive.open(name) as source:
-            sheet = _Sheet(_Large(source), reader.wb, texts, row_characters_max)
+            sheet = _Sheet(_Large(source), styled, texts, row_characters_max)
             if not read:
                 read = sheet.rows()
             elif sheet.begins_as(read[0]):
@@ -217,10 +219,18 @@ def _only(there: dict[str, zipfile.ZipInfo], these: Mapping[str, zipfile.ZipInfo
     there.update(these)
 
 
+@dataclass(frozen=True, slots=True)
+class _Styled:
+    """A workbook, and by the styles of its cells how many digits a number has at least."""
+
+    book: Any
+    digits: Mapping[int, int]
+
+
 class _Sheet:
     """One sheet, read row by row."""
 
-    def __init__(self, source: Any, book: Any, texts: list[str], row_characters_max: int) -> None:
+    def __init__(self, source: Any, styled: _Styled, texts: list[str], row_characters_max: int) -> None:
         from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415
 
         # `iter_rows` makes every cell that is left out, works on formulas, and does not tell what is joined.
@@ -228,11 +238,11 @@ class _Sheet:
             source,
             texts,
             data_only=True,
-            epoch=book.epoch,
-            date_formats=book._date_formats,
-            timedelta_formats=book._timedelta_formats,
+            epoch=styled.book.epoch,
+            date_formats=styled.book._date_formats,
+            timedelta_formats=styled.book._timedelta_formats,
         )
-        self._digits = _digits_shown(book)
+        self._digits = styled.digits
         self._row_characters_max = row_characters_max
         self._joined: list[str] = []
 
@@ -300,7 +310,7 @@ class _Sheet:
 
 
 def _digits_shown(book: Any) -> dict[int, int]:
-    """By the styles of cells: how many digits a number has at least, where its format is zeros alone."""
+    """How many digits a number has at least, where the format of a style is zeros alone."""
     formats = book._number_formats
     found = {}
     for style, described in enumerate(book._cell_styles):
