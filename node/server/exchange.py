@@ -7,7 +7,7 @@ another host in its target (RFC 9112, 3.2.2). No step waits on a thread; each ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -172,8 +172,7 @@ class Exchange:
 
     async def _answer(self, received: web.BaseRequest, connection: Connection) -> WholeAnswer:
         target, host = _origin_form(received.raw_path, _said(received, "host"), self._door.own_host)
-        headers = _headers(received)
-        _require_one_reading(headers, received.version >= (1, 1))
+        headers = _with_one_reading(_headers(received), received.version >= (1, 1))
         if host is not None:
             headers = [(n, v) for n, v in headers if n != "host"] + [("host", host)]
         if received.method == "POST" and target.startswith(PEERS) and self._door.peers is not None:
@@ -398,8 +397,8 @@ def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool])
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), parts.netloc
 
 
-def _require_one_reading(headers: Sequence[tuple[str, str]], may_be_chunked: bool) -> None:
-    """400 unless where the body ends is said once, in one way, and no encoding lies on it (RFC 9112, 6).
+def _with_one_reading(headers: list[tuple[str, str]], may_be_chunked: bool) -> list[tuple[str, str]]:
+    """These headers; 400 unless where the body ends is said once, in one way, and no encoding lies on it (RFC 9112, 6).
 
     aiohttp's parser refuses most of these, and reads over an encoding that is empty or beside `chunked`.
     """
@@ -409,6 +408,7 @@ def _require_one_reading(headers: Sequence[tuple[str, str]], may_be_chunked: boo
     if (encodings and not chunked) or any(len(length) > LENGTH_DIGITS_MAX for length in lengths):
         sentence = "The request cannot be read; check its form and its encoding."
         raise bad_request("bad_request", sentence)
+    return headers
 
 
 def _headers(received: web.BaseRequest) -> list[tuple[str, str]]:

@@ -182,6 +182,7 @@ BOUNDED = {
     "node/verdicts/fetching.py:Fetching._silent": "participants",
     # --- node: bounded by a number
     "node/issuing/issue_jobs.py:IssueJobs._pace": "its own maxlen",
+    "node/sheets.py:_Sheet._joined": "ELEMENTS_MAX of the workbook, counted before it is read",
     "node/issuing/issue_jobs.py:IssueJobs._readings": "READINGS_KEPT",
     "node/issuing/issue_jobs.py:JobReading._forms": "FORMS_KEPT",
     "node/issuing/passports.py:PassportIssuing._found_by": "the orders of one call",
