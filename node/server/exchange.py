@@ -398,7 +398,7 @@ def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool])
 
 
 def _with_one_reading(headers: list[tuple[str, str]], may_be_chunked: bool) -> list[tuple[str, str]]:
-    """These headers; 400 unless where the body ends is said once, in one way, and no encoding lies on it (RFC 9112, 6).
+    """These headers; 400 unless where the body ends is said once, in one way, not encoded (RFC 9112, 6).
 
     aiohttp's parser refuses most of these, and reads over an encoding that is empty or beside `chunked`.
     """
