@@ -563,3 +563,11 @@ def test_a_text_is_looked_at_in_pieces_as_it_would_be_whole(size: int, value: li
     assert pieces.replace(b'"', b"") == whole.replace(b'"', b"")
     strings = [text for row in value for pair in row.items() for text in pair]
     assert again == longest >= max(map(len, strings), default=0)
+
+
+def test_numbers_beside_escaped_quotation_marks_are_written_as_numbers() -> None:
+    """
+    And what looks like one inside of a string stays as it is.
+    """
+    for text in ('a"1.0', "a\\\\", 'a\\"-0.0,"', '\\"'):
+        assert jcs({text: 1.0, "z": [-0.0, text]}) == rfc8785.dumps({text: 1.0, "z": [-0.0, text]})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credentials.documents.tables import rows_of_csv
+from credentials.documents.tables import TableError, rows_of_csv
 from credentials.errors import CredentialError
 from credentials.verdicts.manifest import LINES_MAX, Manifest
 from credentials.verdicts.manifest_csv import COLUMNS, manifest_of_rows
@@ -203,3 +203,12 @@ def test_any_bytes_are_a_manifest_or_are_refused(data: bytes) -> None:
         assert error.code == "manifest_invalid"
     else:
         assert len(found["lines"]) >= 1 and all(line["battery"] for line in found["lines"])
+
+
+def test_a_line_in_no_known_letters_is_told_by_its_number() -> None:
+    """
+    As the file counts its lines, empty ones too.
+    """
+    for before, line in ((b"", 1), (b"\n", 2), (b"\n\na,b\n", 4)):
+        with pytest.raises(TableError, match=f"line {line} of the file is not in UTF-8"):
+            list(rows_of_csv(before + b"\xe4\x00\xff,b\n"))

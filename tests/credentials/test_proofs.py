@@ -16,6 +16,7 @@ from credentials.documents.canonical import Contexts
 from credentials.documents.keys import P256, P384, did_key_decode, did_key_url
 from credentials.documents.suites import reading
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
+from credentials.documents.suites.reading import _is_plain
 from credentials.errors import CredentialError
 from node.config import contexts
 
@@ -464,3 +465,25 @@ def test_ed25519_needs_no_openssl() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("document", "plain"),
+    [
+        ({"a": {"b": [1, {"c": "d"}]}}, True),
+        ({"a": {"@value": "d", "@language": "en"}}, True),
+        ({"a": {"@value": "d", "other": "en"}}, False),
+        ({"@graph": []}, False),
+        ({"a": [{"@id": "x"}]}, False),
+        ({"urn:a": "x"}, False),
+        ({"type": ["A", "urn:b"]}, False),
+        ({"@context": ["https://a.example"]}, True),
+        ({"@context": [{"a": "urn:a"}]}, False),
+        ({"a": {"@context": ["https://a.example"]}}, False),
+    ],
+)
+def test_a_document_is_plain_where_nothing_can_stand_under_another_name(document: Any, plain: bool) -> None:
+    """
+    A keyword, an address in place of a name or type, or a context of its own: JSON-LD decides what it says.
+    """
+    assert _is_plain(document, 0) is plain

@@ -19,6 +19,8 @@ import pytest
 from credentials.ledger.attestation import make_attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.parties import Accreditation
+from node.api.supervision import _day
+from node.errors import ProblemError
 from node.oversight import alerting, tallying
 from node.oversight.alert_kinds import AlertKind, alert_kinds, kind_of
 from node.oversight.battery_codes import BatteryCodes
@@ -546,3 +548,13 @@ def test_what_a_party_lost_is_told_once() -> None:
     assert list(_lost(party, stolen)) == ["key_stolen"] and list(_lost(stolen, stolen)) == []
     assert list(_lost(party, replace(stolen, left=8))) == ["key_stolen", "left"]
     assert list(_lost(replace(party, left=8), replace(party, left=8))) == []
+
+
+def test_a_day_is_asked_for_by_its_date() -> None:
+    """
+    Its first second in UTC; what is no date is refused by the name of what was asked.
+    """
+    assert _day("since", "2027-03-01") == 1_803_859_200
+    for text in ("27-03-01", "2027-02-30", "1.3.2027", ""):
+        with pytest.raises(ProblemError, match="`since` must be a day"):
+            _day("since", text)

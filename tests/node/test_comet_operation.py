@@ -502,3 +502,24 @@ def test_a_ledger_is_continued_by_the_engine_that_wrote_it(
     with pytest.raises(SetupError, match=r'ordered by CometBFT, .*write engine = "cometbft" in node\.toml'):
         require_same(EMBEDDED, application.store)
     application.stop()
+
+
+def test_a_newcomer_is_told_where_it_begins_and_nobody_else_is(tmp_path: Path, genesis: Genesis) -> None:
+    """
+    The header that it trusts, by height and hash, and whom its light client asks: behind a socket of this
+    node, in place of the addresses that CometBFT wants. Without a header there is no such table.
+    """
+    home = Home(tmp_path / "comet")
+    for trusted in (None, (7, bytes(range(32)))):
+        home.write(genesis, genesis.governance.limits, listen=("127.0.0.1", 7001), trusted=trusted)
+        told = tomllib.loads((tmp_path / "comet" / "config" / "config.toml").read_text())
+        assert ("statesync" in told) == (trusted is not None)
+    assert told["statesync"] == {
+        "enable": True,
+        "rpc_servers": ["unix://headers"] * 4,
+        "trust_height": 7,
+        "trust_hash": bytes(range(32)).hex().upper(),
+        "trust_period": "175320h",
+        "discovery_time": "5s",
+        "temp_dir": "data",
+    }

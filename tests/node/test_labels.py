@@ -437,3 +437,15 @@ def test_a_link_below_a_folder_has_one_slash() -> None:
     for base in ("https://a.example/Node", "https://a.example/Node/"):
         assert carrier_link(identifier(CODE), base) == f"https://a.example/Node/B/{CODE}"
         assert carrier_link(identifier(LINK), base) == "https://a.example/Node/01/09521001000017/21/SN1"
+
+
+def test_a_picture_of_another_kind_is_not_opened() -> None:
+    """
+    Of the many readers of the library those of three kinds look at what somebody sends.
+    """
+    for kind in ("GIF", "TIFF", "BMP"):
+        made = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(made, kind)
+        with pytest.raises(ProblemError) as refused:
+            read_photograph(made.getvalue(), "desk")
+        assert refused.value.code == "photo_malformed"

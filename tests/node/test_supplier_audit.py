@@ -95,3 +95,13 @@ def test_a_long_record_is_looked_at_in_part_and_says_so(
     monkeypatch.setattr(supplier_audit, "STATEMENTS_READ_MAX", 1)
     (shown,) = node.get_json(f"/suppliers?party={DID}")["suppliers"]
     assert shown["more"] and shown["figures"][0]["of"] == 1
+
+
+def test_how_many_stand_side_by_side_is_told(node: LiveNode) -> None:
+    """
+    Two; a third is refused with that number.
+    """
+    asked = "&".join(f"party=did:web:{name}.example" for name in "abc")
+    refused = node.get(f"/suppliers?{asked}")
+
+    assert refused.status_code == 400 and "At most 2 suppliers" in refused.get_json(force=True)["detail"]
