@@ -151,3 +151,31 @@ def test_make_targets_that_readme_names_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(re.findall(r"`?make ([a-z]+)`", README)) <= targets
+
+
+MEASURED_CHARS_MAX = 240
+CHANGES_LINES_MAX = 250
+CHANGES = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Upgrading"}
+
+
+def test_what_was_measured_is_read_at_a_glance() -> None:
+    """
+    A cell of *Measured* says the figure, its aim and one clause of why; the rest stands in tests/RESULTS.md.
+    """
+    rows = [line for line in README.partition("## Measured")[2].splitlines() if line.startswith("| ")]
+    cells = [cell.strip() for row in rows for cell in row.split(" | ")]
+
+    assert len(rows) > 20
+    assert [cell for cell in cells if len(cell) > MEASURED_CHARS_MAX] == []
+
+
+def test_the_changelog_is_short_enough_to_be_read() -> None:
+    """
+    CHANGELOG.md has the sections of Keep a Changelog and no more lines than somebody reads: entries that say
+    steps of one capability are one, which says what is so now.
+    """
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    sections = [line.removeprefix("### ") for line in lines if line.startswith("### ")]
+
+    assert sections and set(sections) <= CHANGES
+    assert len(lines) <= CHANGES_LINES_MAX
