@@ -154,6 +154,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
     per_day = governed.decided()["limits"][LIMITS_NAME]
     proposed = governed.propose(governed.limits(per_day + 1))
     partly = node.post_raw("/consignments", b"battery,condition\nx1,new\nx2,old\n", "text/csv").get_json()
+    node.wait(lambda: node.get_json(f"/consignments/{partly['id']}")["state"] == "done", "its verdict")
     alert, office = row(1), node.service.stores.office
     with office.writing() as db:
         office.alerts.put(db, alert)
