@@ -81,7 +81,7 @@ class PeerHeight:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passes; fed about every 250 ms."""
+    """Time passes; fed about every 250 ms, and each second while the replica is at rest."""
 
 
 Event = (
@@ -109,9 +109,13 @@ class Persist:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """Send to every peer; loss is made good by the next status."""
+    """Send to every peer; loss is made good by the next status.
+
+    `at_rest`: only that nothing has happened, which peers that tell one another their status know anyway.
+    """
 
     data: bytes
+    at_rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

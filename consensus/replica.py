@@ -145,6 +145,12 @@ class Replica:
         return self._recollection.asking
 
     @property
+    def at_rest(self) -> bool:
+        """No height is worked on, nothing waits for one, and nobody is asked: time alone changes little."""
+        idle = self._present.height is None and self._present.storing is None and not len(self._pool)
+        return idle and not self._recollection.asking and not self._sync.behind
+
+    @property
     def withheld(self) -> str | None:
         """Why this validator does not vote."""
         return self._recollection.withheld

@@ -105,9 +105,9 @@ class Present:
         """Keep a message of the height, so that others can be helped with it."""
         self.heard[short_digest(data)] = Heard(round, data, self.now_ms)
 
-    def broadcast(self, data: bytes) -> None:
+    def broadcast(self, data: bytes, *, at_rest: bool = False) -> None:
         """Send to every peer."""
-        self.out.append(Broadcast(data))
+        self.out.append(Broadcast(data, at_rest))
 
 
 def short_digest(data: bytes) -> bytes:

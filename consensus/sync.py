@@ -115,6 +115,11 @@ class Sync:
         """Received blocks wait to be executed."""
         return bool(self._queue)
 
+    @property
+    def behind(self) -> bool:
+        """Somebody has blocks that this node lacks, or is working on."""
+        return bool(self._queue) or self._behind_since_ms is not None
+
     def take_blocks(self, sender: str, blocks: Sequence[tuple[bytes, bytes]]) -> None:
         """The answer to a request; more than one answer is not kept."""
         if not blocks:
@@ -193,10 +198,10 @@ class Sync:
         have = b"".join(sorted(self._present.heard))
         return encode([_STATUS_TAG, state.height, state.round, int(step), have])
 
-    def send_status(self) -> None:
+    def send_status(self, *, at_rest: bool = False) -> None:
         """Tell everybody where this node is."""
         self._status_ms = self._present.now_ms
-        self._present.broadcast(self.status())
+        self._present.broadcast(self.status(), at_rest=at_rest)
 
     def tick(self) -> bool:
         """Ask for help when nothing moves; whether nothing was said for long."""
@@ -210,7 +215,7 @@ class Sync:
         self._last_place = place
         idle_long = self._status_ms is None or present.now_ms - self._status_ms >= IDLE_STATUS_MS
         if stuck or idle_long:
-            self.send_status()
+            self.send_status(at_rest=place is None)
         return idle_long
 
     def answer(self, sender: str, value: list[Any]) -> None:

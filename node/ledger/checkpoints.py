@@ -44,6 +44,11 @@ class Checkpoints:
         self.may_sign: Callable[[], bool] = lambda: False  # set by the engine, which knows
 
     @property
+    def note_grew(self) -> bool:
+        """A line came that is not on disk yet."""
+        return self._note_grew
+
+    @property
     def cosigned_size(self) -> int:
         """Of the largest checkpoint that has its quorum."""
         return self.cosigning.cosigned_size

@@ -56,7 +56,7 @@ from node.storage.ledger import LedgerStore
 from node.storage.signing import FORKED, SigningStore, Withheld
 
 HEIGHTS_KEPT = 4  # WAL records and guards of this many decided heights stay
-TICK_S = 0.25
+TICK_S, REST_TICK_S = 0.25, 1.0  # whatever comes ends a rest
 # What no honest node sends: it costs the sender a strike (`strikes.py`), like `consensus.refusals.HOSTILE`.
 HOSTILE_ATTESTATIONS = frozenset(
     {"malformed", "invalid_signature", "unsupported_algorithm", "wrong_network", "unknown_kind"}
@@ -163,7 +163,7 @@ class Ordering:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
         if not self._begun:
             self._begin()
-        due = self._ticked_at + TICK_S
+        due = self._ticked_at + self._tick_s()
         if self._timers.next_at is not None:
             due = min(due, self._timers.next_at)
         event = self.intake.inbox.get(due - time.monotonic())
@@ -172,7 +172,7 @@ class Ordering:
         for token in self._timers.due():
             with self.stages.counted("order"):
                 self._execute(self._feed(TimerElapsed(token)))
-        if time.monotonic() >= self._ticked_at + TICK_S:
+        if time.monotonic() >= self._ticked_at + self._tick_s():
             self._tick()
         self._heed_peers()
         self._look()
@@ -187,6 +187,9 @@ class Ordering:
         self._checkpoints.ask(self.did)
         self._execute(self._feed(Started()))
         self._checkpoints.cosign()
+
+    def _tick_s(self) -> float:
+        return REST_TICK_S if self.replica.at_rest and not self._checkpoints.note_grew else TICK_S
 
     def _tick(self) -> None:
         self._ticked_at = time.monotonic()
@@ -273,6 +276,8 @@ class Ordering:
                         records.append(following)
                         todo.popleft()
                     self._persist(records)
+                case Broadcast(at_rest=True):
+                    pass  # each question to a peer, and each answer, carries this status (node/peers)
                 case Broadcast(data):
                     self._out.broadcast([ITEM_CONSENSUS, data])
                 case Send(peer, data):

@@ -28,6 +28,7 @@ from node.peers.link import Link, LinkError
 from node.peers.messages import (
     BLOCKS_PER_REQUEST,
     ITEM_ATTESTATION,
+    ITEM_CONSENSUS,
     PEER_BODY_BYTES_MAX,
     STATUS_BYTES_MAX,
     Item,
@@ -40,6 +41,8 @@ from node.peers.polling import Pace
 from node.peers.queue import PeerQueue
 from node.transient_faults import is_out_of_room, out_of_room
 
+# What the ledger grows by. That an old log is cosigned again, each minute, is none.
+NEWS = frozenset({ITEM_CONSENSUS, ITEM_ATTESTATION})
 FIRST_S = 0.4  # until a peer is asked that was never heard
 MET_PER_SIDE_MAX = 128  # newcomers of one jurisdiction that are met: each takes a thread
 ANSWER_BYTES_MAX = PEER_BODY_BYTES_MAX + (64 << 10)  # a body and its signature
@@ -315,7 +318,8 @@ class Gossip:
         nothing = not batch and blocks_from is None and self._poll_s is None
         if self._stopping.is_set() or (nothing and _listens(self._authentication, peer, pace)):
             return
-        self.news.told(anything=not nothing)
+        said = blocks_from is not None or any(item[0] in NEWS for _, item in batch)
+        self.news.told(anything=said)
         if told := sum(item[0] == ITEM_ATTESTATION for _, item in batch):
             log.moment("gossip", peer=peer.did, attestations=told)
         try:

@@ -37,7 +37,7 @@ from consensus.evidence import is_evidence, statements_of
 from consensus.merkle import Frontier
 from consensus.refusals import HOSTILE
 from consensus.replica import Replica
-from consensus.sync import BUFFERED_PER_SENDER_MAX
+from consensus.sync import BUFFERED_PER_SENDER_MAX, IDLE_STATUS_MS
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
@@ -902,6 +902,30 @@ def test_a_stuck_node_asks() -> None:
     [effect] = bench.feed(Tick())
     assert isinstance(effect, Broadcast)
     assert is_status(effect.data)
+
+
+def test_who_has_nothing_to_do_is_at_rest_and_says_so() -> None:
+    """
+    The status of a node at which nothing happens is marked, so that who tells it to peers anyway need not
+    send it; that of one that is stuck in a height, or asks for blocks, is not, and it is not at rest.
+    """
+    bench = Bench()
+    bench.feed(Started())
+    assert bench.replica.at_rest
+
+    bench.now_ms += IDLE_STATUS_MS
+    [said] = bench.feed(Tick())
+    assert isinstance(said, Broadcast) and is_status(said.data) and said.at_rest
+
+    bench.feed(PeerHeight(NAMES[1], 5))
+    assert not bench.replica.at_rest
+    stuck = Bench()
+    stuck.hear(propose(0, BLOCK))
+    stuck.now_ms += IDLE_STATUS_MS
+    told = [
+        effect for effect in stuck.feed(Tick()) if isinstance(effect, Broadcast) and is_status(effect.data)
+    ]
+    assert not stuck.replica.at_rest and [effect.at_rest for effect in told] == [False]
 
 
 def test_a_peer_behind_learns_of_it_and_a_peer_ahead_is_asked_for_blocks() -> None:

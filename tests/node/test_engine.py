@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from consensus import sync
 from consensus.checkpoint import (
     LOG_KIND,
     Checkpoint,
@@ -28,11 +29,12 @@ from credentials.ledger.entries import EvidenceEntry, PolicyEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import key_name
 from node.errors import ProblemError
+from node.ledger import ordering
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.log_policies import LogPolicies
-from node.ledger.ordering import Ordering
+from node.ledger.ordering import REST_TICK_S, Ordering
 from node.ledger.subscriptions import Progressed
-from node.peers.messages import ITEM_COSIGNATURE, Item
+from node.peers.messages import ITEM_CONSENSUS, ITEM_COSIGNATURE, Item
 from node.storage.signing import SigningStore
 from tests.harness import ledger
 from tests.harness.engines import Link, Links, Network, Node, founded_now
@@ -251,6 +253,55 @@ def test_an_observer_follows_and_signs_nothing(network: Network) -> None:
 
     assert observer.signing.last_cosigned() is None
     assert observer.tree.root() == network.links.nodes[ledger.MAKER].tree.root()
+
+
+def test_engines_at_rest_look_seldom_and_say_nothing(
+    genesis: Genesis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    While nothing happens an engine wakes by itself once a second, not four times, and sends no status of its
+    own: each exchange between peers carries it. Whatever comes ends the rest.
+    """
+    monkeypatch.setattr(sync, "IDLE_STATUS_MS", 20)
+    monkeypatch.setattr(ordering, "REST_TICK_S", 0.01)
+    said: list[str] = []
+    ticks = dict.fromkeys(ledger.VALIDATORS, 0)
+
+    def broadcast(self: Link, item: Item, *, observers: bool = False) -> None:
+        if item[0] == ITEM_CONSENSUS:
+            said.append(self.did)
+        send_all(self, item, observers=observers)
+
+    def tick(self: Ordering) -> None:
+        ticks[self.did] += 1
+        look(self)
+
+    def more(count: int) -> None:
+        goal = {did: found + count for did, found in ticks.items()}
+        network.wait("ticks", lambda: all(ticks[did] >= goal[did] for did in goal))
+
+    send_all, look = Link.broadcast, Ordering._tick
+    monkeypatch.setattr(Link, "broadcast", broadcast)
+    monkeypatch.setattr(Ordering, "_tick", tick)
+    network = Network(genesis, tmp_path)
+    network.start(*ledger.VALIDATORS)
+    nodes = [*network.links.nodes.values()]
+    try:
+        network.submit(network.attestation(1))
+        network.wait("a block", lambda: network.heights() == {1})
+        network.wait("rest", lambda: all(node.ordering._tick_s() == 0.01 for node in nodes))
+        more(3)
+        spoke = len(said)
+        more(20)
+        quiet = len(said) - spoke
+        network.submit(network.attestation(2))
+        network.wait("the next", lambda: network.heights() == {2})
+    finally:
+        for node in nodes:
+            node.stop()
+
+    assert spoke > 0 and quiet == 0
+    assert ordering.TICK_S == 0.25 and REST_TICK_S == 1.0
 
 
 def test_a_second_signature_stops_the_node(network: Network) -> None:

@@ -25,7 +25,14 @@ from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
 from node.peers.certificates import require_peer
 from node.peers.gossip import Gossip
-from node.peers.messages import BLOCKS_PER_REQUEST, ITEM_ATTESTATION, Status, refusal_of
+from node.peers.messages import (
+    BLOCKS_PER_REQUEST,
+    ITEM_ATTESTATION,
+    ITEM_COSIGNATURE,
+    Status,
+    refusal_of,
+)
+from node.peers.polling import BUSY, QUIET, QUIET_S
 from node.peers.strikes import LATE_S, STRIKES_MAX, Patience
 from node.server import connections, exchange
 from node.server.connections import Rank
@@ -286,6 +293,31 @@ def test_a_peer_that_pruned_what_is_asked_stays_a_peer_and_another_is_asked(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
     (refused,) = [line for line in lines if line["at"] == "blocks_refused"]
     assert refused["because"] == f"{ledger.CUSTOMS} answered: it shows who agreed from 3 on"
+
+
+def test_an_old_log_that_is_cosigned_again_is_no_news(genesis: Genesis, server: PeerServer) -> None:
+    """
+    Of what is sent, only what the ledger grows by ends the quiet in which peers are asked half as often: an
+    attestation does, the cosignature that is made each minute does not.
+    """
+    address = f"http://127.0.0.1:{server.server_port}"
+    sender = Gossip(authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, Quiet(), poll_s=0.01)
+    peer = sender.peers[ledger.CUSTOMS]
+    sender.serve(peer)  # its height is news
+    paces = []
+
+    for item in ([ITEM_COSIGNATURE, 1, b"r" * 32, "a", "b"], [ITEM_ATTESTATION, b"own"]):
+        sender.news._at_s = time.monotonic() - 2 * QUIET_S
+        sender.broadcast(item)
+        sender.serve(peer)
+        paces.append(sender.news.pace())
+    sender.close()
+
+    assert [item[0] for item in server.items if isinstance(item, list)] == [
+        ITEM_COSIGNATURE,
+        ITEM_ATTESTATION,
+    ]
+    assert paces == [QUIET, BUSY]
 
 
 class Validator:
