@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from credentials.documents.identifiers import Subject
@@ -21,6 +22,7 @@ from credentials.verdicts.means import Demands, Examination
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.verdict import UNMADE, Findings, Outcome
 
+DAY_CHARACTERS_MAX = 10  # 2027-03-01
 PRODUCED = "production_date"  # the member that is on the ledger as `produced_on` (lifecycle.json)
 
 
@@ -102,8 +104,14 @@ def _compared(inquiry: Inquiry, recorded: Recorded, read: Examination) -> EventD
 
 def first_second(day: object) -> int | None:
     """The first second of a day (UTC), None for what is none."""
+    text = str(day)
+    return _first_second(text) if len(text) <= DAY_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=1024)  # what is shipped together was made on a few days
+def _first_second(text: str) -> int | None:
     try:
-        return int(datetime.strptime(str(day), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
     except ValueError:
         return None
 

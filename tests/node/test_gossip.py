@@ -29,6 +29,7 @@ from node.peers.messages import (
     BLOCKS_PER_REQUEST,
     ITEM_ATTESTATION,
     ITEM_COSIGNATURE,
+    Item,
     Status,
     refusal_of,
 )
@@ -304,9 +305,10 @@ def test_an_old_log_that_is_cosigned_again_is_no_news(genesis: Genesis, server: 
     sender = Gossip(authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, Quiet(), poll_s=0.01)
     peer = sender.peers[ledger.CUSTOMS]
     sender.serve(peer)  # its height is news
+    items: list[Item] = [[ITEM_COSIGNATURE, 1, b"r" * 32, "a", "b"], [ITEM_ATTESTATION, b"own"]]
     paces = []
 
-    for item in ([ITEM_COSIGNATURE, 1, b"r" * 32, "a", "b"], [ITEM_ATTESTATION, b"own"]):
+    for item in items:
         sender.news._at_s = time.monotonic() - 2 * QUIET_S
         sender.broadcast(item)
         sender.serve(peer)

@@ -22,6 +22,7 @@ import pytest
 
 from consensus.cose import parse_sign1, verify_ed25519
 from credentials.documents.canonical import digest_document, parse_json
+from credentials.documents.identifiers import subject
 from credentials.documents.model import parse_credential
 from credentials.documents.passport import completeness
 from credentials.documents.status import read_list
@@ -75,6 +76,7 @@ SEAMS: dict[CodeType, str] = {
     counted_by(Manifest.parse): "manifests read",
     counted_by(Standing.decode): "standings read",
     counted_by(completeness): "data points looked for",
+    counted_by(subject): "subjects computed",
 }
 
 
@@ -670,6 +672,7 @@ def test_a_line_of_a_manifest_reads_each_thing_once(tmp_path: Path) -> None:
         for n in range(1, LINES + 1)
     ]
     statements: list[str] = []
+    subject.cache_clear()  # these batteries were issued in this process
     try:
         for database in (service.stores.ledger._db, service.stores.office._db):
             database.connection.set_trace_callback(statements.append)
@@ -695,6 +698,7 @@ def test_a_line_of_a_manifest_reads_each_thing_once(tmp_path: Path) -> None:
         "signatures verified": 2,
         "standings read": 1,
         "data points looked for": 1,  # for its verdict, and for what a report adds up of it
+        "subjects computed": 1,
     }
     lists = {  # of the two lists, once a job: digest, proof, text, who attested it; what is revoked for good
         "entries parsed": 2,
