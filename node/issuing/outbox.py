@@ -36,7 +36,7 @@ SEND_MAX = 512  # in one round: the oldest first
 SENT_MAX = 4 * SEND_MAX  # that nothing was heard of yet; the next one waits for one of them
 SEND_TOGETHER = 64  # handed to the engine as one
 TOLD_TOGETHER = 25  # receipts in one post of a webhook
-WAIT_S, OPENING_WAIT_S = 1.0, 0.05
+REST_S, AGAIN_S, OPENING_WAIT_S = 5.0, 1.0, 0.05  # what is new wakes it; AGAIN_S: while something waits
 ATTESTATION = "attestation"  # what is set aside
 TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation itself is not at fault
 
@@ -96,7 +96,8 @@ class Outbox:
 
     def turn(self) -> None:
         """Wait for something new, and do one round."""
-        self._wake.wait(WAIT_S if self._following.is_open else OPENING_WAIT_S)
+        rest_s = min(max(self._again_at - time.monotonic(), AGAIN_S), REST_S)
+        self._wake.wait(rest_s if self._following.is_open else OPENING_WAIT_S)
         self._wake.clear()
         self.round()
 
@@ -203,7 +204,7 @@ class Outbox:
             self._office.aside.put(db, ATTESTATION, ref, sentence(error), int(time.time()))
 
     def _take_up_again(self) -> None:
-        """What the operator wants sent again is sent at once."""
+        """What the operator wants sent again is sent in this round."""
         for ref in self._office.aside.refs(ATTESTATION, again=True):
             with self._office.writing() as db:
                 self._office.aside.clear(db, ATTESTATION, ref)

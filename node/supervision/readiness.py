@@ -25,7 +25,7 @@ from node.ledger.engine_condition import EngineCondition
 from node.supervision.supervisor import ThreadFact
 from node.transient_faults import sentence
 
-WATCH_S = 1.0
+WATCH_S = 2.0  # between two looks for the log; who asks /readyz has it looked at
 NOT_FINAL_S = 5.0  # a height takes well under a second
 HEARTBEAT_GRACE_S = 120
 DISK_FREE_BYTES_MIN = 256 << 20
@@ -83,7 +83,7 @@ class Lookout:
         self._woken = threading.Event()
 
     def turn(self) -> None:
-        """Look once a second, and log what began or ended."""
+        """Look every WATCH_S, and log what began or ended."""
         found = self.look().conditions
         codes = {condition.code for condition in found}
         for code in sorted(codes ^ self._logged):

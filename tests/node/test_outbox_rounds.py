@@ -179,3 +179,24 @@ def test_a_round_without_a_receipt_writes_nothing(bench: Bench, monkeypatch: pyt
     assert first == []
     assert [one for one in written if one.startswith("BEGIN")] == ["BEGIN IMMEDIATE"]
     assert bench.office.outbox.has_below(11) and not bench.office.outbox.has_below(10)
+
+
+def test_an_outbox_that_waits_for_nothing_rests_five_seconds(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What is new wakes it; by itself it looks again where something is to be sent again, in time for that, and
+    otherwise each five seconds.
+    """
+    rested: list[float | None] = []
+    monkeypatch.setattr(bench.outbox._wake, "wait", rested.append)
+    monkeypatch.setattr(bench.outbox, "round", lambda: None)
+    for sent in (b"", b"own"):
+        if sent:
+            bench.put(sent)
+        bench.outbox.send()
+        for _ in range(2):
+            bench.outbox.turn()
+            bench.now += bounds.RESEND_S_MIN - bounds.AGAIN_S
+
+    assert rested == [bounds.REST_S, bounds.REST_S, bounds.RESEND_S_MIN, bounds.AGAIN_S]
