@@ -145,12 +145,6 @@ class Replica:
         return self._recollection.asking
 
     @property
-    def at_rest(self) -> bool:
-        """No height is worked on, nothing waits for one, and nobody is asked: time alone changes little."""
-        idle = self._present.height is None and self._present.storing is None and not len(self._pool)
-        return idle and not self._recollection.asking and not self._sync.behind
-
-    @property
     def withheld(self) -> str | None:
         """Why this validator does not vote."""
         return self._recollection.withheld
@@ -306,6 +300,13 @@ class Replica:
         self._start_if_due()
         if present.height is None and present.storing is None:
             self._sync.send_status()  # observers and laggards learn of the block
+
+
+def is_at_rest(replica: Replica) -> bool:
+    """No height is worked on, nothing waits for one, and nobody is asked: time alone changes little."""
+    present = replica._present
+    idle = present.height is None and present.storing is None and not len(replica._pool)
+    return idle and not replica.asking and not replica._sync.behind
 
 
 def _require_fit(

@@ -40,7 +40,7 @@ from consensus.events import (
 )
 from consensus.evidence import FaultEvidence
 from consensus.faults import HEIGHTS_REMEMBERED
-from consensus.replica import Replica
+from consensus.replica import Replica, is_at_rest
 from node import log
 from node.errors import SetupError
 from node.ledger.checkpoints import Checkpoints
@@ -108,6 +108,10 @@ class _Stages:
         return before
 
 
+def _tick_s(replica: Replica, checkpoints: Checkpoints) -> float:
+    return REST_TICK_S if is_at_rest(replica) and not checkpoints.note_grew else TICK_S
+
+
 class Ordering:
     """Drives one replica. Its plain attributes are what other threads may look at."""
 
@@ -163,7 +167,7 @@ class Ordering:
         """Wait for the next event or timer, and work off what is there. Always on one thread."""
         if not self._begun:
             self._begin()
-        due = self._ticked_at + self._tick_s()
+        due = self._ticked_at + _tick_s(self.replica, self._checkpoints)
         if self._timers.next_at is not None:
             due = min(due, self._timers.next_at)
         event = self.intake.inbox.get(due - time.monotonic())
@@ -172,7 +176,7 @@ class Ordering:
         for token in self._timers.due():
             with self.stages.counted("order"):
                 self._execute(self._feed(TimerElapsed(token)))
-        if time.monotonic() >= self._ticked_at + self._tick_s():
+        if time.monotonic() >= self._ticked_at + _tick_s(self.replica, self._checkpoints):
             self._tick()
         self._heed_peers()
         self._look()
@@ -187,9 +191,6 @@ class Ordering:
         self._checkpoints.ask(self.did)
         self._execute(self._feed(Started()))
         self._checkpoints.cosign()
-
-    def _tick_s(self) -> float:
-        return REST_TICK_S if self.replica.at_rest and not self._checkpoints.note_grew else TICK_S
 
     def _tick(self) -> None:
         self._ticked_at = time.monotonic()

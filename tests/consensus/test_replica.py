@@ -36,7 +36,7 @@ from consensus.events import (
 from consensus.evidence import is_evidence, statements_of
 from consensus.merkle import Frontier
 from consensus.refusals import HOSTILE
-from consensus.replica import Replica
+from consensus.replica import Replica, is_at_rest
 from consensus.sync import BUFFERED_PER_SENDER_MAX, IDLE_STATUS_MS
 from consensus.types import (
     PRECOMMIT,
@@ -911,21 +911,21 @@ def test_who_has_nothing_to_do_is_at_rest_and_says_so() -> None:
     """
     bench = Bench()
     bench.feed(Started())
-    assert bench.replica.at_rest
+    assert is_at_rest(bench.replica)
 
     bench.now_ms += IDLE_STATUS_MS
     [said] = bench.feed(Tick())
     assert isinstance(said, Broadcast) and is_status(said.data) and said.at_rest
 
     bench.feed(PeerHeight(NAMES[1], 5))
-    assert not bench.replica.at_rest
+    assert not is_at_rest(bench.replica)
     stuck = Bench()
     stuck.hear(propose(0, BLOCK))
     stuck.now_ms += IDLE_STATUS_MS
     told = [
         effect for effect in stuck.feed(Tick()) if isinstance(effect, Broadcast) and is_status(effect.data)
     ]
-    assert not stuck.replica.at_rest and [effect.at_rest for effect in told] == [False]
+    assert not is_at_rest(stuck.replica) and [effect.at_rest for effect in told] == [False]
 
 
 def test_a_peer_behind_learns_of_it_and_a_peer_ahead_is_asked_for_blocks() -> None:

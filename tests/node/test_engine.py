@@ -289,7 +289,12 @@ def test_engines_at_rest_look_seldom_and_say_nothing(
     try:
         network.submit(network.attestation(1))
         network.wait("a block", lambda: network.heights() == {1})
-        network.wait("rest", lambda: all(node.ordering._tick_s() == 0.01 for node in nodes))
+        network.wait(
+            "rest",
+            lambda: all(
+                ordering._tick_s(node.ordering.replica, node.ordering._checkpoints) == 0.01 for node in nodes
+            ),
+        )
         more(3)
         spoke = len(said)
         more(20)
