@@ -14,6 +14,7 @@ from flask import Response
 from flask.typing import ResponseReturnValue
 
 from credentials.errors import CredentialError
+from node.answers import ProblemAnswer, VerificationAnswer
 from node.api.reading import integer_argument, json_body
 from node.api.reply import json_reply, words_for
 from node.api.route import CREDENTIAL_BYTES_MAX
@@ -22,6 +23,7 @@ from node.issuing.profiled import require_change
 from node.server.feeds import Feed
 from node.service import Service
 from node.verdicts.verification import Verification
+from node.words import Words, step_of
 
 IN_FORCE_S_MAX = 5.0  # then a change of status is answered all the same
 JSON = dict[str, Any]
@@ -114,12 +116,27 @@ def list_version() -> int | None:
     return integer_argument("seq", None, largest=1 << 40)
 
 
+def _unverified(error: ProblemError | CredentialError, words: Words) -> VerificationAnswer:
+    """What is answered to a request in which nothing can be looked at: why, whose fault, what to do."""
+    if isinstance(error, ProblemError):
+        detail, step = words.problem(error)[1], words.problem_step(error)
+    else:
+        detail, step = str(error), step_of(error.code, "", {}, words.language)
+    told: ProblemAnswer = {
+        "type": f"urn:comity:reason:{error.code}",
+        "title": "request",
+        "detail": detail,
+        "fault": step["fault"],
+        "next": step["next"],
+    }
+    return {"verified": False, "checks": [], "problemDetails": [told], "warnings": []}
+
+
 def _verified(schema: str, service: Service, verify: Callable[[JSON], Verification]) -> ResponseReturnValue:
     try:
         made = verify(json_body(schema, CREDENTIAL_BYTES_MAX))
     except (ProblemError, CredentialError) as error:
         if isinstance(error, ProblemError) and error.status != 400:
             raise
-        problem = {"type": f"urn:comity:reason:{error.code}", "title": "request", "detail": str(error)}
-        return json_reply({"verified": False, "checks": [], "problemDetails": [problem], "warnings": []}, 400)
+        return json_reply(_unverified(error, words_for(service)), 400)
     return json_reply(words_for(service).verification(made), 200 if made.verified else 400)

@@ -403,11 +403,16 @@ def test_strange_proofs_are_not_verified(node: Node, proof: Any) -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'"x"', b"{", b"\xff", b'{"options": {}}'])
 def test_requests_that_are_none(node: Node, body: bytes) -> None:
     """
-    A body that is no request is a 400 of the same shape.
+    A body that is no request is a 400 of the same shape, which says what to do in the caller's language.
     """
     for path in ("/credentials/verify", "/presentations/verify"):
-        answer = node.client.post(path, data=body, content_type="application/json")
-        assert answer.status_code == 400 and answer.get_json()["verified"] is False
+        for language in ("en", "zh"):
+            answer = node.client.post(
+                path, data=body, content_type="application/json", headers={"Accept-Language": language}
+            )
+            assert answer.status_code == 400 and answer.get_json()["verified"] is False
+            (problem,) = answer.get_json()["problemDetails"]
+            assert problem["fault"] == "caller" and problem["next"].isascii() == (language == "en"), problem
     for path in ("/credentials/issue", "/credentials/status", "/issuers/vc2/credentials/issue"):
         assert node.client.post(path, data=body, content_type="application/json").status_code == 400
 
