@@ -322,7 +322,7 @@ def _next_holder(standing: Standing, attestation: Attestation, context: Context)
     if custody == "private":
         return PRIVATE
     if custody == "first_party" or (custody == "party_or_author" and parties):
-        party = governance.owner_of(parties[0]) or parties[0]
+        party = governance.party(parties[0])
         if party.startswith("did:") and party not in governance.participants:
             told = "{party} is no participant of this network: name it by EORI or USCC"
             raise Refusal("members", told, party=party)

@@ -123,6 +123,10 @@ class Governance:
         """The participant with this DID, EORI or USCC; None for a party without a node."""
         return self._owners.get(name)
 
+    def party(self, name: str) -> str:
+        """Under which name whoever is named so acts here: a participant's DID, or the name as it is."""
+        return self._owners.get(name, name)
+
     @cached_property
     def robbed(self) -> frozenset[str]:
         """Whoever stated that a key of its own was stolen."""

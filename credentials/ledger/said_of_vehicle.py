@@ -85,7 +85,7 @@ def in_new_vehicle(one: Standing, attestation: Attestation, context: Context) ->
         return False
     asset, governance = context.records.asset(one.bound.asset), context.governance
     inside = asset.of(one.key)
-    takers = (governance.owner_of(party) or party for party in attestation.parties)
+    takers = map(governance.party, attestation.parties)
     hands = frozenset[str]().union(*(told_of(replace(one, holder=hand)) for hand in (one.holder, *takers)))
     said = (inside is not None and inside.told) or asset.told_to(hands)
     return not said and context.governance.lifecycle.binding_marks.issuperset(one.marks)

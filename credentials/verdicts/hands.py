@@ -7,17 +7,41 @@ the word of somebody who has it no more (I5).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credentials.ledger.as_it_stood import as_it_stood
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.situations import Situation
 from credentials.ledger.standing import PRIVATE, Standing
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.record import Inquiry, Recorded
 
 ALWAYS = 2**62  # a leaf beyond all
+
+
+def by_own_names(standing: Standing, governance: Governance) -> Standing:
+    """The standing with its parties under the names by which they act here, now and before.
+
+    Who was named by EORI or USCC, or came by that number since, is the participant that has it: under a
+    second name nobody is another, who never had the battery (I6; D1022).
+    """
+    party, past = governance.party, standing.past
+    situations = [
+        replace(
+            one,
+            holder=party(one.holder) if one.holder is not None else None,
+            named=tuple(map(party, one.named)),
+        ).encode()
+        for one in map(Situation.decode, past.before)
+    ]
+    return replace(
+        standing,
+        holder=party(standing.holder) if standing.holder is not None else None,
+        named=tuple(map(party, standing.named)),
+        past=replace(past, before=tuple(situations)),
+    )
 
 
 def held_until(party: str | None, inquiry: Inquiry) -> int:
@@ -32,7 +56,7 @@ def held_until(party: str | None, inquiry: Inquiry) -> int:
         event = governance.lifecycle.event(said.attestation.kind)
         if event is None or event.custody is None or said.leaf_index in inquiry.record.late:
             continue
-        taker = _taker(event, said.attestation)
+        taker = _taker(event, said.attestation, governance)
         left, holder = said.leaf_index if holder == party != taker else left, taker
     return left
 
@@ -87,7 +111,7 @@ def past_hands(record: Iterable[Recorded], governance: Governance) -> dict[str, 
         event = governance.lifecycle.event(said.attestation.kind)
         if event is None or event.custody is None:
             continue
-        taker = _taker(event, said.attestation)
+        taker = _taker(event, said.attestation, governance)
         if holder not in (None, taker, PRIVATE):
             left[str(holder)] = said.leaf_index
         holder = taker
@@ -101,8 +125,8 @@ def had_until(part: Standing, repair: Recorded, inquiry: Inquiry) -> int:
     return until if until > repair.leaf_index else 0
 
 
-def _taker(event: Event, said: Attestation) -> str:
+def _taker(event: Event, said: Attestation, governance: Governance) -> str:
     """Who has it afterwards."""
     if event.custody == "private":
         return PRIVATE
-    return said.issuer if event.custody == "author" or not said.parties else said.parties[0]
+    return said.issuer if event.custody == "author" or not said.parties else governance.party(said.parties[0])

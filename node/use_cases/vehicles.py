@@ -13,6 +13,7 @@ from credentials.ledger.recalls import recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import relatives_of
+from credentials.verdicts.hands import by_own_names
 from credentials.verdicts.policy import Policy
 from credentials.verdicts.vehicle_check import (
     BATTERIES_MAX,
@@ -132,7 +133,7 @@ class VehicleDesk:
     def _unnamed(self, key: bytes) -> PackFound:
         """By its key alone: whether recalls by code reach it cannot be said."""
         records = self._ledger.standings.records((key, claims_key(key)))
-        standing = Standing.decode(records[key]) if key in records else None
+        standing = self._standing(records[key]) if key in records else None
         claims = Claims.decode(records[claims_key(key)]) if claims_key(key) in records else None
         family = relatives_of(standing, self._standings)
         about = {**family, **({key: standing} if standing is not None else {})}
@@ -153,8 +154,11 @@ class VehicleDesk:
 
     def _standings(self, keys: Sequence[bytes]) -> dict[bytes, Standing]:
         return {
-            key: Standing.decode(data) for key, data in self._ledger.standings.records(tuple(keys)).items()
+            key: self._standing(data) for key, data in self._ledger.standings.records(tuple(keys)).items()
         }
+
+    def _standing(self, data: bytes) -> Standing:
+        return by_own_names(Standing.decode(data), self._gathering.history.latest)
 
 
 def _record(finding: VehicleFinding) -> FindingRecord:

@@ -16,7 +16,7 @@ from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, kin_of, relatives_of
-from credentials.verdicts.hands import ALWAYS, made_from, of_same_hands, own_parties
+from credentials.verdicts.hands import ALWAYS, by_own_names, made_from, of_same_hands, own_parties
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
@@ -46,19 +46,19 @@ def read_view(
     records = ledger.standings.records((key, claims, recalls, namings_key(key)))
     namings = Namings.decode(records[namings_key(key)]) if namings_key(key) in records else None
     rows = ledger.leaves.of(key, newest, before)
-    standing = Standing.decode(records[key]) if key in records else None
+    standing = by_own_names(Standing.decode(records[key]), governance) if key in records else None
     of_codes = Recalls.decode(records[recalls]) if recalls in records else None
-    relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
+    relatives = relatives_of(standing, lambda keys: _standings(ledger, keys, governance))
     vehicle, entries = _vehicle(ledger, standing), entries_of(ledger, rows)
-    beside, kin = _beside(ledger, vehicle, key)
+    beside, kin = _beside(ledger, vehicle, key, governance)
     same = of_same_hands(standing, beside, kin)
     asked = [*made_from(standing, relatives), *same.batteries]
     parties, read = own_parties(standing, relatives) | same.parties, partial(_repairs, ledger, governance)
     behind = repairs_behind(entries, asked, parties, governance, read)
-    parts = as_unrecorded(behind, entries, governance) | _standings(ledger, behind.parts)
-    named_in = _standings(ledger, sorted({n.about for n in namings.first})) if namings else {}
+    parts = as_unrecorded(behind, entries, governance) | _standings(ledger, behind.parts, governance)
+    named_in = _standings(ledger, sorted({n.about for n in namings.first}), governance) if namings else {}
     put_in, tied = _at(ledger, put_in_at(standing)), {**named_in, **parts}
-    replaced, around = _replaced(ledger, put_in), {**beside, **tied}
+    replaced, around = _replaced(ledger, put_in, governance), {**beside, **tied}
     return LedgerView(
         standing,
         entries,
@@ -71,7 +71,7 @@ def read_view(
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
         tied_sets=_kin_sets(ledger, around, governance),
-        tied_kin=(kin := kin | _kin_views(ledger, tied)),
+        tied_kin=(kin := kin | _kin_views(ledger, tied, governance)),
         kin_recalls=recalls_of(relatives, ledger.standings.records),
         taken_out=_at(ledger, taken_out_at(standing, relatives)),
         made_into=_at(ledger, made_into_at(standing, relatives)),
@@ -101,12 +101,12 @@ def _lost(ledger: LedgerStore, rows: Iterable[EntryRow]) -> Mapping[bytes, bytes
 
 
 def _beside(
-    ledger: LedgerStore, vehicle: Asset | None, key: bytes
+    ledger: LedgerStore, vehicle: Asset | None, key: bytes, governance: Governance
 ) -> tuple[dict[bytes, Standing], dict[bytes, LedgerView]]:
     """(the other batteries in a vehicle, what they came of)."""
     others = [one.pack for one in vehicle.installed if one.pack != key] if vehicle is not None else []
-    beside = _standings(ledger, others)
-    return beside, _kin_views(ledger, beside)
+    beside = _standings(ledger, others, governance)
+    return beside, _kin_views(ledger, beside, governance)
 
 
 def _named(
@@ -116,7 +116,7 @@ def _named(
     records = ledger.standings.records([namings_key(key) for key in standings]) if standings else {}
     found = {}
     for namings in map(Namings.decode, records.values()):
-        about = _standings(ledger, sorted({naming.about for naming in namings.first}))
+        about = _standings(ledger, sorted({naming.about for naming in namings.first}), governance)
         found[namings.battery] = LedgerView(
             standings[namings.battery],
             namings=namings,
@@ -129,14 +129,16 @@ def _named(
     return found
 
 
-def _kin_views(ledger: LedgerStore, standings: Mapping[bytes, Standing]) -> dict[bytes, LedgerView]:
+def _kin_views(
+    ledger: LedgerStore, standings: Mapping[bytes, Standing], governance: Governance
+) -> dict[bytes, LedgerView]:
     """Of those of these that came of others, what they came of, by their keys."""
-    return {key: _kin_view(ledger, one) for key, one in standings.items() if kin_of(one)}
+    return {key: _kin_view(ledger, one, governance) for key, one in standings.items() if kin_of(one)}
 
 
-def _kin_view(ledger: LedgerStore, standing: Standing) -> LedgerView:
+def _kin_view(ledger: LedgerStore, standing: Standing, governance: Governance) -> LedgerView:
     """What a battery came of, with the acts by which it did."""
-    relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
+    relatives = relatives_of(standing, lambda keys: _standings(ledger, keys, governance))
     return LedgerView(
         standing,
         relatives=relatives,
@@ -150,11 +152,13 @@ def _at(ledger: LedgerStore, leaves: Iterable[int]) -> list[LedgerEntry]:
     return entries_of(ledger, [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None])
 
 
-def _replaced(ledger: LedgerStore, put_in: Sequence[LedgerEntry]) -> dict[bytes, Standing]:
+def _replaced(
+    ledger: LedgerStore, put_in: Sequence[LedgerEntry], governance: Governance
+) -> dict[bytes, Standing]:
     """The battery that the act is about by which another was put into its place, by its key."""
     said = (leaf.parsed.attestation for leaf in put_in if isinstance(leaf.parsed, AdmittedEntry))
     keys = [standing_key(one.subject) for one in said]
-    return _standings(ledger, keys)
+    return _standings(ledger, keys, governance)
 
 
 def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> frozenset[bytes]:
@@ -304,9 +308,9 @@ def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Asset | None:
     return Asset.decode(found) if found is not None else None
 
 
-def _standings(ledger: LedgerStore, keys: Sequence[bytes]) -> dict[bytes, Standing]:
+def _standings(ledger: LedgerStore, keys: Sequence[bytes], governance: Governance) -> dict[bytes, Standing]:
     found = ledger.standings.records(tuple(keys)) if keys else {}
-    return {key: Standing.decode(data) for key, data in found.items()}
+    return {key: by_own_names(Standing.decode(data), governance) for key, data in found.items()}
 
 
 def _parsed(entry: bytes) -> Entry | None:

@@ -54,7 +54,7 @@ from credentials.verdicts.evidence import (
     part_texts,
     relatives_of,
 )
-from credentials.verdicts.hands import made_from, of_same_hands, own_parties
+from credentials.verdicts.hands import by_own_names, made_from, of_same_hands, own_parties
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
@@ -502,8 +502,8 @@ class World:
         """What the ledger says of a battery; an opaque identifier names one with its issuer."""
         named, target = identifier_of(text, issuer), subject_of(text, issuer)
         mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == target.as_list()]
-        standing, reader = self.ledger.registry.standing(target), self.ledger.reader
-        key = standing_key(target)
+        reader, key = self.ledger.reader, standing_key(target)
+        standing = self._standings([key]).get(key)
         about = standing_key(recall_subject(target.scheme, target.namespace))
         found = reader.get_many([claims_key(key), about])
         claims, recalls = found.get(claims_key(key)), found.get(about)
@@ -691,7 +691,7 @@ class World:
 
     def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:
         found = self.ledger.reader.get_many(list(keys))
-        return {key: Standing.decode(data) for key, data in found.items()}
+        return {key: by_own_names(Standing.decode(data), self.governance) for key, data in found.items()}
 
     def recall(self, by: str, *, namespace: str = "ZZ1", **members: Any) -> bytes:
         """Publish a recall about a maker's codes; its attestation's digest, by which it is lifted."""
