@@ -277,13 +277,8 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
     if not attestation.parties:
         return (attestation.issuer if voice.role else None), voice.jurisdiction
     office, governance, subject = attestation.parties[0], context.governance, attestation.subject
-    sides = {
-        accreditation.jurisdiction
-        for accreditation in governance.accreditations_of(office)
-        if accreditation.in_force(context.at)
-        and accreditation.covers(subject.scheme, subject.namespace)
-        and not governance.lifecycle.customs_roles.isdisjoint(accreditation.roles)
-    }
+    roles = governance.lifecycle.customs_roles
+    sides = governance.sides(office, roles, subject.scheme, subject.namespace, context.at)
     if not sides:
         raise Refusal("members", "{office} is no customs participant of this network", office=office)
     home = governance.participants[office].jurisdiction

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -171,6 +171,14 @@ class Governance:
     def accreditations_of(self, did: str) -> tuple[Accreditation, ...]:
         """Every accreditation of a participant, in the order in which they were given."""
         return self._accreditations_of.get(did, ())
+
+    def sides(self, did: str, roles: Set[str], scheme: str, namespace: str, at: int) -> frozenset[str]:
+        """Where its licences in one of these roles for such codes are in force, wherever it is at home."""
+        return frozenset(
+            a.jurisdiction
+            for a in self._accreditations_of.get(did, ())
+            if a.in_force(at) and a.covers(scheme, namespace) and not roles.isdisjoint(a.roles)
+        )
 
     def makes(self, did: str, scheme: str, namespace: str, at: int) -> bool:
         """True if `did` may bring codes of this namespace into being at `at`: named, not by "*"."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from credentials.ledger.attestation import Attestation
 from credentials.ledger.rules import PUT_IN
 from credentials.ledger.standing import (
     LIVE,
@@ -196,7 +197,7 @@ def _closed(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:
         if said.kind in releasing:
             released = True
             continue
-        here = here or _is_here((*said.parties, said.issuer)[0], inquiry)
+        here = here or _is_here(said, inquiry)
         if said.kind in moving:
             continue
         if here and (released or standing.presentation is None):
@@ -207,11 +208,21 @@ def _closed(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:
     return False
 
 
-def _is_here(office: str, inquiry: Inquiry) -> bool:
-    """True of an office of the side that judges."""
-    governance = inquiry.evidence.network.governance
+def _is_here(said: Attestation, inquiry: Inquiry) -> bool:
+    """True if goods are declared, or moved, to the side that judges: as the ledger finds it (D1023).
+
+    By the licence of the office that is named, or of the author: at home where it has one there.
+    """
+    governance, office = inquiry.evidence.network.governance, (*said.parties, said.issuer)[0]
     party = governance.participant(office) if governance is not None else None
-    return party is not None and party.jurisdiction == inquiry.policy.jurisdiction
+    event = governance.lifecycle.event(said.kind) if governance is not None else None
+    if governance is None or party is None or event is None:
+        return False
+    roles = governance.lifecycle.customs_roles if said.parties else frozenset(event.attesters)
+    about = said.subject
+    sides = governance.sides(office, roles, about.scheme, about.namespace, said.event_time)
+    side = party.jurisdiction if party.jurisdiction in sides else min(sides, default=party.jurisdiction)
+    return side == inquiry.policy.jurisdiction
 
 
 def _declared_where(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
