@@ -10,7 +10,7 @@ battery (D992), or had it then (D993): whoever has the part says nothing of what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -23,8 +23,8 @@ from credentials.verdicts.hands import ALWAYS, made_from, own_parties, past_hand
 from credentials.verdicts.record import Inquiry, Record, Recorded, admitted_at
 from credentials.verdicts.stolen import is_stolen
 
-# A record, which of its repairs count, and which say more than what is in the battery that it is about.
-Told = tuple[Record, Callable[[Recorded], bool], Callable[[Recorded], bool]]
+# The key of a battery, its record, which of its repairs count, and which say more than what is in that.
+Told = tuple[bytes, Record, Callable[[Recorded], bool], Callable[[Recorded], bool]]
 
 
 def parts_named(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
@@ -36,7 +36,7 @@ def parts_named(inquiry: Inquiry) -> Iterator[tuple[Standing, Recorded]]:
     if view is None or view.standing is None:
         return
     own, old = own_parties(view.standing, view.relatives), made_from(view.standing, view.relatives)
-    yield from parts_in(inquiry, old, own, (inquiry.record,))
+    yield from parts_in(inquiry, old, own, {view.standing.key: inquiry.record})
 
 
 def parts_beside(
@@ -50,7 +50,10 @@ def parts_beside(
 
 
 def parts_in(
-    inquiry: Inquiry, batteries: Collection[bytes], own: Collection[str], whole: Sequence[Record] = ()
+    inquiry: Inquiry,
+    batteries: Collection[bytes],
+    own: Collection[str],
+    whole: Mapping[bytes, Record] | None = None,
 ) -> Iterator[tuple[Standing, Recorded]]:
     """What the repairs on these records, and of these batteries, name, with the parts of what is inside.
 
@@ -65,13 +68,13 @@ def parts_in(
     records = {
         key: Record.read(LedgerView(every.get(key), said), governance) for key, said in view.repairs.items()
     }
-    whole = [*whole, *(records[key] for key in batteries if key in records)]
+    whole = {**(whole or {}), **{key: records[key] for key in batteries if key in records}}
     heard = past_hands(inquiry.record.admitted, governance) | dict.fromkeys(own, ALWAYS)
     inside, known = dict[bytes, int](), dict[bytes, bool]()
     for _ in range(1 + len(records)):  # once more for each part of a part, until nothing is new
         always, own_word = partial(_counts, ALWAYS, heard), partial(_counts, 0, heard)
-        told = [(one, always, always) for one in whole]
-        told += [(records[key], partial(_counts, leaf, heard), own_word) for key, leaf in inside.items()]
+        told = [(key, one, always, always) for key, one in whole.items()]
+        told += [(key, records[key], partial(_counts, leaf, heard), own_word) for key, leaf in inside.items()]
         last, now = _last_of(told, governance), dict[bytes, int]()
         for key, repairs in last.items():
             left_in = (one for one in repairs if _may_be_inside(key, one, view, inquiry, known))
@@ -105,21 +108,21 @@ def _last_of(told: Iterable[Told], governance: Governance) -> dict[bytes, list[R
     its author did not take back, where that is another. No thief's: it takes nothing out (D999).
 
     And what another record said before, where the last is the word of others on a part: it takes nothing out
-    of what else there is (D1021).
+    of what else there is (D1021). Nor does a record take out what it is about, under a further code (D1024).
     """
     repairs = [
-        (said, said.attestation.digest not in record.taken_back, frees(said))
-        for record, counts, frees in told
+        (about, said, said.attestation.digest not in record.taken_back, frees(said))
+        for about, record, counts, frees in told
         for said in record.shown()
         if said.attestation.kind in governance.lifecycle.naming_parts
         and said.attestation.digest not in record.withdrawn
         and not is_stolen(said, governance)
         and counts(said)
     ]
-    repairs.sort(key=lambda one: (one[0].attestation.event_time, one[0].leaf_index))
+    repairs.sort(key=lambda one: (one[1].attestation.event_time, one[1].leaf_index))
     last, standing, elsewhere = (dict[bytes, Recorded]() for _ in range(3))
-    for said, stands, frees in repairs:
-        for key in keys_of(said.attestation):
+    for about, said, stands, frees in repairs:
+        for key in (key for key in keys_of(said.attestation) if key != about):
             before = last.get(key)
             if frees:
                 elsewhere.pop(key, None)
