@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from credentials.ledger.governance import Governance
 from credentials.verdicts import beside, cell, contents, repaired
 from credentials.verdicts import shown as shown_rows
+from credentials.verdicts.record import Recorded
 from tests.credentials.test_second_opinion_bugs import (
     ON_SHELF,
     PUT_IN,
@@ -170,6 +172,29 @@ def test_whoever_has_a_part_and_takes_out_what_is_in_it_is_found() -> None:
 
     assert said_too_well(*acts, **AT_HOME) == set()
     with patched(contents, "_counts", lambda *_: True):
+        assert said_too_well(*acts, **AT_HOME) == {OWN_REPAIR}
+
+
+def test_whoever_had_a_part_and_takes_out_what_else_there_is_is_found() -> None:
+    """
+    I5, 1021: C is in A. Whoever had B said that C came out of that; then B is built into A, too.
+    """
+    acts = (
+        *ON_SHELF,
+        Act(MAKER, "battery.produced", "C"),
+        Act(MAKER, "battery.maintained", "A", others=("C",), put_in="C"),
+        Act(MAKER, "battery.handed_over", "B", parties=(HOLDER,), countersigned=(HOLDER,)),
+        Act(HOLDER, "battery.maintained", "B", others=("C",)),
+        PUT_IN,
+        Act(MAKER, "battery.recalled", "C"),
+    )
+    last_of = contents._last_of
+
+    def believed(told: Iterable[contents.Told], governance: Governance) -> dict[bytes, list[Recorded]]:
+        return last_of(((key, record, counts, counts) for key, record, counts, _ in told), governance)
+
+    assert said_too_well(*acts, **AT_HOME) == set()
+    with patched(contents, "_last_of", believed):
         assert said_too_well(*acts, **AT_HOME) == {OWN_REPAIR}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .parties import PARTIES
+from .parties import PARTIES, name
 
 if TYPE_CHECKING:
     from .repairs import Tied
@@ -53,8 +53,8 @@ class Act:
         return replace(self, late=False) if self.late else self
 
     def __str__(self) -> str:
-        who = PARTIES[self.by].name if self.by in PARTIES else self.by
-        more = [PARTIES[p].name if p in PARTIES else p for p in self.parties]
+        who = name(self.by)
+        more = [name(party) for party in self.parties]
         more += [*self.others, *(x for x in (self.vehicle, self.declaration) if x)]
         more += [f"v{self.version}"] if self.version else []
         more += [f"of {self.undoes.event}"] if self.undoes else []

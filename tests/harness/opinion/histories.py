@@ -37,11 +37,12 @@ from .kinds import LICENCES, MOVES, PUTS_ON_THE_ROAD, SHOWS_USE
 from .law import Archive, after, lately, told_beside, under
 from .names import further, named_by
 from .ordinary import expected
-from .parties import CN_CUSTOMS, EU_CUSTOMS, PARTIES, name
+from .parties import CN_CUSTOMS, EU_CUSTOMS, PARTIES, WITH_A_THIRD, name
 from .reaching import reaching_back
 from .record import broken
 from .speaking import may_speak, may_tell
 from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
+from .third import in_third
 
 BATTERIES = ("A", "B", "C")
 ONE_UNDER_TWO = ("A", "B", "L")  # one of which the passports of the others may name as a further code
@@ -159,7 +160,7 @@ def liftings(archive: Archive) -> list[Act]:
         lifting = {"recalled": "battery.recall_lifted", "lost": "battery.found"}
         for s in file.settings:
             if s.what in lifting:
-                heirs = {s.by, *(p for p in (file.holder, file.responsible) if p in PARTIES)}
+                heirs = {s.by, *(p for p in (file.holder, file.responsible) if p in WITH_A_THIRD)}
                 found += [Act(by, lifting[s.what], battery) for by in sorted(heirs)]
             elif s.what == "refused":
                 found.append(Act(s.by, "customs.refusal_lifted", battery))
@@ -271,8 +272,12 @@ def _under_late(rng: random.Random, archive: Archive, batteries: tuple[str, ...]
     return Act(by, "attestation.corrected", battery, undoes=act)
 
 
-def walk(seed: int, steps: int, start: Stage, *, of_parts: bool = False) -> Walks:
-    """One history of `steps` acts from an empty ledger; `of_parts`: mostly of what repairs tie together."""
+def walk(seed: int, steps: int, start: Stage, *, of_parts: bool = False, of_three: bool = False) -> Walks:
+    """One history of `steps` acts from an empty ledger.
+
+    `of_parts`: mostly of what repairs tie together; `of_three`: between three countries.
+    """
+    third = random.Random(f"third {seed}")
     licences = random.Random(-1 - seed)  # of its own: who loses a licence changes no other choice
     undoing = random.Random(f"undoing {seed}")  # as well
     times, hours = random.Random(f"hours {seed}"), list[Stage]()  # of its own, too; the ledger as each ended
@@ -310,6 +315,8 @@ def walk(seed: int, steps: int, start: Stage, *, of_parts: bool = False) -> Walk
         act = _with_its_part(parts, act, batteries)
         if of_others and act.event == "used.exported" and border.random() < TESTED_BEFORE:
             act = replace(act, tested_before=True)
+        if of_three:
+            act = in_third(third, archive, act)
         if not stage.accredited(act):
             continue
         walks.steps += 1
@@ -439,19 +446,23 @@ def recorded(seed: int, steps: int, start: Stage) -> tuple[Act, ...]:
     return history
 
 
-def many(seeds: range, steps: int, *, of_parts: bool = False) -> Walks:
+def many(seeds: range, steps: int, *, of_parts: bool = False, of_three: bool = False) -> Walks:
     """One history per seed."""
-    walks, start = Walks(), Stage.new()
+    walks, start = Walks(), Stage.new(WITH_A_THIRD if of_three else PARTIES)
     for seed in seeds:
-        walks.join(walk(seed, steps, start, of_parts=of_parts))
+        walks.join(walk(seed, steps, start, of_parts=of_parts, of_three=of_three))
     return walks
 
 
-def side_by_side(seeds: range, steps: int, processes: int = 2, *, of_parts: bool = False) -> Walks:
+def side_by_side(
+    seeds: range, steps: int, processes: int = 2, *, of_parts: bool = False, of_three: bool = False
+) -> Walks:
     """The same, shared among processes."""
     shares = [seeds[n::processes] for n in range(processes)]
     walks = Walks()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for share in pool.map(partial(many, of_parts=of_parts), shares, [steps] * processes):
+        for share in pool.map(
+            partial(many, of_parts=of_parts, of_three=of_three), shares, [steps] * processes
+        ):
             walks.join(share)
     return walks

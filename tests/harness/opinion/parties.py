@@ -1,8 +1,8 @@
-"""The invented parties of the second opinion: six that matter, and the customs of each side."""
+"""The invented parties of the second opinion: six that matter, and the customs of each side; a third side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAKER = "did:web:maker.example"
 RIVAL = "did:web:other-maker.example"
@@ -13,6 +13,10 @@ CN_AUTHORITY = "did:web:cn-authority.example"
 EU_AUTHORITY = "did:web:eu-authority.example"
 CN_CUSTOMS = "did:web:cn-customs.example"
 EU_CUSTOMS = "did:web:customs.example"
+IN_AUTHORITY = "did:web:in-authority.example"
+IN_CUSTOMS = "did:web:in-customs.example"
+IN_HOLDER = "did:web:in-importer.example"
+IN_STRANGER = "did:web:in-workshop.example"
 
 TRADES = (
     "workshop", "swap_operator", "lab", "insurer", "vehicle_dismantler", "vehicle_manufacturer",
@@ -43,23 +47,34 @@ PARTIES: dict[str, Party] = {
     EU_CUSTOMS: Party("customs EU", "EU", ("customs",)),
 }
 
+# Whoever acts in a country between the two, in histories of three (`third.py`).
+THIRD: dict[str, Party] = {
+    IN_AUTHORITY: replace(PARTIES[EU_AUTHORITY], name="authority IN", jurisdiction="IN"),
+    IN_CUSTOMS: replace(PARTIES[EU_CUSTOMS], name="customs IN", jurisdiction="IN"),
+    IN_HOLDER: replace(PARTIES[HOLDER], name="holder IN", jurisdiction="IN"),
+    IN_STRANGER: replace(PARTIES[STRANGER], name="stranger IN", jurisdiction="IN"),
+}
+WITH_A_THIRD = PARTIES | THIRD
+
 
 def name(did: str) -> str:
-    return PARTIES[did].name if did in PARTIES else did
+    return WITH_A_THIRD[did].name if did in WITH_A_THIRD else did
 
 
 def side(did: str) -> str:
     """The jurisdiction of a party; a party without a node has none here."""
-    return PARTIES[did].jurisdiction if did in PARTIES else "-"
+    return WITH_A_THIRD[did].jurisdiction if did in WITH_A_THIRD else "-"
 
 
 def is_authority(did: str) -> bool:
-    return did in PARTIES and bool({"authority", "customs", "customs_origin"} & set(PARTIES[did].roles))
+    return did in WITH_A_THIRD and bool(
+        {"authority", "customs", "customs_origin"} & set(WITH_A_THIRD[did].roles)
+    )
 
 
 def is_customs(did: str) -> bool:
-    return did in PARTIES and bool({"customs", "customs_origin"} & set(PARTIES[did].roles))
+    return did in WITH_A_THIRD and bool({"customs", "customs_origin"} & set(WITH_A_THIRD[did].roles))
 
 
 def is_customs_only(did: str) -> bool:
-    return is_customs(did) and "authority" not in PARTIES[did].roles
+    return is_customs(did) and "authority" not in WITH_A_THIRD[did].roles

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .acts import File
-from .parties import PARTIES, name
+from .parties import WITH_A_THIRD, name
 
 # The law's marks by the names that the public record gives them; the rest of the law's are not recorded.
 RECORDED = {"installed", "removed", "measured_in_use", "repaired_in_use", "transferred_after_use", "waste",
@@ -14,7 +14,7 @@ RECORDED = {"installed", "removed", "measured_in_use", "repaired_in_use", "trans
 
 
 def _party(did: str | None) -> str:
-    return name(did) if did in PARTIES else "nobody with a node"
+    return name(did) if did in WITH_A_THIRD else "nobody with a node"
 
 
 JUST_MADE = ("produced", "enrolled")

@@ -9,8 +9,9 @@ same; what a removal said that was taken back is not so. What authorities took b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .acts import PRIVATE, SECOND_LIVES, Act, File
@@ -135,23 +136,38 @@ def repairs_of(archive: Archive, battery: str) -> list[tuple[int, Repair]]:
     return [(place, one) for place, one in about if place > begun and not one.anew]
 
 
-def _last_in(repairs: Iterable[tuple[int, Repair]], part: str) -> Repair | None:
-    """The repair by which a part is in there, if it is: with or without what was taken back."""
+def _last_in(
+    repairs: Iterable[tuple[int, Repair]], part: str, whole: Collection[str], own: Collection[str]
+) -> Repair | None:
+    """The repair by which a part is in there, if it is: with or without what was taken back.
+
+    And with or without what others said of a part, where that came last: it takes out what is in that, and
+    nothing of what else there is (1021). `whole`: of these batteries all is said that is in there.
+    """
     naming = sorted(
         ((one.hour, place, one) for place, one in repairs if part in one.act.others),
         key=lambda found: found[:2],
     )
-    for last in (naming[-1:], [found for found in naming if not found[2].taken_back][-1:]):
-        for *_, one in last:
+    told = [one for *_, one in naming]
+    for last in (told[-1:], [one for one in told if not one.taken_back][-1:], _elsewhere(told, whole, own)):
+        for one in last:
             if one.puts_in == part:
                 return one
     return None
 
 
+def _elsewhere(told: list[Repair], whole: Collection[str], own: Collection[str]) -> list[Repair]:
+    """What was said last before the word of others on a part, and of another battery than that."""
+    heard = [n for n, one in enumerate(told) if one.battery in whole or one.act.by in own]
+    others = told[max(heard, default=0) :]
+    return [one for one, after in pairwise(others) if one.battery != after.battery][:1]
+
+
 def inside(archive: Archive, battery: str) -> dict[str, Repair]:
     """What is in a battery by repairs of it, of what it was made from, and of what is in there in turn."""
     own = own_parties(archive, battery)
-    whole = [found for one in (battery, *made_from(archive, battery)) for found in repairs_of(archive, one)]
+    batteries = (battery, *made_from(archive, battery))
+    whole = [found for one in batteries for found in repairs_of(archive, one)]
     known, seen = dict[str, Repair](), list[frozenset[str]]()
     while True:
         told = list(whole)
@@ -163,7 +179,8 @@ def inside(archive: Archive, battery: str) -> dict[str, Repair]:
                 if place < put_in or one.act.by in own
             ]
         named = {part for _, one in told for part in one.act.others} - {battery}
-        now = {part: one for part in sorted(named) if (one := _last_in(told, part)) is not None}
+        asked = ((part, _last_in(told, part, batteries, own)) for part in sorted(named))
+        now = {part: one for part, one in asked if one is not None}
         if now.keys() == known.keys():
             return now
         if now.keys() in seen:  # each takes the other out: what comes and goes is not decided here

@@ -19,7 +19,7 @@ from typing import Any
 from .acts import Act
 from .bounds import WORDS, Shown
 from .names import LINK
-from .parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, PARTIES, RIVAL
+from .parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, PARTIES, RIVAL, WITH_A_THIRD, Party
 from .statements import MADE_ON, members_of
 
 
@@ -64,22 +64,22 @@ if "publishers" in inspect.signature(border.World).parameters:
     _PUBLISHERS["publishers"] = (MAKER, RIVAL, HOLDER)  # everybody who may publish a passport
 
 
-def _genesis() -> Any:
+def _genesis(parties: Mapping[str, Party]) -> Any:
     """The parties of the second opinion, accredited for any battery, and for the codes that are their own."""
     saved = dict(ledger_of.PARTIES)
-    ledger_of.PARTIES.update({did: (p.jurisdiction, p.roles, p.namespaces) for did, p in PARTIES.items()})
+    ledger_of.PARTIES.update({did: (p.jurisdiction, p.roles, p.namespaces) for did, p in parties.items()})
     try:
-        return _founded()
+        return _founded(parties)
     finally:
         ledger_of.PARTIES.clear()
         ledger_of.PARTIES.update(saved)
 
 
-def _founded() -> Any:
-    named = [ledger_of.participant(did) for did in PARTIES]
+def _founded(parties: Mapping[str, Party]) -> Any:
+    named = [ledger_of.participant(did) for did in parties]
     any_battery = ledger_of.ANY_BATTERY
-    accredited = [ledger_of.accreditation(did) for did in PARTIES]
-    for did, party in PARTIES.items():
+    accredited = [ledger_of.accreditation(did) for did in parties]
+    for did, party in parties.items():
         if party.namespaces:
             roles = tuple(r for r in party.roles)
             accredited.append(
@@ -284,8 +284,8 @@ class Stage:
     )  # of whose licences, from when until
 
     @classmethod
-    def new(cls) -> Stage:
-        world = border.World(ledger_of.Ledger(_genesis()), **_PUBLISHERS)
+    def new(cls, parties: Mapping[str, Party] = PARTIES) -> Stage:
+        world = border.World(ledger_of.Ledger(_genesis(parties)), **_PUBLISHERS)
         world.ledger.registry.standings_map = _FewRecords()
         table = ledger_of.lifecycle_table()
         book = Book(world, world.now, table=table)
@@ -310,9 +310,9 @@ class Stage:
     def accredited(self, act: Act) -> bool:
         """Whether the role tables let this party make this kind of act at all, on any battery."""
         attesters = self.book.attesters.get(act.event)
-        if attesters is None or act.by not in PARTIES:
+        if attesters is None or act.by not in WITH_A_THIRD:
             return False
-        return "*" in attesters or bool(set(attesters) & set(PARTIES[act.by].roles))
+        return "*" in attesters or bool(set(attesters) & set(WITH_A_THIRD[act.by].roles))
 
     def transaction(self, act: Act) -> bytes:
         told, now = act.undoes or act.replaces, self.world.ledger.now
