@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -10,6 +13,7 @@ from credentials.ledger.standing import Setting, Standing
 from credentials.verdicts import cell
 from credentials.verdicts.record import Inquiry
 from tests.credentials.test_second_opinion import new_findings, taken
+from tests.harness.border import ROOT
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import patched
@@ -105,3 +109,35 @@ def test_long_histories_between_three_countries_agree_with_the_law() -> None:
 
     print(walks)
     assert not new_findings(walks.findings.values())
+
+
+DRAWN = """
+from tests.harness.opinion.histories import walk
+from tests.harness.opinion.stage import Stage
+taken, take = [], Stage.take
+def kept(stage, act, step):
+    taken.append(str(act))
+    return take(stage, act, step)
+Stage.take = kept
+walk(1947, 120, Stage.new(), of_parts=True)
+print(chr(10).join(taken))
+"""
+
+
+@pytest.mark.check
+def test_a_history_is_its_seeds_whatever_the_order_of_sets() -> None:
+    """
+    What is found can be looked at again: two processes with other hashes draw the same acts.
+    """
+    drawn = {
+        subprocess.run(
+            [sys.executable, "-c", DRAWN],
+            env={**os.environ, "PYTHONHASHSEED": hashes, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for hashes in ("0", "1")
+    }
+
+    assert len(drawn) == 1

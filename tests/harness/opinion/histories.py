@@ -158,13 +158,13 @@ def liftings(archive: Archive) -> list[Act]:
     found = [Act(r.by, "recall.lifted", r.battery, undoes=r) for r in archive.recalls]
     for battery, file in archive.files.items():
         lifting = {"recalled": "battery.recall_lifted", "lost": "battery.found"}
-        for s in file.settings:
+        for s in sorted(file.settings, key=str):
             if s.what in lifting:
                 heirs = {s.by, *(p for p in (file.holder, file.responsible) if p in WITH_A_THIRD)}
                 found += [Act(by, lifting[s.what], battery) for by in sorted(heirs)]
             elif s.what == "refused":
                 found.append(Act(s.by, "customs.refusal_lifted", battery))
-        for stop in file.stops:
+        for stop in sorted(file.stops, key=str):
             kind = "passport.ban_lifted" if stop.what == "revoked" else "passport.reinstated"
             found.append(_about_its_passport(archive, stop.by, kind, battery))
         if file.paused_by_operator and file.responsible:
