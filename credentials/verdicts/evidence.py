@@ -261,7 +261,6 @@ class Evidence:
     declared: Sequence[DeclaredHere] = ()
     declared_as: DeclaredHere | None = None
     namers: Sequence[str] = ()  # in `aliases`: judged here, their own passports may name this battery
-    shown_as: bytes | None = None  # the key that is shown, where one of its `aliases` is asked about
     # By canonical name of what may be a further code of it: other lines of the manifest that rest on it.
     sharing: Mapping[str, Sequence[int]] = field(default_factory=dict)
 

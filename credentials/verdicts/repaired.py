@@ -21,7 +21,6 @@ from typing import Any
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.as_it_stood import as_it_stood
-from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Governance
 from credentials.ledger.namings import Naming
@@ -237,17 +236,12 @@ def _ended_at(pack: Standing, inquiry: Inquiry) -> int:
 
 
 def named_by(inquiry: Inquiry) -> dict[int, Recorded]:
-    """The repairs of others that name it as a part, as far as they are in hand, by their leaves.
-
-    What is said of it under a further code is of itself, and takes it out of nothing (D1024).
-    """
-    view, aliases = inquiry.evidence.ledger, inquiry.evidence.aliases.values()
-    itself = {alias.standing.key for alias in aliases if alias.standing is not None}
-    itself.add(inquiry.evidence.shown_as or b"")
+    """The repairs that name it as a part, as far as they are in hand, by their leaves."""
+    view = inquiry.evidence.ledger
     named_at = {naming.leaf_index for _, naming in parts_of(inquiry)}
     leaves = view.named_by if view is not None else ()
     repairs = (said for leaf in leaves if leaf.leaf_index in named_at and (said := admitted_at(leaf)))
-    return {said.leaf_index: said for said in repairs if standing_key(said.attestation.subject) not in itself}
+    return {said.leaf_index: said for said in repairs}
 
 
 def last_of_all(repairs: Iterable[Recorded]) -> Recorded | None:

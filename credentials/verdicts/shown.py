@@ -134,8 +134,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
         return None
-    shown_as = evidence.ledger.standing.key if evidence.ledger and evidence.ledger.standing else None
-    beside = with_names_of_kin(replace(evidence, ledger=view, shown_as=shown_as))
+    beside = with_names_of_kin(replace(evidence, ledger=view))
     beside = with_whole_of_tied(beside, inquiry.policy, inquiry.at)
     about = Inquiry(beside, record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None

@@ -768,7 +768,7 @@ def test_a_part_that_went_out_and_in_again_and_binds_nothing_is_found() -> None:
 
     def first_of(told: Sequence[contents.Told], governance: Governance) -> dict[bytes, list[Recorded]]:
         found, kinds = last(told, governance), governance.lifecycle.naming_parts
-        records = [record for record, *_ in told]
+        records = [record for _, record, *_ in told]
         return {key: [_first(records, key, said[0], kinds)] for key, said in found.items()}
 
     assert said_too_well(*again, **shown) == set()
