@@ -10,7 +10,7 @@ import pytest
 from flask import Request
 from werkzeug.datastructures import ImmutableMultiDict
 
-from node.api.route import FORM, Route
+from node.api.route import FORM, HTML, Route
 from node.api.table import ROUTES
 from tests.harness.support_service import CODE, LiveNode, live_node
 
@@ -60,7 +60,7 @@ def sent(node: LiveNode, route: Route, fields: dict[str, str]) -> tuple[int, str
         path_of(node, route),
         method=route.method,
         data=fields,
-        headers={**node.bearer, "Sec-Fetch-Site": "same-origin"},
+        headers={**node.bearer, "Sec-Fetch-Site": "same-origin", "Accept": HTML},
         content_type=FORM,
     )
     assert answer.status_code < 500, answer.text[:400]
