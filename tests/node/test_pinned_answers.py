@@ -23,7 +23,7 @@ from node.api.described import ANSWERS
 from node.api.route import HTML, JSON, Route
 from node.api.table import ROUTES
 from tests.harness.pinned import kept, require_kept, write
-from tests.harness.support_service import LiveNode, live_node
+from tests.harness.support_service import CODE, LiveNode, live_node
 from tests.node.test_openapi import addresses
 
 PINNED, SECTION = "answers.txt", "answers"
@@ -135,6 +135,24 @@ def test_answers_are_the_pinned_ones(known: tuple[LiveNode, Asked]) -> None:
     require_kept(lines(*known, frozenset(kept(PINNED, SECTION))), PINNED, SECTION)
 
 
+# What a page of a list has to name of what there is.
+SHOWN = {
+    "/models": "a model",
+    "/passports": CODE,
+    "/consignments": "26NLTEST000001",
+    "/webhooks": "mes",
+    "/supervision": "/supervision/alerts/",
+    "/supervision/cases": "/supervision/cases/",
+    "/supervision/facilities": "Everything Ltd",
+    "/set-requests": "/set-requests/",
+    "/participants": "Everything Ltd",
+    "/governance/proposals": "/governance/proposals/",
+    "/jobs": "/jobs/",
+    "/keys": "guest of operator",
+    "/operations/audit": "printed at the start",
+}
+
+
 def test_every_page_shows_what_it_was_given(known: tuple[LiveNode, Asked]) -> None:
     """
     A browser that asks any address is answered, and no page has a value that nobody gave it.
@@ -145,6 +163,7 @@ def test_every_page_shows_what_it_was_given(known: tuple[LiveNode, Asked]) -> No
         if HTML in (kind for answer in route.answers for kind in answer.types):
             answer = node.client.get(path, headers={**node.bearer, "Accept": HTML})
             assert answer.status_code < 500, (path, answer.text[:400])
+            assert SHOWN.get(route.rule, "") in answer.text, path
             pages += answer.status_code == 200
     assert pages > 40
 
