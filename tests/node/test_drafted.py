@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger.engine_terms import COMETBFT
+from credentials.ledger.engine_terms import COMETBFT, EngineTerm
 from credentials.ledger.genesis_table import accreditation_table, participant_table
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import stop_table
@@ -116,8 +116,9 @@ def test_what_concerns_all_changes_by_one_member() -> None:
     assert made("limit", limit="clock_skew_s", value="61") == record(
         "limits", "", {**limits, "clock_skew_s": 61}
     )
-    (engine,) = made("engine", engine=COMETBFT, after="99")
-    assert (engine["type"], engine["name"]) == ("engine", "") and 100 in engine["table"].values()
+    assert made("engine", engine=COMETBFT, after="99") == record(
+        "engine", "", EngineTerm(COMETBFT, 1, 100).as_table()
+    )
     assert made("rule", rule=name_and_digest("a.json", bytes(32))) == record(
         "rule", "a.json", {"sha256": "00" * 32}
     )
