@@ -104,7 +104,7 @@ class Persist:
     """Write to the write-ahead log and sync; a guard that is already taken must stop the node."""
 
     record: bytes
-    guard: Guard | None
+    guard: Guard
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from consensus import machine
 from consensus.blocks import Blocks
-from consensus.events import Broadcast, SetTimer
+from consensus.events import Broadcast, Guard, SetTimer
 from consensus.faults import Faults
 from consensus.machine import Height, State, Step
 from consensus.recollection import Recollection
@@ -164,7 +164,7 @@ class Rounds:
 
     # --- signing
 
-    def _again(self, guard: tuple[int, int, str]) -> bool:
+    def _again(self, guard: Guard) -> bool:
         """What was signed under this guard is sent again; whether something was."""
         data = self._log.signed(guard)
         if data is not None:

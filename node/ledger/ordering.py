@@ -308,9 +308,8 @@ class Ordering:
         with self.stages.counted("store"):
             self._signing.persist(self.ledger.height + 1, [(e.record, e.guard) for e in effects])
         for effect in effects:
-            if effect.guard is not None:
-                height, round_, kind = effect.guard
-                log.moment(kind, height=height, round=round_)
+            height, round_, kind = effect.guard
+            log.moment(kind, height=height, round=round_)
 
     def _adopt(self, effect: Commit) -> None:
         block, certificate = effect.block, effect.certificate

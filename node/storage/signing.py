@@ -10,25 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from consensus.events import Guard
+from consensus.wal import position
 from node.errors import SetupError
 from node.storage.database import Damaged, Database, Transaction, marks
 from node.storage.schema_steps import SIGNING, SUMMED, summed
 
-Guard = tuple[int, int, str]  # height, round, kind
-
-
-KINDS = ("proposal", "prevote", "precommit")  # of guards, in the order in which a round has them
 GUARDS_KEPT = 4  # heights whose guards stay; `highest` outlives them
 FORKED = "forked"  # the reason that two blocks were decided at a height: `Withheld.height`
 
 
 class GuardError(AssertionError):
     """This validator was about to sign a second, different statement: the node stops instead."""
-
-
-def _place(guard: Guard) -> tuple[int, int, int]:
-    """Where in time a statement is: a validator signs forwards only."""
-    return guard[0], guard[1], KINDS.index(guard[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +69,19 @@ class SigningStore:
     def close(self) -> None:
         self._db.close()
 
-    def persist(self, height: int, records: Sequence[tuple[bytes, Guard | None]]) -> None:
+    def persist(self, height: int, records: Sequence[tuple[bytes, Guard]]) -> None:
         """Append WAL records of `height`; a guard taken by another record raises `GuardError`."""
         with self._db.writing() as db:
             for record, guard in records:
-                if guard is not None:
-                    taken = db.execute(
-                        "SELECT record FROM guard WHERE height = ? AND round = ? AND kind = ?", guard
-                    ).fetchone()
-                    if taken is not None:
-                        if taken["record"] != record:
-                            raise GuardError(
-                                f"another {guard[2]} of height {guard[0]} round {guard[1]} was already signed"
-                            )
-                        continue
+                taken = _taken(db, guard)
+                if taken is None:
                     _put(db, "guard", *guard, record)
                     _put_one(db, "highest", *guard)
-                _put(db, "wal", height, record)
+                    _put(db, "wal", height, record)
+                elif taken != record:
+                    raise GuardError(
+                        f"another {guard[2]} of height {guard[0]} round {guard[1]} was already signed"
+                    )
 
     def guard_once(self, guard: Guard, record: bytes) -> bytes:
         """Take a guard that is later than every one before, for `record`; what it was taken for, if it was.
@@ -101,13 +90,11 @@ class SigningStore:
         forgotten, or was never taken, raises `GuardError`: what was signed there cannot be known any more.
         """
         with self._db.writing() as db:
-            row = db.execute(
-                "SELECT record FROM guard WHERE height = ? AND round = ? AND kind = ?", guard
-            ).fetchone()
-            if row is not None:
-                return bytes(row["record"])
+            if (taken := _taken(db, guard)) is not None:
+                return taken
             last = db.execute("SELECT height, round, kind FROM highest").fetchone()
-            if last is not None and _place(guard) <= _place((last["height"], last["round"], last["kind"])):
+            # A validator signs forwards only.
+            if last is not None and position(guard) <= position(tuple(last)):
                 raise GuardError(
                     f"a {last['kind']} of height {last['height']} round {last['round']} was signed, and "
                     f"{guard[2]} of height {guard[0]} round {guard[1]} is not later"
@@ -189,6 +176,12 @@ class SigningStore:
                         f"a checkpoint of size {last['size']} was cosigned; size {size} would contradict it"
                     )
             _put_one(db, "cosign_guard", size, root, time)
+
+
+def _taken(db: Transaction, guard: Guard) -> bytes | None:
+    """What a guard was taken for."""
+    row = db.execute("SELECT record FROM guard WHERE height = ? AND round = ? AND kind = ?", guard).fetchone()
+    return None if row is None else bytes(row["record"])
 
 
 def _put(db: Transaction, table: str, *values: int | str | bytes) -> None:

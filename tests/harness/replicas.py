@@ -208,7 +208,7 @@ class Node:
         net, life = self.net, self.life
         match effect:
             case Persist(record=record, guard=guard):
-                assert guard is not None and guard not in self.disk.guards, f"{self.name} signs {guard} twice"
+                assert guard not in self.disk.guards, f"{self.name} signs {guard} twice"
                 self.disk.guards.add(guard)
                 self.disk.last = guard
                 self.disk.wal.append(record)

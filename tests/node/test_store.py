@@ -81,7 +81,7 @@ def test_a_guard_lets_the_same_bytes_pass_and_no_others(signing: SigningStore) -
     signing.persist(1, [(b"vote for a", (1, 0, "prevote"))])
 
     with pytest.raises(GuardError, match="another prevote of height 1 round 0"):
-        signing.persist(1, [(b"first", None), (b"vote for b", (1, 0, "prevote"))])
+        signing.persist(1, [(b"first", (1, 0, "proposal")), (b"vote for b", (1, 0, "prevote"))])
 
     assert signing.wal(1) == [b"vote for a"]
 

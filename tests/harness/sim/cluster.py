@@ -109,29 +109,29 @@ class SigningFile:
         self._whole = 0  # what was synced: no crash takes it away
         self._guards: set[Guard] = set()
 
-    def persist(self, records: Sequence[tuple[bytes, Guard | None]], crash: Random | None) -> bool:
+    def persist(self, records: Sequence[tuple[bytes, Guard]], crash: Random | None) -> bool:
         """One transaction; in a crash the file ends anywhere within it, and False is returned."""
         for _, guard in records:
-            assert guard is None or guard not in self._guards, f"a second signature for {guard}"
-        frame = encode([[record, None if guard is None else list(guard)] for record, guard in records])
+            assert guard not in self._guards, f"a second signature for {guard}"
+        frame = encode([[record, list(guard)] for record, guard in records])
         head = len(frame).to_bytes(4, "big") + sha256(frame).digest()[:4]
         self.data += head + frame
         if crash is not None:
             del self.data[crash.randint(self._whole, len(self.data) - 1) :]
             return False
         self._whole = len(self.data)
-        self._guards.update(guard for _, guard in records if guard is not None)
+        self._guards.update(guard for _, guard in records)
         return True
 
     def open(self) -> list[bytes]:
         """Repair a torn tail; all records in order."""
         records = self._read()
         del self.data[self._whole :]
-        self._guards = {guard for _, guard in records if guard is not None}
+        self._guards = {guard for _, guard in records}
         return [record for record, _ in records]
 
-    def _read(self) -> list[tuple[bytes, Guard | None]]:
-        records: list[tuple[bytes, Guard | None]] = []
+    def _read(self) -> list[tuple[bytes, Guard]]:
+        records: list[tuple[bytes, Guard]] = []
         at = 0
         while at + self._HEAD_BYTES <= len(self.data):
             size = int.from_bytes(self.data[at : at + 4], "big")
@@ -141,7 +141,7 @@ class SigningFile:
             at += self._HEAD_BYTES + size
             items = decode(frame, size_bytes_max=64 << 20)
             assert isinstance(items, list)
-            records += [(record, None if guard is None else tuple(guard)) for record, guard in items]
+            records += [(record, tuple(guard)) for record, guard in items]
         self._whole = at
         return records
 
@@ -158,10 +158,10 @@ class SigningDatabase:
     def _log(self) -> Path:
         return self._folder / "signing.db-wal"
 
-    def persist(self, records: Sequence[tuple[bytes, Guard | None]], crash: Random | None) -> bool:
+    def persist(self, records: Sequence[tuple[bytes, Guard]], crash: Random | None) -> bool:
         """One transaction; in a crash the log ends anywhere within it, and False is returned."""
         before = self._log.stat().st_size
-        height = max(guard[0] for _, guard in records if guard is not None)
+        height = max(guard[0] for _, guard in records)
         self._store.persist(height, records)
         if crash is None:
             return True
