@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from consensus.application import Application, CannotFollow, Execution
 from consensus.errors import OwnFault
 from consensus.faults import Faults
+from consensus.merkle import leaf_hash
 from consensus.pool import Pool
-from consensus.replica_state import Present
+from consensus.replica_state import Present, Storing
 from consensus.types import Block
 from consensus.validators import ValidatorHistory
 
@@ -132,8 +133,8 @@ class Blocks:
             self._present.refused["invalid_block"] += 1
             return None
 
-    def decided(self, block: Block) -> Execution:
-        """What a decided block does; what `valid` computed is not computed again. Raises CannotFollow."""
+    def decided(self, block: Block) -> Storing:
+        """What a decided block leads to; what `valid` computed is not computed again. Raises CannotFollow."""
         execution = self._executions.get(block.id)
         if execution is None:
             # Agreement is a fact: a node that cannot follow it must stop (decision 0009).
@@ -145,7 +146,8 @@ class Blocks:
                 raise
             except Exception as error:
                 raise AssertionError(_apart(block, f"it cannot be executed: {error}")) from error
-        return execution
+        log = self._present.tip.log.append(map(leaf_hash, execution.entries))
+        return Storing(block, execution, log, self.following(execution))
 
     def following(self, execution: Execution) -> ValidatorHistory:
         """The history after a block; raises ConsensusError when its updates leave no set."""

@@ -13,12 +13,11 @@ from consensus.errors import ConsensusError
 from consensus.events import Commit, Compare, RequestBlocks, RivalShown
 from consensus.faults import HEIGHTS_REMEMBERED, Faults
 from consensus.machine import Height
-from consensus.merkle import leaf_hash
 from consensus.recollection import Recollection
 from consensus.refusals import BAD_BLOCK
-from consensus.replica_state import Present, Storing, Waiting
+from consensus.replica_state import Present, Waiting
 from consensus.sync import Sync
-from consensus.types import PRECOMMIT, Block, CertificateInvalid, CommitCertificate, verify_certificate
+from consensus.types import Block, CertificateInvalid, CommitCertificate, verify_certificate
 
 TRY_AGAIN_MS = 1_000  # between two tries to follow a block for which something is lacking
 ASK_RIVALS_MS = 5_000
@@ -41,7 +40,7 @@ class Deciding:
             height.state.height,
             round,
             value_id,
-            height.votes.votes_for(PRECOMMIT, round, value_id),
+            height.votes.precommits(round, value_id),
             height.votes.polka(round, value_id),
         )
         block = height.blocks[value_id]
@@ -141,16 +140,14 @@ class Deciding:
         """Hand a decided block over for storing; what process_proposal computed is not computed again."""
         present = self._present
         try:
-            execution = self._blocks.decided(block)
+            storing = self._blocks.decided(block)
         except CannotFollow as lacking:
             present.storing = Waiting(block, certificate, lacking, present.now_ms)
             return
-        log = present.tip.log.append([leaf_hash(entry) for entry in execution.entries])
-        history = self._blocks.following(execution)
-        changed = None if history is present.history else history.steps[-1][1]
+        changed = None if storing.history is present.history else storing.history.steps[-1][1]
         self.remember(certificate)
-        present.storing = Storing(block, execution, log, history)
-        present.out.append(Commit(block, certificate, execution, log, changed))
+        present.storing = storing
+        present.out.append(Commit(block, certificate, storing.execution, storing.log, changed))
 
     def remember(self, certificate: CommitCertificate) -> None:
         """Keep who voted for a decided block."""

@@ -23,7 +23,7 @@ from consensus.errors import ConsensusError
 from consensus.events import Broadcast
 from consensus.evidence import FaultEvidence
 from consensus.faults import EVIDENCE_PER_BLOCK_MAX, Faults
-from consensus.merkle import Frontier, leaf_hash
+from consensus.merkle import Frontier
 from consensus.pool import GivenUp, Pool
 from consensus.replica_state import Present, Storing
 from consensus.types import Block
@@ -234,12 +234,9 @@ class Delivered:
         Raises ConsensusError when it is not the next one, CannotFollow where this node lacks something. What
         is agreed on is a fact: a node that cannot execute it stops, by an AssertionError.
         """
-        present = self._present
-        block = self.block(height, time, proposer, items)
-        execution = self._blocks.decided(block)
-        log = present.tip.log.append([leaf_hash(entry) for entry in execution.entries])
-        present.storing = Storing(block, execution, log, self._blocks.following(execution))
-        return present.storing
+        storing = self._blocks.decided(self.block(height, time, proposer, items))
+        self._present.storing = storing
+        return storing
 
     def updates(self, storing: Storing) -> tuple[Validator, ...]:
         """Keys whose weight changes two heights later: an engine knows keys, and no names.

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from consensus.evidence import FaultEvidence, evidence_of
-from consensus.types import NO_ROUND, PREVOTE, Kind, Vote
+from consensus.types import NO_ROUND, PRECOMMIT, PREVOTE, Kind, Vote
 from consensus.validators import ValidatorSet
 
 VOTES_PER_STEP_MAX = 2  # of one validator in one round and kind, before the f+1 rule applies
@@ -111,14 +111,14 @@ class Votes:
         return [
             (round_, value_id)
             for (round_, kind), choices in sorted(self._tally.items())
-            if kind != PREVOTE
+            if kind == PRECOMMIT
             for (value_id, _), same in choices.items()
             if value_id is not None and self._weight(same) >= self._validators.quorum
         ]
 
-    def votes_for(self, kind: Kind, round: int, value_id: bytes) -> tuple[Vote, ...]:
-        """The votes for a value, in order of name; of precommits only (prevotes: see `polka`)."""
-        same = self._tally.get((round, kind), {}).get((value_id, NO_ROUND), {})
+    def precommits(self, round: int, value_id: bytes) -> tuple[Vote, ...]:
+        """The precommits for a value, in order of name."""
+        same = self._tally.get((round, PRECOMMIT), {}).get((value_id, NO_ROUND), {})
         return tuple(vote for _, vote in sorted(same.items()))
 
     def has_polka(self, round: int) -> bool:
