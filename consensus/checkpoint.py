@@ -16,10 +16,10 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
-from consensus.cose import SignatureInvalid, Signer, verify_ed25519
+from consensus.cose import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SignatureInvalid, Signer, verify_ed25519
 from consensus.errors import ConsensusError
 from consensus.merkle import HASH_BYTES, SIZE_MAX
 
@@ -34,25 +34,8 @@ TIME_MAX = (1 << 53) - 1  # seconds; the ledger's integer range
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
 _NOT_TEXT = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 _EM_DASH = "—"
-# Unicode White_Space, listed: str.isspace follows the Python version.
-_SPACES = frozenset(
-    map(
-        chr,
-        [
-            *range(0x09, 0x0E),
-            0x20,
-            0x85,
-            0xA0,
-            0x1680,
-            *range(0x2000, 0x200B),
-            0x2028,
-            0x2029,
-            0x202F,
-            0x205F,
-            0x3000,
-        ],
-    )
-)
+# Unicode White_Space, listed: `\s` and str.isspace follow the Python version.
+_NOT_IN_A_NAME = re.compile(r"[+\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 
 
 class NoteError(ConsensusError):
@@ -90,7 +73,7 @@ def require_key_name(name: str) -> None:
         raise NoteError("a key name is not valid Unicode") from error
     if not 0 < size <= NAME_BYTES_MAX:
         raise NoteError(f"a key name has 1 to {NAME_BYTES_MAX} bytes")
-    if "+" in name or any(letter in _SPACES or letter < " " for letter in name):
+    if _NOT_IN_A_NAME.search(name):
         raise NoteError(f"the key name {name!r} contains a space, a plus or a control character")
 
 
@@ -109,7 +92,7 @@ class NoteKey:
             raise NoteError(
                 f"the key of {self.name} is of kind {self.kind:#04x}, only 0x01 and 0x04 are read"
             )
-        if len(self.public_key) != 32:
+        if len(self.public_key) != PUBLIC_KEY_BYTES:
             raise NoteError(f"the key of {self.name} is not 32 bytes")
 
     @property
@@ -196,6 +179,7 @@ class SignedNote:
 
     body: str
     lines: tuple[str, ...]
+    signatures: tuple[NoteSignature, ...] = field(init=False, compare=False, repr=False)  # the lines, read
 
     def __post_init__(self) -> None:
         """Refuse what `parse` would not read back."""
@@ -205,14 +189,9 @@ class SignedNote:
             )
         if not 1 <= len(self.lines) <= SIGNATURES_MAX:
             raise NoteError(f"a note has 1 to {SIGNATURES_MAX} signatures, this one {len(self.lines)}")
-        for line in self.lines:
-            if NoteSignature.parse(line).line() != line:
-                raise NoteError("a signature line is not written the one way it can be")
-
-    @property
-    def signatures(self) -> tuple[NoteSignature, ...]:
-        """The lines, taken apart."""
-        return tuple(NoteSignature.parse(line) for line in self.lines)
+        object.__setattr__(self, "signatures", tuple(map(NoteSignature.parse, self.lines)))
+        if tuple(signature.line() for signature in self.signatures) != self.lines:
+            raise NoteError("a signature line is not written the one way it can be")
 
     def text(self) -> str:
         """Return the wire form."""
@@ -261,7 +240,7 @@ def verify_signature(body: str, key: NoteKey, signature: NoteSignature) -> int |
         if not 0 < time <= TIME_MAX:
             raise NoteError(f"the cosignature of {key.name} has a time outside the ledger's range")
         message = _cosigned_message(time, body)
-    if len(blob) != 64:
+    if len(blob) != SIGNATURE_BYTES:
         raise NoteError(f"the signature of {key.name} has a wrong length")
     try:
         verify_ed25519(key.public_key, blob, message)
