@@ -11,6 +11,7 @@ from consensus.replica_state import Present, Storing
 from consensus.types import Block
 from consensus.validators import ValidatorHistory
 
+ITEM_HEAD_BYTES = 5  # before a byte string of up to 4 GiB (RFC 8949, 3)
 SCHEDULED_MS_MIN = 1_000  # between two blocks that nothing waits for
 
 
@@ -63,7 +64,7 @@ class Blocks:
         tip = present.tip
         time = max(tip.time, present.time_ms // 1000)
         offer = self._pool.offer()
-        room = present.chain.parameters.block_bytes_max - sum(len(data) + 5 for data in evidence)
+        room = present.chain.parameters.block_bytes_max - size_bytes_of(evidence)
         chosen = self.choose(offer, time, room) if offer else ()
         if offer and not chosen:
             self._pool.passed_over(present.now_ms)
@@ -184,6 +185,11 @@ class Blocks:
         if len(block.encode()) > chain.parameters.block_bytes_max:
             return "other limits"
         return None if self._faults.fits(block, agreed=agreed) else "other faults"
+
+
+def size_bytes_of(evidence: Iterable[bytes]) -> int:
+    """What this evidence takes of a block, at most."""
+    return sum(ITEM_HEAD_BYTES + len(data) for data in evidence)
 
 
 def _apart(block: Block, why: str) -> str:

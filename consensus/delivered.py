@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Self
 
 from consensus.application import Application
-from consensus.blocks import Blocks
+from consensus.blocks import Blocks, size_bytes_of
 from consensus.chain import ChainConfig, Parameters, Tip
 from consensus.encoding import EncodingError, Value, encode, whole_numbers
 from consensus.errors import ConsensusError
@@ -197,8 +197,7 @@ class Delivered:
         if self.ended:
             return ()
         evidence = self._faults.recordable()
-        size = sum(len(data) + 5 for data in evidence)
-        room = min(bytes_max, self.parameters.block_bytes_max) - size
+        room = min(bytes_max, self.parameters.block_bytes_max) - size_bytes_of(evidence)
         if room < 0:
             return ()
         offer = self.pool.offer()

@@ -119,8 +119,7 @@ class StandingsMap:
             raise MerkleError(f"{len(hashes)} bytes are not the hashes of {BUCKET_COUNT} buckets")
         made = cls(bucket_reader=bucket_reader)
         if (few := _filled(hashes)) is not None:
-            for at, node in made._raise(few).items():
-                made._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES] = node
+            made._place(made._raise(few))
             return made
         rows = [hashes]
         while len(rows[-1]) > HASH_BYTES:
@@ -164,8 +163,7 @@ class StandingsMap:
                 self._kept.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()
             self._few.update(nodes)
             return
-        for at, node in nodes.items():
-            self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES] = node
+        self._place(nodes)
 
     def proof(self, key: bytes) -> MapProof:
         """Return the proof of what the map holds, or does not hold, under `key`."""
@@ -184,6 +182,10 @@ class StandingsMap:
             return self._few.get(at) or _EMPTY[at.bit_length() - 1]
         return bytes(self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES])
 
+    def _place(self, nodes: Mapping[int, bytes]) -> None:
+        for at, node in nodes.items():
+            self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES] = node
+
     def _load(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Hash buckets as the items stream by, then every changed inner node once."""
         changed: dict[int, bytes] = {}
@@ -199,8 +201,7 @@ class StandingsMap:
             previous = key
         if previous:
             changed[BUCKET_COUNT + bucket] = hashed.digest()
-        for index, node in self._raise(changed).items():
-            self._nodes[index * HASH_BYTES : (index + 1) * HASH_BYTES] = node
+        self._place(self._raise(changed))
 
     def _overlay(self, changes: Mapping[bytes, bytes], *, held: bool = True) -> dict[int, bytes]:
         """Return every node of the heap that `changes` make different; `held`: the store is as the map is."""

@@ -69,6 +69,12 @@ def read_table(name: str, data: bytes) -> dict[str, Any]:
     return table
 
 
+@lru_cache(maxsize=1)
+def shipped_codes() -> Mapping[str, Any]:
+    """What identifiers are read by where no table of a network is at hand: one object, so reading is kept."""
+    return read_table("gbt34014.json", shipped("rules/gbt34014.json"))
+
+
 def rule_files() -> dict[str, bytes]:
     """The rule files a founding ceremony puts into a network, by name."""
     return {name: shipped(f"rules/{name}") for name in GENESIS_RULES}

@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import jsonschema_rs
 
@@ -368,7 +368,7 @@ def _merged_copy(member: Any) -> Any:
     return {key: _merged_copy(value) for key, value in member.items()} if isinstance(member, dict) else member
 
 
-def _contradiction(dotted: str) -> None:
+def _contradiction(dotted: str) -> NoReturn:
     raise CredentialError(
         "structure_invalid", f"The sets of this passport contradict each other in {dotted[:120]!a}."
     )

@@ -306,9 +306,8 @@ def _as_heard(party: Participant, path: str) -> Participant:
 
 def _key_of(message: Sign1, sender: Participant, sent: int) -> Key:
     """The transport key of the sender that a message names: any that is valid, while one follows another."""
-    named = message.protected.get(4)
     for key in sender.keys:
-        found = key.role == "transport" and key.id.encode() == named
+        found = key.role == "transport" and key.id == message.key_id
         if found and key.valid(sent) and sender.takes_part(sent):
             return key
     raise not_authenticated(f"the request is not signed by the transport key of {sender.did}")

@@ -7,7 +7,6 @@ with the blind of the receipt.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -35,7 +34,7 @@ from credentials.ledger.entries import (
     parse_entry,
 )
 from credentials.ledger.log_epochs import LogEpochs, verify_under
-from node.config import shipped
+from node.config import shipped_codes
 from node.errors import SetupError, Unfit, Unreadable
 from node.named_files import STDIN, read_named, read_named_text
 from node.receipts.epochs import EpochFile
@@ -151,11 +150,10 @@ def _named(text: str, about: Subject, issuer: str) -> Identifier:
 
     What such a code means is in a file of that network. That it is this one the hash in the subject says.
     """
-    rules = json.loads(shipped("rules/gbt34014.json"))
     code = text.removeprefix(f"urn:comity:item:{about.scheme}:")
     if about.scheme not in BUILT_IN and code != text and UPPER_AND_DIGITS.issuperset(code):
         return Identifier(about.scheme, about.namespace, code)
-    return read_identifier(text, rules, namespace=issuer)
+    return read_identifier(text, shipped_codes(), namespace=issuer)
 
 
 def signatures(verified: VerifiedReceipt) -> list[str]:

@@ -11,11 +11,12 @@ from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import read_identifier, subject_from_blind
 from credentials.documents.model import StatusEntry
 from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation
 from credentials.ledger.entries import RefusedEntry
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.severity import CLEAR, GAPS, ORDER
 from credentials.verdicts.verdict import Check, Outcome, conclude
-from node.config import read_table, shipped
+from node.config import shipped, shipped_codes
 from node.receipts.evidence_shown import (
     FAIL,
     JSON,
@@ -109,7 +110,7 @@ class LineCheck:
 
     def _identifiers(self) -> Mapping[str, Any]:
         tables = self._shown.tables()
-        return read_table("x.json", shipped("rules/gbt34014.json")) if tables is None else tables.identifiers
+        return shipped_codes() if tables is None else tables.identifiers
 
     def _governed(self, number: int, height: int) -> None:
         """The governance that is proven was that of this height."""
@@ -128,9 +129,9 @@ class LineCheck:
     def _status(self, item: JSON) -> None:
         """No clear word beside a document that its list ended by then."""
         for digest in self._shown_by(item):
-            document = self._shown.documents.get(digest)
-            for entry in () if document is None else document.status:
-                self._bit(item, digest, document.issuer if document else "", entry)
+            if (document := self._shown.documents.get(digest)) is not None:
+                for entry in document.status:
+                    self._bit(item, digest, document.issuer, entry)
 
     def _bit(self, item: JSON, digest: str, issuer: str, entry: StatusEntry) -> None:
         number, block = item["line"], self._shown.blocks.get(item["height"])
@@ -156,23 +157,25 @@ class LineCheck:
 
     def _shown_by(self, item: JSON) -> Iterator[str]:
         """The documents of the statements of its timeline."""
-        for step in item["timeline"]:
-            record = self._shown.records.get(step["attestation_digest"] or "")
-            said = None if record is None else statement_of(record.entry)
-            if said is not None:
-                sets = said.set_list
-                digests = [said.document_digest] if sets is None else [*sets.points.values()]
-                yield from map(b64u, digests)
+        for said in self._stated(item):
+            sets = said.set_list
+            yield from map(b64u, [said.document_digest] if sets is None else sets.points.values())
 
     def _is_live(self, item: JSON, digest: str) -> bool:
         """True of a document of the passport in force."""
         live = item["passport"].get("digest")
+        for said in self._stated(item):
+            if b64u(said.document_digest) == live and said.set_list is not None:
+                return digest in map(b64u, said.set_list.points.values())
+        return False
+
+    def _stated(self, item: JSON) -> Iterator[Attestation]:
+        """The statements of its timeline that the file shows."""
         for step in item["timeline"]:
             record = self._shown.records.get(step["attestation_digest"] or "")
             said = None if record is None else statement_of(record.entry)
-            if said is not None and b64u(said.document_digest) == live and said.set_list is not None:
-                return digest in map(b64u, said.set_list.points.values())
-        return False
+            if said is not None:
+                yield said
 
     def _word(self, item: JSON) -> str | None:
         """The word that follows from the checks of a line, by the rules that governed."""

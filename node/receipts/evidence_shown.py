@@ -54,7 +54,7 @@ class ShownRecord:
 
 @dataclass(frozen=True, slots=True)
 class ShownDocument:
-    """A document that was shown: by whom, with which entries of status lists, whether its proof holds."""
+    """A document that was shown: by whom, with which entries of status lists."""
 
     issuer: str
     status: tuple[StatusEntry, ...]
@@ -64,7 +64,6 @@ class ShownDocument:
 class ShownList:
     """A version of a status list, and where its attestation is in the log."""
 
-    issuer: str
     bits: StatusList
     index: int
 
@@ -82,6 +81,7 @@ class ShownEvidence:
         self.documents: dict[str, ShownDocument] = {}
         self.lists: dict[tuple[str, str], list[ShownList]] = {}
         self._tables: Tables | None = None
+        self._tables_read = False  # as of what was shown by now: each line asks for them
 
     def tell(self, line: int | None, step: str, outcome: str, why: str = "") -> None:
         """Keep what became of a step."""
@@ -95,6 +95,7 @@ class ShownEvidence:
         if sha256(data).hexdigest() != one["sha256"]:
             self.tell(None, "rules", FAIL, f"{one['rule']} is not the file whose digest it names")
         self._rules[one["sha256"]] = data
+        self._tables_read = False
 
     def take_governance(self, one: JSON) -> None:
         """What governed, with its proof; the block of its height with it."""
@@ -105,6 +106,7 @@ class ShownEvidence:
             self.tell(None, "governance", FAIL, str(error))
             return
         self.proven = proven
+        self._tables_read = False
         self._put_block(receipt)
         self.tell(None, "governance", PASS)
         lacking = [name for name, digest in proven.rules().items() if digest.hex() not in self._rules]
@@ -212,18 +214,23 @@ class ShownEvidence:
             return
         for purpose in bits.purposes:
             known = self.lists.setdefault((said.issuer, purpose), [])
-            known.append(ShownList(said.issuer, bits, verified.index))
+            known.append(ShownList(bits, verified.index))
 
     def tables(self) -> Tables | None:
         """The tables of what governed; None where a file of them is lacking, or of a version to come."""
-        if self._tables is None and self.proven is not None:
-            rules = {name: self._rules.get(digest.hex()) for name, digest in self.proven.rules().items()}
-            try:
-                read = {name: read_table(name, data) for name, data in rules.items() if data is not None}
-                self._tables = tables_of(read) if len(read) == len(rules) else None
-            except (CredentialError, AssertionError, LookupError, TypeError, ValueError):
-                return None
+        if not self._tables_read:
+            self._tables, self._tables_read = self._read_tables(), True
         return self._tables
+
+    def _read_tables(self) -> Tables | None:
+        names = {} if self.proven is None else self.proven.rules()
+        held = {name: self._rules[d.hex()] for name, d in names.items() if d.hex() in self._rules}
+        if not names or len(held) < len(names):
+            return None
+        try:
+            return tables_of({name: read_table(name, data) for name, data in held.items()})
+        except (CredentialError, AssertionError, LookupError, TypeError, ValueError):
+            return None
 
 
 _NOT_HELD = {

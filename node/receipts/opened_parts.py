@@ -11,7 +11,7 @@ from credentials.documents.identifiers import read_identifier
 from credentials.errors import CredentialError
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.verdicts.parts_check import Opened, key_shown, require_opened
-from node.config import read_table, shipped
+from node.config import shipped_codes
 from node.receipts.checker import NotAboutThis
 
 
@@ -24,13 +24,12 @@ def check_opened(verified: VerifiedReceipt, shown: Mapping[str, Any]) -> list[st
     if not isinstance(entry, AdmittedEntry) or entry.attestation.children_root is None:
         raise NotAboutThis("the entry of this receipt commits to no parts")
     root = entry.attestation.children_root
-    rules = read_table("gbt34014.json", shipped("rules/gbt34014.json"))
     found: list[str] = []
     for part in shown.get("parts", ()):
         way = part.get("opened", part)
         if way is None:
             raise CredentialError("malformed", f"{part['code']} is shown without its way to the commitment")
-        code = read_identifier(way["code"], rules, namespace=entry.attestation.issuer)
+        code = read_identifier(way["code"], shipped_codes(), namespace=entry.attestation.issuer)
         opened = Opened(way["index"], way["size"], tuple(map(b64u_decode, way["path"])))
         require_opened(key_shown(code, b64u_decode(way["blind"])), opened, root)
         found.append(code.canonical)
