@@ -84,6 +84,8 @@ class NoteKey:
     name: str
     kind: int
     public_key: bytes
+    # SHA-256(name || newline || kind || public key), first four bytes.
+    key_id: bytes = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse kinds this code cannot verify."""
@@ -94,11 +96,8 @@ class NoteKey:
             )
         if len(self.public_key) != PUBLIC_KEY_BYTES:
             raise NoteError(f"the key of {self.name} is not 32 bytes")
-
-    @property
-    def key_id(self) -> bytes:
-        """SHA-256(name || newline || kind || public key), first four bytes."""
-        return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public_key).digest()[:4]
+        named = self.name.encode() + b"\n" + bytes([self.kind]) + self.public_key
+        object.__setattr__(self, "key_id", sha256(named).digest()[:4])
 
     def vkey(self) -> str:
         """Return the text form."""
