@@ -148,7 +148,9 @@ class Blocks:
             except Exception as error:
                 raise AssertionError(_apart(block, f"it cannot be executed: {error}")) from error
         log = self._present.tip.log.append(map(leaf_hash, execution.entries))
-        return Storing(block, execution, log, self.following(execution))
+        history = self.following(execution)
+        changed = None if history is self._present.history else history.steps[-1][1]
+        return Storing(block, execution, log, history, changed)
 
     def following(self, execution: Execution) -> ValidatorHistory:
         """The history after a block; raises ConsensusError when its updates leave no set."""

@@ -144,10 +144,9 @@ class Deciding:
         except CannotFollow as lacking:
             present.storing = Waiting(block, certificate, lacking, present.now_ms)
             return
-        changed = None if storing.history is present.history else storing.history.steps[-1][1]
         self.remember(certificate)
         present.storing = storing
-        present.out.append(Commit(block, certificate, storing.execution, storing.log, changed))
+        present.out.append(Commit(block, certificate, storing.execution, storing.log, storing.validators))
 
     def remember(self, certificate: CommitCertificate) -> None:
         """Keep who voted for a decided block."""

@@ -16,7 +16,7 @@ from consensus.machine import Height, State
 from consensus.merkle import Frontier
 from consensus.refusals import HOSTILE
 from consensus.types import Block, CommitCertificate
-from consensus.validators import ValidatorHistory
+from consensus.validators import ValidatorHistory, ValidatorSet
 
 SHORT_DIGEST_BYTES = 8
 
@@ -38,6 +38,7 @@ class Storing:
     execution: Execution
     log: Frontier
     history: ValidatorHistory
+    validators: ValidatorSet | None = None  # from height + 2 on, when the block changes them
 
 
 @dataclass(frozen=True, slots=True)

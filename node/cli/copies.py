@@ -13,7 +13,7 @@ from node.cli.setup import DATA, PASSPHRASE, say_unchecked, take_snapshot
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
-from node.ledger import rebuilding
+from node.ledger import incoming, rebuilding
 from node.named_files import make_folder, put_whole
 from node.setup import archiving, copies
 from node.setup import network as networks
@@ -115,7 +115,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
         try:
             height = take_snapshot(directory, found, source, words)
         except BaseException:
-            rebuilding.remove(directory.ledger)
+            incoming.remove(directory.ledger)
             if aside.exists():
                 put_whole(aside, directory.ledger)
             raise

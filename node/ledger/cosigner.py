@@ -106,6 +106,20 @@ class Cosigning:
         """Sizes that end an epoch, and have no note yet: without it nobody is led to the next policy."""
         return self.policies.ends() - self.ends_kept
 
+    @property
+    def not_remembered(self) -> str:
+        """Why who finds a cosignature of its own that its guard does not know signs no more."""
+        return (
+            f"the network has a cosignature of this validator for a log of {self.foreign_size} entries, and "
+            "signing.db knows nothing of it: it is missing, old or restored, or another node runs with the "
+            "same keys"
+        )
+
+    def accusations(self, keys: NoteKeys) -> list[FaultEvidence]:
+        """What the rivals found since the last time prove of whom these keys are."""
+        found, self.rivals = self.rivals, []
+        return [evidence for rivals in found if (evidence := rivals.evidence(keys)) is not None]
+
     def lacks_an_end(self) -> bool:
         """Whether there are any: then the keys of an epoch before may be needed yet."""
         return bool(self.ends_missing)

@@ -331,11 +331,9 @@ class Ordering:
         if self._was_asking and not self.replica.asking:
             self._was_asking = False
             self._checkpoints.cosign()
-        cosigning = self._checkpoints.cosigning
-        for rivals in cosigning.rivals:
-            if (found := rivals.evidence(self.replica.chain.parameters.note_keys)) is not None:
-                self._execute(self._feed(MessageReceived(self.did, found.encode())))
-        cosigning.rivals.clear()
+        keys = self.replica.chain.parameters.note_keys
+        for found in self._checkpoints.cosigning.accusations(keys):
+            self._execute(self._feed(MessageReceived(self.did, found.encode())))
         before, self.evidence = self.evidence, self.replica.evidence
         for evidence in self.evidence:
             if evidence not in before:
@@ -349,11 +347,7 @@ class Ordering:
             return
         size = self._checkpoints.cosigning.foreign_size
         if size and self.replica.withheld is None:
-            self.replica.withhold(
-                f"the network has a cosignature of this validator for a log of {size} entries, and "
-                "signing.db knows nothing of it: it is missing, old or restored, or another node runs with "
-                "the same keys"
-            )
+            self.replica.withhold(self._checkpoints.cosigning.not_remembered)
         reason, above = self.replica.withheld, self.replica.withheld_above
         if reason is not None and (size or above) and (size, above) != self._shown:
             self._shown = size, above

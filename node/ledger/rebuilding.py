@@ -32,6 +32,7 @@ from credentials.ledger.registry import Registry
 from node.errors import SetupError
 from node.ledger.chain import tip_of
 from node.ledger.comet.decided import by_cometbft, carried_by
+from node.ledger.incoming import remove
 from node.ledger.log_policies import LogPolicies
 from node.named_files import put_whole
 from node.storage.database import SIDE_FILES, NotRead, StorageError
@@ -111,12 +112,6 @@ def put_in_place(made: Path, path: Path) -> None:
     for suffix in SIDE_FILES:  # of the old one, whose log was taken in when it was closed
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     put_whole(made, path)
-
-
-def remove(path: Path) -> None:
-    """Delete a database with the files beside it."""
-    for suffix in ("", *SIDE_FILES):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _validators_after(history: GovernanceHistory, execution: Execution) -> ValidatorSet | None:

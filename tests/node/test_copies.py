@@ -22,7 +22,7 @@ from credentials.documents.status import read_list
 from credentials.ledger.governance import key_name
 from node.config import DataDirectory
 from node.errors import SetupError
-from node.ledger import rebuilding
+from node.ledger import incoming, rebuilding
 from node.setup import network as networks
 from node.setup.copies import TAG, restore
 from node.setup.keystore import Keys
@@ -118,7 +118,7 @@ def test_a_database_that_is_removed_is_gone_with_the_files_beside_it(tmp_path: P
         (tmp_path / name).touch()
 
     for _ in range(2):
-        rebuilding.remove(tmp_path / "ledger.db")
+        incoming.remove(tmp_path / "ledger.db")
 
     assert [one.name for one in tmp_path.iterdir()] == ["other.db"]
 

@@ -259,7 +259,6 @@ class Abci:
         if storing is None or decided is None:
             raise RequestRefused("no block is decided that could be committed")
         block = storing.block
-        changed = None if storing.history is delivered.history else storing.history.steps[-1][1]
         self._decided = None
         self._ledger.adopt(
             block.height,
@@ -272,7 +271,7 @@ class Abci:
                 decided_by(*decided, delivered.carried_after(storing)),
                 0,
                 storing.log,
-                changed,
+                storing.validators,
             ),
         )
         self._gone(delivered.stored(_now_ms(), int(self._wall())))

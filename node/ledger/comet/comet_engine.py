@@ -166,11 +166,9 @@ class CometEngine:
 
     def _accuse(self) -> None:
         """Two checkpoints of one size by one key: as soon as they are seen."""
-        cosigning, keys = self._checkpoints.cosigning, self._behind.delivered.parameters.note_keys
-        for rivals in cosigning.rivals:
-            if (found := rivals.evidence(keys)) is not None:
-                self._show(self._did, found.encode())
-        cosigning.rivals.clear()
+        keys = self._behind.delivered.parameters.note_keys
+        for found in self._checkpoints.cosigning.accusations(keys):
+            self._show(self._did, found.encode())
         before, self._evidence = self._evidence, self._behind.delivered.evidence
         for one in self._evidence:
             if one not in before:

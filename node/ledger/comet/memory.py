@@ -33,11 +33,7 @@ class Memory:
             self._heard_at_s = time.monotonic()
         size = self._checkpoints.cosigning.foreign_size
         if size and self.withheld is None:
-            reason = (
-                f"the network has a cosignature of this validator for a log of {size} entries, and "
-                "signing.db knows nothing of it: it is missing, old or restored, or another node runs with "
-                "the same keys"
-            )
+            reason = self._checkpoints.cosigning.not_remembered
             self._signing.withhold(Withheld(reason, height, size))
             log.moment("withheld", because=reason)
         self.withheld = self._signing.withheld()
