@@ -448,6 +448,21 @@ def test_the_light_client_asks_peers(socket_path: Path) -> None:
     assert exchange(socket_path, Asked(a=high), body | {"params": {}}) is None
 
 
+def test_a_question_that_names_no_length_is_let_go(socket_path: Path) -> None:
+    """
+    Its connection ends and nothing else: the relay goes on.
+    """
+    served = relay.Relay(socket_path, Asked().ask, tuple)
+    try:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(socket_path))
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n")
+            served.turn()
+            assert sock.recv(1) == b""
+    finally:
+        served.close()
+
+
 class Told(Rpc):
     """CometBFT's RPC, or none."""
 

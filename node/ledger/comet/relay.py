@@ -159,7 +159,8 @@ def _body(sock: socket.socket) -> bytes:
         data += _more(sock, data)
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.decode("ascii", "replace").lower().split("\r\n")[1:]
-    length = next(int(line.partition(":")[2]) for line in lines if line.startswith("content-length:"))
+    lengths = (int(line.partition(":")[2]) for line in lines if line.startswith("content-length:"))
+    length = next(lengths, 0)
     while len(body) < min(length, ASKED_BYTES_MAX):
         body += _more(sock, body)
     return body
