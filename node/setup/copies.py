@@ -159,12 +159,7 @@ def _read(source: Path) -> BackupList:
             f"{source} is no backup: it has no readable {LIST}",
             step="Name a folder that `comity backup` made.",
         ) from error
-    if not isinstance(read, dict) or read.get("type") != TAG:
-        raise SetupError(
-            f"{source / LIST} is not the list of a backup of this version",
-            step="Name a folder that `comity backup` of this version made.",
-        )
-    files = read.get("files")
+    files = read.get("files") if isinstance(read, dict) and read.get("type") == TAG else None
     if not isinstance(files, dict) or OFFICE not in files:
         raise SetupError(
             f"{source / LIST} is not the list of a backup of this version",

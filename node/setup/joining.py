@@ -117,7 +117,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
         raise SetupError(f"{directory.root} has joined the network {name} already: start its node")
     require_address(f"--via {url:.120}", url)
     partial = directory.root / PARTIAL
-    _remove(partial)
+    incoming.remove(partial)
     hello = _greet(url, told)
     authentication = PeerAuthentication(
         hello.genesis.network_id, hello.history, card.did, (keys.signer("transport"),)
@@ -130,11 +130,11 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
         of_first = last == COMETBFT and not history.term(height).epoch
         trust = _trusted(authentication, hello, partial, told.size, history) if of_first else None
     except BaseException:
-        _remove(partial)
+        incoming.remove(partial)
         raise
-    _remove(directory.ledger)  # of a join that was killed before the network directory had its name
+    incoming.remove(directory.ledger)  # of a join that was killed before the network directory had its name
     if last == COMETBFT:
-        _remove(partial)
+        incoming.remove(partial)
     else:
         put_whole(partial, directory.ledger)
     if trust is not None:
@@ -242,29 +242,32 @@ def _trusted(
     return state_sync.TrustedHeader(header.height, header.hash)
 
 
-def _ask(authentication: PeerAuthentication, hello: _Hello, path: str, body: bytes) -> bytes:
-    """One signed question to the peer that was greeted; OSError, ProblemError or SetupError."""
+def _post(
+    authentication: PeerAuthentication, hello: _Hello, path: str, body: bytes
+) -> tuple[int, bytes, bytes]:
+    """(status, answer, nonce) of one signed question to the peer that was greeted; OSError without one."""
     did, link = hello.peer.did, Link(hello.url, [authentication.trust(hello.peer.did)])
     try:
         data, nonce = authentication.request(did, path, body)
-        status, answer = link.post(
-            f"/peer/{path}", data, seconds_max=ANSWER_S_MAX, size_bytes_max=PEER_BODY_BYTES_MAX
-        )
-        if status != 200:
-            raise PeerFailed(f"{did} answers nothing: {refusal_of(status, answer)}")
-        return authentication.open_reply(answer, path, did, nonce)
+        told = link.post(f"/peer/{path}", data, seconds_max=ANSWER_S_MAX, size_bytes_max=PEER_BODY_BYTES_MAX)
+        return *told, nonce
     finally:
         link.close()
 
 
+def _ask(authentication: PeerAuthentication, hello: _Hello, path: str, body: bytes) -> bytes:
+    """What it answers to one question; OSError, ProblemError or SetupError."""
+    status, answer, nonce = _post(authentication, hello, path, body)
+    if status != 200:
+        raise PeerFailed(f"{hello.peer.did} answers nothing: {refusal_of(status, answer)}")
+    return authentication.open_reply(answer, path, hello.peer.did, nonce)
+
+
 def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, dict[str, str]]:
     """The network key, sealed to this node by the peer, and where other nodes are."""
-    did, link = hello.peer.did, Link(hello.url, [authentication.trust(hello.peer.did)])
+    did = hello.peer.did
     try:
-        data, nonce = authentication.request(did, "joining", b"")
-        status, answer = link.post(
-            "/peer/joining", data, seconds_max=ANSWER_S_MAX, size_bytes_max=PEER_BODY_BYTES_MAX
-        )
+        status, answer, nonce = _post(authentication, hello, "joining", b"")
         if status == 401:
             raise SetupError(
                 f"{did} does not know you: {refusal_of(status, answer)}. If your admission is not decided "
@@ -278,8 +281,6 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
         raise PeerFailed(f"{did} gave no network key: {error or type(error).__name__}") from error
     except ProblemError as error:
         raise PeerFailed(f"the answer of {did} was not signed by it: {error}") from error
-    finally:
-        link.close()
     try:
         match decode(answered, size_bytes_max=PEER_BODY_BYTES_MAX):
             case [bytes(key), dict(addresses)]:
@@ -405,8 +406,3 @@ def _write_network(
     write_engine(scratch, engine)
     put_whole(scratch, directory.network)
     close_to_others(directory.root)
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
