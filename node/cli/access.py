@@ -18,7 +18,7 @@ import click
 
 from node.cli.recovering import compromised, prove, rotate, uses
 from node.cli.setup import DATA, PASSPHRASE
-from node.cli.terminal import say
+from node.cli.terminal import say, to_the_minute
 from node.cli.tokens import token
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
@@ -138,7 +138,7 @@ def list_keys(*, data: Path) -> None:
             by = f" by {key['made_by']}" if key["made_by"] else ""
             say(f"{key['name']}  {', '.join(key['scopes'])}  since {_day(key['created'])}{by}, {state}")
         for session in sessions:
-            until = datetime.fromtimestamp(session["expires"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+            until = to_the_minute(session["expires"])
             by = f", link made by {session['made_by']}" if session["made_by"] else ""
             say(f"session {session['name']}  {', '.join(session['scopes'])}  until {until}{by}")
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from node.cli.access import opened, tell_if_down
 from node.cli.setup import DATA
-from node.cli.terminal import say
+from node.cli.terminal import say, to_the_minute
 from node.config import DataDirectory
 from node.use_cases.access import AT_THE_MACHINE
 from node.use_cases.accounts import AccountMade, Accounts
@@ -73,7 +72,7 @@ def link(*, data: Path, name: str) -> None:
 
 def _say_link(data: Path, address: str, made: AccountMade) -> None:
     say(f"{address}/welcome/{made['token']}")
-    say(f"for {made['name']}: it opens once, until {_moment(made['until'])}", err=True)
+    say(f"for {made['name']}: it opens once, until {to_the_minute(made['until'])}", err=True)
     tell_if_down(data, address)
 
 
@@ -87,11 +86,15 @@ def list_accounts(*, data: Path) -> None:
         say("nobody has an account: `comity account add NAME --role ROLE` makes one")
     for row in rows:
         used = (
-            "never signed in" if row["last_used"] is None else f"last signed in {_moment(row['last_used'])}"
+            "never signed in"
+            if row["last_used"] is None
+            else f"last signed in {to_the_minute(row['last_used'])}"
         )
         sessions = "1 session" if row["sessions"] == 1 else f"{row['sessions']} sessions"
         state = (
-            f"ended {_moment(row['ended'])}" if row["ended"] is not None else f"{row['state']}, {sessions}"
+            f"ended {to_the_minute(row['ended'])}"
+            if row["ended"] is not None
+            else f"{row['state']}, {sessions}"
         )
         say(f"{row['name']}  {', '.join(row['roles'])}  {row['account']}  {state}, {used}")
 
@@ -118,7 +121,3 @@ def end(*, data: Path, name: str) -> None:
     with _accounts(data) as accounts:
         ended = accounts.end(AT_THE_MACHINE, name)
     say(f"ended: the account {name}, and {ended} session(s) with it")
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli.client import speaks_to_node
-from node.cli.sheets_issued import SHEET_BYTES_MAX, progress, tell, write_refused
+from node.cli.sheets_issued import SHEET_BYTES_MAX, progress, tell, told_of, write_refused
 from node.cli.terminal import end_progress, say
 from node.maker_client import MakerClient
 from node.named_files import read_named
@@ -57,7 +57,7 @@ def bulk(
         if failed is not None:
             write_refused(maker, looked["id"], failed)
     reached = looked["counts"].get("checked", 0)
-    say(f"reached  {_counted(looked)}")
+    say(f"reached  {told_of(looked, WORDS)}")
     if not reached:
         return 1 if refused else 0
     if not yes and not click.confirm(f"{act.replace('_', ' ')} these {reached}?"):
@@ -66,7 +66,7 @@ def bulk(
     done = _followed(maker, maker.carry_out(looked["id"])["id"])
     if left := done["counts"].get("refused", 0):
         tell(maker, done["id"], left)
-    say(f"done     {_counted(done)}, {done['on_ledger'].get('receipted', 0)} with a receipt")
+    say(f"done     {told_of(done, WORDS)}, {done['on_ledger'].get('receipted', 0)} with a receipt")
     return 1 if refused or left else 0
 
 
@@ -74,9 +74,3 @@ def _followed(maker: MakerClient, id: str) -> JobAnswer:
     job = maker.wait(id, progress)
     end_progress()
     return job
-
-
-def _counted(job: JobAnswer) -> str:
-    return ", ".join(
-        f"{job['counts'][state]} {word}" for state, word in WORDS.items() if state in job["counts"]
-    )

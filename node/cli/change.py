@@ -16,7 +16,7 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance_state import NAMESPACE, PROPOSED, SCHEME
 from credentials.ledger.proposals import ChangeProposal
-from node.cli.client import Command, DataFolder, named, options, show, speaks_to_node
+from node.cli.client import Command, named, options, show, speaks_to_node, which_node
 from node.cli.terminal import say, say_step
 from node.errors import ProblemError, SetupError
 from node.node_client import Client
@@ -39,11 +39,6 @@ tries_dry = click.option(
     is_flag=True,
     help="Show what it would do, also to open lines of this node, and sign nothing.",
 )
-_WHERE = (
-    click.option("--data", type=DataFolder(), help="Data directory of a node on this machine."),
-    click.option("--node", help="URL of a node; otherwise COMITY_NODE."),
-    click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data."),
-)
 
 
 def proposes(command: Command) -> Command:
@@ -54,7 +49,7 @@ def proposes(command: Command) -> Command:
 
 def proposal_options(command: Command) -> Command:
     """The same options, for whoever may do without a node."""
-    added: Command = options(*_WHERE, *_HOW)(command)
+    added: Command = options(which_node, *_HOW)(command)
     return added
 
 

@@ -24,6 +24,27 @@ NAMED_MAX = 8  # of files that were open to others
 Command = Callable[..., Any]
 
 
+def options(*added: Command) -> Command:
+    """Several options as one decorator, for a command that has many."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(added):
+            command = option(command)
+        return command
+
+    return add
+
+
+def which_node(command: Command) -> Command:
+    """Add --data, --node and --key, by which `connect` finds a node."""
+    added: Command = options(
+        click.option("--data", type=DataFolder(), help="Data directory of a node on this machine."),
+        click.option("--node", help="URL of a node; otherwise COMITY_NODE."),
+        click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data."),
+    )(command)
+    return added
+
+
 def speaks_to_node(command: Command) -> Command:
     """Add --data, --node, --key to a command, and give it a `client`."""
 
@@ -38,25 +59,12 @@ def speaks_to_node(command: Command) -> Command:
 def may_speak_to_node(command: Command) -> Command:
     """The same for a command that asks no node with some of its options: `client` makes one when called."""
 
-    @click.option("--data", type=DataFolder(), help="Data directory of a node on this machine.")
-    @click.option("--node", help="URL of a node; otherwise COMITY_NODE.")
-    @click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data.")
+    @which_node
     @wraps(command)
     def connected(*args: Any, data: Path | None, node: str | None, key: str | None, **kwargs: Any) -> Any:
         return command(*args, client=partial(connect, data, node, key), **kwargs)
 
     return connected
-
-
-def options(*added: Command) -> Command:
-    """Several options as one decorator, for a command that has many."""
-
-    def add(command: Command) -> Command:
-        for option in reversed(added):
-            command = option(command)
-        return command
-
-    return add
 
 
 class DataFolder(click.Path):
@@ -140,8 +148,13 @@ def write_out(text: str, output: Path | None) -> None:
     if output is None:
         say(text, nl=False)
         return
+    write_file(text.encode(), output)
+
+
+def write_file(data: bytes, output: Path) -> None:
+    """A file that a command makes, in place of one that is there; SetupError where it cannot be."""
     try:
-        output.write_text(text)
+        output.write_bytes(data)
     except OSError as error:
         raise SetupError(
             f"{output} cannot be written: {error.strerror}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.answers import CountersignAnswer
-from node.cli.client import DataFolder, connect, named, options, read_json, show, speaks_to_node
+from node.cli.client import connect, named, options, read_json, show, speaks_to_node, which_node
 from node.cli.terminal import in_utc, say, say_step
 from node.config import DataDirectory, environment, passphrase, read_table, shipped
 from node.errors import ProblemError, SetupError
@@ -154,9 +154,7 @@ _ATTEST = options(
     ),
     click.option("--passphrase-file", type=click.Path(path_type=Path), help="For --countersign."),
     click.option("--wait", is_flag=True, help="Wait for the receipt."),
-    click.option("--data", type=DataFolder(), help="Data directory of a node on this machine."),
-    click.option("--node", help="URL of a node; otherwise COMITY_NODE."),
-    click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data."),
+    which_node,
 )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from node.cli.client import read_json
+from node.cli.client import read_json, write_file
 from node.cli.terminal import end_progress, say, say_progress
 from node.errors import SetupError
 from node.maker_client import MakerClient
@@ -69,10 +70,10 @@ def issue_from(
     return 1 if refused else 0
 
 
-def told_of(job: JobAnswer) -> str:
-    """What its rows came to."""
+def told_of(job: JobAnswer, words: Mapping[str, str] = WORDS) -> str:
+    """What its rows came to, by what each state is called."""
     counts = job["counts"]
-    return ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if state in counts)
+    return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if state in counts)
 
 
 def known_model(maker: MakerClient, model: str | None) -> str | None:
@@ -120,11 +121,5 @@ def _say_row(row: JobRowAnswer) -> None:
 
 def write_refused(maker: MakerClient, id: str, to: Path) -> None:
     """The refused rows as a sheet."""
-    try:
-        to.write_bytes(maker.failed(id))
-    except OSError as error:
-        raise SetupError(
-            f"{to} cannot be written: {error.strerror}",
-            step="Name a file in a folder that you may write into.",
-        ) from error
+    write_file(maker.failed(id), to)
     say(f"failed   the refused rows are in {to}: correct them there, and issue from that file")

@@ -43,6 +43,11 @@ def in_utc(seconds: int) -> str:
         return str(seconds)
 
 
+def to_the_minute(seconds: int) -> str:
+    """A moment in UTC that this node chose: until when something holds, when somebody came last."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def step_line(told: Mapping[str, Any]) -> str:
     """What the reader does next, and whose fault it is."""
     from node.catalogues import whose_fault  # noqa: PLC0415  (only what is told pays for the tables)
