@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 # By these codes nothing is said against what was shown: this node lacks something (an algorithm, a context, a
 # way to the issuer's keys, a schema, a kind of status), or a third server sent something wrong or nothing.
 # They decide nothing and are never the item's fault; config/reasons.toml says the same, and a test holds both
@@ -34,3 +36,8 @@ class CredentialError(ValueError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def malformed(sentence: str) -> NoReturn:
+    """Refuse what is not of the form that it should have; `sentence` without its stop."""
+    raise CredentialError("malformed", f"{sentence}.")

@@ -29,12 +29,12 @@ DIGITS = frozenset("0123456789")
 UPPER_AND_DIGITS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 CODE_CHARACTERS_MAX = 40  # of what can have been meant as a code
 MEANT = {"O": "0", "Q": "0", "I": "1"}  # what a letter that no code has was read from
-# Read without a table: their lengths, and those of a VIN with and without the mark of a label, are taken.
 # The link on a label of a code that is no address itself: at whatever node, in capitals or not (EN 18220).
 LABEL_PATH = "/B/"
 _LABEL_LINK = re.compile(
     rf"(?:https?://)?[^/?#\s]+(?:/[^?#]*)?{LABEL_PATH}([0-9A-Z]+)/?(?:[?#].*)?", re.IGNORECASE
 )
+# Read without a table: their lengths, and those of a VIN with and without the mark of a label, are taken.
 BUILT_IN = {"gbt34014": (19, 24), "vin": (17, 18), "gs1": (), "uri": ()}
 _FILE = re.compile(r"scheme-([a-z][a-z0-9-]{0,31})\.json")
 _POSITIONS = re.compile(r"([1-9][0-9]?)(?:-([1-9][0-9]?))?")

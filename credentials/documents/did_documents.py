@@ -15,13 +15,12 @@ from credentials.documents.keys import (
     did_key_decode,
     jwk_decode,
     kind_of,
-    malformed,
     multikey_decode,
     multikey_encode,
 )
 from credentials.documents.model import parse_date_time
 from credentials.documents.spelling import shown
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, malformed
 
 DID_V1 = "https://www.w3.org/ns/did/v1"
 MULTIKEY_V1 = "https://w3id.org/security/multikey/v1"

@@ -17,7 +17,7 @@ import base58
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.spelling import shown
 from credentials.documents.uri import parse_did, parse_uri
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, malformed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -311,7 +311,3 @@ def require_did(did: str) -> None:
             "issuer_unknown",
             f"{shown(did)} is {kind}: this node looks up keys of participants, of did:web and of did:key.",
         )
-
-
-def malformed(sentence: str) -> NoReturn:
-    raise CredentialError("malformed", f"{sentence}.")

@@ -16,6 +16,7 @@ from credentials.documents.code_schemes import is_calendar_date
 from credentials.documents.resources import Resource, digests_of
 from credentials.documents.uri import is_url
 from credentials.errors import CredentialError
+from credentials.jsonld.definitions import LANGUAGE
 
 CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
 CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
@@ -334,7 +335,7 @@ class Reader:
                     or not value.keys() <= {"@value", "@language", "@direction"}
                     or value.get("@direction", "ltr") not in ("ltr", "rtl")
                     or not isinstance(value.get("@language", "en"), str)
-                    or _LANGUAGE.fullmatch(value.get("@language", "en")) is None
+                    or LANGUAGE.fullmatch(value.get("@language", "en")) is None
                 ):
                     self.refuse(
                         prefix + name,
@@ -367,9 +368,6 @@ def _size_of(item: Mapping[str, Any]) -> object:
     """`statusSize`; 1.0 is the number 1, in JSON as in what is signed (RFC 8785, 3.2.2.3)."""
     size = item.get("statusSize", 1)
     return int(size) if isinstance(size, float) and size.is_integer() else size
-
-
-_LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")  # BCP 47, RFC 5646 2.1
 
 
 def _date_time(text: object, member: str, version: Version, clause: str) -> int:

@@ -14,10 +14,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from credentials.errors import malformed
 from credentials.jcs import jcs, parse_json
 from credentials.jsonld.definitions import Uncompiled, base_direction, language_tag
 from credentials.jsonld.rdf import BLANK_NODES_MAX, QUADS_MAX, Quad, literal
-from credentials.jsonld.refusals import IRI, malformed
+from credentials.jsonld.refusals import IRI
 from credentials.jsonld.terms import (
     GRAPH,
     JSON_LITERAL,

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from credentials.jsonld.refusals import IRI, malformed
+from credentials.errors import malformed
+from credentials.jsonld.refusals import IRI
 
-LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")
+LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")  # BCP 47, RFC 5646 2.1
 
 KEYWORDS = frozenset(
     "@base @container @context @default @direction @embed @explicit @graph @id "  # noqa: SIM905 - short names

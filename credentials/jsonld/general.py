@@ -14,10 +14,10 @@ from typing import Any
 from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, malformed
 from credentials.jsonld.definitions import KEYWORDS, LANGUAGE, RESERVED
 from credentials.jsonld.rdf import Quad, literal
-from credentials.jsonld.refusals import IRI, context_unknown, malformed, undefined
+from credentials.jsonld.refusals import IRI, context_unknown, undefined
 from credentials.jsonld.terms import XSD
 
 # Measured to keep the slowest document below two seconds.
@@ -47,7 +47,7 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
         processor = _Lossless(on_property_dropped=undefined)
         expanded = processor.expand(document, options)
         _require_absolute(expanded)
-        dataset = processor.to_rdf(expanded, {**options, "base": None})
+        dataset = processor.to_rdf(expanded, options)
     except CredentialError:
         raise
     except Exception as error:  # pyld answers malformed contexts with errors of every kind

@@ -11,9 +11,9 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from itertools import permutations
-from typing import Any, NoReturn
+from typing import Any
 
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, malformed
 
 Quad = tuple[str, str, str, str]
 
@@ -56,7 +56,7 @@ def canonicalize_with_map(
     """As `canonicalize`, and the canonical label of each blank node, both without `_:`."""
     dataset = list(dict.fromkeys(quads))
     if len(dataset) > QUADS_MAX:
-        _malformed(f"The document makes more than {QUADS_MAX} statements")
+        malformed(f"The document makes more than {QUADS_MAX} statements")
     labels = _Canonicalization(dataset, _HASHES[hash_name]).labels()
     lines = []
     for subject, predicate, object_, graph in dataset:
@@ -84,7 +84,7 @@ def parse_nquads(data: bytes) -> list[Quad]:
             continue
         found = _LINE.fullmatch(line)
         if found is None:
-            _malformed(f"Line {number} is not an N-Quads statement")
+            malformed(f"Line {number} is not an N-Quads statement")
         quads.append(
             (
                 _term(found["subject"]),
@@ -123,7 +123,7 @@ def _unescape(text: str) -> str:
     def character(found: re.Match[str]) -> str:
         code = int(found[1] or found[2] or "0", 16)
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            _malformed("An escape in the N-Quads is not a character")
+            malformed("An escape in the N-Quads is not a character")
         return _CHARACTERS[found[3]] if found[3] else chr(code)
 
     return _UNESCAPE.sub(character, text) if "\\" in text else text
@@ -172,7 +172,7 @@ class _Canonicalization:
             if graph and graph[0] == "_" and graph not in (subject, object_):
                 quads.setdefault(graph, []).append(quad)
         if len(quads) > BLANK_NODES_MAX:
-            _malformed(
+            malformed(
                 f"The document has {len(quads)} nodes without an id; at most {BLANK_NODES_MAX} are read"
             )
 
@@ -228,7 +228,7 @@ class _Canonicalization:
         """4.8: the hash of the smallest path along which the nodes around `node` can be named."""
         self._spend(len(self._quads[node]) + len(issuer.issued))
         if depth > N_DEGREE_DEPTH_MAX:
-            _malformed(_TOO_ALIKE)
+            malformed(_TOO_ALIKE)
         related_by_hash: dict[str, list[str]] = {}
         for quad in self._quads[node]:
             for position, related in (("s", quad[0]), ("o", quad[2]), ("g", quad[3])):
@@ -278,8 +278,4 @@ class _Canonicalization:
     def _spend(self, work: int) -> None:
         self._work_left -= work
         if self._work_left < 0:
-            _malformed(_TOO_ALIKE)
-
-
-def _malformed(sentence: str) -> NoReturn:
-    raise CredentialError("malformed", f"{sentence}.")
+            malformed(_TOO_ALIKE)

@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, malformed
 
 IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|^`\\]*')
 
 _CALLED_NOW = {"issuanceDate": "validFrom", "expirationDate": "validUntil"}
-
-
-def malformed(sentence: str) -> NoReturn:
-    """Refuse the document."""
-    raise CredentialError("malformed", f"{sentence}.")
 
 
 def undefined(name: object) -> NoReturn:

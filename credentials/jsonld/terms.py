@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from credentials.errors import malformed
 from credentials.jsonld.definitions import ABSENT, KEYWORDS, RESERVED, Defined, Definitions, Term, Uncompiled
-from credentials.jsonld.refusals import IRI, context_unknown, malformed, undefined
+from credentials.jsonld.refusals import IRI, context_unknown, undefined
 
 XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 I18N: Final = "https://www.w3.org/ns/i18n#"

@@ -1,4 +1,4 @@
-"""The algorithms this node knows: one table for Data Integrity proofs, one for JOSE.
+"""The cryptosuites this node knows, for Data Integrity proofs; those for JOSE are in `jose.BY_NAME`.
 
 An algorithm that is not in its table is `unsupported_algorithm`, never an invalid signature.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from consensus.cose import Signer
-from credentials.documents.suites import ecdsa, eddsa, jose
+from credentials.documents.suites import ecdsa, eddsa
 from credentials.documents.suites.integrity import (
     ASSERTION,
     ContextsByUrl,
@@ -21,10 +21,9 @@ from credentials.documents.suites.integrity import (
 )
 from credentials.errors import CredentialError
 
-__all__ = ["ASSERTION", "DEFAULT", "JOSE", "SUITES", "ProofResult", "Suite", "sign", "verify"]
+__all__ = ["ASSERTION", "DEFAULT", "SUITES", "ProofResult", "Suite", "sign", "verify"]
 
 SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (*eddsa.SUITES, *ecdsa.SUITES)}
-JOSE: Mapping[str, jose.Algorithm] = {algorithm.name: algorithm for algorithm in jose.ALGORITHMS}
 DEFAULT = eddsa.JCS_2022.name
 
 

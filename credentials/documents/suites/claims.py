@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from credentials.documents.model import CREDENTIALS_V1, V1, V2, Reader, parse_date_time
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, malformed
 
 # Claims of a JWT that are no part of the document (RFC 7519, 4.1; OpenID Connect's nonce; RFC 7800, 3.1).
 REGISTERED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "cnf"})
@@ -110,9 +110,9 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
         try:
             return parse_date_time(value, name)
         except CredentialError:
-            _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2), not a text")
+            malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2), not a text")
     if type(value) not in (int, float) or not -62135596800 <= value < 253402300800:  # years 1 to 9999
-        _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2)")
+        malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2)")
     return int(value)
 
 
@@ -122,7 +122,3 @@ def _date_time(seconds: int) -> str:
 
 def _refuse(sentence: str) -> NoReturn:
     raise CredentialError("structure_invalid", f"{sentence}.")
-
-
-def _malformed(sentence: str) -> NoReturn:
-    raise CredentialError("malformed", f"{sentence}.")

@@ -21,7 +21,7 @@ from credentials.documents.keys import base58btc_decode, base58btc_encode, contr
 from credentials.documents.model import parse_date_time
 from credentials.documents.suites.reading import require_names
 from credentials.documents.uri import is_url
-from credentials.errors import UNDECIDED, CredentialError
+from credentials.errors import UNDECIDED, CredentialError, malformed
 
 PROOF_TYPE = "DataIntegrityProof"
 ASSERTION = "assertionMethod"
@@ -103,7 +103,7 @@ def add_proof(
     proofs = _proofs(document) if "proof" in document else []
     unsecured = _with_proof_context({name: value for name, value in document.items() if name != "proof"})
     if proofs and unsecured.get("@context") != document.get("@context"):
-        _malformed("@context does not define the terms of the proofs the document already has")
+        malformed("@context does not define the terms of the proofs the document already has")
     proof |= members or {}
     if suite.canonical == "jcs" and "@context" in unsecured:
         proof["@context"] = unsecured["@context"]
@@ -262,10 +262,10 @@ def _verify_one(
 ) -> ProofResult:
     for name in ("verificationMethod", "proofPurpose", "proofValue"):
         if not isinstance(proof.get(name), str):
-            _malformed(f"proof.{name} must be a text (vc-data-integrity, 2.1)")
+            malformed(f"proof.{name} must be a text (vc-data-integrity, 2.1)")
     if suite.canonical == "rdfc" and not proof.keys() <= _MEMBERS:
         # On RDF `expires` under its IRI or under an alias would be signed as well, and not be seen.
-        _malformed("a proof on RDF has no other members than those of vc-data-integrity, 2.1")
+        malformed("a proof on RDF has no other members than those of vc-data-integrity, 2.1")
     created, expires = (
         parse_date_time(proof[name], f"proof.{name}", "4.12; vc-data-integrity, 2.1")
         if _says(proof, name)
@@ -314,12 +314,12 @@ def _proofs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         raise CredentialError("proof_missing", "The document is not signed: it has no proof.")
     listed = [proof for proof in proofs if proof is not None] if isinstance(proofs, list) else [proofs]
     if not listed or not all(isinstance(proof, dict) and proof for proof in listed):
-        _malformed("proof must be an object or a list of objects (vc-data-integrity, 2.1)")
+        malformed("proof must be an object or a list of objects (vc-data-integrity, 2.1)")
     if len(listed) > PROOFS_MAX:
-        _malformed(f"the document has {len(listed)} proofs; at most {PROOFS_MAX} are read")
+        malformed(f"the document has {len(listed)} proofs; at most {PROOFS_MAX} are read")
     names = [proof["id"] for proof in listed if _says(proof, "id")]
     if not all(is_url(name) for name in names) or len(set(names)) != len(names):
-        _malformed("proof.id must be a URL that no other proof has (vc-data-integrity, 2.1)")
+        malformed("proof.id must be a URL that no other proof has (vc-data-integrity, 2.1)")
     return listed
 
 
@@ -333,7 +333,7 @@ def _suite_of(proof: Mapping[str, Any], suites: Mapping[str, Suite]) -> Suite:
     proof_type = proof.get("type")
     name = proof.get("cryptosuite") if proof_type == PROOF_TYPE else proof_type
     if not isinstance(name, str):
-        _malformed("proof.type and proof.cryptosuite must be texts (vc-data-integrity, 2.1)")
+        malformed("proof.type and proof.cryptosuite must be texts (vc-data-integrity, 2.1)")
     suite = suites.get(name)
     if suite is None or suite.proof_type != proof_type:
         raise CredentialError("unsupported_algorithm", f"Proofs of {name[:80]!a} cannot be verified here.")
@@ -351,7 +351,7 @@ def _names(proof: Mapping[str, Any]) -> list[str]:
         or not all(isinstance(name, str) and name for name in names)
         or len(set(names)) != len(names)
     ):
-        _malformed("proof.previousProof must be the id of a proof or a list of such (vc-data-integrity, 2.1)")
+        malformed("proof.previousProof must be the id of a proof or a list of such (vc-data-integrity, 2.1)")
     return names
 
 
@@ -387,7 +387,3 @@ def _require_beginning(suite: Suite, signed: object, contexts: object) -> None:
 
 def _invalid(sentence: str) -> NoReturn:
     raise CredentialError("invalid_signature", sentence)
-
-
-def _malformed(sentence: str) -> NoReturn:
-    raise CredentialError("malformed", f"{sentence}.")

@@ -36,7 +36,7 @@ from credentials.documents.suites.claims import (
 from credentials.documents.suites.ecdsa import verify_ecdsa
 from credentials.documents.suites.integrity import KeyOf
 from credentials.documents.uri import parse_uri, unescaped
-from credentials.errors import CredentialError
+from credentials.errors import CredentialError, malformed
 
 ENVELOPED_CREDENTIAL = "EnvelopedVerifiableCredential"
 ENVELOPED_PRESENTATION = "EnvelopedVerifiablePresentation"
@@ -70,7 +70,7 @@ ALGORITHMS = (
     Algorithm("ES384", P384, verify_ecdsa),
     Algorithm("ES512", P521, verify_ecdsa),
 )
-_BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
+BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
 _BY_KIND = {algorithm.kind: algorithm for algorithm in ALGORITHMS if algorithm.signs}
 _NO_SIGNATURES = ("none", "HS256", "HS384", "HS512")  # known, and no signature of anybody
 
@@ -285,23 +285,23 @@ def read_envelope(document: object) -> UnverifiedJwt:
 def _parse(text: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
     """Split a compact JWS (RFC 7515, 5.2): header, claims, signature, and the bytes that are signed."""
     if len(text) > SIZE_BYTES_MAX:
-        _malformed(f"the JWT has {len(text)} characters; at most {SIZE_BYTES_MAX} are read")
+        malformed(f"the JWT has {len(text)} characters; at most {SIZE_BYTES_MAX} are read")
     if "~" in text:
-        _malformed("an SD-JWT, with a ~ in it, stands where a JWT was named (RFC 7515, 7.1)")
+        malformed("an SD-JWT, with a ~ in it, stands where a JWT was named (RFC 7515, 7.1)")
     if text and text.split(maxsplit=1) != [text]:
-        _malformed("the JWT has blanks or line ends in it: it was wrapped or copied on its way")
+        malformed("the JWT has blanks or line ends in it: it was wrapped or copied on its way")
     parts = text.split(".")
     if len(parts) != 3:
-        _malformed("a JWT has three parts with a dot between them (RFC 7515, 7.1)")
+        malformed("a JWT has three parts with a dot between them (RFC 7515, 7.1)")
     header, claims = (
         parse_json(b64u_decode(part, what))
         for part, what in zip(parts, ("header of the JWT", "payload of the JWT"), strict=False)
     )
     if not isinstance(header, dict) or not isinstance(claims, dict):
-        _malformed("header and payload of a JWT are JSON objects (RFC 7519, 7.2)")
+        malformed("header and payload of a JWT are JSON objects (RFC 7519, 7.2)")
     for name, clause in (("crit", "RFC 7515, 4.1.11"), ("b64", "RFC 7797, 3")):
         if name in header:
-            _malformed(f"the header {name} is not understood here ({clause})")
+            malformed(f"the header {name} is not understood here ({clause})")
     signature = b64u_decode(parts[2], "signature of the JWT")
     return header, claims, signature, f"{parts[0]}.{parts[1]}".encode("ascii")
 
@@ -309,12 +309,12 @@ def _parse(text: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
 def _algorithm(header: Mapping[str, Any]) -> Algorithm:
     name = header.get("alg")
     if not isinstance(name, str):
-        _malformed("the header alg must be a text (RFC 7515, 4.1.1)")
+        malformed("the header alg must be a text (RFC 7515, 4.1.1)")
     if name in _NO_SIGNATURES or name.lower() == "none":
         _invalid(f"{name[:40]!a} is not a signature: anybody could have made this JWT.")
-    if name not in _BY_NAME:
+    if name not in BY_NAME:
         raise CredentialError("unsupported_algorithm", f"{name[:40]!a} cannot be verified here.")
-    return _BY_NAME[name]
+    return BY_NAME[name]
 
 
 def _check_types(header: Mapping[str, Any], media_type: str) -> None:
@@ -330,11 +330,9 @@ def _check_types(header: Mapping[str, Any], media_type: str) -> None:
         told = _OLDER_NAMES.get(told, told) if name == "typ" else told
         # vc-jose-cose recommends the type of what is in it; "JWT" says no more than RFC 7519, 5.1 does.
         if not told or (name == "typ" and told not in (media_type, PLAIN_JWT)):
-            _malformed(f"the header {name} must be {media_type if name == 'typ' else 'a media type'}")
+            malformed(f"the header {name} must be {media_type if name == 'typ' else 'a media type'}")
         if name == "cty" and (told.partition("+")[0] in _OTHER_CONTENT.get(media_type, ()) or told == "jwt"):
-            _malformed(
-                f"the header cty is {told[:40]!a}, which is not what is in the JWT (vc-jose-cose, 3.1)"
-            )
+            malformed(f"the header cty is {told[:40]!a}, which is not what is in the JWT (vc-jose-cose, 3.1)")
 
 
 def _document(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -378,14 +376,12 @@ def _key(header: Mapping[str, Any], document: Mapping[str, Any], public_key_of: 
     """
     kid = header.get("kid")
     if kid is not None and (not isinstance(kid, str) or not kid):
-        _malformed("the header kid must be a text (RFC 7515, 4.1.4)")
+        malformed("the header kid must be a text (RFC 7515, 4.1.4)")
     controller = id_of(document.get("issuer", document.get("holder")))
     if kid is not None and parse_uri(kid) is not None:
         method = kid
     elif controller is None:
-        _malformed(
-            "the JWT names no key: kid is no URL, and there is no issuer or holder (vc-jose-cose, 4.1)"
-        )
+        malformed("the JWT names no key: kid is no URL, and there is no issuer or holder (vc-jose-cose, 4.1)")
     else:
         method = f"{controller}#{kid.removeprefix('#')}" if kid else controller
     try:
@@ -403,7 +399,3 @@ def _invalid(sentence: str) -> NoReturn:
 
 def _refuse(sentence: str) -> NoReturn:
     raise CredentialError("structure_invalid", f"{sentence}.")
-
-
-def _malformed(sentence: str) -> NoReturn:
-    raise CredentialError("malformed", f"{sentence}.")
