@@ -12,7 +12,9 @@ from credentials.documents.keys import (
     ED25519,
     KINDS,
     controller_of,
+    did_key,
     did_key_decode,
+    did_key_url,
     jwk_decode,
     kind_of,
     multikey_decode,
@@ -63,9 +65,9 @@ def did_document(participant: KeyHolder) -> dict[str, Any]:
 
 def did_key_document(did: str) -> dict[str, Any]:
     """Return the document a did:key stands for (did:key method, 3.1), without key agreement."""
-    multikey = multikey_encode(did_key_decode(did))
+    key = did_key_decode(did)
     purposes = ("assertionMethod", "authentication", "capabilityInvocation", "capabilityDelegation")
-    return _document(f"did:key:{multikey}", [(f"did:key:{multikey}#{multikey}", multikey)], purposes)
+    return _document(did_key(key), [(did_key_url(key), multikey_encode(key))], purposes)
 
 
 def method_key(document: Mapping[str, Any], url: str, purpose: str, at: int) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import base58
 
@@ -20,7 +20,7 @@ from credentials.documents.uri import parse_did, parse_uri
 from credentials.errors import CredentialError, malformed
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurve, EllipticCurvePublicKey
 
 DID_CHARACTERS_MAX = 512
 
@@ -170,8 +170,8 @@ def jwk_decode(jwk: object, kinds: Collection[str] = tuple(KINDS)) -> bytes:
         malformed("publicKeyJwk holds a secret key (Controlled Identifiers 1.0, 2.2.3)")
     kind = KINDS.get(jwk["crv"]) if isinstance(jwk.get("crv"), str) else None
     if kind is None or jwk.get("kty") != ("OKP" if kind.name == ED25519 else "EC"):
-        shown = ascii(str(jwk.get("crv", jwk.get("kty")))[:40])
-        raise CredentialError("unsupported_algorithm", f"Keys of kind {shown} are not supported here.")
+        told = ascii(str(jwk.get("crv", jwk.get("kty")))[:40])
+        raise CredentialError("unsupported_algorithm", f"Keys of kind {told} are not supported here.")
     operations = jwk.get("key_ops", ["verify"])
     if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         malformed("publicKeyJwk is not for verifying signatures (RFC 7517, 4.2 and 4.3)")
@@ -191,16 +191,23 @@ def jwk_decode(jwk: object, kinds: Collection[str] = tuple(KINDS)) -> bytes:
     return compressed
 
 
-@lru_cache(maxsize=1024)
-def point(public_key: bytes) -> EllipticCurvePublicKey:
-    """Return the point of a P-256, P-384 or P-521 key; one that is not on its curve is malformed."""
+def curve(name: str) -> EllipticCurve:
+    """Return the curve of a kind of key: P-256, P-384 or P-521."""
     # 10 MiB that a node with Ed25519 keys only never needs.
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
 
-    curves: dict[str, ec.EllipticCurve] = {P256: ec.SECP256R1(), P384: ec.SECP384R1(), P521: ec.SECP521R1()}
+    curves: dict[str, EllipticCurve] = {P256: ec.SECP256R1(), P384: ec.SECP384R1(), P521: ec.SECP521R1()}
+    return curves[name]
+
+
+@lru_cache(maxsize=1024)
+def point(public_key: bytes) -> EllipticCurvePublicKey:
+    """Return the point of a P-256, P-384 or P-521 key; one that is not on its curve is malformed."""
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
     name = kind_of(public_key)
     try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(curves[name], public_key)
+        return ec.EllipticCurvePublicKey.from_encoded_point(curve(name), public_key)
     except ValueError as error:
         raise CredentialError("malformed", f"The key is not a compressed point on {name}.") from error
 

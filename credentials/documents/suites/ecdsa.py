@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from consensus.cose import SignatureInvalid
-from credentials.documents.keys import KINDS, P256, P384, P521, kind_of, point
+from credentials.documents.keys import KINDS, P256, P384, P521, curve, kind_of, point
 from credentials.documents.suites.integrity import PROOF_TYPE, Suite
 from credentials.errors import CredentialError
 
@@ -68,15 +68,10 @@ class EcdsaSigner:
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
 
-        curves: dict[str, ec.EllipticCurve] = {
-            P256: ec.SECP256R1(),
-            P384: ec.SECP384R1(),
-            P521: ec.SECP521R1(),
-        }
         number = int.from_bytes(self.secret, "big")
         if len(self.secret) != KINDS[self.kind].coordinate_bytes or not 0 < number < _ORDERS[self.kind]:
             raise CredentialError("malformed", f"The secret is not that of a key on {self.kind}.")
-        private_key = ec.derive_private_key(number, curves[self.kind])
+        private_key = ec.derive_private_key(number, curve(self.kind))
         public_key = private_key.public_key().public_bytes(
             serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint
         )
