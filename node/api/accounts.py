@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from node.api.access import cookie_name, own_origin, require_same_origin
 from node.api.destinations import require_open
 from node.api.keys import LOCAL_PATH, over_https, with_cookie
-from node.api.problems import LANGUAGE_COOKIE, as_sentence
+from node.api.problems import LANGUAGE_COOKIE, problem_told
 from node.api.reading import json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, reply, see, session, words_for
 from node.api.route import BODY_BYTES_MAX
@@ -42,8 +42,8 @@ def subnet() -> str:
 
 def _told(service: Service, problem: ProblemError) -> dict[str, str]:
     """What went wrong, for the page of the form that it went wrong in."""
-    words = words_for(service)
-    return {"problem": as_sentence(words.problem(problem)[1]), "step": words.problem_step(problem)["next"]}
+    told, step = problem_told(problem, words_for(service))
+    return {"problem": told, "step": step}
 
 
 # -- signing in ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from credentials.ledger.lifecycle import Event, Member
-from node.api.problems import as_sentence
+from node.api.problems import problem_told
 from node.api.reply import page, see, words_for
 from node.errors import ProblemError
 from node.service import Service
@@ -44,7 +44,7 @@ def act(service: Service) -> ResponseReturnValue:
     words = words_for(service)
     wrong = service.acts.wrong(event, given)
     if wrong:
-        problems = {name: as_sentence(words.problem(one)[1]) for name, one in wrong.items()}
+        problems = {name: problem_told(one, words)[0] for name, one in wrong.items()}
         return _form(service, offered, event, 400, given=given, problems=problems)
     try:
         foreseen = service.acts.foresee(offered, event, given)
@@ -53,8 +53,7 @@ def act(service: Service) -> ResponseReturnValue:
             made = service.passports.attest(event.type, offered.battery, given)
             return see(url_for("passports.attestation", digest=made.get("digest", "")))
     except ProblemError as error:
-        why = as_sentence(words.problem(error)[1])
-        step = words.problem_step(error)["next"]
+        why, step = problem_told(error, words)
         return _form(service, offered, event, error.status, given=given, problem=why, step=step)
     return _form(
         service, offered, event, 409 if shown else 200, given=given, foreseen=foreseen, other=bool(shown)

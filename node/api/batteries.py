@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
 from node.answers import ItemAnswer
-from node.api.problems import as_sentence, page_wanted
+from node.api.problems import page_wanted, problem_told
 from node.api.reading import integer_argument, json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, session, words_for
 from node.api.route import BODY_BYTES_MAX
@@ -68,8 +68,7 @@ def _taken(service: Service) -> ResponseReturnValue:
     try:
         item = _judged(service, _offered(form))
     except ProblemError as error:
-        words = words_for(service)
-        why, step = as_sentence(words.problem(error)[1]), words.problem_step(error)["next"]
+        why, step = problem_told(error, words_for(service))
         told = {"code": form["battery"], "offered_as": form["condition"], "mass": form["mass_kg"]}
         wrong = FIELDS.get(error.code, "battery")  # what else is refused is what was typed as its code
         return page("taken.html", error.status, item=None, problem=why, step=step, wrong=wrong, **told)

@@ -8,7 +8,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from node import governance_words
-from node.api.problems import as_sentence
+from node.api.problems import problem_told
 from node.api.reply import page, words_for
 from node.errors import ProblemError, bad_request
 from node.service import Service
@@ -51,7 +51,7 @@ def tried_again(service: Service, problem: ProblemError) -> ResponseReturnValue:
 def _tried(service: Service, not_signed: ProblemError | None = None) -> ResponseReturnValue:
     kind, words = request.form["kind"], words_for(service)
     given = {field: _given(field) for field in FORMS[kind]}
-    told = "" if not_signed is None else as_sentence(words.problem(not_signed)[1])
+    told = "" if not_signed is None else problem_told(not_signed, words)[0]
     try:
         draft = service.proposing.drafting.draft(kind, given)
         found = service.proposing.dry_run(draft.changes, proofs=draft.proofs)
@@ -59,7 +59,7 @@ def _tried(service: Service, not_signed: ProblemError | None = None) -> Response
         text = words.sentence(f"propose.wrong.{error.code}", error.parameters)
         return _page(service, kind, status=400, given=given, problems={error.field: text}, not_signed=told)
     except ProblemError as error:
-        why = as_sentence(words.problem(error)[1])
+        why, _ = problem_told(error, words)
         return _page(service, kind, status=error.status, given=given, problem=why, not_signed=told)
     status = 200 if not_signed is None else not_signed.status
     shown = governance_words.dry_run(words, found)

@@ -14,7 +14,7 @@ from credentials.ledger.governance_proof import RECORDS_MAX
 from credentials.ledger.governance_records import TYPES
 from node import governance_words
 from node.api import drafting
-from node.api.problems import as_sentence, page_wanted
+from node.api.problems import page_wanted, problem_told
 from node.api.reading import integer_argument, json_body
 from node.api.reply import form_sent, json_reply, page, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
@@ -203,7 +203,7 @@ def _sent(service: Service, digest: str, act: Callable[[str, str], ActMadeRecord
             raise
         words = words_for(service)
         told = governance_words.proposal(words, service.proposing.governance.proposal(digest))
-        why = f"{as_sentence(words.problem(problem)[1])} {words.problem_step(problem)['next']}"
+        why = " ".join(problem_told(problem, words))
         return page("proposal.html", problem.status, proposal=told, not_signed=why)
     return see(url_for("governance.proposal", digest=digest))
 

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
-from node.api.problems import as_sentence, asked_language, of_credential, page_wanted
+from node.api.problems import as_problem, as_sentence, asked_language, page_wanted, problem_told
 from node.api.reading import integer_argument, json_body, raw_body, require_shape
 from node.api.reply import attachment, client_share, form_sent, json_reply, page, reply, see, words_for
 from node.api.route import EVENTS, MODEL_BYTES_MAX, NDJSON
@@ -98,8 +98,7 @@ def _preview_from_form(service: Service) -> ResponseReturnValue:
     except (ProblemError, CredentialError) as error:
         if not page_wanted():
             raise
-        problem = error if isinstance(error, ProblemError) else of_credential(error)
-        return _act_form(service, problem, request.form)
+        return _act_form(service, as_problem(error), request.form)
     return see(url_for("jobs.job", job_id=made["id"]))
 
 
@@ -109,8 +108,7 @@ def new_act(service: Service) -> ResponseReturnValue:
 
 
 def _act_form(service: Service, problem: ProblemError | None, given: Mapping[str, str]) -> Response:
-    step = None if problem is None else words_for(service).problem_step(problem)["next"]
-    told = None if problem is None else as_sentence(str(problem))
+    told, step = (None, None) if problem is None else problem_told(problem, words_for(service))
     status = 200 if problem is None else problem.status
     kinds = service.bulk.kinds()
     return page("job_act.html", status, problem=told, step=step, given=given, acts=ACTS, kinds=kinds)
@@ -134,8 +132,7 @@ def _create_from_form(service: Service) -> ResponseReturnValue:
     except (ProblemError, CredentialError) as error:
         if not page_wanted():
             raise
-        problem = error if isinstance(error, ProblemError) else of_credential(error)
-        return _form(service, problem, request.form)
+        return _form(service, as_problem(error), request.form)
     return see(url_for("jobs.job", job_id=made["id"]))
 
 
@@ -145,8 +142,7 @@ def new(service: Service) -> ResponseReturnValue:
 
 
 def _form(service: Service, problem: ProblemError | None, given: Mapping[str, str]) -> Response:
-    step = None if problem is None else words_for(service).problem_step(problem)["next"]
-    told = None if problem is None else as_sentence(str(problem))
+    told, step = (None, None) if problem is None else problem_told(problem, words_for(service))
     status = 200 if problem is None else problem.status
     models = service.jobs.models()
     return page(
@@ -285,8 +281,7 @@ def put_model(service: Service) -> ResponseReturnValue:
         if not page_wanted():
             raise
         text = _ModelText(name, data.decode("utf-8", "replace"), form.get("columns", ""), offset or "")
-        status = error.status if isinstance(error, ProblemError) else 400
-        return _model_form(service, text, str(error), status)
+        return _model_form(service, text, as_problem(error))
     return see(url_for("jobs.new", model=name))
 
 
@@ -318,6 +313,7 @@ class _ModelText(NamedTuple):
     utc_offset: str = ""
 
 
-def _model_form(service: Service, text: _ModelText, problem: str = "", status: int = 200) -> Response:
-    told = as_sentence(problem) if problem else ""
+def _model_form(service: Service, text: _ModelText, problem: ProblemError | None = None) -> Response:
+    told = "" if problem is None else problem_told(problem, words_for(service))[0]
+    status = 200 if problem is None else problem.status
     return page("model.html", status, model=text, problem=told, members=service.jobs.members())

@@ -6,7 +6,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from credentials.verdicts.parts_check import PARTS_MAX
-from node.api.problems import as_sentence
+from node.api.problems import problem_told
 from node.api.reading import integer_argument, json_body
 from node.api.reply import form_sent, json_reply, page, reply, session, words_for
 from node.api.route import BODY_BYTES_MAX
@@ -33,8 +33,7 @@ def check(service: Service) -> ResponseReturnValue:
     try:
         compared = parts_answer(words_for(service), service.parts.check(battery, _lines(listed)))
     except ProblemError as error:
-        words = words_for(service)
-        why, step = as_sentence(words.problem(error)[1]), words.problem_step(error)["next"]
+        why, step = problem_told(error, words_for(service))
         return page("parts.html", error.status, tree=shown, listed=listed, problem=why, step=step)
     return page("parts.html", tree=shown, listed=listed, compared=compared)
 

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
-from node.api.problems import as_sentence, of_credential
+from node.api.problems import as_problem, problem_told
 from node.api.reply import page, see, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.api.schemas import DATE
@@ -47,7 +47,7 @@ def new_passport(service: Service) -> ResponseReturnValue:
             word = claims["GeneralProductInformation"]["batteryCategory"]
             return _form(service, service.passports.forms.begun(code, word, claims), sample=True)
     except (ProblemError, CredentialError) as error:
-        return begin(service, error if isinstance(error, ProblemError) else of_credential(error), code=code)
+        return begin(service, as_problem(error), code=code)
     return begin(service, None, code=code)
 
 
@@ -62,7 +62,7 @@ def begin(service: Service, problem: ProblemError | None, *, code: str, claims: 
         claims=claims,
         categories=service.passports.forms.categories(),
         models=service.jobs.models(),
-        problem=as_sentence(words.problem(problem)[1]) if problem is not None else None,
+        problem=problem_told(problem, words)[0] if problem is not None else None,
         step=words.problem_step(problem) if problem is not None else None,
     )
 
@@ -91,7 +91,7 @@ def fill(service: Service) -> ResponseReturnValue:
         more, signs = sent.get("add", ""), "shown" in sent
         seen = service.passports.forms.looked_at(asked, more, tries=signs or not more)
     except (ProblemError, CredentialError) as error:
-        problem = error if isinstance(error, ProblemError) else of_credential(error)
+        problem = as_problem(error)
         return begin(service, problem, code=sent.get("code", ""))
     if not signs or seen.would_sign is None:
         return _form(service, seen, asked.renews, looked=not more)
@@ -150,8 +150,8 @@ def _form(
         renews=renews,
         looked=looked or other or refused is not None,
         other=other,
-        problems={path: as_sentence(words.problem(one)[1]) for path, one in seen.problems.items()},
-        problem=as_sentence(words.problem(why)[1]) if why is not None else "",
+        problems={path: problem_told(one, words)[0] for path, one in seen.problems.items()},
+        problem=problem_told(why, words)[0] if why is not None else "",
         step=words.problem_step(why) if why is not None else None,
         base=json.dumps(seen.asked.base, ensure_ascii=False),
         signed=_signed_text(seen),

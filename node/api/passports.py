@@ -13,7 +13,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import Event
 from node.answers import AttestedAnswer, IssuedAnswer, PassportAnswer
 from node.api.passport_forms import begin
-from node.api.problems import of_credential, page_wanted, problem_document
+from node.api.problems import as_problem, page_wanted, problem_document
 from node.api.reading import integer_argument, json_body, json_text, raw_body, require_shape, searched
 from node.api.reply import form_sent, json_reply, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX, JSON, NDJSON
@@ -66,7 +66,7 @@ def _order(text: bytes) -> Order | ProblemError:
     try:
         order = json_text(text.strip(), "PassportRequest", BODY_BYTES_MAX)
     except CredentialError as error:
-        return of_credential(error)
+        return as_problem(error)
     except ProblemError as problem:
         return problem
     return Order(order["claims"], order["code"], order.get("idempotency_key"), bool(order.get("strict")))
@@ -103,7 +103,7 @@ def _issue_from_form(service: Service) -> ResponseReturnValue:
     except (ProblemError, CredentialError) as error:
         if not page_wanted():
             raise
-        problem = error if isinstance(error, ProblemError) else of_credential(error)
+        problem = as_problem(error)
         text = data.decode("utf-8", "replace")  # to be looked at: what is signed is never mended
         return begin(service, problem, code=code, claims=text)
     return see(url_for("passports.passport", digest=issued["digest"]))

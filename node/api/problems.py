@@ -80,8 +80,15 @@ def problem_document(problem: ProblemError, said: Words) -> dict[str, object]:
     return {**problem.document(), "title": title, "detail": as_sentence(detail), **step}
 
 
-def of_credential(error: CredentialError) -> ProblemError:
-    """What was sent cannot be read, by the code and the sentence of the error."""
+def problem_told(problem: ProblemError, said: Words) -> tuple[str, str]:
+    """(what happened, what to do next) in these words: for the page of the form that it happened in."""
+    return as_sentence(said.problem(problem)[1]), said.problem_step(problem)["next"]
+
+
+def as_problem(error: ProblemError | CredentialError) -> ProblemError:
+    """What was sent cannot be read, by the code and the sentence of the error; a problem as it is."""
+    if isinstance(error, ProblemError):
+        return error
     return ProblemError(400, error.code, "Bad request", str(error))
 
 
@@ -130,7 +137,7 @@ def install(app: Flask, words: Mapping[str, Words]) -> None:
 
     @app.errorhandler(CredentialError)
     def _credential(error: CredentialError) -> Response:
-        return render(of_credential(error))
+        return render(as_problem(error))
 
     @app.errorhandler(ConsensusError)
     def _consensus(error: ConsensusError) -> Response:

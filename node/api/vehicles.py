@@ -6,7 +6,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from credentials.verdicts.vehicle_check import BATTERIES_MAX
-from node.api.problems import as_sentence
+from node.api.problems import problem_told
 from node.api.reading import json_body
 from node.api.reply import form_sent, json_reply, page, words_for
 from node.api.route import BODY_BYTES_MAX
@@ -32,8 +32,7 @@ def check(service: Service) -> ResponseReturnValue:
     try:
         made = service.vehicles.check(vin, act, _lines(text))
     except ProblemError as error:
-        words = words_for(service)
-        why, step = as_sentence(words.problem(error)[1]), words.problem_step(error)["next"]
+        why, step = problem_told(error, words_for(service))
         return _form(service, vin, act, text, error.status, problem=why, step=step)
     return _form(service, vin, act, text, made=vehicle_answer(words_for(service), made))
 

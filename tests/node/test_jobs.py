@@ -606,6 +606,12 @@ def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:
     labels = node.person.get(f"/jobs/{id}/labels")
     wrong = {"model": "P75", "file": (io.BytesIO(b"code,price\r\nx,1\r\n"), "a.csv")}
     told = node.person.post("/jobs/issue", data=wrong, headers=html, content_type="multipart/form-data")
+    none = node.person.post(
+        "/jobs/issue",
+        data={"model": "P75"},
+        headers={**html, "Accept-Language": "zh-CN"},
+        content_type="multipart/form-data",
+    )
     form = {
         "name": "by hand",
         "claims": json.dumps(model_of()["claims"]),
@@ -620,6 +626,7 @@ def test_pages_lead_from_a_sheet_to_its_labels(node: LiveNode) -> None:
     assert "<b>Mass (kg)</b>" in shown and "heavy" in shown and f"/jobs/{id}/failed" in shown
     assert labels.mimetype == "application/pdf" and labels.get_data().startswith(b"%PDF")
     assert told.status_code == 400 and "price" in told.text
+    assert none.status_code == 400 and "请先选择含有数据行的文件。" in none.text
     assert model.status_code == 303 and all(one.status_code == 200 for one in pages)
     unread = node.person.post("/models", data={**form, "claims": '{"half": '}, headers=html)
     assert unread.status_code == 400 and "{&#34;half&#34;: </textarea>" in unread.text
