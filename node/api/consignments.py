@@ -181,7 +181,7 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
         raise bad_request("bad_argument", "`show` must be one of {shows}.", shows=tuple(SHOW))
     if order not in (LINE, WORST):
         raise bad_request("bad_argument", "`order` must be one of {orders}.", orders=(LINE, WORST))
-    offset = integer_argument("offset", 0, largest=1_000_000) or 0
+    offset = integer_argument("offset", 0, largest=1_000_000)
     limit = integer_argument("limit", ITEMS_PER_PAGE if page_wanted() else None, largest=20_000)
     q = request.args.get("q", "")[:QUERY_CHARACTERS_MAX]
     choice = Choice(SHOW[show], request.args.get("reason", "")[:64], q, order)
@@ -251,7 +251,7 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
 
 def events(service: Service, consignment_id: str) -> ResponseReturnValue:
     """Progress as lines of JSON, or as server-sent events, until all is judged."""
-    after = integer_argument("after", 0) or 0
+    after = integer_argument("after", 0)
     service.consignments.events(consignment_id, after)  # 404 before anything is sent
 
     stream = request.accept_mimetypes.best_match((NDJSON, EVENT_STREAM)) == EVENT_STREAM

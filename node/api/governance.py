@@ -72,7 +72,6 @@ def history(service: Service) -> ResponseReturnValue:
     """What was decided, newest first: of a party, of a type of record, between heights."""
     least = integer_argument("from", 0)
     most = integer_argument("until", INTEGER_MAX)
-    assert least is not None and most is not None, "they have a default"
     kind = request.args.get("kind") or None
     if kind not in (None, *TYPES):
         told = "`kind` is one of {kinds}"
@@ -94,7 +93,6 @@ def history(service: Service) -> ResponseReturnValue:
 def proof(service: Service) -> ResponseReturnValue:
     """What governed after a height, provable offline."""
     height = integer_argument("height", 1)
-    assert height is not None, "it has a default"
     start = integer_argument("from", None, largest=RECORDS_MAX)
     if start is not None:
         return json_reply(service.records.governance_proof_part(height, start))
@@ -110,7 +108,6 @@ def key_uses(service: Service) -> ResponseReturnValue:
     day = request.args.get("day", "")
     since = integer_argument("since", _second_of(day) if day else 0)
     leaf = integer_argument("leaf", 0)
-    assert since is not None and leaf is not None, "they have a default"
     found = service.records.key_uses.uses(kid, since, leaf)
     began = datetime.fromtimestamp(since, UTC).date() if 0 < since <= SECOND_SHOWN_MAX else None
     return reply(found, "key_uses.html", uses=found, day=began)

@@ -180,7 +180,7 @@ def rows(service: Service, job_id: str) -> ResponseReturnValue:
     if state is not None and state not in ROW_STATES:
         raise bad_request("bad_argument", "`state` is one of {states}", states=ROW_STATES)
     limit = integer_argument("limit", 1_000, largest=ROWS_AT_ONCE_MAX) or 1
-    return json_reply({"rows": _rows(service, job_id, state, limit, integer_argument("after", 0) or 0)})
+    return json_reply({"rows": _rows(service, job_id, state, limit, integer_argument("after", 0))})
 
 
 def _rows(service: Service, job_id: str, state: str | None, limit: int, after: int) -> list[JobRowAnswer]:
@@ -217,7 +217,7 @@ def failed(service: Service, job_id: str) -> ResponseReturnValue:
 
 def labels(service: Service, job_id: str) -> ResponseReturnValue:
     """Labels of a hundred passports of the job, those after row `after`; `X-Last-Row` says which was last."""
-    found = service.jobs.passports_of(job_id, LABELS_AT_ONCE, integer_argument("after", 0) or 0)
+    found = service.jobs.passports_of(job_id, LABELS_AT_ONCE, integer_argument("after", 0))
     if not found:
         raise bad_request("labels_malformed", "no passport was issued behind that row of the job")
     # Loaded where labels are drawn: it takes as long as a third of a node's start.

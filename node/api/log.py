@@ -74,7 +74,7 @@ def tile(service: Service, level: str, path: str) -> ResponseReturnValue:
 
 def entries(service: Service) -> ResponseReturnValue:
     """Entries of the log, for keys of this node."""
-    start = integer_argument("start", 0) or 0
+    start = integer_argument("start", 0)
     rows = service.records.entries(start, ENTRIES_PER_PAGE)
     return reply(
         {"entries": rows}, "entries.html", entries=rows, start=start, more=len(rows) == ENTRIES_PER_PAGE

@@ -18,7 +18,7 @@ from node.use_cases.parts import ShownPart
 
 def tree(service: Service, identifier: str) -> ResponseReturnValue:
     """What the battery came from, its parts level by level, what it became, with the fate of each."""
-    made = _tree(service, identifier, integer_argument("after", 0) or 0)
+    made = _tree(service, identifier, integer_argument("after", 0))
     return reply(made, "parts.html", tree=made, listed="")
 
 

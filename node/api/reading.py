@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, overload
 
 import jsonschema_rs
 from flask import request
@@ -61,6 +61,10 @@ def json_body(schema: str, size_bytes_max: int) -> dict[str, Any]:
     return json_text(raw_body(), schema, size_bytes_max)
 
 
+@overload
+def integer_argument(name: str, default: int, *, largest: int = INTEGER_MAX) -> int: ...
+@overload
+def integer_argument(name: str, default: int | None, *, largest: int = INTEGER_MAX) -> int | None: ...
 def integer_argument(name: str, default: int | None, *, largest: int = INTEGER_MAX) -> int | None:
     """An integer query argument in 0..largest (ASCII digits only)."""
     text = request.args.get(name)

@@ -27,9 +27,7 @@ def posts(service: Service, name: str) -> ResponseReturnValue:
     if state is not None and state not in STATES:
         raise bad_request("bad_argument", "`state` is one of {states}", states=STATES)
     limit = integer_argument("limit", 100, largest=POSTS_AT_ONCE_MAX) or 1
-    return json_reply(
-        {"posts": service.webhooks.posts(name, state, integer_argument("after", 0) or 0, limit)}
-    )
+    return json_reply({"posts": service.webhooks.posts(name, state, integer_argument("after", 0), limit)})
 
 
 def again(service: Service, name: str) -> ResponseReturnValue:
