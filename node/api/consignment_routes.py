@@ -10,7 +10,6 @@ from node.api.route import (
     HTML,
     JSON,
     JSON_OR_FORM,
-    JSON_OR_PAGE,
     MANIFEST_BYTES_MAX,
     MULTIPART,
     NDJSON,
@@ -18,6 +17,8 @@ from node.api.route import (
     Body,
     Route,
     RouteAnswer,
+    ok,
+    shown,
 )
 from node.api.supervision import EVENT_STREAM
 from node.sheets import XLSX
@@ -26,17 +27,13 @@ CLEAR = ("clear",)
 SEE_CLEARED = ("read", "clear")
 
 
-def _ok(schema: str, types: tuple[str, ...] = (JSON,)) -> tuple[RouteAnswer, ...]:
-    return (RouteAnswer(200, schema, types, "As asked."),)
-
-
 CONSIGNMENTS = (
     Route(
         "GET",
         "/suppliers",
         suppliers.suppliers,
         "What is on record about one or two suppliers, as figures",
-        _ok("Suppliers", JSON_OR_PAGE),
+        shown("Suppliers"),
         SEE_CLEARED,
         query=("party",),
     ),
@@ -63,7 +60,7 @@ CONSIGNMENTS = (
         "/consignments",
         consignments.consignments,
         "Consignments of this node",
-        _ok("Consignments", JSON_OR_PAGE),
+        shown("Consignments"),
         SEE_CLEARED,
         query=("before", "q"),
     ),
@@ -80,7 +77,7 @@ CONSIGNMENTS = (
         "/consignments/<consignment_id>",
         consignments.consignment,
         "One consignment: worst verdict, counts, every item",
-        _ok("Consignment", JSON_OR_PAGE),
+        shown("Consignment"),
         SEE_CLEARED,
         query=("show", "limit", "offset", "q", "reason", "order"),
     ),
@@ -89,7 +86,7 @@ CONSIGNMENTS = (
         "/consignments/<consignment_id>/items/<int:line>",
         consignments.item,
         "One item with every check",
-        _ok("ItemVerdict", JSON_OR_PAGE),
+        shown("ItemVerdict"),
         SEE_CLEARED,
     ),
     Route(
@@ -139,7 +136,7 @@ CONSIGNMENTS = (
         "/consignments/<consignment_id>/stop",
         consignments.stop,
         "Judge no further line of a consignment",
-        (*_ok("Consignment"), SEEN),
+        (*ok("Consignment"), SEEN),
         CLEAR,
         Body("Nothing", JSON_OR_FORM),
     ),
@@ -148,7 +145,7 @@ CONSIGNMENTS = (
         "/consignments/<consignment_id>/continue",
         consignments.go_on,
         "Judge the lines that were left when it was stopped",
-        (*_ok("Consignment"), SEEN),
+        (*ok("Consignment"), SEEN),
         CLEAR,
         Body("Nothing", JSON_OR_FORM),
     ),
@@ -174,7 +171,7 @@ CONSIGNMENTS = (
         "/consignments/<consignment_id>/readiness",
         consignments.readiness,
         "What is covered, by whom, and who must act; as the law is on another day",
-        _ok("Readiness", JSON_OR_PAGE),
+        shown("Readiness"),
         SEE_CLEARED,
         query=("law_date", "against"),
     ),
@@ -192,7 +189,7 @@ CONSIGNMENTS = (
         "/readiness",
         consignments.ask_readiness,
         "The readiness report of a consignment",
-        _ok("Readiness"),
+        ok("Readiness"),
         SEE_CLEARED,
         Body("ReadinessRequest"),
     ),

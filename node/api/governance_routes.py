@@ -6,24 +6,20 @@ from node.api import drafting, governance, trqp
 from node.api.route import (
     FORM,
     HTML,
-    JSON,
     JSON_OR_FORM,
-    JSON_OR_PAGE,
     MULTIPART,
     QUERY_BYTES_MAX,
     SEEN,
     Body,
     Route,
     RouteAnswer,
+    ok,
+    shown,
 )
 
 READ = ("read", "operate", "clear", "issue", "govern")
 GOVERN = ("govern",)
 MADE = RouteAnswer(201, "GovernanceActMade", text="Signed, and queued for the ledger; on disk.")
-
-
-def _shown(schema: str, types: tuple[str, ...] = JSON_OR_PAGE) -> tuple[RouteAnswer, ...]:
-    return (RouteAnswer(200, schema, types),)
 
 
 GOVERNANCE = (
@@ -32,7 +28,7 @@ GOVERNANCE = (
         "/governance",
         governance.governance,
         "Who and what governs, now or at a height",
-        _shown("Governance"),
+        shown("Governance"),
         query=("height",),
     ),
     Route(
@@ -40,7 +36,7 @@ GOVERNANCE = (
         "/governance/accreditations",
         governance.accreditations,
         "Licences to attest, now or at a height",
-        _shown("Accreditations"),
+        shown("Accreditations"),
         query=("height",),
     ),
     Route(
@@ -48,7 +44,7 @@ GOVERNANCE = (
         "/governance/recognitions",
         governance.recognitions,
         "Who recognises what of whom, now or at a height",
-        _shown("Recognitions"),
+        shown("Recognitions"),
         query=("height",),
     ),
     Route(
@@ -56,7 +52,7 @@ GOVERNANCE = (
         "/governance/proposals",
         governance.proposals,
         "Proposals: effect, what is missing and who can give it",
-        (*_shown("Proposals"), SEEN),
+        (*shown("Proposals"), SEEN),
         READ,
         query=("made",),
     ),
@@ -65,7 +61,7 @@ GOVERNANCE = (
         "/governance/proposals/<digest>",
         governance.proposal,
         "One proposal with its exact effect",
-        _shown("Proposal"),
+        shown("Proposal"),
         READ,
     ),
     Route(
@@ -73,7 +69,7 @@ GOVERNANCE = (
         "/governance/history",
         governance.history,
         "What was decided, newest first",
-        _shown("GovernanceHistory"),
+        shown("GovernanceHistory"),
         READ,
         query=("before", "party", "kind", "from", "until"),
     ),
@@ -82,7 +78,7 @@ GOVERNANCE = (
         "/governance/proof",
         governance.proof,
         "What governed after a height, whole, with its proof under the log; `from`: a part of it",
-        _shown("GovernanceProof", (JSON,)),
+        ok("GovernanceProof"),
         query=("height", "from"),
     ),
     Route(
@@ -90,7 +86,7 @@ GOVERNANCE = (
         "/recognition",
         trqp.recognition,
         "TRQP 2.0: is an entity recognised by an authority, at a time, as known at a height?",
-        _shown("TrqpRecognition", (JSON,)),
+        ok("TrqpRecognition"),
         (),
         Body("TrqpRequest", size_bytes_max=QUERY_BYTES_MAX),
     ),
@@ -99,7 +95,7 @@ GOVERNANCE = (
         "/authorization",
         trqp.authorization,
         "TRQP 2.0: is an entity authorised by an authority, at a time, as known at a height?",
-        _shown("TrqpAuthorization", (JSON,)),
+        ok("TrqpAuthorization"),
         (),
         Body("TrqpRequest", size_bytes_max=QUERY_BYTES_MAX),
     ),
@@ -108,7 +104,7 @@ GOVERNANCE = (
         "/governance/key-uses",
         governance.key_uses,
         "What rests on a key since a time, and the open lines about it",
-        _shown("KeyUses"),
+        shown("KeyUses"),
         READ,
         query=("key", "since", "day", "leaf"),
     ),
@@ -117,7 +113,7 @@ GOVERNANCE = (
         "/governance/dry-run",
         governance.dry_run,
         "What a change would do that nobody proposed yet",
-        _shown("DryRun", (JSON,)),
+        ok("DryRun"),
         READ,
         Body("DryRunRequest"),
     ),

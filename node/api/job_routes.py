@@ -9,7 +9,6 @@ from node.api.route import (
     FORM,
     GZIP,
     JSON,
-    JSON_OR_PAGE,
     MODEL_BYTES_MAX,
     MULTIPART,
     NDJSON,
@@ -19,16 +18,13 @@ from node.api.route import (
     Body,
     Route,
     RouteAnswer,
+    shown,
 )
 from node.sheets import XLSX
 
 ISSUE = ("issue",)
 SEE_ISSUED = ("read", "issue")
 SHEETS = (NDJSON, CSV, GZIP, XLSX, MULTIPART)
-
-
-def _shown(schema: str) -> tuple[RouteAnswer, ...]:
-    return (RouteAnswer(200, schema, JSON_OR_PAGE, "As asked."),)
 
 
 JOBS = (
@@ -74,9 +70,9 @@ JOBS = (
         ISSUE,
         Body("Nothing", (JSON, FORM)),
     ),
-    Route("GET", "/jobs", jobs.jobs, "Jobs, newest first", _shown("Jobs"), SEE_ISSUED, query=("before",)),
+    Route("GET", "/jobs", jobs.jobs, "Jobs, newest first", shown("Jobs"), SEE_ISSUED, query=("before",)),
     Route("GET", "/jobs/new", jobs.new, "The form that takes a sheet", PAGE, ISSUE),
-    Route("GET", "/jobs/<job_id>", jobs.job, "How a job does", _shown("Job"), SEE_ISSUED),
+    Route("GET", "/jobs/<job_id>", jobs.job, "How a job does", shown("Job"), SEE_ISSUED),
     Route(
         "GET",
         "/jobs/<job_id>/rows",
@@ -120,7 +116,7 @@ JOBS = (
         ISSUE,
         Body("Nothing", (JSON, FORM)),
     ),
-    Route("GET", "/models", jobs.models, "The models that are remembered", _shown("Models"), SEE_ISSUED),
+    Route("GET", "/models", jobs.models, "The models that are remembered", shown("Models"), SEE_ISSUED),
     Route(
         "POST",
         "/models",
@@ -131,5 +127,5 @@ JOBS = (
         Body("ModelRequest", (JSON, MULTIPART, FORM), MODEL_BYTES_MAX),
     ),
     Route("GET", "/models/new", jobs.new_model, "The form of a model", PAGE, ISSUE),
-    Route("GET", "/models/<name>", jobs.model, "One model", _shown("Model"), SEE_ISSUED),
+    Route("GET", "/models/<name>", jobs.model, "One model", shown("Model"), SEE_ISSUED),
 )

@@ -8,13 +8,14 @@ from node.api.route import (
     HTML,
     JSON,
     JSON_OR_FORM,
-    JSON_OR_PAGE,
     PAGE,
     SEEN,
     TEXT,
     Body,
     Route,
     RouteAnswer,
+    ok,
+    shown,
 )
 
 OPERATE = ("operate",)
@@ -24,12 +25,8 @@ FORM_BYTES_MAX = 16 << 10  # of who has not signed in
 SIGNED_IN = RouteAnswer(303, None, (HTML,), "Signed in: the cookie is set, see Location.")
 
 
-def _shown(schema: str, types: tuple[str, ...] = JSON_OR_PAGE) -> tuple[RouteAnswer, ...]:
-    return (RouteAnswer(200, schema, types, "As asked."),)
-
-
 OPERATIONS = (
-    Route("GET", "/status", operations.status, "What this node is", _shown("Status")),
+    Route("GET", "/status", operations.status, "What this node is", shown("Status")),
     Route(
         "GET", "/healthz", operations.healthz, "The process answers", (RouteAnswer(200, None, (TEXT,), "ok"),)
     ),
@@ -55,14 +52,14 @@ OPERATIONS = (
         "/openapi.json",
         operations.openapi,
         "This description",
-        _shown("Document", ("application/vnd.oai.openapi+json",)),
+        shown("Document", ("application/vnd.oai.openapi+json",)),
     ),
     Route(
         "GET",
         "/operations/aside",
         operations.aside,
         "Work that failed unforeseen and was set aside",
-        _shown("Aside"),
+        shown("Aside"),
         OPERATE,
     ),
     Route(
@@ -79,7 +76,7 @@ OPERATIONS = (
         "/operations/audit",
         operations.audit,
         "Who did what at this node, newest first",
-        _shown("Audit"),
+        shown("Audit"),
         OPERATE,
         query=("before", "who"),
     ),
@@ -88,7 +85,7 @@ OPERATIONS = (
         "/webhooks",
         webhook_pages.webhooks,
         "Endpoints that are told what happens, and what was given up",
-        _shown("Webhooks"),
+        shown("Webhooks"),
         OPERATE,
     ),
     Route(
@@ -96,7 +93,7 @@ OPERATIONS = (
         "/webhooks/<name>/posts",
         webhook_pages.posts,
         "What was said to one endpoint, in order, from behind a number",
-        _shown("WebhookPosts", (JSON,)),
+        ok("WebhookPosts"),
         OPERATE,
         query=("state", "after", "limit"),
     ),
@@ -111,7 +108,7 @@ OPERATIONS = (
         query=("number",),
     ),
     # -- who may ---------------------------------------------------------------------------------------
-    Route("GET", "/keys", keys.keys, "Keys and sessions", _shown("Keys"), OPERATE),
+    Route("GET", "/keys", keys.keys, "Keys and sessions", shown("Keys"), OPERATE),
     Route(
         "POST",
         "/keys",
@@ -126,7 +123,7 @@ OPERATIONS = (
         "/keys/revoke",
         keys.revoke,
         "End a key, its sessions and its links",
-        (*_shown("Revoked", (JSON,)), SEEN),
+        (*ok("Revoked"), SEEN),
         OPERATE,
         Body("RevokeKeyRequest", (JSON, FORM)),
     ),
@@ -208,7 +205,7 @@ OPERATIONS = (
         ANYBODY,
         Body(None, (FORM,)),
     ),
-    Route("GET", "/accounts", accounts.accounts, "Accounts of people", _shown("Accounts"), OPERATE),
+    Route("GET", "/accounts", accounts.accounts, "Accounts of people", shown("Accounts"), OPERATE),
     Route(
         "POST",
         "/accounts",
@@ -235,7 +232,7 @@ OPERATIONS = (
         "/accounts/roles",
         accounts.give_roles,
         "Give an account other roles; its sessions end",
-        (*_shown("AccountEnded", (JSON,)), SEEN),
+        (*ok("AccountEnded"), SEEN),
         OPERATE,
         Body("AccountRequest", (JSON, FORM)),
     ),
@@ -244,7 +241,7 @@ OPERATIONS = (
         "/accounts/end",
         accounts.end,
         "End an account, and its sessions",
-        (*_shown("AccountEnded", (JSON,)), SEEN),
+        (*ok("AccountEnded"), SEEN),
         OPERATE,
         Body("AccountName", (JSON, FORM)),
     ),

@@ -62,6 +62,16 @@ SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by L
 PAGE = (RouteAnswer(200, None, (HTML,), "A page."),)
 
 
+def ok(schema: str, types: tuple[str, ...] = (JSON,)) -> tuple[RouteAnswer, ...]:
+    """What a route answers that gives one thing, by the name of its schema."""
+    return (RouteAnswer(200, schema, types),)
+
+
+def shown(schema: str, types: tuple[str, ...] = JSON_OR_PAGE) -> tuple[RouteAnswer, ...]:
+    """The same of a route that has a page as well."""
+    return ok(schema, types)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One line of the table. `scopes` are alternatives: any one of them admits; none means open to all."""

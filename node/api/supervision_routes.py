@@ -7,11 +7,12 @@ from node.api.route import (
     CSV,
     JSON,
     JSON_OR_FORM,
-    JSON_OR_PAGE,
     SEEN,
     Body,
     Route,
     RouteAnswer,
+    ok,
+    shown,
 )
 from node.use_cases.recall_reach import ASKED as REACH_ASKED
 
@@ -24,17 +25,13 @@ SPEAK = ("issue", "govern", "clear")  # in the name of the participant; what it 
 SEARCH = (*supervision.ASKED, "since", "until")
 
 
-def _shown(schema: str, types: tuple[str, ...] = JSON_OR_PAGE) -> tuple[RouteAnswer, ...]:
-    return (RouteAnswer(200, schema, types, "As asked."),)
-
-
 SUPERVISION = (
     Route(
         "GET",
         "/supervision",
         supervision.supervision,
         "Alerts of this node, newest first, and what is new",
-        _shown("Alerts"),
+        shown("Alerts"),
         SEE_ALERTS,
         query=(*SEARCH, "before", "limit"),
     ),
@@ -65,7 +62,7 @@ SUPERVISION = (
         "/supervision/facilities",
         facilities.facilities,
         "Parties of a supervised side with their licences, and what they recorded by month",
-        _shown("Facilities"),
+        shown("Facilities"),
         SEE_ALERTS,
         query=facilities.ASKED,
     ),
@@ -74,7 +71,7 @@ SUPERVISION = (
         "/supervision/recall-reach",
         supervision.recall_reach,
         "What a recall would reach of what this node knows, before it is signed",
-        _shown("RecallReach"),
+        shown("RecallReach"),
         SEE_ALERTS,
         query=REACH_ASKED,
     ),
@@ -83,7 +80,7 @@ SUPERVISION = (
         "/supervision/alerts/<alert_id>",
         supervision.alert,
         "One alert, with the records that raised it",
-        _shown("AlertTold"),
+        shown("AlertTold"),
         SEE_ALERTS,
     ),
     Route(
@@ -91,7 +88,7 @@ SUPERVISION = (
         "/supervision/alerts/<alert_id>",
         supervision.handle,
         "Acknowledge it, open it again, give it to somebody, link it to a case, note something, hand it on",
-        (*_shown("Alert", (JSON,)), SEEN),
+        (*ok("Alert"), SEEN),
         DEAL_WITH,
         Body("AlertAct", JSON_OR_FORM),
     ),
@@ -100,7 +97,7 @@ SUPERVISION = (
         "/supervision/cases",
         cases.cases,
         "Cases that this party may read, newest first",
-        _shown("Cases"),
+        shown("Cases"),
         SEE_CASES,
         query=(*cases.ASKED, *cases.GIVEN, "before", "limit"),
     ),
@@ -118,7 +115,7 @@ SUPERVISION = (
         "/supervision/cases/<case_id>",
         cases.case,
         "One case, both sides of it side by side",
-        _shown("Case"),
+        shown("Case"),
         SEE_CASES,
     ),
     Route(
@@ -126,7 +123,7 @@ SUPERVISION = (
         "/supervision/cases/<case_id>",
         cases.said,
         "Ask, explain, comment, give more time, withdraw, close or review",
-        (*_shown("Case", (JSON,)), SEEN),
+        (*ok("Case"), SEEN),
         SPEAK,
         Body("CaseSaid", JSON_OR_FORM),
     ),
@@ -135,7 +132,7 @@ SUPERVISION = (
         "/supervision/consignments/<consignment_id>",
         supervision.risk,
         "The lines of a consignment by the sum of named indicators",
-        _shown("Risk"),
+        shown("Risk"),
         SEE_CLEARED,
     ),
     Route(
@@ -143,7 +140,7 @@ SUPERVISION = (
         "/supervision/records/<int:leaf>",
         supervision.resting,
         "What rests on a record: what was recorded since, and the open lines that are judged again with it",
-        _shown("Resting"),
+        shown("Resting"),
         SEE_ALERTS,
     ),
     Route(
@@ -151,7 +148,7 @@ SUPERVISION = (
         "/supervision/looked",
         supervision.looked,
         "Whoever asks has seen what there is",
-        (*_shown("Looked", (JSON,)), SEEN),
+        (*ok("Looked"), SEEN),
         SEE_ALERTS,
         Body("Nothing", JSON_OR_FORM),
     ),
@@ -169,7 +166,7 @@ SUPERVISION = (
         "/set-requests",
         set_request_pages.listed,
         "Requests to be shown sets of passports, sent and received, newest first",
-        _shown("SetRequests"),
+        shown("SetRequests"),
         SEE_CASES,
         query=("before", "limit"),
     ),
@@ -178,7 +175,7 @@ SUPERVISION = (
         "/set-requests/new",
         set_request_pages.new,
         "Whom to ask for the sets that answer a row of a readiness report and are not visible here",
-        _shown("SetsToAskFor"),
+        shown("SetsToAskFor"),
         SEE_CLEARED,
         query=("consignment", "requirement"),
     ),
@@ -196,7 +193,7 @@ SUPERVISION = (
         "/set-requests/<request_id>",
         set_request_pages.one,
         "One request, and how it was answered",
-        _shown("SetRequest"),
+        shown("SetRequest"),
         SEE_CASES,
     ),
     Route(
@@ -204,7 +201,7 @@ SUPERVISION = (
         "/set-requests/<request_id>",
         set_request_pages.answer,
         "Hand the sets of some points over, or decline",
-        (*_shown("SetRequest", (JSON,)), SEEN),
+        (*ok("SetRequest"), SEEN),
         ("issue",),
         Body("SetRequestAnswer", JSON_OR_FORM),
     ),

@@ -30,7 +30,6 @@ from node.api.route import (
     FORM,
     JSON,
     JSON_OR_FORM,
-    JSON_OR_PAGE,
     NDJSON,
     OCTETS,
     PAGE,
@@ -40,6 +39,8 @@ from node.api.route import (
     Body,
     Route,
     RouteAnswer,
+    ok,
+    shown,
 )
 from node.api.supervision_routes import SUPERVISION
 from node.api.vc_routes import VC_API
@@ -58,10 +59,6 @@ READ = ("read", "operate", "clear", "issue", "govern")
 PROMETHEUS = "text/plain; version=0.0.4"
 
 
-def _ok(schema: str, types: tuple[str, ...] = (JSON,), text: str = "As asked.") -> tuple[RouteAnswer, ...]:
-    return (RouteAnswer(200, schema, types, text),)
-
-
 ROUTES: tuple[Route, ...] = (
     # -- pages -------------------------------------------------------------------------------------------
     Route("GET", "/", pages.start, "Start page of this node", PAGE),
@@ -73,7 +70,7 @@ ROUTES: tuple[Route, ...] = (
         "/find",
         finding.find,
         "Whatever a code, a link, a vehicle's number, a declaration or a part of one names",
-        _ok("Found", JSON_OR_PAGE),
+        shown("Found"),
         query=("q",),
     ),
     # -- issuing -----------------------------------------------------------------------------------------
@@ -104,7 +101,7 @@ ROUTES: tuple[Route, ...] = (
         "/passports",
         passports.passports,
         "Passports of this node",
-        _ok("Issuances", JSON_OR_PAGE),
+        shown("Issuances"),
         SEE_ISSUED,
         query=("before", "q"),
     ),
@@ -131,7 +128,7 @@ ROUTES: tuple[Route, ...] = (
         "/passports/<digest>",
         passports.passport,
         "Progress of one passport: signed, recorded, proof of record",
-        _ok("Issuance", JSON_OR_PAGE),
+        shown("Issuance"),
         SEE_ISSUED,
     ),
     Route(
@@ -139,7 +136,7 @@ ROUTES: tuple[Route, ...] = (
         "/passports/<digest>/revoke",
         passports.revoke,
         "Revoke one passport of this node",
-        (*_ok("Attestation"), SEEN),
+        (*ok("Attestation"), SEEN),
         ISSUE,
         Body("RevokeRequest", (JSON, FORM)),
     ),
@@ -173,7 +170,7 @@ ROUTES: tuple[Route, ...] = (
         "/attestations/<digest>",
         passports.attestation,
         "Its progress",
-        _ok("Attestation", JSON_OR_PAGE),
+        shown("Attestation"),
         READ,
     ),
     Route(
@@ -181,7 +178,7 @@ ROUTES: tuple[Route, ...] = (
         "/attestations/<digest>",
         passports.cancel,
         "Send it no more",
-        _ok("Attestation"),
+        ok("Attestation"),
         ATTEST,
     ),
     Route(
@@ -211,7 +208,7 @@ ROUTES: tuple[Route, ...] = (
         ATTEST,
         Body(None, (FORM,)),
     ),
-    Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
+    Route("GET", "/events", passports.events, "The events of the lifecycle", ok("Events")),
     *VC_API,
     *LABELS,
     *JOBS,
@@ -221,7 +218,7 @@ ROUTES: tuple[Route, ...] = (
         "/batteries/<path:identifier>",
         batteries.battery,
         "What the ledger says about one battery",
-        _ok("Battery", JSON_OR_PAGE),
+        shown("Battery"),
         query=("before",),
     ),
     Route(
@@ -229,7 +226,7 @@ ROUTES: tuple[Route, ...] = (
         "/clearance",
         batteries.clearance,
         "The verdict on one item",
-        _ok("ItemVerdict", JSON_OR_PAGE),
+        shown("ItemVerdict"),
         VERIFY,
         Body("ClearanceRequest", (JSON, FORM)),
     ),
@@ -239,7 +236,7 @@ ROUTES: tuple[Route, ...] = (
         "/duties",
         duties.duties,
         "Working-day duties: what is due of this party, and what is overdue on an authority's side",
-        _ok("Duties", JSON_OR_PAGE),
+        shown("Duties"),
         READ,
         query=("before",),
     ),
@@ -248,7 +245,7 @@ ROUTES: tuple[Route, ...] = (
         "/parts/<path:identifier>",
         parts.tree,
         "What a battery came from, its parts level by level and what it became, with the fate of each",
-        _ok("PartsTree", JSON_OR_PAGE),
+        shown("PartsTree"),
         READ,
         query=("after",),
     ),
@@ -257,7 +254,7 @@ ROUTES: tuple[Route, ...] = (
         "/parts/check",
         parts.check,
         "Parts of a battery: compared with their maker's commitment and with what is on record of each",
-        _ok("PartsCheck", JSON_OR_PAGE),
+        shown("PartsCheck"),
         READ,
         Body("PartsRequest", (JSON, FORM)),
     ),
@@ -275,12 +272,12 @@ ROUTES: tuple[Route, ...] = (
         "/vehicles/check",
         vehicles.check,
         "May this vehicle be registered, sold or scrapped, with which of its batteries",
-        _ok("VehicleCheck", JSON_OR_PAGE),
+        shown("VehicleCheck"),
         READ,
         Body("VehicleRequest", (JSON, FORM)),
     ),
     # -- log and documents -------------------------------------------------------------------------------
-    Route("GET", "/documents/<digest>", log.document, "A document by its digest, by right", _ok("Document")),
+    Route("GET", "/documents/<digest>", log.document, "A document by its digest, by right", ok("Document")),
     Route(
         "GET",
         "/receipts/<digest>",
@@ -323,7 +320,7 @@ ROUTES: tuple[Route, ...] = (
         "/log/entries",
         log.entries,
         "Entries of the log",
-        _ok("Entries", JSON_OR_PAGE),
+        shown("Entries"),
         READ,
         query=("start",),
     ),
@@ -333,16 +330,16 @@ ROUTES: tuple[Route, ...] = (
         "/.well-known/did.json",
         network.did_document,
         "DID document",
-        _ok("Document", ("application/did+json",)),
+        ok("Document", ("application/did+json",)),
     ),
-    Route("GET", "/1.0/identifiers/<path:did>", network.resolve, "Resolve a DID", _ok("Resolution")),
-    Route("GET", "/participants", network.participants, "Participants of the network", _ok("Participants")),
+    Route("GET", "/1.0/identifiers/<path:did>", network.resolve, "Resolve a DID", ok("Resolution")),
+    Route("GET", "/participants", network.participants, "Participants of the network", ok("Participants")),
     Route(
         "GET",
         "/status/<name>",
         network.status_list,
         "A status list credential: the version in force, or an earlier one",
-        _ok("Document", ("application/vc", JSON, "application/ld+json")),
+        ok("Document", ("application/vc", JSON, "application/ld+json")),
         query=("seq",),
     ),
     Route(
@@ -350,7 +347,7 @@ ROUTES: tuple[Route, ...] = (
         "/status/<name>/versions",
         credentials.status_versions,
         "Every version of a status list, with its place in the log",
-        _ok("StatusVersions"),
+        ok("StatusVersions"),
     ),
     Route(
         "POST",
