@@ -131,11 +131,7 @@ class Alerting:
 
     def sides(self, governance: Governance, at: int) -> frozenset[str]:
         """The jurisdictions for which this party is an authority of any kind."""
-        officials = governance.lifecycle.officials
-        licences = governance.accreditations_of(self._did)
-        return frozenset(
-            a.jurisdiction for a in licences if a.in_force(at) and not officials.isdisjoint(a.roles)
-        )
+        return sides_of(self._did, governance, at)
 
     def _told(self, raised: RaisedAlert, at: int) -> AlertRow | None:
         """The alert as this party is told of it; None: it does not concern it."""
@@ -161,3 +157,9 @@ class Alerting:
             return [[one.consignment, one.line] for one in found]
         codes = ":".join(raised.maker)
         return [list(one) for one in lines.of_codes(codes, raised.prefixes, since, LINES_TOLD_MAX)]
+
+
+def sides_of(did: str, governance: Governance, at: int) -> frozenset[str]:
+    """The jurisdictions for which a party is an authority of any kind."""
+    officials, licences = governance.lifecycle.officials, governance.accreditations_of(did)
+    return frozenset(a.jurisdiction for a in licences if a.in_force(at) and not officials.isdisjoint(a.roles))

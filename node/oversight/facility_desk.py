@@ -14,6 +14,7 @@ from typing import TypedDict
 from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.parties import Accreditation
 from node.errors import bad_request
+from node.oversight.alerting import sides_of
 from node.oversight.tallying import month_of
 from node.storage.alerts import PartyAlerts
 from node.storage.ledger import LedgerStore
@@ -114,13 +115,7 @@ class FacilityDesk:
         """Facilities, months and events, as far as the address asks for; 400 for a month that is none."""
         now, governance = int(time.time()), self._history.latest
         since, until = _months(asked.get("since", ""), asked.get("until", ""), now)
-        sides = sorted(
-            {
-                one.jurisdiction
-                for one in governance.accreditations_of(self._did)
-                if one.in_force(now) and not governance.lifecycle.officials.isdisjoint(one.roles)
-            }
-        )
+        sides = sorted(sides_of(self._did, governance, now))
         side = asked.get("side", "")
         named = {name: asked.get(name, "")[:200] for name in ("party", "facility", "kind")}
         seen_sides = tuple(one for one in sides if side in ("", one))
