@@ -7,7 +7,7 @@ file, comes again by looking at the log once more (`looked_until`). What people 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from hashlib import sha256
 
 from node.storage.database import Database, Transaction, marks
@@ -73,7 +73,8 @@ class LineAlert:
 
 
 _COLUMNS = ", ".join(one.name for one in fields(AlertRow))
-_GIVEN = [one.name for one in fields(AlertRow)][:21]  # when it is raised
+# When it is raised: the number is the table's, and what has a default is what people do with it.
+_GIVEN = [one.name for one in fields(AlertRow) if one.default is MISSING and one.name != "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +144,9 @@ class AlertTable:
             return False
         seq = db.execute("SELECT COALESCE(MAX(seq), 0) + 1 AS n FROM alerts").fetchone()["n"]
         if found is None:
-            given = [getattr(row, name) for name in _GIVEN[1:]]
-            given[1] = seq
-            made = db.execute(
-                f"INSERT INTO alerts ({', '.join(_GIVEN[1:])}) VALUES ({marks(len(given))})", given
-            )
+            row = replace(row, seq=seq)
+            given = [getattr(row, name) for name in _GIVEN]
+            made = db.execute(f"INSERT INTO alerts ({', '.join(_GIVEN)}) VALUES ({marks(len(given))})", given)
             number = made.lastrowid
         else:
             number = found["number"]
