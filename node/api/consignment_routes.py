@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from node.api import consignments, manifest_files, readiness_files, suppliers
-from node.api.readiness_files import PDF
 from node.api.route import (
     CSV,
+    EVENTS,
     FORM,
     HTML,
     JSON,
@@ -13,6 +13,7 @@ from node.api.route import (
     MANIFEST_BYTES_MAX,
     MULTIPART,
     NDJSON,
+    PDF,
     SEEN,
     Body,
     Route,
@@ -20,7 +21,6 @@ from node.api.route import (
     ok,
     shown,
 )
-from node.api.supervision import EVENT_STREAM
 from node.sheets import XLSX
 
 CLEAR = ("clear",)
@@ -94,7 +94,7 @@ CONSIGNMENTS = (
         "/consignments/<consignment_id>/events",
         consignments.events,
         "Progress, one JSON object a line, until done",
-        (RouteAnswer(200, "Progress", (NDJSON, EVENT_STREAM), "One object a line."),),
+        (RouteAnswer(200, "Progress", (NDJSON, EVENTS), "One object a line."),),
         SEE_CLEARED,
         query=("after",),
     ),

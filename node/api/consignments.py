@@ -36,8 +36,7 @@ from node.api.reply import (
     session,
     words_for,
 )
-from node.api.route import CSV, MANIFEST_BYTES_MAX, MANIFEST_VALUES_MAX, NDJSON
-from node.api.supervision import EVENT_STREAM
+from node.api.route import CSV, EVENTS, MANIFEST_BYTES_MAX, MANIFEST_VALUES_MAX, NDJSON
 from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
@@ -254,7 +253,7 @@ def events(service: Service, consignment_id: str) -> ResponseReturnValue:
     after = integer_argument("after", 0)
     service.consignments.events(consignment_id, after)  # 404 before anything is sent
 
-    stream = request.accept_mimetypes.best_match((NDJSON, EVENT_STREAM)) == EVENT_STREAM
+    stream = request.accept_mimetypes.best_match((NDJSON, EVENTS)) == EVENTS
     before, behind = (b"data: ", b"\n\n") if stream else (b"", b"\n")
 
     def poll() -> tuple[bytes, bool]:
@@ -264,7 +263,7 @@ def events(service: Service, consignment_id: str) -> ResponseReturnValue:
         told = (json.dumps(event, ensure_ascii=False).encode() for event in found)
         return b"".join(before + one + behind for one in told), last
 
-    return Response(Feed(poll), content_type=EVENT_STREAM if stream else NDJSON, direct_passthrough=True)
+    return Response(Feed(poll), content_type=EVENTS if stream else NDJSON, direct_passthrough=True)
 
 
 def export(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:

@@ -13,21 +13,21 @@ from flask.typing import ResponseReturnValue
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
+from node.api.label_pages import annex_terms
 from node.api.problems import as_problem, as_sentence, asked_language, page_wanted, problem_told
 from node.api.reading import integer_argument, json_body, raw_body, require_shape
 from node.api.reply import attachment, client_share, form_sent, json_reply, page, reply, see, words_for
-from node.api.route import EVENTS, MODEL_BYTES_MAX, NDJSON
+from node.api.route import EVENTS, MODEL_BYTES_MAX, NDJSON, PDF
 from node.api.schemas import DATE
 from node.errors import ProblemError, bad_request
 from node.issuing.bulk_acts import ACTS
-from node.issuing.label import ANNEX_VI_A, Marks
+from node.issuing.label import Marks
 from node.server.feeds import Feed
 from node.service import Service
 from node.sheets import XLSX
 from node.use_cases.bulk_desk import ActAsked
 from node.use_cases.jobs import ROW_STATES, JobAnswer, JobAsked, JobRowAnswer
 
-PDF = "application/pdf"
 PAGE_ROWS = 50
 ROWS_SHOWN = 100  # on a page
 ROWS_AT_ONCE_MAX = 5_000
@@ -224,9 +224,7 @@ def labels(service: Service, job_id: str) -> ResponseReturnValue:
     from node.issuing.label_drawing import sheets  # noqa: PLC0415
 
     made = [service.passports.label(digest) for _, digest in found]
-    words = service.words[asked_language()]
-    terms = {name: words.sentence(f"annex_vi.{name}") for name in ANNEX_VI_A}
-    answer = attachment(sheets(made, Marks(), terms), "labels.pdf", PDF)
+    answer = attachment(sheets(made, Marks(), annex_terms(words_for(service))), "labels.pdf", PDF)
     answer.headers["X-Last-Row"] = str(found[-1][0])
     return answer
 

@@ -9,17 +9,18 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from node.api.problems import page_wanted
+from node.api.problems import page_wanted, problem_told
 from node.api.reading import json_body
-from node.api.reply import attachment, client_share, form_sent, json_reply, page, see
-from node.api.route import BODY_BYTES_MAX
+from node.api.reply import attachment, client_share, form_sent, json_reply, page, see, words_for
+from node.api.route import BODY_BYTES_MAX, PDF
 from node.catalogues import LANGUAGES
 from node.data_carriers import PHOTO_BYTES_MAX, SYMBOLOGIES, CodesRead, read_photograph
 from node.errors import ProblemError, bad_request
 from node.issuing.label import ANNEX_VI_A, MODULE_MM, MODULE_MM_MAX, MODULE_MM_MIN, Label, Marks
 from node.service import Service
+from node.words import Words
 
-SVG, PDF = "image/svg+xml", "application/pdf"
+SVG = "image/svg+xml"
 LABELS_MAX = 100  # of one request: two seconds of drawing
 POINTS = "annex_vi"  # of sentences.toml
 SIDE_MM_MAX = 10_000.0
@@ -38,15 +39,17 @@ class Choices(NamedTuple):
 def label(service: Service, digest: str) -> ResponseReturnValue:
     """The label of one passport: its choices, and how it looks."""
     found, asked = service.passports.label(digest), request.args.to_dict()
+    words, status, problem = words_for(service), 200, ""
     try:
-        choices, problem = _choices(request.args), None
+        choices = _choices(request.args)
         _drawn(service, found, choices)
     except ProblemError as error:
-        choices, problem = Choices(Marks(), LANGUAGES[0]), error
-    terms = _terms(service, LANGUAGES[0])  # pages are English
+        choices, status = Choices(Marks(), LANGUAGES[0]), error.status
+        problem, _ = problem_told(error, words)
+    terms = annex_terms(words)
     return page(
         "label.html",
-        200 if problem is None else problem.status,
+        status,
         label=found,
         digest=digest,
         asked=asked,
@@ -80,14 +83,15 @@ def labels(service: Service) -> ResponseReturnValue:
     from node.issuing.label_drawing import sheets  # noqa: PLC0415
 
     made = [service.passports.label(digest) for digest in digests]
-    return attachment(sheets(made, choices.marks, _terms(service, choices.language)), "labels.pdf", PDF)
+    terms = annex_terms(service.words[choices.language])
+    return attachment(sheets(made, choices.marks, terms), "labels.pdf", PDF)
 
 
 def _drawn(service: Service, found: Label, choices: Choices) -> str:
     # Loaded where a label is drawn: it takes as long as a third of a node's start.
     from node.issuing.label_drawing import svg  # noqa: PLC0415
 
-    return svg(found, choices.marks, _terms(service, choices.language))
+    return svg(found, choices.marks, annex_terms(service.words[choices.language]))
 
 
 def _as_typed(value: object) -> str:
@@ -127,8 +131,8 @@ def _side(text: str) -> tuple[float, float] | None:
     return side
 
 
-def _terms(service: Service, language: str) -> dict[str, str]:
-    words = service.words[language]
+def annex_terms(words: Words) -> dict[str, str]:
+    """What Annex VI, Part A, asks of a label, as it is called in these words."""
     return {name: words.sentence(f"{POINTS}.{name}") for name in ANNEX_VI_A}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.api import label_pages
-from node.api.route import FORM, HTML, JSON, MULTIPART, Body, Route, RouteAnswer
+from node.api.route import FORM, HTML, JSON, MULTIPART, PDF, Body, Route, RouteAnswer
 from node.data_carriers import PHOTO_BYTES_MAX
 
 SEE_ISSUED = ("read", "issue")
@@ -35,7 +35,7 @@ LABELS = (
         "/labels",
         label_pages.labels,
         "Labels of several passports, as sheets of A4",
-        (RouteAnswer(200, None, (label_pages.PDF,)),),
+        (RouteAnswer(200, None, (PDF,)),),
         SEE_ISSUED,
         Body("LabelsRequest", (JSON, FORM, MULTIPART)),
     ),

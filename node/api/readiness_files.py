@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from credentials.verdicts.verdict_record import CountedRecord, ReportRecord
 from node.api.described import ReportShown, RequirementShown
 from node.api.reply import attachment, client_name, words_for
-from node.api.route import CSV
+from node.api.route import CSV, PDF
 from node.errors import not_found
 from node.pdf_pages import Paragraph, pdf_of
 from node.service import Service
@@ -20,7 +20,6 @@ from node.verdicts.export import in_words
 from node.words import Words, when
 
 NOT_VISIBLE = "not_visible"
-PDF = "application/pdf"
 COLUMNS = (
     "id",
     "requirement",

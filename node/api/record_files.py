@@ -14,8 +14,9 @@ from flask import Response
 
 from credentials.verdicts.verdict_record import ItemRecord
 from node.api.problems import asked_language
-from node.api.readiness_files import PDF, judged_by
+from node.api.readiness_files import judged_by
 from node.api.reply import attachment, words_for
+from node.api.route import PDF
 from node.pdf_pages import Paragraph, pdf_of
 from node.service import Service
 from node.web.labels import verdict_word

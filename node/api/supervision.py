@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body
 from node.api.reply import attachment, client_name, form_sent, json_reply, page, reply, see, words_for
-from node.api.route import BODY_BYTES_MAX
+from node.api.route import BODY_BYTES_MAX, EVENTS
 from node.errors import bad_request
 from node.oversight.alert_desk import PAGE_ROWS, AlertAnswer, AlertRecord, as_csv
 from node.oversight.alert_kinds import alert_kinds
@@ -39,7 +39,6 @@ ASKED = (
 )
 AT_ONCE = 100  # alerts that one poll of a stream sends
 STILL_S = 15.0  # an open stream says so at least so often
-EVENT_STREAM = "text/event-stream"
 DAY_S = 86_400
 
 
@@ -133,7 +132,7 @@ def stream(service: Service) -> ResponseReturnValue:
             said = time.monotonic()
         return new, False
 
-    return Response(Feed(poll), content_type=f"{EVENT_STREAM}; charset=utf-8", direct_passthrough=True)
+    return Response(Feed(poll), content_type=f"{EVENTS}; charset=utf-8", direct_passthrough=True)
 
 
 def resting(service: Service, leaf: int) -> ResponseReturnValue:

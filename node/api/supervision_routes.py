@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.api import cases, facilities, set_request_pages, supervision
 from node.api.route import (
     CSV,
+    EVENTS,
     JSON,
     JSON_OR_FORM,
     SEEN,
@@ -40,11 +41,7 @@ SUPERVISION = (
         "/supervision/stream",
         supervision.stream,
         "Alerts as they are raised (server-sent events)",
-        (
-            RouteAnswer(
-                200, None, (supervision.EVENT_STREAM,), "One event an alert; its id goes on from there."
-            ),
-        ),
+        (RouteAnswer(200, None, (EVENTS,), "One event an alert; its id goes on from there."),),
         SEE_ALERTS,
         query=(*SEARCH, "after"),
     ),

@@ -309,6 +309,12 @@ def test_a_choice_that_is_none_is_told_beside_the_form(node: LiveNode, query: st
     assert words in told["detail"] and told["next"]
 
 
+def test_what_the_page_of_a_label_tells_is_in_the_readers_language(node: LiveNode) -> None:
+    reader = {**BROWSER, "Accept-Language": "zh"}
+    page = node.person.get(f"/passports/{digests(node)[0]}/label?module_mm=9", headers=reader)
+    assert page.status_code == 400 and "码的模块宽度为 0.25 至 1.3 毫米。" in page.text
+
+
 @pytest.mark.parametrize("passports", [[], ["A" * 43] * 101, ["short"], ["A" * 43]])
 def test_sheets_are_bounded_and_of_own_passports(node: LiveNode, passports: list[str]) -> None:
     answer = node.post_json("/labels", {"passports": passports})
