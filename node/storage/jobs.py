@@ -181,6 +181,15 @@ class JobTable:
         condition = "job = ? AND state = ? AND row > ? ORDER BY row LIMIT ?"
         return self._rows(condition, (number, state, offset, limit))
 
+    def passports(self, number: int, limit: int, after: int) -> list[tuple[int, bytes]]:
+        """(row, digest) of rows with a passport, from the one after row `after`: so many at most."""
+        rows = self._db.connection.execute(
+            "SELECT row, digest FROM job_rows WHERE job = ? AND row > ? AND digest IS NOT NULL "
+            "ORDER BY row LIMIT ?",
+            (number, after, limit),
+        )
+        return [(row["row"], bytes(row["digest"])) for row in rows]
+
     def first_with(self, number: int, battery: str, digest: bytes | None = None) -> int | None:
         """The first row of a job that is about this battery, or about this statement of it."""
         of_it = "" if digest is None else " AND digest = ?"

@@ -66,7 +66,7 @@ class Decisions:
         with self._lock:
             self._learn()
             found = self._found(limit, wanted)
-        rows = {row.leaf_index: row for row in self._ledger.leaves.these([one.leaf for one in found])}
+        rows = self._ledger.leaves.at_each([one.leaf for one in found])
         times = self._ledger.block_times(one.height for one in found)
         return [self._told(one, rows[one.leaf], times.get(one.height)) for one in found]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
@@ -19,6 +20,7 @@ from node.issuing.passport_fields import FormSection, PassportFields, each_field
 from node.issuing.passport_form import FormTexts, arranged, offset_of, read_form, rows_in, rows_of, shown
 from node.issuing.passport_models import PassportModel
 from node.issuing.passport_orders import Order
+from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
 
@@ -95,11 +97,7 @@ class PassportForms:
 
     def of_model(self, name: str, code: str) -> tuple[Claims, str]:
         """(claims, zone of its days) of a model; 404 `model_unknown`."""
-        body = self._office.jobs.model(name)
-        if body is None:
-            told = "this node remembers no model {model}: send it first"
-            raise not_found("model_unknown", told, model=name[:100])
-        value = orjson.loads(body)
+        value = remembered_model(self._office, name)
         model = PassportModel(name, value["claims"], {}, value["utc_offset"])
         return model.claims_for(self._issuing.signing.identifier(code).canonical), model.utc_offset or ""
 
@@ -108,9 +106,7 @@ class PassportForms:
 
         404; 409 for an earlier one: its claims would take back what was corrected since.
         """
-        row = self._office.issuances.get(read_digest(digest))
-        if row is None:
-            raise not_found("passport_unknown", "this node issued no passport with that digest")
+        row = issued_here(self._office, digest)
         newest = self._office.issuances.newest_of(row.battery)
         if newest is not None and newest.number != row.number:
             told = "this passport has a newer version, {version}: correct that one"
@@ -177,6 +173,23 @@ class PassportForms:
         sets = {point: one for point, one in split(claims, self._issuing.signing.paths).items() if one}
         said = [made.battery, made.version, asked.renews, claims]
         return WouldSign(b64u(sha256(jcs(said)).digest()), made.battery, made.version, sets)
+
+
+def issued_here(office: OfficeStore, digest: str) -> Issuance:
+    """The passport of this node with this digest of its set list; 404 `passport_unknown`."""
+    row = office.issuances.get(read_digest(digest))
+    if row is None:
+        raise not_found("passport_unknown", "this node issued no passport with that digest")
+    return row
+
+
+def remembered_model(office: OfficeStore, name: str) -> Any:
+    """The JSON of a model; 404 `model_unknown`."""
+    body = office.jobs.model(name)
+    if body is None:
+        told = "this node remembers no model {model}: send it first"
+        raise not_found("model_unknown", told, model=name[:100])
+    return orjson.loads(body)
 
 
 def _by_state(states: Sequence[DataPointState]) -> Callable[[PointState], list[DataPointState]]:

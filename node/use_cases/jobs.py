@@ -31,6 +31,7 @@ from node.issuing.passport_models import PassportModel
 from node.sheets import csv_of, workbook_of
 from node.storage.jobs import MODELS_MAX, QUEUED, REFUSED, STOPPED, WAITING, JobRow, SheetLine
 from node.storage.office import OfficeStore
+from node.use_cases.form_desk import remembered_model
 
 ROWS_WAITING_PER_CLIENT_MAX = 200_000
 ROWS_WAITING_MAX = 400_000
@@ -170,11 +171,7 @@ class JobDesk:
 
     def model(self, name: str) -> ModelAnswer:
         """404 `model_unknown`."""
-        body = self._office.jobs.model(name)
-        if body is None:
-            told = "this node remembers no model {model}: send it first"
-            raise not_found("model_unknown", told, model=name[:100])
-        found: ModelAnswer = orjson.loads(body)
+        found: ModelAnswer = remembered_model(self._office, name)
         return found
 
     def models(self) -> list[str]:
@@ -296,9 +293,8 @@ class JobDesk:
     def passports_of(self, id: str, limit: int, after: int) -> list[tuple[int, str]]:
         """(row, digest) of passports of a job, for their labels."""
         job = self.row(id)
-        found = self._office.jobs.lines(job.number, ROWS_MAX, after) if job.kind == KIND else []
-        with_one = ((one.row, b64u(one.digest)) for one in found if one.digest is not None)
-        return list(islice(with_one, limit))
+        found = self._office.jobs.passports(job.number, limit, after) if job.kind == KIND else []
+        return [(row, b64u(digest)) for row, digest in found]
 
     def label_starts(self, id: str, each: int) -> list[int]:
         """After which rows the passports of a job begin, so many at a time."""
@@ -354,13 +350,9 @@ class JobDesk:
             "on_ledger": on_ledger,
             "finished": not under_way and not on_ledger.keys() & {"outbox", "admitted"},
             "rows_per_s": None if pace is None else round(pace, 1),
-            "seconds_left": None if not pace else 1 + int(self._ahead(job) / pace),
+            "seconds_left": None if not pace else 1 + int(self._office.jobs.waiting_rows() / pace),
             "waits": None if pause is None else pause.detail,
         }
-
-    def _ahead(self, job: JobRow) -> int:
-        """Rows that are issued until the last one of this job is."""
-        return self._office.jobs.waiting_rows() if job.state == QUEUED else 0
 
     def _row_told(
         self, one: SheetLine, statements: dict[bytes, tuple[int | None, str, int | None]], language: str

@@ -29,7 +29,7 @@ from node.issuing.passport_orders import ISSUED_TOGETHER, Issued, Order
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
-from node.use_cases.form_desk import PassportForms
+from node.use_cases.form_desk import PassportForms, issued_here
 from node.use_cases.progress import ProgressReport, told_of
 
 JSON = dict[str, Any]
@@ -146,17 +146,11 @@ class PassportDesk:
 
     def passport(self, digest: str) -> PassportProgress:
         """One passport of this node by the digest of its set list; 404 `passport_unknown`."""
-        row = self._office.issuances.get(read_digest(digest))
-        if row is None:
-            raise not_found("passport_unknown", "this node issued no passport with that digest")
-        return self._told([row], explain=True)[0]
+        return self._told([issued_here(self._office, digest)], explain=True)[0]
 
     def label(self, digest: str) -> Label:
         """What the label of this passport says; 404 `passport_unknown`."""
-        row = self._office.issuances.get(read_digest(digest))
-        if row is None:
-            raise not_found("passport_unknown", "this node issued no passport with that digest")
-        signing = self._issuing.signing
+        row, signing = issued_here(self._office, digest), self._issuing.signing
         public = next(one for one in self._office.documents.of_set(row.digest) if one.point == PUBLIC_POINT)
         claims = orjson.loads(public.body)["credentialSubject"]
         return label_of(claims, signing.paths, signing.identifier(row.battery), self._issuing.lists.base_url)

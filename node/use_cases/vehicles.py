@@ -29,6 +29,7 @@ from node.errors import bad_request
 from node.issuing.issuing import Issuing
 from node.storage.ledger import LedgerStore
 from node.use_cases.lookup import VIN, Lookup
+from node.use_cases.parts import battery_named
 from node.vehicle_answers import FindingRecord, VehicleRecord
 from node.verdicts.sources import Gathering
 
@@ -61,7 +62,7 @@ class VehicleDesk:
         self, vin: str, act: str, batteries: Sequence[str] = (), jurisdiction: str | None = None
     ) -> VehicleRecord:
         """May it? `batteries`: those that are in it, or were; read now, by the rules in force."""
-        vehicle, named = self._vehicle(vin), [self._battery(text) for text in batteries]
+        vehicle, named = self._vehicle(vin), [battery_named(self._issuing, text) for text in batteries]
         table = self._table()
         if act not in table.acts:
             told = "Ask about one of these: {acts}."
@@ -99,13 +100,6 @@ class VehicleDesk:
         if found.scheme != VIN:
             told = "Give the vehicle's identification number (17 characters): {code} names no vehicle."
             raise bad_request("vehicle_expected", told, code=found.canonical[:80])
-        return found
-
-    def _battery(self, text: str) -> Identifier:
-        found = self._issuing.signing.identifier(text)
-        if found.scheme == VIN:
-            told = "{code} is a vehicle's number: name its batteries by their own codes."
-            raise bad_request("battery_expected", told, code=found.canonical)
         return found
 
     def _found(self, about: Subject, named: Sequence[Identifier]) -> VehicleFound:
