@@ -558,12 +558,15 @@ def test_lines_about_one_battery_are_not_compared_each_with_each(
     found = office.overtaken.open_lines([b"battery"])[b"battery"]
     newest = office.overtaken.newest_about(b"battery", 3)
     bodies = office.consignments.items_at([("new", 2), ("old", 1), ("gone", 1)])
+    # More places than conditions that SQLite takes of one statement: as a recall that reaches so many lines.
+    every = office.consignments.items_at([("new", line) for line in range(1, lines + 1)])
     office.close()
 
     assert len(found) == 2 * lines
     assert compared <= 2 * lines
     assert newest == [("new", 1, "26NL new"), ("new", 2, "26NL new"), ("new", 3, "26NL new")]
     assert bodies == {("new", 2): b"", ("old", 1): b""}
+    assert len(every) == lines
 
 
 def state_of(node: LiveNode, digest: str) -> str:
