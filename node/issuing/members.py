@@ -30,7 +30,7 @@ from credentials.documents.recycled_lots import read_lots
 from credentials.documents.spelling import joined, shown, trimmed, upper
 from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import AHEAD_OF_EVENT, Event, Member
-from credentials.ledger.payload import Criteria
+from credentials.ledger.payload import PREFIXES_MAX, Criteria
 from credentials.ledger.values import require_in_range, require_within
 from node.errors import ProblemError, bad_request
 
@@ -139,6 +139,8 @@ def _criteria(value: Any) -> CriteriaMember:
     days = {k: _date(table[k]) for k in ("produced_from", "produced_until") if table.get(k)}
     if not prefixes and not days:
         raise ValueError("it says what it covers: beginnings of codes, or days of production")
+    if len(prefixes) > PREFIXES_MAX:
+        raise ValueError(f"a recall names at most {PREFIXES_MAX} beginnings of codes: publish several")
     criteria: CriteriaMember = {"prefixes": prefixes}
     if "produced_from" in days:
         criteria["produced_from"] = days["produced_from"]

@@ -206,6 +206,10 @@ def test_the_criteria_of_a_recall_cover_whole_days() -> None:
         ({"prefixes": []}, "not a list of texts"),
         ({"produced_from": ""}, "it says what it covers: beginnings of codes, or days of production"),
         ({}, "it says what it covers: beginnings of codes, or days of production"),
+        (
+            {"prefixes": [f"ZZ1{n:02}" for n in range(17)]},
+            "a recall names at most 16 beginnings of codes: publish several",
+        ),
         ({"models": ["A"]}, "it has prefixes, produced_from and produced_until, and nothing else"),
     ],
 )
