@@ -151,9 +151,8 @@ class ConsignmentTable:
     @staticmethod
     def put_state(db: Transaction, consignment_id: str, state: str) -> None:
         """One that somebody stopped stays so."""
-        db.execute(
-            "UPDATE consignments SET state = ? WHERE id = ? AND state != 'stopped'", (state, consignment_id)
-        )
+        query = "UPDATE consignments SET state = ? WHERE id = ? AND state != 'stopped'"
+        db.execute(query, (state, consignment_id))
 
     @staticmethod
     def progress(
@@ -281,17 +280,15 @@ class ConsignmentTable:
         found: dict[tuple[str, int], bytes] = {}
         for part in parts(places):  # of a thousand conditions and more SQLite makes no statement
             among = " OR ".join(["consignment = ? AND line = ?"] * len(part))
-            rows = self._db.connection.execute(
-                f"SELECT consignment, body, line, crc FROM items WHERE {among}", tuple(chain(*part))
-            )
-            found |= {(r["consignment"], r["line"]): self._whole(r["consignment"], r) for r in rows}
+            query = f"SELECT consignment, body, line, crc FROM items WHERE {among}"
+            for row in self._db.connection.execute(query, tuple(chain(*part))):
+                found[row["consignment"], row["line"]] = self._whole(row["consignment"], row)
         return found
 
     def judged(self, consignment_id: str) -> dict[int, int]:
         """{line: seq} of the lines that have a verdict."""
-        rows = self._db.connection.execute(
-            "SELECT line, seq FROM items WHERE consignment = ?", (consignment_id,)
-        )
+        query = "SELECT line, seq FROM items WHERE consignment = ?"
+        rows = self._db.connection.execute(query, (consignment_id,))
         return {row["line"]: row["seq"] for row in rows}
 
     def items_after(self, consignment_id: str, seq: int, limit: int) -> list[ItemRow]:
