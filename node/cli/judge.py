@@ -39,7 +39,6 @@ POLL_S = 0.3
 TABLES = (".csv", ".txt", ".tsv", ".xlsx")  # how the names of tables end
 PLACES = ("/", "./", "../", "~")  # how no code, link or id of a consignment begins
 ENDINGS = (".json", *TABLES)
-_MANIFEST_STEP = "Write the lines as README shows, as a table (XLSX, CSV) or as JSON."
 CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
 
 
@@ -186,11 +185,15 @@ def _read_manifest(path: str) -> Any:
     from node.sheets import is_workbook, rows_of  # noqa: PLC0415
 
     if ends not in ("", *TABLES) and not is_workbook(data):
-        raise SetupError(f"{path} is neither a table nor JSON", step=_MANIFEST_STEP)
+        raise _no_manifest(f"{path} is neither a table nor JSON")
     try:
         return manifest_of_rows(rows_of(data))
     except CredentialError as error:
         raise Unfit(f"{path}: {error}") from error
+
+
+def _no_manifest(told: str) -> SetupError:
+    return SetupError(told, step="Write the lines as README shows, as a table (XLSX, CSV) or as JSON.")
 
 
 def _names_a_file(what: str) -> bool:
@@ -206,10 +209,7 @@ def _check_manifest(
     client: Client, manifest: Any, law_date: str | None, *, allow_gaps: bool, as_json: bool
 ) -> int:
     if not isinstance(manifest, dict) or "lines" not in manifest:
-        raise SetupError(
-            "the file is not a manifest: a JSON object with `lines`",
-            step=_MANIFEST_STEP,
-        )
+        raise _no_manifest("the file is not a manifest: a JSON object with `lines`")
     if law_date is not None:
         manifest = {**manifest, "law_date": law_date}
     judged = _judged(client, manifest)
