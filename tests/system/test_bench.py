@@ -195,7 +195,11 @@ def test_rows_of_the_office() -> None:
     """
     issued, cleared = office.issuing(single=2, batches=1), office.clearance(lines=3)
 
-    assert [row.partition(":")[0] for row in issued] == ["POST /passports", "batches of 250"]
+    assert [row.partition(":")[0] for row in issued] == [
+        "POST /passports",
+        "POST /passports by 5 at once",
+        "batches of 250",
+    ]
     assert [row.partition(":")[0] for row in cleared] == ["3 fresh lines", "their readiness"]
     assert all("/s, " in row and "times its signatures" in row for row in (*issued, cleared[0]))
 
