@@ -123,7 +123,7 @@ def cost_of(data: DataDirectory, network: Network) -> Cost:
     ("larger", "block", "written"),
     [
         pytest.param(1_000_000, 1.5, 3, marks=pytest.mark.check, id="a-million"),
-        # A bucket of the map holds 150 records by then, and what a block changes is hashed with all of them.
+        # A bucket of the map holds 150 records by then, each hashed with what changes (consensus 0128).
         pytest.param(10_000_000, 6, 5, marks=pytest.mark.long, id="ten-million"),
     ],
 )
